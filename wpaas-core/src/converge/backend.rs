@@ -1,0 +1,103 @@
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+
+use super::{Object, Observation, Scope, Step};
+use crate::id::SiteId;
+
+/// What turns parts into something that runs. A third party's is right when the conformance suite passes.
+#[async_trait]
+pub trait Backend: fmt::Debug + Send + Sync + 'static {
+    /// How it wants to be driven.
+    fn capabilities(&self) -> Capabilities;
+
+    /// What is there. The number of calls behind it grows with pages, never with sites.
+    ///
+    /// # Errors
+    ///
+    /// When nothing could be seen; a part that could not is [`super::Coverage::Partial`].
+    async fn observe(&self, scope: &Scope) -> Result<Observation, BackendError>;
+
+    /// Takes one step. Idempotent; does not wait for what the step sets going; makes no choices.
+    ///
+    /// # Errors
+    ///
+    /// `Conflict` when what is there differs from what the step was planned on, or was made by a newer
+    /// `(generation, epoch)`.
+    async fn apply(&self, step: &Step) -> Result<Applied, BackendError>;
+
+    /// Hints that something of a site changed: may miss, repeat and reorder. Ends when the source is lost;
+    /// it is then asked for again.
+    fn changes(&self) -> BoxStream<'static, SiteId>;
+}
+
+/// How a backend wants to be driven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capabilities {
+    /// For people: `docker`, `simulated`…
+    pub name: &'static str,
+    /// Whether something real runs. Where not, every answer says so.
+    pub real: bool,
+    /// Steps at a time, over all sites.
+    pub concurrency: usize,
+    /// The longest time between two listings of everything.
+    pub resync: Duration,
+    /// How old a listing may be when it comes.
+    pub listing_lag: Duration,
+}
+
+/// What a step left behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Applied {
+    /// The part is there as this object.
+    Present(Object),
+    /// The part is gone.
+    Absent,
+    /// Nothing that a listing shows has changed.
+    Told,
+}
+
+/// Why a backend could not do something.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct BackendError {
+    /// What follows from it.
+    pub class: ErrorClass,
+    /// For people: what, why and what to do.
+    pub message: String,
+    /// What it came from.
+    #[source]
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// The backend's verdict on a failure; what follows is the converger's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorClass {
+    /// May work later: the site backs off.
+    Transient,
+    /// Too many calls: the whole backend pauses.
+    Throttled {
+        /// As long as it says.
+        retry_after: Option<Duration>,
+    },
+    /// What is there is not what was planned on: look again.
+    Conflict,
+    /// Will not work until the site's spec changes.
+    Permanent,
+}
+
+impl BackendError {
+    /// An error of this class.
+    pub fn new(class: ErrorClass, message: impl Into<String>) -> Self {
+        Self { class, message: message.into(), source: None }
+    }
+
+    /// With what it came from.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.source = Some(Box::new(source));
+        self
+    }
+}

@@ -1,0 +1,48 @@
+use std::fmt;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+
+use super::Intent;
+use crate::id::SiteId;
+use crate::site::SiteStatus;
+
+/// Where the converger learns what is wanted, and leaves what it found.
+#[async_trait]
+pub trait Intents: fmt::Debug + Send + Sync + 'static {
+    /// The sites that are not purged, in the order of their ids, those after `after`, at most `limit`.
+    ///
+    /// # Errors
+    ///
+    /// When the store can't be read. Nothing is concluded from that.
+    async fn page(&self, after: Option<SiteId>, limit: usize) -> Result<Vec<Intent>, IntentsError>;
+
+    /// One site. For a purged one the intent is [`super::Wanted::Gone`]; `None` means unknown.
+    ///
+    /// # Errors
+    ///
+    /// As [`Intents::page`].
+    async fn get(&self, site: SiteId) -> Result<Option<Intent>, IntentsError>;
+
+    /// Keeps what was found of a site. A condition whose status is as before keeps its `since`.
+    ///
+    /// # Errors
+    ///
+    /// When the store can't be written.
+    async fn record(&self, site: SiteId, status: &SiteStatus) -> Result<(), IntentsError>;
+
+    /// Nothing of a deleted site is left: only its tombstone stays.
+    ///
+    /// # Errors
+    ///
+    /// As [`Intents::record`].
+    async fn purged(&self, site: SiteId) -> Result<(), IntentsError>;
+
+    /// Hints that what is wanted of a site changed: may miss, repeat and reorder.
+    fn changes(&self) -> BoxStream<'static, SiteId>;
+}
+
+/// The store could not be reached.
+#[derive(Debug, thiserror::Error)]
+#[error("what is wanted of the sites can't be read or written now")]
+pub struct IntentsError(#[source] pub Box<dyn std::error::Error + Send + Sync>);

@@ -1,0 +1,170 @@
+//! What only a node knows, as it tells the control plane. The format is `node/README.md`'s.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::SiteId;
+
+use super::Part;
+
+/// One report of a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Whose.
+    pub site: SiteId,
+    /// Which node.
+    pub part: Part,
+    /// This start of the node.
+    pub boot: BootId,
+    /// What it says.
+    pub node: NodeReport,
+}
+
+/// Names one start of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BootId(Box<str>);
+
+impl BootId {
+    /// Takes the node's text over; `None` unless 1 to 64 letters and digits.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        let fits = (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
+        fits.then(|| Self(text.into()))
+    }
+
+    /// The node's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What a node of each kind says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeReport {
+    /// Of a database node.
+    Database(DatabaseReport),
+    /// Of a WordPress node.
+    Wordpress(WordpressReport),
+    /// Of a gateway.
+    Gateway(GatewayReport),
+}
+
+/// Of a database node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseReport {
+    /// Where it stands.
+    pub phase: DatabasePhase,
+    /// Whether its volume holds no database.
+    pub empty: bool,
+    /// How far its data goes; known while it waits.
+    pub position: Option<Position>,
+    /// The number of the last founding, written on the volume; 0 without one.
+    pub founding: u64,
+    /// `wsrep_local_state`: 4 is Synced, 2 is Donor.
+    pub state: Option<u8>,
+    /// Whether it belongs to a primary component.
+    pub primary: bool,
+    /// Of its component.
+    pub size: u8,
+    /// What went wrong, for people.
+    pub error: Option<String>,
+}
+
+impl DatabaseReport {
+    /// Whether it takes writes and is up to date.
+    #[must_use]
+    pub fn is_synced(&self) -> bool {
+        self.phase == DatabasePhase::Running && self.primary && self.state == Some(4)
+    }
+}
+
+/// Where a database node stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DatabasePhase {
+    /// Reading its position.
+    Recovering,
+    /// For an order.
+    Waiting,
+    /// On its way to a component.
+    Starting,
+    /// In a component.
+    Running,
+    /// It gave up.
+    Failed,
+}
+
+/// How far a database node's data goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// Of the history; all zeros when there is none.
+    pub uuid: uuid::Uuid,
+    /// In the history; -1 when unknown.
+    pub seqno: i64,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.uuid, self.seqno)
+    }
+}
+
+/// Of a WordPress node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WordpressReport {
+    /// Where it stands.
+    pub phase: WordpressPhase,
+    /// The release it serves: `stock`, or a digest.
+    pub release: String,
+    /// The version of admin's password that the database holds.
+    pub admin_version: u64,
+    /// Its WordPress's version.
+    #[serde(rename = "wordpress")]
+    pub version: Option<String>,
+    /// Its WordPress's `db_version`.
+    pub schema: Option<u64>,
+    /// What went wrong, for people.
+    pub error: Option<String>,
+}
+
+/// Where a WordPress node stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WordpressPhase {
+    /// For the database.
+    Waiting,
+    /// Making the database this site's.
+    Installing,
+    /// Answers.
+    Serving,
+    /// It gave up.
+    Failed,
+}
+
+/// Of a gateway.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GatewayReport {
+    /// Of the routes that it follows.
+    pub revision: String,
+    /// Of every server it was told of.
+    pub servers: BTreeMap<String, ServerState>,
+    /// What went wrong, for people.
+    pub error: Option<String>,
+}
+
+/// A server as a gateway sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServerState {
+    /// Passes its checks.
+    Up,
+    /// Fails its checks.
+    Down,
+    /// Gets no new sessions.
+    Drain,
+}

@@ -1,0 +1,214 @@
+//! Steps: what a backend is told to do. Every choice is in them; none is left to the backend.
+
+use std::fmt;
+
+use sha2::{Digest as _, Sha256};
+
+use super::{BootId, ObjectId, Part};
+use crate::code::{Digest, Layout};
+use crate::id::SiteId;
+use crate::secret::SecretRef;
+use crate::site::Generation;
+
+/// One thing to do to one part of one site.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// Whose.
+    pub site: SiteId,
+    /// The spec's revision that it was planned for.
+    pub generation: Generation,
+    /// Of the server that planned it.
+    pub epoch: u64,
+    /// To which part.
+    pub part: Part,
+    /// What.
+    pub action: Action,
+}
+
+/// What to do. A plan holds no secret, only references.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Make the network; the backend takes a free range.
+    CreateNetwork,
+    /// Make an empty volume.
+    CreateVolume,
+    /// Make the release's files available to WordPress nodes.
+    CreateRelease {
+        /// Of the stored archive.
+        digest: Digest,
+        /// Decides whether the stock theme is put in.
+        layout: Layout,
+    },
+    /// Make a node and start it.
+    CreateNode(NodeSpec),
+    /// Start a node that was made and does not run; a frozen one is killed first.
+    StartNode {
+        /// Which.
+        object: ObjectId,
+    },
+    /// Tell a waiting database node what to do.
+    Order {
+        /// Which.
+        object: ObjectId,
+        /// The start of the node that waits; any other ignores the order.
+        boot: BootId,
+        /// What.
+        order: DatabaseOrder,
+    },
+    /// Give a running node these files anew; it sees the change and acts.
+    Configure {
+        /// Which.
+        object: ObjectId,
+        /// All that change.
+        files: Vec<NodeFile>,
+    },
+    /// Remove it, gracefully if it runs, by its unique id.
+    Remove {
+        /// Which.
+        object: ObjectId,
+    },
+}
+
+/// What a waiting database node is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DatabaseOrder {
+    /// Begin a primary component; the number is used once.
+    Found {
+        /// Greater than any that a volume of the site holds.
+        number: u64,
+    },
+    /// Join the others.
+    Join,
+}
+
+/// A node to make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeSpec {
+    /// What it runs.
+    pub role: NodeRole,
+    /// Of everything in here that only a new node can change.
+    pub fingerprint: Fingerprint,
+    /// Put there before the start.
+    pub files: Vec<NodeFile>,
+    /// Other parts that it sees as folders.
+    pub mounts: Vec<Mount>,
+    /// Its memory limit, in MiB.
+    pub memory_mib: u32,
+    /// Whether the backend restarts it by itself. Never a database node: it would found or join unasked.
+    pub restart: bool,
+}
+
+/// What a node runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NodeRole {
+    /// MariaDB with Galera.
+    Database,
+    /// nginx and PHP-FPM.
+    Wordpress,
+    /// `HAProxy`.
+    Gateway,
+}
+
+impl fmt::Display for NodeRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Database => "database",
+            Self::Wordpress => "wordpress",
+            Self::Gateway => "gateway",
+        })
+    }
+}
+
+/// A file of a node, below `/etc/wpaas`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeFile {
+    /// Relative to `/etc/wpaas`.
+    pub path: String,
+    /// As `chmod` takes it.
+    pub mode: u32,
+    /// The group that owns it; its user is root.
+    pub group: &'static str,
+    /// What is in it.
+    pub content: FileContent,
+}
+
+/// What is in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileContent {
+    /// This text.
+    Text(String),
+    /// This secret, and nothing else.
+    Secret(SecretRef),
+}
+
+/// A part seen as a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// A volume or a release.
+    pub part: Part,
+    /// Absolute.
+    pub path: String,
+    /// Whether it can't be written.
+    pub read_only: bool,
+}
+
+/// Names a spec: equal specs have equal fingerprints.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fingerprint(u64);
+
+impl Fingerprint {
+    /// Of these texts, in this order; their borders count.
+    pub fn of<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut hash = Sha256::new();
+        for text in texts {
+            hash.update((text.len() as u64).to_be_bytes());
+            hash.update(text.as_bytes());
+        }
+        let digest = hash.finalize();
+        let mut first = [0; 8];
+        first.copy_from_slice(&digest[..8]);
+        Self(u64::from_be_bytes(first))
+    }
+
+    /// As it was written; `None` unless 16 lower-case hex digits.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let fingerprint = Self(u64::from_str_radix(text, 16).ok()?);
+        (fingerprint.to_string() == text).then_some(fingerprint)
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let part = self.part;
+        match &self.action {
+            Action::CreateNetwork | Action::CreateVolume => write!(f, "create {part}"),
+            Action::CreateRelease { digest, .. } => write!(f, "create {part} from {digest}"),
+            Action::CreateNode(spec) => {
+                write!(f, "create {part} ({}, {} MiB)", spec.fingerprint, spec.memory_mib)
+            }
+            Action::StartNode { .. } => write!(f, "start {part}"),
+            Action::Order { order: DatabaseOrder::Found { number }, .. } => {
+                write!(f, "order {part} to found component {number}")
+            }
+            Action::Order { order: DatabaseOrder::Join, .. } => write!(f, "order {part} to join"),
+            Action::Configure { files, .. } => {
+                let names: Vec<_> = files.iter().map(|file| file.path.as_str()).collect();
+                write!(f, "configure {part}: {}", names.join(", "))
+            }
+            Action::Remove { .. } => write!(f, "remove {part}"),
+        }
+    }
+}

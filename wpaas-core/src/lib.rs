@@ -1,0 +1,19 @@
+//! The domain, the access rules and the converger of wpaas, a control plane for WordPress hosting.
+//!
+//! Knows no HTTP, no Docker and no AWS. What is *wanted* is kept by a [`store`], what *runs* is seen and
+//! changed by a [`converge::Backend`], and [`converge::plan`] decides, purely, the steps between them.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
+
+pub mod access;
+pub mod account;
+pub mod code;
+pub mod converge;
+pub mod defaults;
+pub mod id;
+pub mod name;
+pub mod node;
+pub mod quota;
+pub mod secret;
+pub mod site;

@@ -1,0 +1,207 @@
+//! Sites: what is wanted ([`SiteSpec`]) and what was found ([`SiteStatus`]), apart.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::account::Version;
+use crate::code::{Code, Digest, Layout};
+use crate::id::{OrgId, SiteId, SpaceId};
+use crate::name::{Cid, Email, Hostname, Slug, Username};
+
+mod status;
+
+pub use status::{Condition, ConditionKind, PartStatus, SiteStatus, Truth};
+
+/// Grows by one with every change of a site's spec.
+pub type Generation = u64;
+
+/// Everything that serves one WordPress website, as it is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// Never used again.
+    pub id: SiteId,
+    /// Whose.
+    pub cid: Cid,
+    /// In which org; the name is unique there.
+    pub org: OrgId,
+    /// In which space.
+    pub space: SpaceId,
+    /// Immutable.
+    pub name: Slug,
+    /// Of the spec and the lifecycle.
+    pub generation: Generation,
+    /// What is wanted.
+    pub spec: SiteSpec,
+    /// Whether it is to run.
+    pub lifecycle: SiteLifecycle,
+    /// The release that is to be served, once one is ready.
+    pub release: Option<Release>,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// Of this record.
+    pub version: Version,
+}
+
+/// What a customer asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SiteSpec {
+    /// The website's title, set when WordPress is installed.
+    pub title: String,
+    /// WordPress's first user.
+    pub admin: Admin,
+    /// Where the code comes from; `None` is stock WordPress.
+    pub code: Option<Code>,
+    /// WordPress instances that serve.
+    pub num_instances: u16,
+    /// Database instances: one, or three for redundancy.
+    pub database: DatabaseSize,
+    /// Optional behaviour.
+    pub features: Features,
+    /// The customer's own DNS names.
+    pub domains: Vec<Hostname>,
+    /// For people and filters.
+    pub labels: BTreeMap<String, String>,
+    /// A protected site can't be deleted.
+    pub deletion_protection: bool,
+}
+
+/// WordPress's first user. The password itself is kept as a bcrypt hash, as a secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Admin {
+    /// Its user name in WordPress.
+    pub username: Username,
+    /// Its e-mail address in WordPress.
+    pub email: Email,
+    /// Grows by one each time a password is given; each is set once.
+    pub password_version: u64,
+}
+
+/// How many database nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
+pub enum DatabaseSize {
+    /// One node, without redundancy.
+    One,
+    /// Three Galera nodes: any one may be lost.
+    Three,
+}
+
+impl DatabaseSize {
+    /// The number of nodes.
+    #[must_use]
+    pub const fn nodes(self) -> u8 {
+        match self {
+            Self::One => 1,
+            Self::Three => 3,
+        }
+    }
+}
+
+impl From<DatabaseSize> for u8 {
+    fn from(size: DatabaseSize) -> Self {
+        size.nodes()
+    }
+}
+
+impl TryFrom<u8> for DatabaseSize {
+    type Error = &'static str;
+
+    fn try_from(nodes: u8) -> Result<Self, Self::Error> {
+        match nodes {
+            1 => Ok(Self::One),
+            3 => Ok(Self::Three),
+            _ => Err("must be 1 or 3"),
+        }
+    }
+}
+
+/// Optional behaviour of a site.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Features {
+    /// Scale the WordPress instances on measured load.
+    pub autoscale: bool,
+}
+
+/// Whether a site is to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum SiteLifecycle {
+    /// It is.
+    Live,
+    /// Deleted. What runs goes at once; volumes, address and name are kept until `purge_after`.
+    Deleting {
+        /// When it was asked for.
+        since: Timestamp,
+        /// The end of the grace period; the data goes then.
+        purge_after: Timestamp,
+    },
+    /// Nothing is left of it but this tombstone, by which what appears late can still be removed.
+    Purged,
+}
+
+/// A pinned state of a site's code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Release {
+    /// Of the stored archive.
+    pub digest: Digest,
+    /// How it is served.
+    pub layout: Layout,
+    /// What the reference resolved to: a commit, or an object's version.
+    pub revision: String,
+    /// Made from the code as this generation of the site wanted it.
+    pub generation: Generation,
+    /// When it was ready.
+    pub created_at: Timestamp,
+}
+
+/// The names a site has besides its address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SiteNames {
+    /// `<site>.<org label>.www.<domain>`.
+    pub platform: Hostname,
+    /// The site's own domains.
+    pub domains: Vec<Hostname>,
+}
+
+/// An org's DNS label: the cid for the default org, `<org>-<cid>` for another.
+///
+/// A cid has no hyphen, so the last hyphen splits the label again.
+#[must_use]
+pub fn org_label(cid: &Cid, org: &Slug) -> String {
+    if *org == Slug::default_name() { cid.to_string() } else { format!("{org}-{cid}") }
+}
+
+/// A site's name under the platform's domain; `None` when a label or the whole would be too long for DNS.
+#[must_use]
+pub fn platform_name(site: &Slug, cid: &Cid, org: &Slug, domain: &Hostname) -> Option<Hostname> {
+    format!("{site}.{}.www.{domain}", org_label(cid, org)).parse().ok()
+}
+
+/// Where a site answers, as its status tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SiteAddress {
+    /// The site's own address.
+    pub ip: IpAddr,
+    /// A port on this machine, where the address itself can't be reached from it.
+    pub local_port: Option<u16>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn platform_names_follow_the_org() {
+        let (site, cid): (Slug, Cid) = ("blog".parse().unwrap(), "acm".parse().unwrap());
+        let domain: Hostname = "wpaas.localhost".parse().unwrap();
+        let name =
+            |org: &str| platform_name(&site, &cid, &org.parse().unwrap(), &domain).unwrap().to_string();
+        assert_eq!(name("default"), "blog.acm.www.wpaas.localhost");
+        assert_eq!(name("team-a"), "blog.team-a-acm.www.wpaas.localhost");
+        let long: Slug = "x".repeat(63).parse().unwrap();
+        assert_eq!(platform_name(&site, &cid, &long, &domain), None);
+    }
+}

@@ -1,0 +1,117 @@
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Generation, SiteAddress};
+
+/// What was found of a site, as last seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SiteStatus {
+    /// The generation that this status is about.
+    pub observed_generation: Generation,
+    /// WordPress instances that serve.
+    pub num_instances: u16,
+    /// Database instances that are Synced.
+    pub database_instances: u8,
+    /// Where it answers.
+    pub address: Option<SiteAddress>,
+    /// One each, in the order of [`ConditionKind::ALL`].
+    pub conditions: Vec<Condition>,
+    /// Each part with its state, in dependency order.
+    pub parts: Vec<PartStatus>,
+    /// What the site waits for, and why.
+    pub waiting: Vec<String>,
+    /// The last error, until a pass goes without one.
+    pub last_error: Option<String>,
+    /// When the next try is due, after an error.
+    pub next_try: Option<Timestamp>,
+    /// Of the WordPress that serves.
+    pub wordpress_version: Option<String>,
+}
+
+impl SiteStatus {
+    /// The condition of this kind.
+    #[must_use]
+    pub fn condition(&self, kind: ConditionKind) -> Option<&Condition> {
+        self.conditions.iter().find(|condition| condition.kind == kind)
+    }
+
+    /// Whether the site serves as wanted.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.condition(ConditionKind::Ready).is_some_and(|ready| ready.status == Truth::True)
+    }
+}
+
+/// One part of a site.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartStatus {
+    /// `network`, `database-0`, …
+    pub part: String,
+    /// In a word or two: `running`, `absent`, `waiting for the database`…
+    pub state: String,
+}
+
+/// Something that is true of a site, false, or unknown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Condition {
+    /// What.
+    pub kind: ConditionKind,
+    /// Whether.
+    pub status: Truth,
+    /// Why, in one CamelCase word for programs.
+    pub reason: String,
+    /// Why, for people.
+    pub message: String,
+    /// Since when the status is this.
+    pub since: Timestamp,
+}
+
+/// What a condition is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum ConditionKind {
+    /// Serves as wanted.
+    Ready,
+    /// Something is being changed.
+    Progressing,
+    /// Serves, with less than what is wanted.
+    Degraded,
+    /// The code is fetched and checked.
+    CodeReady,
+    /// The database takes writes.
+    DatabaseReady,
+    /// The address answers.
+    AddressReady,
+    /// Everything was lost of the database; it was founded anew.
+    PossibleDataLoss,
+    /// Rests, with its data kept.
+    Suspended,
+    /// Is going away.
+    Deleting,
+}
+
+impl ConditionKind {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Self; 9] = [
+        Self::Ready,
+        Self::Progressing,
+        Self::Degraded,
+        Self::CodeReady,
+        Self::DatabaseReady,
+        Self::AddressReady,
+        Self::PossibleDataLoss,
+        Self::Suspended,
+        Self::Deleting,
+    ];
+}
+
+/// True, false, or not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Truth {
+    /// It is so.
+    True,
+    /// It is not so.
+    False,
+    /// Nobody can tell now.
+    Unknown,
+}
