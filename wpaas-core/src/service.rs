@@ -26,6 +26,8 @@ mod releases;
 mod secrets;
 mod sites;
 mod spaces;
+#[cfg(test)]
+mod test;
 mod users;
 
 pub use customers::{CustomerUpdate, NewCustomer};

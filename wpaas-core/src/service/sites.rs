@@ -14,6 +14,9 @@ mod seal;
 mod spec;
 mod update;
 
+pub(super) use delete::decide_delete;
+pub(super) use spec::usage;
+
 /// Where sites are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SitePlace {
