@@ -8,6 +8,8 @@ mod read;
 mod register;
 mod update;
 
+pub(super) use update::replace;
+
 /// A customer to register.
 #[derive(Debug, Clone)]
 pub struct NewCustomer {
