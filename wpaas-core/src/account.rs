@@ -56,6 +56,8 @@ pub enum Lifecycle {
     ToBeRemoved {
         /// The end of the grace period.
         purge_after: Timestamp,
+        /// Whether it was suspended before, and is again when this is cancelled.
+        was_suspended: bool,
     },
     /// Nothing is left but this record and the cid's reservation.
     Purged,
@@ -83,6 +85,8 @@ pub struct Org {
     pub description: String,
     /// Over all spaces.
     pub quota: Quota,
+    /// A payment account of its own, so that it is billed apart; the customer's without one.
+    pub payment: Option<Payment>,
     /// When it was made.
     pub created_at: Timestamp,
     /// Of this record.
