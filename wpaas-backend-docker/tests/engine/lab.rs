@@ -99,9 +99,9 @@ impl Lab {
         self.object(part).await.map(|object| object.state)
     }
 
-    /// Looks until it is so, for ten seconds at most.
+    /// Looks until it is so, for a minute at most.
     pub async fn until(&self, what: &str, so: impl AsyncFn() -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + Duration::from_secs(60);
         while !so().await {
             assert!(Instant::now() < deadline, "never happened: {what}; {:?}", self.objects().await);
             tokio::task::yield_now().await;
