@@ -67,10 +67,12 @@ impl Digest {
         Self(hash)
     }
 
-    /// The first 12 hex digits, for names.
+    /// The first bytes, for names.
     #[must_use]
-    pub fn short(&self) -> String {
-        hex::encode(&self.0[..6])
+    pub fn prefix(&self) -> [u8; 6] {
+        let mut prefix = [0; 6];
+        prefix.copy_from_slice(&self.0[..6]);
+        prefix
     }
 }
 
