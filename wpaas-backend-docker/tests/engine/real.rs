@@ -48,6 +48,12 @@ fn text(path: &str, text: String) -> NodeFile {
     NodeFile { path: path.to_owned(), mode: 0o444, group: "root", content: FileContent::Text(text) }
 }
 
+fn gateway(address: &str) -> NodeSpec {
+    let routes = "revision=ab12\nwordpress-0=ready\nwordpress-1=ready\ndatabase-0=ready\nend\n";
+    let files = [text("routes", routes.to_owned()), text("authorities", format!("{address}\nend\n"))];
+    NodeSpec { role: NodeRole::Gateway, restart: true, ..spec(&files) }
+}
+
 impl Lab {
     fn secret(&self, path: &str, name: SecretName, group: &'static str) -> NodeFile {
         let mode = if group == "root" { 0o400 } else { 0o440 };
@@ -77,12 +83,6 @@ impl Lab {
             self.secret("secrets/admin-hash", SecretName::AdminHash, "www-data"),
         ];
         NodeSpec { memory_mib: 256, restart: true, mounts, ..spec(&files) }
-    }
-
-    fn gateway(&self, address: &str) -> NodeSpec {
-        let routes = "revision=ab12\nwordpress-0=ready\nwordpress-1=ready\ndatabase-0=ready\nend\n";
-        let files = [text("routes", routes.to_owned()), text("authorities", format!("{address}\nend\n"))];
-        NodeSpec { role: NodeRole::Gateway, restart: true, ..spec(&files) }
     }
 
     async fn make_node(&self, part: Part, spec: NodeSpec) -> Object {
@@ -153,7 +153,7 @@ async fn serves(stand_in: &Lab) {
     let uploads = || mount(Part::UploadsVolume, &format!("{content}/uploads"), false);
     let stock = lab.wordpress(&address, "release=stock\nlayout=stock\n", vec![uploads()]);
     lab.make_node(Part::Wordpress(0), stock).await;
-    lab.make_node(Part::Gateway(0), lab.gateway(&address)).await;
+    lab.make_node(Part::Gateway(0), gateway(&address)).await;
 
     let waiting = until(&mut said, "database-0", |report| report["database"]["phase"] == "waiting").await;
     let boot = BootId::new(waiting["boot"].as_str().unwrap()).unwrap();
