@@ -7,14 +7,15 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use wpaas_backend_docker::Images;
-use wpaas_core::code::Layout;
+use wpaas_core::code::{Digest, Layout};
 use wpaas_core::converge::{
-    Action, BootId, DatabaseOrder, FileContent, Mount, NodeFile, NodeRole, NodeSpec, Object, ObjectState,
-    Part,
+    Action, BootId, DatabaseOrder, NodeSpec, Object, ObjectState, Part, ReleaseRef, RouteState, Routes,
+    RunIntent,
 };
-use wpaas_core::secret::{SecretName, SecretRef};
+use wpaas_core::node::{self, GatewayConfig, WordpressSite};
+use wpaas_core::site::DatabaseSize;
 
-use crate::lab::{Lab, RELEASE, backend, mount, release, spec};
+use crate::lab::{Lab, RELEASE, backend, release};
 
 /// What a node said: the part and the report.
 type Said = (String, serde_json::Value);
@@ -44,47 +45,23 @@ async fn report(connection: TcpStream, said: mpsc::UnboundedSender<Said>) {
     drop(said.send((part, serde_json::from_slice(&body).unwrap())));
 }
 
-fn text(path: &str, text: String) -> NodeFile {
-    NodeFile { path: path.to_owned(), mode: 0o444, group: "root", content: FileContent::Text(text) }
-}
-
-fn gateway(address: &str) -> NodeSpec {
-    let routes = "revision=ab12\nwordpress-0=ready\nwordpress-1=ready\ndatabase-0=ready\nend\n";
-    let files = [text("routes", routes.to_owned()), text("authorities", format!("{address}\nend\n"))];
-    NodeSpec { role: NodeRole::Gateway, restart: true, ..spec(&files) }
+/// What is wanted of a site of one node a kind.
+fn wanted() -> RunIntent {
+    RunIntent {
+        wordpress: 1,
+        database: DatabaseSize::One,
+        release: Some(ReleaseRef::Stock),
+        authorities: Vec::new(),
+        primary: None,
+        title: "Lab".to_owned(),
+        admin_user: "admin".parse().unwrap(),
+        admin_email: "admin@example.com".parse().unwrap(),
+        admin_version: 1,
+        was_founded: false,
+    }
 }
 
 impl Lab {
-    fn secret(&self, path: &str, name: SecretName, group: &'static str) -> NodeFile {
-        let mode = if group == "root" { 0o400 } else { 0o440 };
-        let content = FileContent::Secret(SecretRef { site: self.site, name, version: 1 });
-        NodeFile { path: path.to_owned(), mode, group, content }
-    }
-
-    fn database(&self) -> NodeSpec {
-        let files = [
-            text("database.conf", "peers=database-0\nbuffer_pool=64M\n".to_owned()),
-            self.secret("secrets/database-password", SecretName::DatabasePassword, "root"),
-            self.secret("secrets/replication-password", SecretName::ReplicationPassword, "root"),
-        ];
-        let mounts = vec![mount(Part::DatabaseVolume(0), "/var/lib/mysql", false)];
-        NodeSpec { role: NodeRole::Database, memory_mib: 256, mounts, ..spec(&files) }
-    }
-
-    fn wordpress(&self, address: &str, settings: &str, mounts: Vec<Mount>) -> NodeSpec {
-        let conf = format!(
-            "title=Lab\nurl=http://{address}\nadmin_user=admin\nadmin_email=admin@example.com\nadmin_version=1\n\
-             {settings}cron=off\n"
-        );
-        let files = [
-            text("wordpress.conf", conf),
-            self.secret("secrets/database-password", SecretName::DatabasePassword, "www-data"),
-            self.secret("secrets/salt", SecretName::Salt, "www-data"),
-            self.secret("secrets/admin-hash", SecretName::AdminHash, "www-data"),
-        ];
-        NodeSpec { memory_mib: 256, restart: true, mounts, ..spec(&files) }
-    }
-
     async fn make_node(&self, part: Part, spec: NodeSpec) -> Object {
         let begun = Instant::now();
         let object = self.make(part, Action::CreateNode(spec)).await;
@@ -145,15 +122,20 @@ async fn serves(stand_in: &Lab) {
     println!("images after {:?}", begun.elapsed());
 
     let begun = Instant::now();
-    let address = lab.network().await.address.unwrap().to_string();
+    let address = lab.network().await.address.unwrap();
     lab.make(Part::DatabaseVolume(0), Action::CreateVolume).await;
     lab.make(Part::UploadsVolume, Action::CreateVolume).await;
-    let database = lab.make_node(Part::Database(0), lab.database()).await;
-    let content = "/srv/wordpress/wp-content";
-    let uploads = || mount(Part::UploadsVolume, &format!("{content}/uploads"), false);
-    let stock = lab.wordpress(&address, "release=stock\nlayout=stock\n", vec![uploads()]);
+    let (site, run, url) = (lab.site, wanted(), format!("http://{address}"));
+    let database = lab.make_node(Part::Database(0), node::database(site, 0)).await;
+    let stock = WordpressSite::new(site, &run, ReleaseRef::Stock, &url).spec(0);
     lab.make_node(Part::Wordpress(0), stock).await;
-    lab.make_node(Part::Gateway(0), gateway(&address)).await;
+    let mut routes = Routes::default();
+    for part in [Part::Wordpress(0), Part::Wordpress(1), Part::Database(0)] {
+        routes.set(part, RouteState::Ready);
+    }
+    let config = GatewayConfig::new(&run, Some((address, None)), &routes);
+    lab.make_node(Part::Gateway(0), node::gateway(0, &config)).await;
+    let address = address.to_string();
 
     let waiting = until(&mut said, "database-0", |report| report["database"]["phase"] == "waiting").await;
     let boot = BootId::new(waiting["boot"].as_str().unwrap()).unwrap();
@@ -171,9 +153,9 @@ async fn serves(stand_in: &Lab) {
     let begun = Instant::now();
     lab.make(RELEASE, release(Layout::ContentWithoutTheme)).await;
     println!("release filled in {:?}", begun.elapsed());
-    let settings = "release=sha256:0707\nlayout=content\n";
-    let released = lab.wordpress(&address, settings, vec![mount(RELEASE, content, true), uploads()]);
-    lab.make_node(Part::Wordpress(1), released).await;
+    let stored =
+        ReleaseRef::Stored { digest: Digest::from_sha256([7; 32]), layout: Layout::ContentWithoutTheme };
+    lab.make_node(Part::Wordpress(1), WordpressSite::new(site, &run, stored, &url).spec(1)).await;
     until(&mut said, "wordpress-1", |report| report["wordpress"]["phase"] == "serving").await;
     println!("the release serves after {:?}", begun.elapsed());
 
