@@ -57,11 +57,9 @@ impl Failure {
     /// For a command that has nothing to do with a remote.
     pub(super) fn local(self) -> CodeError {
         match self {
-            Self::Start(error) if error.kind() == io::ErrorKind::NotFound => {
-                CodeError::Unavailable("this server has no git".into())
-            }
             Self::Start(error) => CodeError::Io(error),
             Self::TooLarge(limits) => too_large(&limits),
+            Self::Git(text) if text.contains("not found") => CodeError::Unavailable("this server has no git".into()),
             Self::Git(text) => CodeError::Io(io::Error::other(printable(text.trim(), 300))),
         }
     }
