@@ -136,9 +136,8 @@ impl Git {
         let mut child = command.spawn().map_err(Failure::Start)?;
         let group = Group::of(child.id());
         let (output, complaint) = (child.stdout.take(), child.stderr.take());
-        let work = async {
-            tokio::join!(read(output, MOST_OUTPUT), read(complaint, MOST_COMPLAINT), child.wait())
-        };
+        let work =
+            async { tokio::join!(read(output, MOST_OUTPUT), read(complaint, MOST_COMPLAINT), child.wait()) };
         let (output, complaint, status) = tokio::select! {
             done = work => done,
             () = self.outgrown() => return Err(Failure::TooLarge(self.limits)),

@@ -7,8 +7,8 @@ use url::Url;
 
 use super::command::Git;
 use super::remote::quoted;
-use crate::code::reference::{GitUrl, Transport};
 use crate::code::CodeError;
+use crate::code::reference::{GitUrl, Transport};
 use crate::secret::Secret;
 
 /// The user for a token that comes without one; most services look at the token only.

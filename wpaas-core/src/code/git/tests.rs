@@ -16,7 +16,7 @@ fn served(manner: Manner) -> (Bench, Server, String) {
     let mut bench = Bench::new();
     let server = Server::start(bench.root(), manner);
     bench.allow(server.url(""));
-    let url = server.url(&bench.git_dir());
+    let url = server.url("site/.git");
     (bench, server, url)
 }
 
@@ -70,9 +70,8 @@ async fn a_branch_that_moved_is_another_release() {
 async fn a_folder_of_the_repository() {
     let (bench, _server, url) = served(Manner::Serve);
     let commit = bench.commit(&[("web/site one/plugins/x.php", "<?php")]);
-    let in_folder = |path: &str| {
-        Code::Git(GitCode { url: url.clone(), reference: None, path: Some(path.to_owned()) })
-    };
+    let in_folder =
+        |path: &str| Code::Git(GitCode { url: url.clone(), reference: None, path: Some(path.to_owned()) });
     let made = bench.make_code(&in_folder("web/site one"), None).await.unwrap();
     assert_eq!(bench.files(&made.digest).await, [("plugins/x.php".to_owned(), "<?php".to_owned())]);
     for path in ["nope", "themes/a/style.css"] {
@@ -95,7 +94,10 @@ async fn what_is_not_there_is_said() {
     let error = bench.refusal(&url, Some(&absent)).await;
     assert!(error.starts_with("code.ref: there is no branch, tag or commit"), "{error}");
     let nowhere = server.url("nope.git");
-    assert_eq!(bench.refusal(&nowhere, None).await, format!("code.git: there is no git repository at {nowhere}"));
+    assert_eq!(
+        bench.refusal(&nowhere, None).await,
+        format!("code.git: there is no git repository at {nowhere}")
+    );
 }
 
 #[tokio::test]
@@ -223,7 +225,8 @@ async fn dropping_the_work_ends_git_and_leaves_nothing() {
     let (mut bench, server, url) = served(Manner::Hang);
     bench.maker.git = Some(Arc::new(bench.source()));
     let maker = bench.maker.clone();
-    let task = tokio::spawn(async move { maker.make(&code(&url, None), None).await.map(|made| made.revision) });
+    let task =
+        tokio::spawn(async move { maker.make(&code(&url, None), None).await.map(|made| made.revision) });
     let server = tokio::task::spawn_blocking(move || {
         assert!(matches!(server.next(), Event::Asked(_)));
         server

@@ -8,9 +8,9 @@ use futures::TryStreamExt;
 use tempfile::TempDir;
 
 use super::super::*;
+use crate::code::Digest;
 use crate::code::fetch::{MadeRelease, ReleaseMaker};
 use crate::code::local_store::LocalReleaseStore;
-use crate::code::Digest;
 
 /// A repository, a maker of releases, and a temporary folder that has to be empty in the end.
 pub(super) struct Bench {
@@ -31,7 +31,7 @@ impl Bench {
             git: None,
             s3: None,
             store: Arc::new(LocalReleaseStore::open(path("releases")).unwrap()),
-            limits: Limits { bytes: 4 << 20, entries: 200, time: Duration::from_secs(60) },
+            limits: Limits { bytes: 4 << 20, entries: 200, time: Duration::from_mins(1) },
             policy,
             temp_root: path("work"),
         };
@@ -49,10 +49,6 @@ impl Bench {
         self.root().join("site")
     }
 
-    pub(super) fn git_dir(&self) -> String {
-        "site/.git".to_owned()
-    }
-
     /// Runs git in the repository (or beside it, before it is there); what it prints.
     pub(super) fn git(&self, arguments: &[&str]) -> String {
         self.git_with(arguments, b"")
@@ -63,7 +59,9 @@ impl Bench {
         let folder = if site.exists() { &site } else { self.root() };
         let mut command = Command::new("git");
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", self.root());
-        command.args(["-c", "user.name=x", "-c", "user.email=x@example.com", "-c", "gc.auto=0"]).args(arguments);
+        command
+            .args(["-c", "user.name=x", "-c", "user.email=x@example.com", "-c", "gc.auto=0"])
+            .args(arguments);
         command.current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         std::io::Write::write_all(&mut child.stdin.take().unwrap(), input).unwrap();

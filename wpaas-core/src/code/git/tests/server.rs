@@ -97,7 +97,7 @@ fn answer(stream: &TcpStream, folder: &Path, manner: &Manner, sender: &Sender<Ev
         Manner::Flood(part) if path.contains(part) => {
             reply(stream, "200 OK", "", b"", usize::MAX / 4);
             let mut writer = stream;
-            while writer.write_all(&[b'a'; 64 << 10]).is_ok() {}
+            while writer.write_all(&[b'a'; 16 << 10]).is_ok() {}
             sender.send(Event::Gone).ok()
         }
         _ => serve(stream, &folder.join(&path), matches!(manner, Manner::Cut(part) if path.contains(part))),
