@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Builder, Credentials, Region};
-use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
+use aws_sdk_s3::types::{BucketVersioningStatus, ObjectCannedAcl, VersioningConfiguration};
 use wpaas_core::code::address::Resolve;
 
 use super::*;
@@ -31,6 +31,15 @@ async fn put(client: &Client, bucket: &str, key: &str, content: &str) {
 }
 
 async fn make_from(endpoint: &str, bucket: &str, key: Option<&str>) -> Result<MadeRelease, CodeError> {
+    make_as(Some("test:test"), endpoint, bucket, key).await
+}
+
+async fn make_as(
+    credential: Option<&str>,
+    endpoint: &str,
+    bucket: &str,
+    key: Option<&str>,
+) -> Result<MadeRelease, CodeError> {
     let policy = CodePolicy { allowed_endpoints: vec![endpoint.to_owned()], ..CodePolicy::default() };
     let code = Code::S3(S3Code {
         bucket: bucket.to_owned(),
@@ -39,7 +48,7 @@ async fn make_from(endpoint: &str, bucket: &str, key: Option<&str>) -> Result<Ma
         region: None,
     });
     let limits = Limits { entries: 3000, bytes: 4 << 20, ..LIMITS };
-    make(S3Source::new(policy.clone()), &policy, &code, Some("test:test"), &limits).await
+    make(S3Source::new(policy.clone()), &policy, &code, credential, &limits).await
 }
 
 #[tokio::test]
@@ -78,6 +87,20 @@ async fn hostile_keys_and_absences_of_a_real_bucket() {
     assert_eq!(error, format!("code.key: there is no object \"nope.zip\" in {bucket}"));
     let error = refusal("wpaas-there-is-none", "nope.zip").await;
     assert_eq!(error, "code.s3: there is no bucket wpaas-there-is-none");
+}
+
+#[tokio::test]
+async fn without_a_credential_only_what_is_public_is_read() {
+    let Some((client, endpoint, bucket)) = bucket().await else { return };
+    let archive = tar_of(&[("themes/a/style.css", "")]);
+    for (key, acl) in [("private.tar", ObjectCannedAcl::Private), ("public.tar", ObjectCannedAcl::PublicRead)]
+    {
+        let body = archive.clone().into_bytes().into();
+        client.put_object().bucket(&bucket).key(key).acl(acl).body(body).send().await.unwrap();
+    }
+    let error = make_as(None, &endpoint, &bucket, Some("private.tar")).await.unwrap_err().to_string();
+    assert!(error.starts_with(&format!("code.s3: the bucket {bucket} wants a credential")), "{error}");
+    make_as(None, &endpoint, &bucket, Some("public.tar")).await.unwrap();
 }
 
 #[derive(Debug)]
