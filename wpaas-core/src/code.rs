@@ -10,6 +10,16 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::secret::Secret;
 
+pub mod address;
+pub mod archive;
+pub mod fetch;
+#[cfg(feature = "git")]
+pub mod git;
+pub mod local_store;
+pub mod reference;
+mod text;
+mod workspace;
+
 /// Where a site's code comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -166,7 +176,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes: 1 << 30, entries: 100_000, time: std::time::Duration::from_secs(300) }
+        Self { bytes: 1 << 30, entries: 100_000, time: std::time::Duration::from_mins(5) }
     }
 }
 
@@ -196,4 +206,11 @@ pub trait ReleaseStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// Of the storage.
     async fn remove(&self, digest: &Digest) -> std::io::Result<()>;
+}
+
+/// Work that blocks, on a thread for such work.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, CodeError> + Send + 'static,
+) -> Result<T, CodeError> {
+    tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other)?
 }
