@@ -1,0 +1,11 @@
+//! What handlers take from a request; what can't be taken is answered as a [`crate::problem::Problem`].
+
+mod body;
+mod path;
+mod query;
+mod secret;
+
+pub use body::Body;
+pub use path::Path;
+pub use query::Query;
+pub use secret::SecretText;

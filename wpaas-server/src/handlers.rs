@@ -1,0 +1,3 @@
+//! What each route does, by noun and verb.
+
+pub mod health;
