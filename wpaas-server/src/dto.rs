@@ -1,0 +1,12 @@
+//! What goes over the wire, by noun. The domain is converted with all its fields named, so that a new one
+//! breaks the build here.
+
+pub mod code;
+pub mod customer;
+pub mod key;
+pub mod list;
+pub mod org;
+pub mod site;
+pub mod site_request;
+pub mod space;
+pub mod user;
