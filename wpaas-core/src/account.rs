@@ -83,6 +83,8 @@ pub struct Org {
     pub description: String,
     /// Over all spaces.
     pub quota: Quota,
+    /// A payment account of its own, so that it is billed apart; the customer's without one.
+    pub payment: Option<Payment>,
     /// When it was made.
     pub created_at: Timestamp,
     /// Of this record.

@@ -35,6 +35,7 @@ pub fn org(cid: &Cid, now: Timestamp) -> Org {
         name: Slug::default_name(),
         description: String::new(),
         quota: Quota::default(),
+        payment: None,
         created_at: now,
         version: 1,
     }

@@ -15,7 +15,8 @@ mod status;
 
 pub use status::{Condition, ConditionKind, PartStatus, SiteStatus, Truth};
 
-/// Grows by one with every change of a site's spec.
+/// Grows by one with every change of a site's spec or lifecycle; what a site's `ETag` and `If-Match` compare,
+/// so that what the system notes of a site by itself fails nobody's update.
 pub type Generation = u64;
 
 /// Everything that serves one WordPress website, as it is wanted.
@@ -39,6 +40,8 @@ pub struct Site {
     pub lifecycle: SiteLifecycle,
     /// The release that is to be served, once one is ready.
     pub release: Option<Release>,
+    /// How far the fetching of the code is.
+    pub code: CodeState,
     /// When it was asked for.
     pub created_at: Timestamp,
     /// Of this record.
@@ -138,8 +141,44 @@ pub enum SiteLifecycle {
         /// The end of the grace period; the data goes then.
         purge_after: Timestamp,
     },
-    /// Nothing is left of it but this tombstone, by which what appears late can still be removed.
-    Purged,
+}
+
+/// What stays of a site that is gone: by it, what appears late can still be removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tombstone {
+    /// Never used again.
+    pub id: SiteId,
+    /// Whose it was.
+    pub cid: Cid,
+    /// In which org it was.
+    pub org: OrgId,
+    /// The last one.
+    pub generation: Generation,
+    /// When nothing was left of it.
+    pub purged_at: Timestamp,
+}
+
+/// How far the fetching of a site's code is. All zero while the site has only ever had stock WordPress.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CodeState {
+    /// The generation in which the code or its credential was last given; a release of an older one is not
+    /// what is wanted.
+    pub wanted: Generation,
+    /// The version of the credential; 0 without one.
+    pub credential_version: u64,
+    /// Whether stock WordPress served before, and does until the first release is ready.
+    pub keeps_stock: bool,
+    /// Why the wanted code could not become a release, when it was last tried.
+    pub failure: Option<CodeFailure>,
+}
+
+/// Why code could not become a release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CodeFailure {
+    /// For the customer.
+    pub message: String,
+    /// When it was tried.
+    pub at: Timestamp,
 }
 
 /// A pinned state of a site's code.
@@ -155,6 +194,15 @@ pub struct Release {
     pub generation: Generation,
     /// When it was ready.
     pub created_at: Timestamp,
+}
+
+impl Site {
+    /// Whether the code that is wanted has become a release; true as well for stock WordPress.
+    #[must_use]
+    pub fn has_wanted_release(&self) -> bool {
+        self.spec.code.is_none()
+            || self.release.as_ref().is_some_and(|release| release.generation >= self.code.wanted)
+    }
 }
 
 /// The names a site has besides its address.

@@ -1,0 +1,161 @@
+//! What the API does, without the wire: authorise, decide (pure), commit in one transaction; a file per noun.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+
+use crate::account::Version;
+use crate::keyring::Keyring;
+use crate::name::Hostname;
+use crate::site::DatabaseSize;
+use crate::store::Store;
+
+mod authentication;
+mod customers;
+mod error;
+mod events;
+mod idempotency;
+mod intents;
+mod keys;
+mod orgs;
+mod releases;
+mod secrets;
+mod sites;
+mod spaces;
+mod users;
+
+pub use customers::{CustomerUpdate, NewCustomer};
+pub use error::{ConflictCode, Noun, ServiceError};
+pub use idempotency::{Idempotency, Reservation};
+pub use intents::StoreIntents;
+pub use keys::{IssuedKey, NewKey};
+pub use orgs::{NewOrg, OrgUpdate};
+pub use releases::WantedCode;
+pub use secrets::StoreSecrets;
+pub use sites::{NewSite, SiteFilter, SitePath, SitePhase, SitePlace, SiteUpdate, SiteView};
+pub use spaces::{NewSpace, SpaceUpdate};
+pub use users::{NewUser, UserUpdate};
+
+pub use crate::store::{Event, EventFilter, Listed, Mode, Page};
+
+/// The operations of the control plane over a store. Cheap to clone.
+#[derive(Clone)]
+pub struct Service {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Arc<dyn Store>,
+    keyring: Arc<Keyring>,
+    settings: Settings,
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").field("settings", &self.inner.settings).finish_non_exhaustive()
+    }
+}
+
+impl Service {
+    /// Over this store, with secrets sealed by this keyring.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, keyring: Arc<Keyring>, settings: Settings) -> Self {
+        Self { inner: Arc::new(Inner { store, keyring, settings }) }
+    }
+
+    /// What the operator has set.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+}
+
+/// What the operator sets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Sites are reached below `www.` of it.
+    pub platform_domain: Hostname,
+    /// Who may register customers.
+    pub registration: Registration,
+    /// The highest `num_instances` of a site; never above half of `Part::WORDPRESS_SLOTS`.
+    pub max_instances: u16,
+    /// The database of a site that names none.
+    pub default_database: DatabaseSize,
+    /// What a site's volumes count against the storage quotas.
+    pub volumes: VolumeSizes,
+    /// How long a deleted site can be restored, unless the deletion says otherwise.
+    pub site_grace: SignedDuration,
+    /// How long a customer's deletion can be cancelled, unless the deletion says otherwise.
+    pub customer_grace: SignedDuration,
+    /// The longest grace that may be asked for.
+    pub max_grace: SignedDuration,
+    /// How long an API key is valid, unless its owner says less.
+    pub key_lifetime: SignedDuration,
+    /// How long a renewed key stays valid beside the new one.
+    pub key_overlap: SignedDuration,
+}
+
+impl Settings {
+    /// The settings that a platform of this domain begins with.
+    #[must_use]
+    pub const fn new(platform_domain: Hostname) -> Self {
+        Self {
+            platform_domain,
+            registration: Registration::Closed,
+            max_instances: 20,
+            default_database: DatabaseSize::Three,
+            volumes: VolumeSizes { database_gib: 10, uploads_gib: 10 },
+            site_grace: SignedDuration::from_hours(24),
+            customer_grace: SignedDuration::from_hours(7 * 24),
+            max_grace: SignedDuration::from_hours(90 * 24),
+            key_lifetime: SignedDuration::from_hours(90 * 24),
+            key_overlap: SignedDuration::from_hours(24),
+        }
+    }
+}
+
+/// Who may register customers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Registration {
+    /// Anyone.
+    Open,
+    /// The operator.
+    Closed,
+}
+
+/// What a site's volumes count against the storage quotas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VolumeSizes {
+    /// Of each database node, in GiB.
+    pub database_gib: u32,
+    /// Of the uploads, in GiB.
+    pub uploads_gib: u32,
+}
+
+/// What a change expects of the record that it changes (`If-Match`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfMatch {
+    /// Nothing.
+    Any,
+    /// This version (of a site: this generation).
+    Version(Version),
+}
+
+/// How long something deleted can be taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grace {
+    /// As the operator has set.
+    Default,
+    /// So long; zero is allowed.
+    Of(SignedDuration),
+}
+
+/// Whether a deletion takes along what is inside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recursion {
+    /// What is not empty stays, and the answer names what is inside.
+    OnlyEmpty,
+    /// Everything inside goes too.
+    Recursive,
+}

@@ -1,0 +1,207 @@
+//! The port to what keeps the state: read sides by noun, and one [`Commit::commit`] that takes a [`Change`] as a
+//! value, with what it expects, and does all of it in one transaction or nothing.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::sync::broadcast;
+
+use crate::account::{ApiKey, Customer, Identity, Org, Space, User};
+use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId};
+use crate::name::{Cid, Slug, Username};
+use crate::quota::Usage;
+use crate::secret::SecretName;
+use crate::site::{Site, Tombstone};
+
+mod change;
+mod event;
+mod page;
+mod record;
+
+#[cfg(feature = "testing")]
+pub mod conformance;
+#[cfg(feature = "testing")]
+pub mod memory;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+
+pub use change::{Change, Expect, Mode, Record, StoreError, Violation, Write};
+pub use event::{Event, EventFilter, EventKind, NewEvent, Subject, Who};
+pub use page::{Listed, Page};
+pub use record::{Idempotent, SealedSecret, SiteFacts, StoredResponse, StoredSite, StoredStatus};
+
+/// What keeps the state.
+pub trait Store:
+    Commit + CustomerReads + OrgReads + SpaceReads + UserReads + KeyReads + SiteReads + EventReads
+{
+}
+
+impl<T> Store for T where
+    T: Commit + CustomerReads + OrgReads + SpaceReads + UserReads + KeyReads + SiteReads + EventReads
+{
+}
+
+/// The write side.
+#[async_trait]
+pub trait Commit: std::fmt::Debug + Send + Sync + 'static {
+    /// Does all of the change, after all that it expects has been found true, in one transaction; it is
+    /// durable when this returns. In [`Mode::DryRun`] everything is checked and nothing stays.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Violated`] when an expectation was not met, and then nothing was written.
+    async fn commit(&self, change: Change) -> Result<Committed, StoreError>;
+
+    /// What is committed from now on by this process, as hints: a slow reader misses the oldest.
+    fn feed(&self) -> broadcast::Receiver<Committed>;
+}
+
+/// What a commit did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// The events that it wrote.
+    pub events: Vec<Event>,
+    /// The sites of which something else is wanted now.
+    pub sites: Vec<SiteId>,
+    /// The customers that changed, and with them perhaps what is wanted of their sites.
+    pub customers: Vec<Cid>,
+}
+
+/// Reads customers.
+#[async_trait]
+pub trait CustomerReads: std::fmt::Debug + Send + Sync + 'static {
+    /// The customer of this id.
+    async fn customer(&self, cid: &Cid) -> Result<Option<Customer>, StoreError>;
+
+    /// The customer that signs in with this name, whatever its case.
+    async fn customer_by_username(&self, username: &Username) -> Result<Option<Customer>, StoreError>;
+
+    /// Customers in the order of their ids.
+    async fn customers(&self, page: &Page<Cid>) -> Result<Vec<Customer>, StoreError>;
+
+    /// The ids ever given that begin with this text.
+    async fn cids_beginning(&self, prefix: &str) -> Result<Vec<Cid>, StoreError>;
+
+    /// Customers whose deletion's grace ended before this time, the earliest first.
+    async fn customers_to_purge(&self, now: Timestamp, limit: usize) -> Result<Vec<Cid>, StoreError>;
+}
+
+/// Reads orgs.
+#[async_trait]
+pub trait OrgReads: std::fmt::Debug + Send + Sync + 'static {
+    /// The org of this id.
+    async fn org(&self, id: OrgId) -> Result<Option<Org>, StoreError>;
+
+    /// A customer's org of this name.
+    async fn org_by_name(&self, cid: &Cid, name: &Slug) -> Result<Option<Org>, StoreError>;
+
+    /// A customer's orgs in the order of their ids.
+    async fn orgs(&self, cid: &Cid, page: &Page<OrgId>) -> Result<Vec<Org>, StoreError>;
+
+    /// What the sites of an org use.
+    async fn org_usage(&self, org: OrgId) -> Result<Usage, StoreError>;
+}
+
+/// Reads spaces.
+#[async_trait]
+pub trait SpaceReads: std::fmt::Debug + Send + Sync + 'static {
+    /// The space of this id.
+    async fn space(&self, id: SpaceId) -> Result<Option<Space>, StoreError>;
+
+    /// An org's space of this name.
+    async fn space_by_name(&self, org: OrgId, name: &Slug) -> Result<Option<Space>, StoreError>;
+
+    /// A customer's spaces, or those of one of its orgs, in the order of their ids.
+    async fn spaces(
+        &self,
+        cid: &Cid,
+        org: Option<OrgId>,
+        page: &Page<SpaceId>,
+    ) -> Result<Vec<Space>, StoreError>;
+
+    /// What the sites of a space use.
+    async fn space_usage(&self, space: SpaceId) -> Result<Usage, StoreError>;
+}
+
+/// Reads users and passwords.
+#[async_trait]
+pub trait UserReads: std::fmt::Debug + Send + Sync + 'static {
+    /// The user of this id.
+    async fn user(&self, id: UserId) -> Result<Option<User>, StoreError>;
+
+    /// A customer's user of this name, whatever its case.
+    async fn user_by_name(&self, cid: &Cid, username: &Username) -> Result<Option<User>, StoreError>;
+
+    /// A customer's users in the order of their ids.
+    async fn users(&self, cid: &Cid, page: &Page<UserId>) -> Result<Vec<User>, StoreError>;
+
+    /// The hash of an identity's password; `None` when it has none.
+    async fn password_hash(&self, identity: &Identity) -> Result<Option<String>, StoreError>;
+}
+
+/// Reads API keys.
+#[async_trait]
+pub trait KeyReads: std::fmt::Debug + Send + Sync + 'static {
+    /// The key of this id.
+    async fn key(&self, id: KeyId) -> Result<Option<ApiKey>, StoreError>;
+
+    /// The keys that speak for an identity, in the order of their ids.
+    async fn keys(&self, identity: &Identity) -> Result<Vec<ApiKey>, StoreError>;
+}
+
+/// Reads sites.
+#[async_trait]
+pub trait SiteReads: std::fmt::Debug + Send + Sync + 'static {
+    /// The site of this id.
+    async fn site(&self, id: SiteId) -> Result<Option<StoredSite>, StoreError>;
+
+    /// An org's site of this name.
+    async fn site_by_name(&self, org: OrgId, name: &Slug) -> Result<Option<StoredSite>, StoreError>;
+
+    /// The sites of a space in the order of their ids.
+    async fn sites_in_space(
+        &self,
+        space: SpaceId,
+        page: &Page<SiteId>,
+    ) -> Result<Vec<StoredSite>, StoreError>;
+
+    /// The sites of an org, or all of a customer, in the order of their ids.
+    async fn sites_of(
+        &self,
+        cid: &Cid,
+        org: Option<OrgId>,
+        page: &Page<SiteId>,
+    ) -> Result<Vec<Site>, StoreError>;
+
+    /// What the converger needs of the sites, in the order of their ids.
+    async fn site_facts(&self, page: &Page<SiteId>) -> Result<Vec<SiteFacts>, StoreError>;
+
+    /// What the converger needs of one site.
+    async fn site_facts_of(&self, id: SiteId) -> Result<Option<SiteFacts>, StoreError>;
+
+    /// Live sites that want code which is neither a release yet nor failed, in the order of their ids.
+    async fn sites_wanting_code(&self, page: &Page<SiteId>) -> Result<Vec<Site>, StoreError>;
+
+    /// What stays of a purged site.
+    async fn tombstone(&self, id: SiteId) -> Result<Option<Tombstone>, StoreError>;
+
+    /// A sealed secret.
+    async fn secret(
+        &self,
+        site: SiteId,
+        name: SecretName,
+        version: u64,
+    ) -> Result<Option<SealedSecret>, StoreError>;
+}
+
+/// Reads events and what was answered before.
+#[async_trait]
+pub trait EventReads: std::fmt::Debug + Send + Sync + 'static {
+    /// Events after `after` in the order of their numbers, at most `limit`.
+    async fn events(&self, filter: &EventFilter, after: u64, limit: usize) -> Result<Vec<Event>, StoreError>;
+
+    /// The number of the last event; 0 before the first.
+    async fn last_event(&self) -> Result<u64, StoreError>;
+
+    /// What is kept for an idempotency key of a principal.
+    async fn idempotent(&self, principal: &str, key: &str) -> Result<Option<Idempotent>, StoreError>;
+}

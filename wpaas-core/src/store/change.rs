@@ -1,0 +1,242 @@
+use jiff::Timestamp;
+
+use super::{Idempotent, NewEvent, SealedSecret, StoredStatus};
+use crate::account::{ApiKey, Customer, Identity, Lifecycle, Org, Space, User, Version};
+use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId};
+use crate::name::{Cid, Slug, Username};
+use crate::quota::{Quota, QuotaExceeded, Usage};
+use crate::site::{Site, Tombstone};
+
+/// Something to write, as a value: what must be true, what to write, what to tell. All or nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// When it is done, as the events tell.
+    pub at: Timestamp,
+    /// Whether it stays.
+    pub mode: Mode,
+    /// Checked first, in this order, in the transaction.
+    pub expect: Vec<Expect>,
+    /// Done in this order.
+    pub writes: Vec<Write>,
+    /// Told of it, in this order.
+    pub events: Vec<NewEvent>,
+}
+
+impl Change {
+    /// Nothing yet, at this time.
+    #[must_use]
+    pub const fn at(at: Timestamp) -> Self {
+        Self { at, mode: Mode::Commit, expect: Vec::new(), writes: Vec::new(), events: Vec::new() }
+    }
+
+    /// Only if this is true.
+    #[must_use]
+    pub fn expect(mut self, expect: Expect) -> Self {
+        self.expect.push(expect);
+        self
+    }
+
+    /// And this.
+    #[must_use]
+    pub fn write(mut self, write: Write) -> Self {
+        self.writes.push(write);
+        self
+    }
+
+    /// And this is told.
+    #[must_use]
+    pub fn event(mut self, event: NewEvent) -> Self {
+        self.events.push(event);
+        self
+    }
+
+    /// Whether it would change nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.writes.is_empty() && self.events.is_empty()
+    }
+}
+
+/// Whether a change stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// It does.
+    Commit,
+    /// Everything is checked as if, and nothing stays.
+    DryRun,
+}
+
+/// A record that has a version.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "each says what it is")]
+pub enum Record {
+    Customer(Cid),
+    Org(OrgId),
+    Space(SpaceId),
+    User(UserId),
+    Key(KeyId),
+    Site(SiteId),
+}
+
+/// What must be true in the transaction.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Expect {
+    /// The customer is there and active.
+    CustomerActive(Cid),
+    /// The customer is there, active or suspended: the system may make defaults for it.
+    CustomerPresent(Cid),
+    /// The record is there, and of this version.
+    Version(Record, Version),
+    /// The record is there.
+    Present(Record),
+    /// The record is not there.
+    Absent(Record),
+    /// The id was never given to a customer.
+    CidUnused(Cid),
+    /// No customer signs in with this name.
+    LoginFree(Username),
+    /// No org of the customer has this name.
+    OrgNameFree(Cid, Slug),
+    /// No space of the org has this name.
+    SpaceNameFree(OrgId, Slug),
+    /// No site of the org has this name, not even one that is being deleted.
+    SiteNameFree(OrgId, Slug),
+    /// No user of the customer has this name.
+    UsernameFree(Cid, Username),
+    /// The org has no spaces and no sites.
+    OrgEmpty(OrgId),
+    /// The space has no sites.
+    SpaceEmpty(SpaceId),
+    /// The quotas of org and space allow a site to use so much.
+    QuotaAllows {
+        /// Whose quota.
+        org: OrgId,
+        /// Whose quota.
+        space: SpaceId,
+        /// The site as it is stored; `None` for a new one. What it uses now is taken off.
+        site: Option<SiteId>,
+        /// What the site will use.
+        usage: Usage,
+    },
+    /// A space's quota fits in its org's, as that is now.
+    QuotaFitsOrg(OrgId, Quota),
+    /// All spaces' quotas fit in the quota that the org will have.
+    QuotaCoversSpaces(OrgId, Quota),
+    /// Nothing is kept for the principal's idempotency key, or only a request that began before this time
+    /// and was never answered.
+    IdempotencyUnused(String, String, Timestamp),
+}
+
+/// What to write. An update is refused unless the stored version is exactly one less than the one given,
+/// so no update is ever lost.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "each says what it is")]
+pub enum Write {
+    InsertCustomer(Customer),
+    UpdateCustomer(Customer),
+    InsertOrg(Org),
+    UpdateOrg(Org),
+    /// With this version.
+    DeleteOrg(OrgId, Version),
+    InsertSpace(Space),
+    UpdateSpace(Space),
+    /// With this version.
+    DeleteSpace(SpaceId, Version),
+    InsertUser(User),
+    UpdateUser(User),
+    /// With this version; its password and its keys go with it.
+    DeleteUser(UserId, Version),
+    /// Sets or replaces the hash of a password.
+    SetPassword(Identity, String),
+    /// Takes away password and keys.
+    DeleteCredentials(Identity),
+    InsertKey(ApiKey),
+    /// Whatever it was before.
+    UpdateKey(ApiKey),
+    /// Notes when a key was used.
+    TouchKey(KeyId, Timestamp),
+    /// A site with what it uses of the quotas.
+    InsertSite(Site, Usage),
+    /// A site with what it uses of the quotas.
+    UpdateSite(Site, Usage),
+    /// The site of this version, its status and its secrets go; the tombstone stays.
+    PurgeSite(Tombstone, Version),
+    /// Replaces what was found of a site; nothing happens when that is gone.
+    RecordStatus(SiteId, Box<StoredStatus>),
+    /// Versions are never replaced.
+    InsertSecret(SealedSecret),
+    /// Sets or replaces what is kept for an idempotency key.
+    PutIdempotent(Idempotent),
+    DeleteIdempotent {
+        principal: String,
+        key: String,
+    },
+    /// What began before this time is forgotten.
+    ExpireIdempotent(Timestamp),
+}
+
+/// Why the store did not do something.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// An expectation was not met; nothing was written.
+    #[error("what was expected is not so: {0:?}")]
+    Violated(Violation),
+    /// What is stored can't be understood.
+    #[error("a record of the store can't be read: {what}")]
+    Corrupt {
+        /// Which, and why.
+        what: String,
+    },
+    /// The database was written by a newer version of this program.
+    #[error("the database has schema {found}, this program knows {known}: use the program that wrote it")]
+    TooNew {
+        /// Of the database.
+        found: i64,
+        /// Of this program.
+        known: i64,
+    },
+    /// The database could not be reached, read or written.
+    #[error("the database can't be used")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// An expectation that was not met, and what is there instead.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Violation {
+    /// There is no such customer.
+    CustomerAbsent,
+    /// The customer is not active.
+    CustomerInactive(Lifecycle),
+    /// The record is of another version.
+    Version {
+        /// Which.
+        record: Record,
+        /// The one that is stored; `None` when the record is gone.
+        found: Option<Version>,
+    },
+    /// The record is not there.
+    Absent(Record),
+    /// The record is there.
+    Present(Record),
+    /// The id was given before.
+    CidUsed(Cid),
+    /// A name or an id is taken; the expectation that says which.
+    Taken(Box<Expect>),
+    /// Something is inside.
+    NotEmpty {
+        /// Spaces.
+        spaces: u64,
+        /// Sites.
+        sites: u64,
+    },
+    /// The org's quota would be passed.
+    OrgQuota(QuotaExceeded),
+    /// The space's quota would be passed.
+    SpaceQuota(QuotaExceeded),
+    /// A space's quota would be above its org's.
+    QuotaAboveOrg,
+    /// The idempotency key was used before.
+    IdempotencyUsed,
+}

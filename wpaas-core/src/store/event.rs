@@ -1,0 +1,181 @@
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId};
+use crate::name::Cid;
+
+/// Something that happened: who did what to which object, or what the converger did by itself and why.
+/// Append-only, and written in the transaction of the change that it tells of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Grows with every event; without gaps in what is committed.
+    pub seq: u64,
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub event: NewEvent,
+}
+
+/// An event that has no number yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEvent {
+    /// Whose; `None` for what concerns the installation.
+    pub cid: Option<Cid>,
+    /// In which org, where that can be said.
+    pub org: Option<OrgId>,
+    /// In which space, where that can be said.
+    pub space: Option<SpaceId>,
+    /// Who did it.
+    pub who: Who,
+    /// What was done.
+    pub kind: EventKind,
+    /// To what.
+    pub subject: Subject,
+    /// More, for people and programs; never a secret.
+    pub detail: serde_json::Value,
+}
+
+/// Who did it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind", content = "id")]
+pub enum Who {
+    /// Runs the installation.
+    Operator,
+    /// The customer's own identity.
+    Customer(Cid),
+    /// A user.
+    User(UserId),
+    /// Somebody who has not signed in.
+    Anonymous,
+    /// This system, by itself.
+    System,
+}
+
+/// What was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "each says what it is")]
+pub enum EventKind {
+    CustomerRegistered,
+    CustomerUpdated,
+    CustomerSuspended,
+    CustomerResumed,
+    CustomerDeletionRequested,
+    CustomerDeletionCancelled,
+    CustomerPurged,
+    OrgCreated,
+    OrgUpdated,
+    OrgDeleted,
+    SpaceCreated,
+    SpaceUpdated,
+    SpaceDeleted,
+    UserCreated,
+    UserUpdated,
+    UserDeleted,
+    KeyIssued,
+    KeyRenewed,
+    KeyRevoked,
+    SiteCreated,
+    SiteUpdated,
+    SiteDeleted,
+    SiteRestored,
+    SitePurged,
+    SiteConditionChanged,
+    ReleaseReady,
+    ReleaseFailed,
+}
+
+impl EventKind {
+    /// The stable name: `site_created`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CustomerRegistered => "customer_registered",
+            Self::CustomerUpdated => "customer_updated",
+            Self::CustomerSuspended => "customer_suspended",
+            Self::CustomerResumed => "customer_resumed",
+            Self::CustomerDeletionRequested => "customer_deletion_requested",
+            Self::CustomerDeletionCancelled => "customer_deletion_cancelled",
+            Self::CustomerPurged => "customer_purged",
+            Self::OrgCreated => "org_created",
+            Self::OrgUpdated => "org_updated",
+            Self::OrgDeleted => "org_deleted",
+            Self::SpaceCreated => "space_created",
+            Self::SpaceUpdated => "space_updated",
+            Self::SpaceDeleted => "space_deleted",
+            Self::UserCreated => "user_created",
+            Self::UserUpdated => "user_updated",
+            Self::UserDeleted => "user_deleted",
+            Self::KeyIssued => "key_issued",
+            Self::KeyRenewed => "key_renewed",
+            Self::KeyRevoked => "key_revoked",
+            Self::SiteCreated => "site_created",
+            Self::SiteUpdated => "site_updated",
+            Self::SiteDeleted => "site_deleted",
+            Self::SiteRestored => "site_restored",
+            Self::SitePurged => "site_purged",
+            Self::SiteConditionChanged => "site_condition_changed",
+            Self::ReleaseReady => "release_ready",
+            Self::ReleaseFailed => "release_failed",
+        }
+    }
+}
+
+/// To what it was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind", content = "id")]
+#[expect(missing_docs, reason = "each says what it is")]
+pub enum Subject {
+    Customer(Cid),
+    Org(OrgId),
+    Space(SpaceId),
+    User(UserId),
+    Key(KeyId),
+    Site(SiteId),
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Customer(id) => id.fmt(f),
+            Self::Org(id) => id.fmt(f),
+            Self::Space(id) => id.fmt(f),
+            Self::User(id) => id.fmt(f),
+            Self::Key(id) => id.fmt(f),
+            Self::Site(id) => id.fmt(f),
+        }
+    }
+}
+
+/// Which events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EventFilter {
+    /// All.
+    All,
+    /// A customer's.
+    Customer(Cid),
+    /// An org's.
+    Org(Cid, OrgId),
+    /// A space's.
+    Space(Cid, SpaceId),
+    /// One site's.
+    Site(Cid, SiteId),
+}
+
+impl EventFilter {
+    /// Whether the event is one of them.
+    #[must_use]
+    pub fn matches(&self, event: &NewEvent) -> bool {
+        let of = |cid: &Cid| event.cid.as_ref() == Some(cid);
+        match self {
+            Self::All => true,
+            Self::Customer(cid) => of(cid),
+            Self::Org(cid, org) => of(cid) && event.org == Some(*org),
+            Self::Space(cid, space) => of(cid) && event.space == Some(*space),
+            Self::Site(cid, site) => of(cid) && event.subject == Subject::Site(*site),
+        }
+    }
+}

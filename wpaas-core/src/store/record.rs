@@ -1,0 +1,77 @@
+use jiff::Timestamp;
+
+use crate::account::Lifecycle;
+use crate::id::SiteId;
+use crate::name::Slug;
+use crate::secret::SecretName;
+use crate::site::{Site, SiteStatus};
+
+/// A site with what was last found of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredSite {
+    /// What is wanted.
+    pub site: Site,
+    /// What was found; `None` before the first look.
+    pub status: Option<StoredStatus>,
+}
+
+/// What was last found of a site.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredStatus {
+    /// What.
+    pub status: SiteStatus,
+    /// Whether the database was ever ready: stays true.
+    pub founded: bool,
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
+}
+
+/// What the converger needs of a site.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SiteFacts {
+    /// What is wanted.
+    pub site: Site,
+    /// Where its customer stands.
+    pub customer: Lifecycle,
+    /// The name of its org; `None` when that is deleted.
+    pub org_name: Option<Slug>,
+    /// Whether the database was ever ready.
+    pub founded: bool,
+}
+
+/// A secret as it is kept: only the keyring opens it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedSecret {
+    /// Whose.
+    pub site: SiteId,
+    /// Which.
+    pub name: SecretName,
+    /// Grows by one with every new value.
+    pub version: u64,
+    /// As the keyring made it.
+    pub sealed: Vec<u8>,
+}
+
+/// What is kept for an idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idempotent {
+    /// Who used the key.
+    pub principal: String,
+    /// The key.
+    pub key: String,
+    /// SHA-256 of the request that it was used for.
+    pub request: [u8; 32],
+    /// When the request began.
+    pub begun_at: Timestamp,
+    /// What was answered; `None` while it is being done.
+    pub response: Option<StoredResponse>,
+}
+
+/// An answer that is given again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredResponse {
+    /// The HTTP status, or whatever the embedder likes.
+    pub status: u16,
+    /// Sealed by the keyring, because an answer may show a key once.
+    pub sealed: Vec<u8>,
+}
