@@ -8,6 +8,8 @@ use serde::Serialize;
 
 use crate::request_id;
 
+mod service;
+
 /// An answer that is an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {

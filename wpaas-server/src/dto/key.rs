@@ -1,9 +1,12 @@
 //! API keys.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use wpaas_core::account::ApiKey;
 use wpaas_core::id::KeyId;
+use wpaas_core::service::{IssuedKey, NewKey};
+
+use crate::config::Period;
 
 /// An API key, without the key itself.
 #[derive(Debug, Serialize)]
@@ -37,4 +40,25 @@ pub struct NewKeyView {
     /// What is known of it later.
     #[serde(flatten)]
     pub about: KeyView,
+}
+
+impl From<IssuedKey> for NewKeyView {
+    fn from(IssuedKey { key, text }: IssuedKey) -> Self {
+        Self { key: text.expose().to_owned(), about: key.into() }
+    }
+}
+
+/// `POST …/keys`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewKeyDto {
+    #[serde(default)]
+    label: String,
+    lifetime: Option<Period>,
+}
+
+impl From<NewKeyDto> for NewKey {
+    fn from(NewKeyDto { label, lifetime }: NewKeyDto) -> Self {
+        Self { label, lifetime: lifetime.map(Period::as_signed) }
+    }
 }
