@@ -67,10 +67,11 @@ impl Digest {
         Self(hash)
     }
 
-    /// The first 12 hex digits, for names.
+    /// The first bytes, for names.
     #[must_use]
-    pub fn short(&self) -> String {
-        hex::encode(&self.0[..6])
+    pub const fn prefix(&self) -> [u8; 6] {
+        let [a, b, c, d, e, f, ..] = self.0;
+        [a, b, c, d, e, f]
     }
 }
 

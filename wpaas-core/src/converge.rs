@@ -4,20 +4,39 @@
 //! nothing to recover, because the next pass plans from what is there.
 
 mod backend;
+mod converger;
+mod facts;
 mod intent;
 mod intents;
+mod lint;
 mod observation;
 mod part;
+mod plan;
 mod report;
+#[cfg(feature = "testing")]
+pub mod simulated;
+mod status;
 mod step;
+mod view;
+mod work_queue;
 
 pub use backend::{Applied, Backend, BackendError, Capabilities, ErrorClass};
+pub use converger::{Converger, ConvergerHandle};
+pub use facts::{Facts, Seen, Told};
 pub use intent::{Intent, ReleaseRef, RunIntent, Wanted};
 pub use intents::{Intents, IntentsError};
+pub use lint::{Violation, lint};
 pub use observation::{Coverage, Object, ObjectId, ObjectState, Observation, Scope};
 pub use part::{InvalidPart, Part, PartKey};
+pub use plan::{Hold, HoldReason, SitePlan, plan};
 pub use report::{
     BootId, DatabasePhase, DatabaseReport, GatewayReport, NodeReport, Position, Report, ServerState,
     WordpressPhase, WordpressReport,
 };
-pub use step::{Action, DatabaseOrder, FileContent, Fingerprint, Mount, NodeFile, NodeRole, NodeSpec, Step};
+pub use status::{Trouble, status};
+pub use step::{
+    Action, DatabaseOrder, FileContent, Fingerprint, Mount, NodeFile, NodeRole, NodeSpec, RouteState, Routes,
+    Step,
+};
+pub use view::View;
+pub use work_queue::{Retries, WorkQueue};

@@ -1,2 +1,6 @@
-//! The node set-up: the files that every backend's nodes are made of (`wpaas-core/node`), and the
-//! configuration that the planner gives each node.
+//! The node set-up: the files that every backend's nodes are made of (`wpaas-core/node`), and what the
+//! planner gives each node. The contract between the two is `node/README.md`.
+
+mod spec;
+
+pub use spec::{GatewayConfig, WordpressSite, canonical_url, database, gateway};

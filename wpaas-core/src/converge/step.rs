@@ -1,5 +1,6 @@
 //! Steps: what a backend is told to do. Every choice is in them; none is left to the backend.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use sha2::{Digest as _, Sha256};
@@ -152,6 +153,32 @@ pub struct Mount {
     pub read_only: bool,
 }
 
+/// Where a gateway sends visitors and queries: its servers, in the order of parts. What is not in here is out of
+/// service.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Routes(BTreeMap<Part, RouteState>);
+
+/// What a server gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RouteState {
+    /// New sessions, while it passes its checks.
+    Ready,
+    /// Only what it has.
+    Drain,
+}
+
+impl Routes {
+    /// Puts a server in.
+    pub fn set(&mut self, server: Part, state: RouteState) {
+        self.0.insert(server, state);
+    }
+
+    /// The servers.
+    pub fn iter(&self) -> impl Iterator<Item = (Part, RouteState)> {
+        self.0.iter().map(|(part, state)| (*part, *state))
+    }
+}
+
 /// Names a spec: equal specs have equal fingerprints.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint(u64);
@@ -187,6 +214,47 @@ impl fmt::Display for Fingerprint {
 impl fmt::Debug for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+impl Step {
+    /// What a node is told, in one text that is equal for equal messages; `None` for what changes the object
+    /// itself.
+    #[must_use]
+    pub fn message(&self) -> Option<String> {
+        match &self.action {
+            Action::Order { boot, order: DatabaseOrder::Found { number }, .. } => {
+                Some(format!("found {number} {}", boot.as_str()))
+            }
+            Action::Order { boot, order: DatabaseOrder::Join, .. } => Some(format!("join {}", boot.as_str())),
+            Action::Configure { files, .. } => Some(format!("configure {}", NodeFile::fingerprint(files))),
+            Action::CreateNetwork
+            | Action::CreateVolume
+            | Action::CreateRelease { .. }
+            | Action::CreateNode(_)
+            | Action::StartNode { .. }
+            | Action::Remove { .. } => None,
+        }
+    }
+}
+
+impl NodeFile {
+    /// Of these files; of a secret its name and version count, never its content.
+    #[must_use]
+    pub fn fingerprint(files: &[Self]) -> Fingerprint {
+        let texts: Vec<String> = files
+            .iter()
+            .flat_map(|Self { path, mode, group, content }| {
+                let content = match content {
+                    FileContent::Text(text) => text.clone(),
+                    FileContent::Secret(SecretRef { site, name, version }) => {
+                        format!("{site} {name:?} {version}")
+                    }
+                };
+                [path.clone(), format!("{mode:o} {group}"), content]
+            })
+            .collect();
+        Fingerprint::of(texts.iter().map(String::as_str))
     }
 }
 

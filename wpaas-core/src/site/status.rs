@@ -35,6 +35,17 @@ impl SiteStatus {
         self.conditions.iter().find(|condition| condition.kind == kind)
     }
 
+    /// Conditions whose status is as it was in `before` keep its `since`.
+    pub fn keep_since(&mut self, before: &Self) {
+        for condition in &mut self.conditions {
+            if let Some(old) = before.condition(condition.kind)
+                && old.status == condition.status
+            {
+                condition.since = old.since;
+            }
+        }
+    }
+
     /// Whether the site serves as wanted.
     #[must_use]
     pub fn is_ready(&self) -> bool {

@@ -1,0 +1,180 @@
+#!/bin/bash
+# A database node: finds its position, reports it, waits for an order, runs MariaDB as ordered, and
+# ends with it. It founds a cluster only under a number greater than the one on its volume, which is
+# on disk before MariaDB starts: so an order is good for one founding, however often it is seen.
+# shellcheck source=agent.sh
+. /usr/local/lib/wpaas/agent.sh
+shopt -s dotglob
+data=/var/lib/mysql mark=/var/lib/mysql/wpaas-founding order=$settings/order
+phase=recovering empty=false uuid='' seqno='' founding=0 state=null primary=false size=0 error=''
+server='' recovered='' stopping='' set_password='' sql='' seen='' next_look=0
+
+publish() {
+    local position=null
+    if [[ $uuid ]]; then position="{\"uuid\":\"$uuid\",\"seqno\":$seqno}"; fi
+    json "$error"
+    body="{\"boot\":\"$boot\",\"database\":{\"phase\":\"$phase\",\"empty\":$empty,\"position\":$position,\"founding\":$founding,\"state\":$state,\"primary\":$primary,\"size\":$size,\"error\":$REPLY}}"
+}
+
+# die CODE: reports the last lines of the log and ends.
+die() {
+    phase=failed state=null primary=false size=0
+    printf -v error '%s\n' "$error" "${last_lines[@]}"
+    publish
+    last_report
+    exit "$1"
+}
+
+stop() {
+    stopping=yes
+    if [[ $server ]]; then kill -TERM "$server"; else exit 0; fi
+}
+
+# find_position: a volume without ibdata1 never held a commit. After a clean stop the position is in
+# grastate.dat, else InnoDB is asked. A volume left half way through a state transfer has none.
+find_position() {
+    local line
+    if [[ -r $mark ]]; then read -r founding <"$mark"; fi
+    if [[ ! -e $data/ibdata1 ]]; then empty=true; return; fi
+    if [[ -e $data/sst_in_progress ]]; then error='a state transfer was cut short'; return; fi
+    while read -r line; do
+        if [[ $line =~ ^uuid:\ +([0-9a-f-]{36})$ ]]; then uuid=${BASH_REMATCH[1]}; fi
+        if [[ $line =~ ^seqno:\ +([0-9]+)$ ]]; then seqno=${BASH_REMATCH[1]}; fi
+    done < <(cat "$data/grastate.dat" 2>/dev/null)
+    if [[ $uuid && $seqno ]]; then return; fi
+    uuid='' seqno=''
+    run --wsrep-recover --wsrep-cluster-address=gcomm:// --skip-networking --log-error=/run/wpaas/recover.log
+    while kill -0 "$server" 2>/dev/null; do tick; done
+    server=''
+    while read -r line; do
+        if [[ $line =~ Recovered\ position:\ *([0-9a-f-]{36}):(-?[0-9]+) ]]; then
+            uuid=${BASH_REMATCH[1]} seqno=${BASH_REMATCH[2]} recovered=--wsrep-start-position=$uuid:$seqno
+        fi
+    done </run/wpaas/recover.log
+    if [[ ! $uuid ]]; then error="no position was found: ${line:-$(tail -n 5 /run/wpaas/recover.log)}"; fi
+}
+
+run() { # ARGUMENTS: MariaDB in the background, its words to the log.
+    mariadbd --defaults-file=/usr/local/lib/wpaas/mariadb.cnf "$@" >&"$logs" 2>&1 &
+    server=$!
+}
+
+# clear_leftovers: of a seeding or a transfer that ended before ibdata1 was in place.
+clear_leftovers() {
+    local file
+    for file in "$data"/*; do
+        if [[ $file != "$mark" && $file != */lost+found ]]; then rm -rf "$file"; fi
+    done
+    chown mysql: "$data"
+}
+
+seed() {
+    clear_leftovers
+    cp -a --sparse=always /usr/local/share/wpaas/golden "$data/.seed"
+    mv "$data/.seed/ibdata1" "$data/.ibdata1"
+    mv "$data/.seed"/* "$data"
+    rmdir "$data/.seed"
+    sync -f "$data"
+    mv "$data/.ibdata1" "$data/ibdata1"
+}
+
+# obey ORDER: acts on it if it is for this boot, else says why not.
+obey() {
+    local -a word
+    read -ra word <<<"$1"
+    error=''
+    if [[ $phase != waiting ]]; then error="order refused, this node is $phase: $1"
+    elif [[ ${word[0]} == join && ${#word[@]} == 2 && ${word[1]} == "$boot" ]]; then start_joining
+    elif [[ ${word[0]} != found || ${#word[@]} != 3 || ${word[2]} != "$boot" ]]; then error="order not for this boot: $1"
+    elif [[ ! ${word[1]} =~ ^[1-9][0-9]{0,15}$ ]] || ((word[1] <= founding)); then error="founding number ${word[1]} is not greater than $founding"
+    elif [[ $empty == false && ! $uuid ]]; then error='a volume without a position founds nothing'
+    else start_founding "${word[1]}"
+    fi
+    publish
+}
+
+start_founding() {
+    founding=$1 set_password=yes
+    if ! { printf '%s\n' "$1" >"$mark.new" && sync "$mark.new" && mv "$mark.new" "$mark" && sync "$data"; }; then die 1; fi
+    if [[ $empty == true ]]; then seed || die 1; fi
+    rm -f "$data/gvwstate.dat"
+    if [[ -e $data/grastate.dat ]]; then sed -i 's/^safe_to_bootstrap:.*/safe_to_bootstrap: 1/' "$data/grastate.dat"; fi
+    start --wsrep-new-cluster --wsrep-cluster-address=gcomm://
+}
+
+start_joining() {
+    if [[ $empty == true ]]; then clear_leftovers; fi
+    setting database.conf peers
+    start "--wsrep-cluster-address=gcomm://$REPLY"
+}
+
+start() {
+    local part buffer_pool address
+    setting node.conf part; part=$REPLY
+    setting database.conf buffer_pool; buffer_pool=${REPLY:-64M}
+    read -r address _ < <(getent ahostsv4 "$part")
+    phase=starting empty=false
+    run "--wsrep-node-name=$part" "--wsrep-node-address=$address" "--innodb-buffer-pool-size=$buffer_pool" ${recovered:+"$recovered"} "$@"
+}
+
+# look: asks the server for its state over a client that stays connected; a server that does not
+# answer within half a second has no known state.
+look() {
+    local name value
+    state=null primary=false size=0
+    if [[ ! $sql ]]; then
+        [[ -S /run/mysqld/mysqld.sock ]] || return
+        coproc SQL { exec mariadb --defaults-file=/usr/local/lib/wpaas/mariadb.cnf -BN --unbuffered 2>/dev/null; }
+        sql=yes
+    fi
+    { printf "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_local_state', 'wsrep_cluster_status', 'wsrep_cluster_size');\nSELECT 'end', '';\n" >&"${SQL[1]}"; } 2>/dev/null
+    while read -rt 0.5 -u "${SQL[0]}" name value; do
+        case $name in
+            wsrep_local_state) state=$value phase=running ;;
+            wsrep_cluster_status) if [[ $value == Primary ]]; then primary=true; fi ;;
+            wsrep_cluster_size) size=$value ;;
+            end) if [[ $set_password && $primary == true && $state == 4 ]]; then name_password; fi; return ;;
+        esac
+    done 2>/dev/null
+    if [[ ${SQL_PID-} ]]; then kill "$SQL_PID" 2>/dev/null; wait "$SQL_PID" 2>/dev/null; fi
+    sql='' state=null primary=false size=0
+}
+
+# name_password: gives WordPress's user the password of the file, through the client's pipe.
+name_password() {
+    local password answer
+    content "$settings/secrets/database-password"
+    password=${REPLY%%$'\n'*}
+    password=${password//\\/\\\\}
+    password=${password//\'/\\\'}
+    printf "CREATE DATABASE IF NOT EXISTS wordpress; CREATE USER IF NOT EXISTS 'wordpress'@'%%'; ALTER USER 'wordpress'@'%%' IDENTIFIED BY '%s' ACCOUNT UNLOCK; GRANT ALL ON wordpress.* TO 'wordpress'@'%%'; CREATE USER IF NOT EXISTS 'hc'@'%%'; SELECT 'done';\n" "$password" >&"${SQL[1]}"
+    if read -rt 5 -u "${SQL[0]}" answer && [[ $answer == 'done' ]]; then set_password=''; fi
+}
+
+trap stop TERM INT
+rm -f "$order"
+mkdir -p /run/mysqld
+chown mysql: /run/mysqld
+publish
+tick
+find_position
+phase=waiting
+publish
+while :; do
+    tick
+    if [[ $server ]] && ! kill -0 "$server" 2>/dev/null; then
+        wait "$server"
+        code=$?
+        if [[ $stopping ]]; then exit "$code"; fi
+        die "$code"
+    fi
+    content "$order"
+    if [[ $REPLY && $REPLY != "$seen" ]]; then seen=$REPLY; obey "${REPLY%$'\n'}"; fi
+    milliseconds
+    if [[ $server ]] && ((REPLY >= next_look)); then
+        look
+        publish
+        next_look=0 pace=0.1
+        if [[ $state == 4 && ! $set_password ]]; then next_look=$((REPLY + 900)) pace=0.25; fi
+    fi
+done

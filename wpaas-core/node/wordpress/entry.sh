@@ -1,0 +1,104 @@
+#!/bin/bash
+# A WordPress node: PHP at once, the installer until the database is this site's, then nginx, so that
+# port 80 is open only on a site that works. A change of wordpress.conf or of the admin's hash has the
+# installer run again beside the traffic. TERM drains nginx, then PHP.
+# shellcheck source=agent.sh
+. /usr/local/lib/wpaas/agent.sh
+here=/usr/local/lib/wpaas
+phase=waiting admin_version=0 wordpress='' schema=null error=''
+nginx='' cron='' installer='' phases='' retry_at=0
+
+publish() {
+    local version
+    json "$wordpress"; version=$REPLY
+    json "$error"
+    body="{\"boot\":\"$boot\",\"wordpress\":{\"phase\":\"$phase\",\"release\":\"$release\",\"admin_version\":$admin_version,\"wordpress\":$version,\"schema\":$schema,\"error\":$REPLY}}"
+}
+
+die() {
+    printf -v error '%s\n' "$1" "${last_lines[@]}"
+    phase=failed
+    publish
+    last_report
+    exit 1
+}
+
+stop() {
+    local child
+    pace=0.1
+    for child in $cron $installer; do kill -TERM "$child" 2>/dev/null; done
+    for child in $nginx $php; do
+        kill -QUIT "$child" 2>/dev/null
+        while kill -0 "$child" 2>/dev/null; do tick; done
+    done
+    exit 0
+}
+
+install() {
+    exec {phases}< <(exec setpriv --reuid=www-data --regid=www-data --init-groups --no-new-privs --inh-caps=-all php "$here/install.php" "$root" 2>&"$logs")
+    installer=$!
+}
+
+# installing: takes in what the installer says; its end without `serving` is a failure, tried again.
+installing() {
+    local word
+    while read -rt 0.01 -a word -u "$phases"; do
+        if [[ ${word[0]} == serving ]]; then
+            phase=serving admin_version=${word[1]} wordpress=${word[2]} schema=${word[3]} error='' retry_at=0
+            if [[ ! $nginx ]]; then nginx -c "$here/nginx.conf" -g 'daemon off;' >&"$logs" 2>&1 & nginx=$!; fi
+        elif [[ ! $nginx ]]; then phase=${word[0]}
+        fi
+        publish
+    done
+    if kill -0 "$installer" 2>/dev/null; then return; fi
+    if ! wait "$installer"; then
+        printf -v error '%s\n' 'the installer failed' "${last_lines[@]}"
+        if [[ ! $nginx ]]; then phase=failed; fi
+        milliseconds
+        retry_at=$((REPLY + 3000))
+        publish
+    fi
+    exec {phases}<&-
+    installer=''
+    if [[ $nginx ]]; then pace=0.25; fi
+}
+
+# cron_as_set: the runner runs when the settings say so and the site serves.
+cron_as_set() {
+    setting wordpress.conf cron
+    if [[ $REPLY == on && $nginx && ! $cron ]]; then bash "$here/cron.sh" "$boot" >&"$logs" 2>&1 & cron=$!
+    elif [[ $REPLY != on && $cron ]]; then kill -TERM "$cron"; cron=''
+    fi
+}
+
+setting wordpress.conf release; release=$REPLY
+setting wordpress.conf layout; layout=$REPLY
+root=/srv/wordpress
+if [[ $layout == tree ]]; then root=/srv/release; fi
+# The cache of stock code must not stand in for a release's file of the same name and time.
+if [[ $layout != stock ]]; then rm -rf /var/cache/opcache/*/srv/wordpress/wp-content; fi
+printf 'root %s;\n' "$root" >/run/wpaas/root.conf
+php-fpm8.4 -F -y "$here/php-fpm.conf" >&"$logs" 2>&1 &
+php=$!
+trap stop TERM INT
+publish
+tick
+if [[ ! -r $root/wp-includes/version.php ]]; then die "there is no WordPress at $root"; fi
+uploads=$root/wp-content/uploads
+if [[ $(stat -c %U "$uploads") != www-data ]]; then chown www-data: "$uploads"; fi
+content "$settings/wordpress.conf"; conf=$REPLY
+content "$settings/secrets/admin-hash"; hash=$REPLY
+install
+while :; do
+    tick
+    if ! kill -0 "$php" 2>/dev/null; then die 'PHP ended'; fi
+    if [[ $nginx ]] && ! kill -0 "$nginx" 2>/dev/null; then die 'nginx ended'; fi
+    if [[ $installer ]]; then installing; cron_as_set; continue; fi
+    changed=''
+    content "$settings/wordpress.conf"
+    if [[ $REPLY && $REPLY != "$conf" ]]; then conf=$REPLY changed=yes; fi
+    content "$settings/secrets/admin-hash"
+    if [[ $REPLY && $REPLY != "$hash" ]]; then hash=$REPLY changed=yes; fi
+    milliseconds
+    if [[ $changed ]] || ((retry_at && REPLY >= retry_at)); then cron_as_set; install; fi
+done

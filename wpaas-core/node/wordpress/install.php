@@ -1,0 +1,113 @@
+<?php
+// Makes the site's database this site's, then ends: `php install.php DOCUMENT_ROOT`. Prints a line a
+// phase: `waiting`, `installing`, `serving ADMIN_VERSION WORDPRESS SCHEMA`. Can be run at any time, by
+// any number of nodes at once: an installation is done by one of them, an admin's version is set once.
+require __DIR__ . '/site.php';
+$root = $argv[1];
+require "$root/wp-includes/version.php";
+$schema = (string) $wp_db_version;
+$site = wpaas_settings();
+$me = bin2hex(random_bytes(8));
+$said = '';
+
+function say(string $line): void {
+	global $said;
+	if ($line !== $said) {
+		echo $said = $line, "\n";
+	}
+}
+
+function exists(mysqli $database, string $table): bool {
+	return $database->execute_query('SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?', [$table])->num_rows > 0;
+}
+
+/** Makes the WordPress that came with the image this site's, in the caller's transaction. */
+function adopt(mysqli $database, array $site): void {
+	$golden = 'http://golden.invalid';
+	$database->execute_query('UPDATE wp_users SET user_login = ?, user_nicename = ?, display_name = ?, user_email = ?, user_url = ?, user_registered = UTC_TIMESTAMP() WHERE ID = 1',
+		[$site['admin_user'], substr(strtolower(preg_replace('/[^A-Za-z0-9_-]+/', '-', $site['admin_user'])), 0, 50), $site['admin_user'], $site['admin_email'], $site['url']]);
+	$database->execute_query("UPDATE wp_usermeta SET meta_value = ? WHERE user_id = 1 AND meta_key = 'nickname'", [$site['admin_user']]);
+	$database->execute_query('UPDATE wp_posts SET post_date = NOW(), post_date_gmt = UTC_TIMESTAMP(), post_modified = NOW(), post_modified_gmt = UTC_TIMESTAMP(),
+		guid = REPLACE(guid, ?, ?), post_content = REPLACE(post_content, ?, ?)', [$golden, $site['url'], $golden, $site['url']]);
+	$database->execute_query('UPDATE wp_comments SET comment_date = NOW(), comment_date_gmt = UTC_TIMESTAMP()');
+	$database->execute_query("UPDATE wp_options SET option_value = ? WHERE option_name = 'blogname'", [$site['title']]);
+	$database->execute_query("UPDATE wp_options SET option_value = ? WHERE option_name = 'admin_email'", [$site['admin_email']]);
+}
+
+/** Installs the WordPress of the tree in place of every table there is; what is left half way is begun again. */
+function install(mysqli $database, array $site, string $root): void {
+	$database->query("INSERT IGNORE INTO wpaas (name, value) VALUES ('golden', 'none')");
+	foreach ($database->query('SHOW TABLES')->fetch_all() as [$table]) {
+		if ($table !== 'wpaas') {
+			$database->query("DROP TABLE `$table`");
+		}
+	}
+	define('WP_INSTALLING', true);
+	function wp_mail() { return true; }
+	function wp_new_blog_notification() {}
+	foreach (['HTTP_HOST' => parse_url($site['url'], PHP_URL_HOST), 'REQUEST_URI' => '/', 'REQUEST_METHOD' => 'GET', 'SERVER_PROTOCOL' => 'HTTP/1.1', 'REMOTE_ADDR' => '127.0.0.1'] as $name => $value) {
+		$_SERVER[$name] = $value;
+	}
+	// WordPress expects its globals to be global.
+	$GLOBALS['wpaas_root'] = $root;
+	(static function () {
+		foreach (array_keys($GLOBALS) as $name) { global $$name; }
+		require $GLOBALS['wpaas_root'] . '/wp-load.php';
+		require_once ABSPATH . 'wp-admin/includes/upgrade.php';
+	})();
+	add_filter('pre_http_request', fn() => new WP_Error('wpaas', 'no HTTP while installing'));
+	wp_install($site['title'], $site['admin_user'], $site['admin_email'], true, '', bin2hex(random_bytes(16)));
+	$GLOBALS['wp_rewrite']->set_permalink_structure('/%postname%/');
+	update_option('rewrite_rules', '');
+}
+
+/** One attempt; false when another node is at it. */
+function settle(mysqli $database, array $site, string $root, string $schema, string $me): bool {
+	if (!exists($database, 'wpaas')) {
+		$database->query('CREATE TABLE IF NOT EXISTS wpaas (name VARCHAR(32) PRIMARY KEY, value VARCHAR(255), holder VARCHAR(32), until BIGINT NOT NULL DEFAULT 0)');
+	}
+	$is = $database->query('SELECT name, value FROM wpaas')->fetch_all(MYSQLI_ASSOC);
+	$is = array_column($is, 'value', 'name');
+	if (!array_key_exists('installed', $is)) {
+		if (!wpaas_lease($database, 'install', $me, 120)) {
+			return false;
+		}
+		$foreign = !isset($is['golden']) && exists($database, 'wp_options'); // somebody's data: kept as it is
+		if (!$foreign && ($is['golden'] ?? '') !== $schema) {
+			install($database, $site, $root);
+		}
+		$database->begin_transaction();
+		if (($is['golden'] ?? '') === $schema) {
+			adopt($database, $site);
+		}
+		$database->query("DELETE FROM wpaas WHERE name IN ('golden', 'install')");
+		$database->query("INSERT INTO wpaas (name, value) VALUES ('installed', UTC_TIMESTAMP()), ('admin_version', '0')");
+		$database->commit();
+	}
+	$database->execute_query("UPDATE wp_options SET option_value = ? WHERE option_name IN ('home', 'siteurl')", [rtrim($site['url'], '/')]);
+	$database->begin_transaction();
+	$database->execute_query("UPDATE wpaas SET value = ? WHERE name = 'admin_version' AND CAST(value AS UNSIGNED) < ?", [$site['admin_version'], (int) $site['admin_version']]);
+	if ($database->affected_rows > 0) {
+		$database->execute_query('UPDATE wp_users SET user_pass = ? WHERE user_login = ?', [wpaas_secret('admin-hash'), $site['admin_user']]);
+	}
+	$database->commit();
+	return true;
+}
+
+say('waiting');
+for ($tries = 0;; usleep(30000)) {
+	try {
+		$database = wpaas_database();
+		say('installing');
+		if (settle($database, $site, $root, $schema, $me)) {
+			break;
+		}
+	} catch (mysqli_sql_exception $e) {
+		// No server yet (its code is 2000 and up), no password yet, not ready, a deadlock with another node: tried again.
+		if ($e->getCode() < 2000 && !in_array($e->getCode(), [1040, 1045, 1047, 1205, 1213, 1927, 4151]) && ++$tries > 5) {
+			throw $e;
+		}
+	}
+}
+$version = $database->query("SELECT value FROM wpaas WHERE name = 'admin_version'")->fetch_column();
+say("serving $version $wp_version $schema");

@@ -1,0 +1,263 @@
+//! The loop: learns what is wanted, looks at what is there, plans, takes steps, keeps what it found.
+//!
+//! One task owns all state; everything that takes time runs beside it and comes back as an [`Event`].
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::stream::{BoxStream, StreamExt as _};
+use jiff::Timestamp;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::{
+    Applied, Backend, BackendError, Intent, Intents, IntentsError, Observation, Report, Retries, Scope,
+    SitePlan, Step, View, WorkQueue, plan,
+};
+use crate::id::SiteId;
+use crate::site::{Generation, SiteStatus};
+
+mod pass;
+mod sight;
+mod steps;
+mod wanted;
+
+/// Makes what runs match what is wanted, for as long as it runs.
+#[derive(Debug)]
+pub struct Converger {
+    backend: Arc<dyn Backend>,
+    intents: Arc<dyn Intents>,
+    commands: mpsc::UnboundedReceiver<Command>,
+    tasks: JoinSet<Event>,
+    permits: Arc<Semaphore>,
+    view: View,
+    queue: WorkQueue,
+    retries: Retries,
+    wanted: HashMap<SiteId, Intent>,
+    /// What was found of each site, kept or about to be.
+    found: HashMap<SiteId, SiteStatus>,
+    /// Sites whose status is being kept, and whether it has changed since.
+    recording: HashMap<SiteId, bool>,
+    errors: HashMap<SiteId, String>,
+    loads: Loads,
+    sight: Sight,
+    /// Until when the backend asked to be left alone.
+    paused: Option<Instant>,
+}
+
+/// Which intents are being loaded.
+#[derive(Debug, Default)]
+struct Loads {
+    running: HashSet<SiteId>,
+    again: HashSet<SiteId>,
+    sweeping: bool,
+    next_sweep: Option<Instant>,
+}
+
+/// What is being looked at.
+#[derive(Debug, Default)]
+struct Sight {
+    fleet: bool,
+    sites: HashSet<SiteId>,
+    pending: BTreeSet<SiteId>,
+    next_fleet: Option<Instant>,
+    last_silence_check: Option<Instant>,
+    /// Why the backend can't be seen, if it can't; at first because nobody has looked yet.
+    unseen: Option<String>,
+}
+
+/// Everything that wakes the loop.
+#[derive(Debug)]
+enum Event {
+    Stop,
+    Command(Command),
+    Changed(SiteId),
+    ChangesLost,
+    Wanted(SiteId),
+    Loaded(SiteId, Result<Option<Intent>, IntentsError>),
+    Swept(Option<SiteId>, Result<Vec<Intent>, IntentsError>),
+    Seen(Scope, Instant, Result<Observation, BackendError>),
+    Stepped(Step, Result<Applied, BackendError>),
+    Recorded(SiteId, Result<(), IntentsError>),
+    Purged(SiteId, Result<(), IntentsError>),
+    Due,
+}
+
+#[derive(Debug)]
+enum Command {
+    Report(Report),
+    Explain(SiteId, oneshot::Sender<Option<SitePlan>>),
+    Preview(Box<Intent>, oneshot::Sender<SitePlan>),
+}
+
+/// Talks to a running [`Converger`].
+#[derive(Debug, Clone)]
+pub struct ConvergerHandle {
+    commands: mpsc::UnboundedSender<Command>,
+}
+
+impl ConvergerHandle {
+    /// A node has reported.
+    pub fn report(&self, report: Report) {
+        // A stopped converger needs no reports.
+        let _stopped = self.commands.send(Command::Report(report));
+    }
+
+    /// What would be done to a site now, and what it waits for; `None` for an unknown site or a stopped converger.
+    pub async fn explain(&self, site: SiteId) -> Option<SitePlan> {
+        let (answer, plan) = oneshot::channel();
+        self.commands.send(Command::Explain(site, answer)).ok()?;
+        plan.await.ok()?
+    }
+
+    /// What would be done now if this were wanted; `None` from a stopped converger.
+    pub async fn preview(&self, intent: Intent) -> Option<SitePlan> {
+        let (answer, plan) = oneshot::channel();
+        self.commands.send(Command::Preview(Box::new(intent), answer)).ok()?;
+        plan.await.ok()
+    }
+}
+
+impl Converger {
+    /// All intents are read again this often, should a hint be lost or a grace period end.
+    const SWEEP: Duration = Duration::from_secs(30);
+    /// Intents read at a time.
+    const PAGE: usize = 1000;
+
+    /// A converger that has not begun, and what talks to it.
+    #[must_use]
+    pub fn new(backend: Arc<dyn Backend>, intents: Arc<dyn Intents>) -> (Self, ConvergerHandle) {
+        let (sender, commands) = mpsc::unbounded_channel();
+        let permits = Arc::new(Semaphore::new(backend.capabilities().concurrency));
+        let sight = Sight { unseen: Some("nobody has looked yet".into()), ..Sight::default() };
+        let converger = Self {
+            backend,
+            intents,
+            commands,
+            tasks: JoinSet::new(),
+            permits,
+            view: View::default(),
+            queue: WorkQueue::default(),
+            retries: Retries::default(),
+            wanted: HashMap::new(),
+            found: HashMap::new(),
+            recording: HashMap::new(),
+            errors: HashMap::new(),
+            loads: Loads::default(),
+            sight,
+            paused: None,
+        };
+        (converger, ConvergerHandle { commands: sender })
+    }
+
+    /// Runs until `stop` completes; then waits for the steps under way, so that none is cut in half.
+    pub async fn run(mut self, stop: impl Future<Output = ()> + Send) {
+        let mut stop = std::pin::pin!(stop);
+        let mut changes = Some(self.backend.changes());
+        let mut wanted = self.intents.changes();
+        loop {
+            let due = self.next_due();
+            let event = tokio::select! {
+                biased;
+                () = &mut stop => Event::Stop,
+                Some(Ok(event)) = self.tasks.join_next() => event,
+                Some(command) = self.commands.recv() => Event::Command(command),
+                Some(site) = wanted.next() => Event::Wanted(site),
+                site = next_or_never(&mut changes) => site.map_or(Event::ChangesLost, Event::Changed),
+                () = at(due) => Event::Due,
+            };
+            match event {
+                Event::Stop => break,
+                Event::ChangesLost => {
+                    tracing::warn!("the backend's stream of changes has ended; looking again at all of it");
+                    changes = None;
+                    self.look_at_all(Instant::now());
+                }
+                event => {
+                    self.handle(event, Instant::now());
+                    if changes.is_none() && self.sight.unseen.is_none() {
+                        changes = Some(self.backend.changes());
+                    }
+                }
+            }
+        }
+        while self.tasks.join_next().await.is_some() {}
+    }
+
+    fn handle(&mut self, event: Event, now: Instant) {
+        match event {
+            Event::Command(command) => self.command(command, now),
+            Event::Changed(site) => self.look_at(site, now),
+            Event::Wanted(site) => self.load(site),
+            Event::Loaded(site, loaded) => self.loaded(site, loaded, now),
+            Event::Swept(after, page) => self.swept(after, page, now),
+            Event::Seen(scope, began, seen) => self.seen(&scope, began, seen, now),
+            Event::Stepped(step, result) => self.stepped(&step, result, now),
+            Event::Recorded(site, result) => self.recorded(site, result, now),
+            Event::Purged(site, result) => self.purged(site, result, now),
+            Event::Due => self.due(now),
+            Event::Stop | Event::ChangesLost => {}
+        }
+    }
+
+    fn command(&mut self, command: Command, now: Instant) {
+        match command {
+            Command::Report(report) => {
+                let site = report.site;
+                if self.wanted.contains_key(&site) && self.view.reported(report, now) {
+                    self.queue.push(site, now);
+                }
+            }
+            // Whoever asked may have gone.
+            Command::Explain(site, answer) => {
+                let plan = self.wanted.get(&site).map(|intent| plan(intent, &self.view.facts(site, now)));
+                let _gone = answer.send(plan);
+            }
+            Command::Preview(intent, answer) => {
+                let _gone = answer.send(plan(&intent, &self.view.facts(intent.site, now)));
+            }
+        }
+    }
+
+    /// When there is something to do next. `None` on both sides means now: nothing was done yet.
+    fn next_due(&mut self) -> Option<Instant> {
+        let now = Instant::now();
+        let sweep = (!self.loads.sweeping).then(|| self.loads.next_sweep.unwrap_or(now));
+        let fleet = (!self.sight.fleet).then(|| self.sight.next_fleet.unwrap_or(now));
+        [sweep, fleet, self.queue.next()].into_iter().flatten().min()
+    }
+
+    fn due(&mut self, now: Instant) {
+        if !self.loads.sweeping && self.loads.next_sweep.is_none_or(|at| at <= now) {
+            self.sweep(None);
+        }
+        if self.sight.next_fleet.is_none_or(|at| at <= now) {
+            self.look_at_all(now);
+        }
+        while let Some(site) = self.queue.pop(now) {
+            self.pass(site, now);
+        }
+    }
+}
+
+async fn next_or_never(changes: &mut Option<BoxStream<'static, SiteId>>) -> Option<SiteId> {
+    match changes {
+        Some(changes) => changes.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn at(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The wall-clock time of a moment.
+fn timestamp(at: Instant, now: Instant) -> Timestamp {
+    let ahead = at.saturating_duration_since(now);
+    Timestamp::now().checked_add(ahead).unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,130 @@
+//! Looking at what is there.
+
+use std::time::Duration;
+
+use super::wanted::chain;
+use super::{BackendError, Converger, Event, Instant, Observation, Scope, SiteId, timestamp};
+
+impl Converger {
+    /// Above this number of hinted sites one listing of everything is cheaper.
+    const MANY: usize = 16;
+    /// A listing that takes longer counts as failed.
+    const PATIENCE: Duration = Duration::from_secs(30);
+    /// A backend that can't be seen is looked for this often.
+    const SEARCH: Duration = Duration::from_secs(2);
+
+    /// Looks at one site soon; hints that come meanwhile are one more look.
+    pub(super) fn look_at(&mut self, site: SiteId, now: Instant) {
+        if self.sight.unseen.is_some() {
+            return;
+        }
+        if self.sight.sites.contains(&site) || self.sight.sites.len() >= Self::MANY {
+            self.sight.pending.insert(site);
+            if self.sight.pending.len() > Self::MANY {
+                self.look_at_all(now);
+            }
+            return;
+        }
+        self.sight.sites.insert(site);
+        self.observe(Scope::Site(site), now);
+    }
+
+    /// Lists everything.
+    pub(super) fn look_at_all(&mut self, now: Instant) {
+        if self.sight.fleet {
+            return;
+        }
+        self.sight.fleet = true;
+        self.sight.pending.clear();
+        self.observe(Scope::Fleet, now);
+    }
+
+    fn observe(&mut self, scope: Scope, began: Instant) {
+        let backend = self.backend.clone();
+        self.tasks.spawn(async move {
+            let seen = tokio::time::timeout(Self::PATIENCE, backend.observe(&scope)).await;
+            let late = || BackendError::new(super::super::ErrorClass::Transient, "the listing took too long");
+            Event::Seen(scope, began, seen.unwrap_or_else(|_| Err(late())))
+        });
+    }
+
+    pub(super) fn seen(
+        &mut self,
+        scope: &Scope,
+        began: Instant,
+        seen: Result<Observation, BackendError>,
+        now: Instant,
+    ) {
+        match scope {
+            Scope::Fleet => self.sight.fleet = false,
+            Scope::Site(site) => {
+                self.sight.sites.remove(site);
+            }
+        }
+        match seen {
+            Ok(observation) => self.saw(scope, began, observation, now),
+            Err(error) => self.saw_nothing(scope, &error, now),
+        }
+        for site in std::mem::take(&mut self.sight.pending) {
+            self.look_at(site, now);
+        }
+    }
+
+    fn saw(&mut self, scope: &Scope, began: Instant, observation: Observation, now: Instant) {
+        let found = self.sight.unseen.take().is_some();
+        if found {
+            tracing::info!("the backend can be seen");
+        }
+        for site in self.view.listed(scope, began, observation) {
+            self.wake(site, now);
+        }
+        if *scope == Scope::Fleet {
+            self.sight.next_fleet = Some(now + self.backend.capabilities().resync);
+            self.silent_nodes(now);
+        }
+        if found {
+            let all: Vec<_> = self.wanted.keys().copied().collect();
+            for site in all {
+                self.queue.push(site, now);
+            }
+        }
+    }
+
+    /// A site that nobody wants is reported, never removed.
+    fn wake(&mut self, site: SiteId, now: Instant) {
+        if self.wanted.contains_key(&site) {
+            self.queue.push(site, now);
+        } else if self.view.has_objects(site) {
+            tracing::warn!(%site, "objects of a site that the store does not know; they are left alone");
+            self.load(site);
+        }
+    }
+
+    /// Wakes the sites of nodes that have not reported for too long.
+    fn silent_nodes(&mut self, now: Instant) {
+        let since = self.sight.last_silence_check.replace(now).unwrap_or(now);
+        let silent: Vec<_> = self.view.fell_silent(since, now).collect();
+        for site in silent {
+            self.queue.push(site, now);
+        }
+    }
+
+    fn saw_nothing(&mut self, scope: &Scope, error: &BackendError, now: Instant) {
+        let why = chain(error);
+        if *scope == Scope::Fleet || self.sight.unseen.is_some() {
+            self.sight.next_fleet = Some(now + Self::SEARCH);
+        } else {
+            // One site's listing failed: a listing of everything tells whether the backend is there at all.
+            self.look_at_all(now);
+            return;
+        }
+        if self.sight.unseen.as_ref() != Some(&why) {
+            tracing::warn!(error = why, next_try = %timestamp(now + Self::SEARCH, now), "the backend can't be seen");
+            self.sight.unseen = Some(why);
+            let all: Vec<SiteId> = self.wanted.keys().copied().collect();
+            for site in all {
+                self.queue.push(site, now);
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Taking steps.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+
+use super::wanted::chain;
+use super::{Applied, BackendError, Converger, Event, Instant, SiteId, Step};
+use crate::converge::{Action, ErrorClass};
+
+impl Converger {
+    /// A backend that asks for a pause without saying how long gets this.
+    const PAUSE: Duration = Duration::from_secs(5);
+
+    pub(super) fn begin(&mut self, step: Step) {
+        self.view.step_began(&step);
+        let (backend, permits) = (self.backend.clone(), self.permits.clone());
+        self.tasks.spawn(async move {
+            // The semaphore is never closed.
+            let _permit = permits.acquire_owned().await;
+            let apply = AssertUnwindSafe(backend.apply(&step)).catch_unwind();
+            let result = match tokio::time::timeout(patience(&step), apply).await {
+                Ok(Ok(result)) => result,
+                Ok(Err(_panic)) => {
+                    Err(BackendError::new(ErrorClass::Transient, format!("{step}: a defect: panicked")))
+                }
+                Err(_late) => Err(BackendError::new(ErrorClass::Transient, format!("{step}: took too long"))),
+            };
+            Event::Stepped(step, result)
+        });
+    }
+
+    pub(super) fn stepped(&mut self, step: &Step, result: Result<Applied, BackendError>, now: Instant) {
+        let site = step.site;
+        match result {
+            Ok(applied) => {
+                self.view.step_ended(step, Some(applied), now);
+                self.queue.push(site, now);
+            }
+            Err(error) => {
+                self.view.step_ended(step, None, now);
+                self.failed(step, &error, now);
+                self.look_at(site, now);
+            }
+        }
+    }
+
+    fn failed(&mut self, step: &Step, error: &BackendError, now: Instant) {
+        let (site, generation) = (step.site, step.generation);
+        tracing::warn!(%site, %step, error = chain(error), class = ?error.class, "a step failed");
+        self.errors.insert(site, format!("{step}: {}", chain(error)));
+        match error.class {
+            // What is there is not what was planned on: the look that follows tells.
+            ErrorClass::Conflict | ErrorClass::Transient => self.back_off(site, generation, now),
+            ErrorClass::Throttled { retry_after } => {
+                self.paused = Some(now + retry_after.unwrap_or(Self::PAUSE));
+                self.queue.push(site, now + retry_after.unwrap_or(Self::PAUSE));
+            }
+            ErrorClass::Permanent => {
+                self.retries.parked(site, generation);
+                self.queue.push(site, now);
+            }
+        }
+    }
+
+    fn back_off(&mut self, site: SiteId, generation: u64, now: Instant) {
+        let until = self.retries.failed(site, generation, now);
+        self.queue.push(site, until);
+    }
+}
+
+/// After this time a step counts as failed; it may still take effect.
+fn patience(step: &Step) -> Duration {
+    match step.action {
+        Action::CreateRelease { .. } => Duration::from_secs(600),
+        _ => Duration::from_secs(120),
+    }
+}

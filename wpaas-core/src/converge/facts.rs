@@ -1,0 +1,110 @@
+use std::net::IpAddr;
+
+use super::{Coverage, NodeReport, Object, ObjectState, Part, Report};
+
+/// What is known of one site at one moment: all that [`super::plan`] looks at besides the intent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// Whether what is not in `objects` is surely absent.
+    pub coverage: Coverage,
+    /// What is there, in the order of parts.
+    pub objects: Vec<Object>,
+    /// What nodes said lately, in the order of parts: at most one a node, none that is stale.
+    pub reports: Vec<Report>,
+    /// What nodes were told and have not answered yet.
+    pub told: Vec<Told>,
+    /// Parts that a step is under way for, in order.
+    pub busy: Vec<Part>,
+}
+
+/// Something a node was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Which node.
+    pub part: Part,
+    /// What, as [`super::Step::message`] names it.
+    pub message: String,
+}
+
+/// One part as it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen<'a> {
+    /// It is surely not there.
+    Absent,
+    /// Nobody knows.
+    Unknown,
+    /// A step for it is under way.
+    Busy,
+    /// It is there.
+    There(&'a Object),
+}
+
+impl Facts {
+    /// Nothing is there, surely.
+    #[must_use]
+    pub const fn nothing() -> Self {
+        Self {
+            coverage: Coverage::Complete,
+            objects: Vec::new(),
+            reports: Vec::new(),
+            told: Vec::new(),
+            busy: Vec::new(),
+        }
+    }
+
+    /// What is known of this part.
+    #[must_use]
+    pub fn seen(&self, part: Part) -> Seen<'_> {
+        if self.busy.contains(&part) {
+            return Seen::Busy;
+        }
+        match self.object(part) {
+            Some(object) => Seen::There(object),
+            None if self.coverage == Coverage::Complete => Seen::Absent,
+            None => Seen::Unknown,
+        }
+    }
+
+    /// The object of this part. Of several (a volume made twice) the oldest.
+    #[must_use]
+    pub fn object(&self, part: Part) -> Option<&Object> {
+        self.objects.iter().filter(|object| object.part == part).min_by_key(|object| object.generation)
+    }
+
+    /// The part's object, when it is there, whole, and no step for it is under way.
+    #[must_use]
+    pub fn ready(&self, part: Part) -> Option<&Object> {
+        match self.seen(part) {
+            Seen::There(object) if object.state == ObjectState::Ready => Some(object),
+            _ => None,
+        }
+    }
+
+    /// What a running node last said; nothing of a node that does not run or that a step is under way for.
+    #[must_use]
+    pub fn report(&self, part: Part) -> Option<&Report> {
+        self.ready(part)?;
+        self.reports.iter().find(|report| report.part == part)
+    }
+
+    /// Whether a WordPress node says that it serves; `None` when nobody knows.
+    #[must_use]
+    pub fn serving(&self, part: Part) -> Option<bool> {
+        match &self.report(part)?.node {
+            NodeReport::Wordpress(report) => Some(report.phase == super::WordpressPhase::Serving),
+            NodeReport::Database(_) | NodeReport::Gateway(_) => None,
+        }
+    }
+
+    /// Whether the node was told this and has not answered yet.
+    #[must_use]
+    pub fn was_told(&self, part: Part, message: &str) -> bool {
+        self.told.iter().any(|told| told.part == part && told.message == message)
+    }
+
+    /// The site's address, with the port on the control plane's machine that leads there.
+    #[must_use]
+    pub fn address(&self) -> Option<(IpAddr, Option<u16>)> {
+        self.objects.iter().find_map(|object| Some((object.address?, object.local_port)))
+    }
+}

@@ -1,0 +1,165 @@
+//! The rules that no plan can break, checked apart from the planner that keeps them.
+//!
+//! The rules are numbered as in ARCHITECTURE.md. Every test runs this over every plan; the converger runs it
+//! before it takes a step.
+
+use super::{
+    Action, Coverage, DatabaseOrder, DatabasePhase, DatabaseReport, Facts, Intent, NodeReport, ObjectState,
+    Part, SitePlan, Step, Wanted,
+};
+
+/// A rule that a plan breaks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("rule {rule}: {step}: {why}")]
+pub struct Violation {
+    /// The rule's number.
+    pub rule: u8,
+    /// The step, as it is printed.
+    pub step: String,
+    /// What is wrong with it.
+    pub why: &'static str,
+}
+
+/// Checks a plan.
+///
+/// # Errors
+///
+/// The first rule that it breaks.
+pub fn lint(intent: &Intent, facts: &Facts, plan: &SitePlan) -> Result<(), Violation> {
+    let rules = [founding, quorum, serving, storage, tombstone, own_site];
+    for step in &plan.steps {
+        for (number, rule) in (1..).zip(rules) {
+            if let Err(why) = rule(intent, facts, plan, step) {
+                return Err(Violation { rule: number, step: step.to_string(), why });
+            }
+        }
+    }
+    Ok(())
+}
+
+type Verdict = Result<(), &'static str>;
+
+fn require(holds: bool, why: &'static str) -> Verdict {
+    if holds { Ok(()) } else { Err(why) }
+}
+
+/// A component is founded on complete coverage, when every node waits, on the furthest, by a new number.
+fn founding(_: &Intent, facts: &Facts, plan: &SitePlan, step: &Step) -> Verdict {
+    let Action::Order { order: DatabaseOrder::Found { number }, .. } = step.action else { return Ok(()) };
+    require(facts.coverage == Coverage::Complete, "founds without a complete listing")?;
+    let nodes: Vec<_> =
+        facts.objects.iter().filter(|object| matches!(object.part, Part::Database(_))).collect();
+    let reports: Vec<_> = nodes.iter().filter_map(|object| database(facts, object.part)).collect();
+    require(reports.len() == nodes.len(), "founds though a node has not reported")?;
+    let volumes =
+        facts.objects.iter().filter(|object| matches!(object.part, Part::DatabaseVolume(_))).count();
+    require(volumes == nodes.len(), "founds though a volume has no node to tell its position")?;
+    require(
+        reports.iter().all(|report| report.phase == DatabasePhase::Waiting),
+        "founds though a node does not wait",
+    )?;
+    require(reports.iter().all(|report| report.founding < number), "uses a founding's number again")?;
+    let founder = database(facts, step.part).ok_or("founds on a node that has not reported")?;
+    let reach = |report: &DatabaseReport| report.position.as_ref().map(|position| position.seqno);
+    require(reports.iter().all(|report| reach(report) <= reach(founder)), "founds on a node that is behind")?;
+    require(
+        !founder.empty || reports.iter().all(|report| report.empty),
+        "founds on an empty volume while another holds data",
+    )?;
+    let foundings = plan
+        .steps
+        .iter()
+        .filter(|step| matches!(step.action, Action::Order { order: DatabaseOrder::Found { .. }, .. }));
+    require(foundings.count() == 1, "founds twice")
+}
+
+/// No Synced database node is stopped unless enough others are Synced.
+fn quorum(intent: &Intent, facts: &Facts, plan: &SitePlan, step: &Step) -> Verdict {
+    let (Part::Database(_), Action::Remove { .. }, Wanted::Run(run)) =
+        (step.part, &step.action, &intent.wanted)
+    else {
+        return Ok(());
+    };
+    let synced = |part| database(facts, part).is_some_and(DatabaseReport::is_synced);
+    if !synced(step.part) || (run.database.nodes() == 1 && facts.object(Part::Database(1)).is_none()) {
+        return Ok(());
+    }
+    let removed =
+        |part| plan.steps.iter().any(|s| s.part == part && matches!(s.action, Action::Remove { .. }));
+    let others = facts.objects.iter().map(|object| object.part).filter(|part| *part != step.part);
+    let left = others.filter(|part| synced(*part) && !removed(*part)).count();
+    require(
+        left > usize::from(run.database.nodes()) / 2,
+        "stops a Synced database node without a quorum of others",
+    )
+}
+
+/// With two or more wanted, a change never takes the serving WordPress nodes below the wanted number.
+fn serving(intent: &Intent, facts: &Facts, plan: &SitePlan, _: &Step) -> Verdict {
+    let Wanted::Run(run) = &intent.wanted else { return Ok(()) };
+    let serves = |part: Part| facts.serving(part) == Some(true);
+    let removed = |part: Part| {
+        plan.steps.iter().any(|step| step.part == part && matches!(step.action, Action::Remove { .. }))
+    };
+    let parts = || facts.objects.iter().map(|object| object.part).filter(|part| serves(*part));
+    let left = parts().filter(|part| !removed(*part)).count();
+    let takes = parts().any(removed);
+    require(
+        run.wordpress < 2 || !takes || left >= usize::from(run.wordpress),
+        "takes a serving WordPress node below the wanted number",
+    )
+}
+
+/// Storage goes only with the site, or as a leaver's after a scale-down.
+fn storage(intent: &Intent, facts: &Facts, _: &SitePlan, step: &Step) -> Verdict {
+    if !step.part.holds_data() || !matches!(step.action, Action::Remove { .. }) {
+        return Ok(());
+    }
+    match (&intent.wanted, step.part) {
+        (Wanted::Gone, _) => Ok(()),
+        (Wanted::Run(run), Part::DatabaseVolume(n)) if n >= run.database.nodes() => {
+            let stays = |n| database(facts, Part::Database(n)).is_some_and(DatabaseReport::is_synced);
+            require((0..run.database.nodes()).all(stays), "removes a leaver's data before the rest is Synced")
+        }
+        (Wanted::Run(_) | Wanted::Rest, _) => Err("removes data of a site that is not gone"),
+    }
+}
+
+/// Only a tombstone removes a site's network.
+fn tombstone(intent: &Intent, facts: &Facts, _: &SitePlan, step: &Step) -> Verdict {
+    let (Part::Network, Action::Remove { .. }) = (step.part, &step.action) else { return Ok(()) };
+    let broken = facts.object(Part::Network).is_some_and(|network| network.state == ObjectState::Broken);
+    require(intent.wanted == Wanted::Gone || broken, "removes the network of a site that is not gone")
+}
+
+/// A step names a part of the one site that it was planned for, and what was seen of it.
+fn own_site(intent: &Intent, facts: &Facts, plan: &SitePlan, step: &Step) -> Verdict {
+    require(step.site == intent.site && plan.site == intent.site, "names another site")?;
+    require(!facts.busy.contains(&step.part), "changes a part that is being changed")?;
+    let object = match &step.action {
+        Action::StartNode { object }
+        | Action::Order { object, .. }
+        | Action::Configure { object, .. }
+        | Action::Remove { object } => object,
+        Action::CreateNetwork
+        | Action::CreateVolume
+        | Action::CreateRelease { .. }
+        | Action::CreateNode(_) => {
+            let whole = facts.object(step.part).is_some_and(|o| o.state != ObjectState::Incomplete);
+            require(!whole, "makes what is there")?;
+            return require(
+                facts.coverage == Coverage::Complete || facts.object(step.part).is_some(),
+                "makes what may be there",
+            );
+        }
+    };
+    let seen = facts.objects.iter().any(|seen| seen.part == step.part && seen.id == *object);
+    require(seen, "names an object that was not seen")
+}
+
+fn database(facts: &Facts, part: Part) -> Option<&DatabaseReport> {
+    match &facts.report(part)?.node {
+        NodeReport::Database(report) => Some(report),
+        NodeReport::Wordpress(_) | NodeReport::Gateway(_) => None,
+    }
+}

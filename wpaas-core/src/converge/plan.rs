@@ -1,0 +1,198 @@
+//! The planner: from what is wanted and what is known to the steps that are safe now. Pure and synchronous.
+
+use std::fmt;
+
+use super::{Action, Facts, Intent, ObjectState, Part, RunIntent, Seen, Step, Wanted};
+use crate::id::SiteId;
+use crate::site::Generation;
+
+mod database;
+mod gateway;
+mod removal;
+mod wordpress;
+
+/// Every step that is safe to take now, in dependency order, and what the rest waits for.
+///
+/// A value: the dry run, the log line, the audit entry and the test's expectation are this same object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SitePlan {
+    /// Whose.
+    pub site: SiteId,
+    /// Of the spec it was made for.
+    pub generation: Generation,
+    /// Safe to take now, at the same time.
+    pub steps: Vec<Step>,
+    /// What must come first, and why.
+    pub holds: Vec<Hold>,
+}
+
+/// Something that is not done yet, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// Of which part.
+    pub part: Part,
+    /// Why.
+    pub reason: HoldReason,
+}
+
+/// Why a part has to wait.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HoldReason {
+    /// Another part comes first.
+    #[error("waits for {0}")]
+    Needs(Part),
+    /// A step for it is under way.
+    #[error("is being changed")]
+    Busy,
+    /// Listings were incomplete: it may be there or not.
+    #[error("could not be seen")]
+    Unseen,
+    /// It is on its way out.
+    #[error("is being removed")]
+    Removing,
+    /// It runs and has said nothing lately.
+    #[error("runs and has not reported; can it reach the control plane?")]
+    Silent,
+    /// The code is not fetched yet.
+    #[error("waits for the code")]
+    NoRelease,
+    /// It was told, and has not answered yet.
+    #[error("was told, and has not answered yet")]
+    Told,
+    /// It is starting.
+    #[error("is starting")]
+    Starting,
+    /// It says that something is wrong.
+    #[error("says: {0}")]
+    Says(String),
+    /// Another database node joins first.
+    #[error("joins after {0}")]
+    JoinsAfter(Part),
+    /// A component is founded only when every node waits and has told its position.
+    #[error("a component is founded once {0} has told its position")]
+    Founding(Part),
+    /// Two nodes hold different histories: a person must choose.
+    #[error("database nodes hold different histories; an operator must remove the volume of the wrong one")]
+    Diverged,
+    /// Stopping it would leave too few Synced database nodes.
+    #[error("is replaced once enough other database nodes are Synced")]
+    Quorum,
+    /// It leaves once enough others serve and the gateway has drained it.
+    #[error("leaves once others serve in its place")]
+    Serving,
+    /// Data that can't be used is kept for a person to look at.
+    #[error("is broken; it holds data, so an operator must look at it and remove it")]
+    BrokenData,
+    /// No free slot.
+    #[error("no WordPress slot is free")]
+    NoSlot,
+}
+
+impl SitePlan {
+    /// Whether there is nothing to do and nothing to wait for.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.steps.is_empty() && self.holds.is_empty()
+    }
+}
+
+impl fmt::Display for SitePlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return write!(f, "{} generation {}: nothing to do", self.site, self.generation);
+        }
+        write!(f, "{} generation {}:", self.site, self.generation)?;
+        for step in &self.steps {
+            write!(f, "\n  {step}")?;
+        }
+        for hold in &self.holds {
+            write!(f, "\n  ({} {})", hold.part, hold.reason)?;
+        }
+        Ok(())
+    }
+}
+
+/// Plans one site.
+#[must_use]
+pub fn plan(intent: &Intent, facts: &Facts) -> SitePlan {
+    let mut pass = Pass::new(intent, facts);
+    match &intent.wanted {
+        Wanted::Run(run) => pass.run(run),
+        Wanted::Rest => pass.rest(),
+        Wanted::Gone => pass.gone(),
+    }
+    pass.plan
+}
+
+/// One run of the planner.
+struct Pass<'a> {
+    intent: &'a Intent,
+    facts: &'a Facts,
+    plan: SitePlan,
+}
+
+impl<'a> Pass<'a> {
+    const fn new(intent: &'a Intent, facts: &'a Facts) -> Self {
+        let plan = SitePlan {
+            site: intent.site,
+            generation: intent.generation,
+            steps: Vec::new(),
+            holds: Vec::new(),
+        };
+        Self { intent, facts, plan }
+    }
+
+    fn run(&mut self, run: &RunIntent) {
+        self.make(Part::Network, Action::CreateNetwork);
+        self.make(Part::UploadsVolume, Action::CreateVolume);
+        self.release(run);
+        self.databases(run);
+        let routes = self.wordpress(run);
+        self.gateway(run, &routes);
+    }
+
+    /// Makes a part that has no spec of its own, or finishes it.
+    fn make(&mut self, part: Part, action: Action) {
+        match self.facts.seen(part) {
+            Seen::Absent => self.step(part, action),
+            Seen::Unknown => self.hold(part, HoldReason::Unseen),
+            Seen::Busy => self.hold(part, HoldReason::Busy),
+            Seen::There(object) => match object.state {
+                ObjectState::Incomplete => self.step(part, action),
+                ObjectState::Removing => self.hold(part, HoldReason::Removing),
+                // A person must look at data before it goes.
+                ObjectState::Broken if part.holds_data() => self.hold(part, HoldReason::BrokenData),
+                ObjectState::Broken => {
+                    let object = object.id.clone();
+                    self.step(part, Action::Remove { object });
+                }
+                ObjectState::Ready | ObjectState::Stopped | ObjectState::Frozen => {}
+            },
+        }
+    }
+
+    fn step(&mut self, part: Part, action: Action) {
+        let Intent { site, generation, epoch, .. } = *self.intent;
+        self.plan.steps.push(Step { site, generation, epoch, part, action });
+    }
+
+    fn hold(&mut self, part: Part, reason: HoldReason) {
+        self.plan.holds.push(Hold { part, reason });
+    }
+
+    /// Tells a node something, unless it was told and has not answered yet.
+    fn tell(&mut self, part: Part, action: Action) {
+        let Intent { site, generation, epoch, .. } = *self.intent;
+        let step = Step { site, generation, epoch, part, action };
+        match step.message() {
+            Some(message) if self.facts.was_told(part, &message) => self.hold(part, HoldReason::Told),
+            _ => self.plan.steps.push(step),
+        }
+    }
+
+    /// The first of these parts that is not ready; what needs them holds for it.
+    fn missing(&self, needs: &[Part]) -> Option<Part> {
+        needs.iter().copied().find(|part| self.facts.ready(*part).is_none())
+    }
+}

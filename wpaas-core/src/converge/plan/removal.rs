@@ -1,0 +1,52 @@
+//! What goes: everything that runs when a site rests, everything of it when it is gone.
+
+use super::{HoldReason, Pass};
+use crate::converge::{Action, Coverage, ObjectState, Part};
+
+impl Pass<'_> {
+    /// Nothing runs; volumes, releases, network and so the address are kept.
+    pub(super) fn rest(&mut self) {
+        self.remove_first(&[
+            |part| matches!(part, Part::Gateway(_) | Part::Wordpress(_)),
+            |part| matches!(part, Part::Database(_)),
+        ]);
+    }
+
+    /// Everything goes, what depends on others first.
+    pub(super) fn gone(&mut self) {
+        self.remove_first(&[
+            |part| matches!(part, Part::Gateway(_) | Part::Wordpress(_)),
+            |part| matches!(part, Part::Database(_)),
+            |part| matches!(part, Part::Release(_) | Part::DatabaseVolume(_) | Part::UploadsVolume),
+            |part| part == Part::Network,
+        ]);
+        if self.plan.steps.is_empty() && self.facts.coverage != Coverage::Complete {
+            self.hold(Part::Network, HoldReason::Unseen);
+        }
+    }
+
+    /// Removes the first of these groups of which anything is left.
+    fn remove_first(&mut self, groups: &[fn(Part) -> bool]) {
+        for in_group in groups {
+            let busy: Vec<_> = self.facts.busy.iter().copied().filter(|part| in_group(*part)).collect();
+            for part in &busy {
+                self.hold(*part, HoldReason::Busy);
+            }
+            let left: Vec<_> = self
+                .facts
+                .objects
+                .iter()
+                .filter(|object| in_group(object.part) && !busy.contains(&object.part))
+                .collect();
+            for object in &left {
+                match object.state {
+                    ObjectState::Removing => self.hold(object.part, HoldReason::Removing),
+                    _ => self.step(object.part, Action::Remove { object: object.id.clone() }),
+                }
+            }
+            if !left.is_empty() || !busy.is_empty() {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! WordPress nodes and the release that they serve. Slots have no identity: a change takes free slots and
+//! then lets old ones go.
+
+use super::{HoldReason, Pass};
+use crate::converge::{
+    Action, Fingerprint, NodeReport, Object, ObjectState, Part, ReleaseRef, RouteState, Routes, RunIntent,
+    Seen,
+};
+use crate::node;
+
+/// The nodes of a site, sorted by what becomes of them.
+#[derive(Default)]
+struct Slots<'a> {
+    /// Of the wanted fingerprint.
+    current: Vec<(u8, &'a Object)>,
+    /// Of another.
+    old: Vec<(u8, &'a Object)>,
+    /// A step is under way, or nobody knows.
+    busy: Vec<u8>,
+}
+
+impl<'a> Pass<'a> {
+    pub(super) fn release(&mut self, run: &RunIntent) {
+        let Some(ReleaseRef::Stored { digest, layout }) = run.release else { return };
+        self.make(Part::Release(digest.prefix()), Action::CreateRelease { digest, layout });
+    }
+
+    /// Returns where the gateway is to send visitors.
+    pub(super) fn wordpress(&mut self, run: &RunIntent) -> Routes {
+        let mut routes = Routes::default();
+        for n in 0..run.database.nodes() {
+            routes.set(Part::Database(n), RouteState::Ready);
+        }
+        let Some(site) = self.wordpress_spec(run) else {
+            self.keep_all(&mut routes);
+            return routes;
+        };
+        let slots = self.slots(site.fingerprint);
+        self.mend(&slots.current);
+        self.fill(run, &site, &slots, &mut routes);
+        self.retire(run, &slots, &mut routes);
+        self.set_admin(run, &site, &slots);
+        self.unused_releases(run, &slots);
+        routes
+    }
+
+    /// The node to make; `None` with a hold while something that it needs is missing.
+    fn wordpress_spec(&mut self, run: &RunIntent) -> Option<node::WordpressSite> {
+        let Some(release) = run.release else {
+            self.hold(Part::Wordpress(0), HoldReason::NoRelease);
+            return None;
+        };
+        let Some(url) = node::canonical_url(run, self.facts.address()) else {
+            self.hold(Part::Wordpress(0), HoldReason::Needs(Part::Network));
+            return None;
+        };
+        Some(node::WordpressSite::new(self.intent.site, run, release, url))
+    }
+
+    /// Without a spec nothing changes: what runs stays in service.
+    fn keep_all(&self, routes: &mut Routes) {
+        for object in &self.facts.objects {
+            if matches!(object.part, Part::Wordpress(_)) {
+                routes.set(object.part, RouteState::Ready);
+            }
+        }
+    }
+
+    fn slots(&self, wanted: Fingerprint) -> Slots<'a> {
+        let mut slots = Slots::default();
+        for slot in 0..Part::WORDPRESS_SLOTS {
+            match self.facts.seen(Part::Wordpress(slot)) {
+                Seen::Absent => {}
+                Seen::Unknown | Seen::Busy => slots.busy.push(slot),
+                Seen::There(object) if object.fingerprint == Some(wanted) => {
+                    slots.current.push((slot, object))
+                }
+                Seen::There(object) => slots.old.push((slot, object)),
+            }
+        }
+        slots
+    }
+
+    /// Starts or replaces current nodes that do not run.
+    fn mend(&mut self, current: &[(u8, &Object)]) {
+        for (slot, object) in current {
+            let (part, id) = (Part::Wordpress(*slot), object.id.clone());
+            match object.state {
+                ObjectState::Incomplete | ObjectState::Broken => {
+                    self.step(part, Action::Remove { object: id })
+                }
+                ObjectState::Stopped | ObjectState::Frozen => {
+                    self.step(part, Action::StartNode { object: id })
+                }
+                ObjectState::Removing => self.hold(part, HoldReason::Removing),
+                ObjectState::Ready => self.wordpress_trouble(part),
+            }
+        }
+    }
+
+    fn wordpress_trouble(&mut self, part: Part) {
+        let reason = match self.facts.report(part).map(|report| &report.node) {
+            None => Some(HoldReason::Silent),
+            Some(NodeReport::Wordpress(report)) => match (&report.error, self.facts.serving(part)) {
+                (Some(error), _) => Some(HoldReason::Says(error.clone())),
+                (None, Some(true)) => None,
+                (None, _) => Some(HoldReason::Starting),
+            },
+            Some(_) => None,
+        };
+        if let Some(reason) = reason {
+            self.hold(part, reason);
+        }
+    }
+
+    /// Makes the nodes that are missing, in the lowest free slots.
+    fn fill(&mut self, run: &RunIntent, site: &node::WordpressSite, slots: &Slots<'_>, routes: &mut Routes) {
+        for (slot, _) in &slots.current {
+            routes.set(Part::Wordpress(*slot), RouteState::Ready);
+        }
+        for slot in &slots.busy {
+            self.busy_slot(*slot, routes);
+        }
+        let wanted = usize::from(run.wordpress);
+        let made = slots.current.len() + slots.busy.len();
+        let free =
+            (0..Part::WORDPRESS_SLOTS).filter(|slot| self.facts.seen(Part::Wordpress(*slot)) == Seen::Absent);
+        let taken: Vec<_> = free.take(wanted.saturating_sub(made)).collect();
+        for slot in &taken {
+            self.create_wordpress(*slot, site, routes);
+        }
+        if made + taken.len() < wanted {
+            self.hold(Part::Wordpress(Part::WORDPRESS_SLOTS - 1), HoldReason::NoSlot);
+        }
+    }
+
+    fn busy_slot(&mut self, slot: u8, routes: &mut Routes) {
+        let part = Part::Wordpress(slot);
+        if self.facts.busy.contains(&part) {
+            routes.set(part, RouteState::Ready);
+            self.hold(part, HoldReason::Busy);
+        }
+    }
+
+    fn create_wordpress(&mut self, slot: u8, site: &node::WordpressSite, routes: &mut Routes) {
+        let part = Part::Wordpress(slot);
+        match self.missing(&site.needs) {
+            Some(need) => self.hold(part, HoldReason::Needs(need)),
+            None => self.step(part, Action::CreateNode(site.spec(slot))),
+        }
+        routes.set(part, RouteState::Ready);
+    }
+
+    /// Lets nodes go that are outdated or too many. Rule 3: only while the wanted number serves without them,
+    /// and after the gateway has drained them.
+    fn retire(&mut self, run: &RunIntent, slots: &Slots<'_>, routes: &mut Routes) {
+        let wanted = usize::from(run.wordpress);
+        let serves = |slot: &u8| self.facts.serving(Part::Wordpress(*slot)) == Some(true);
+        let (mut stay, mut leave): (Vec<u8>, Vec<u8>) = (Vec::new(), Vec::new());
+        let mut current: Vec<u8> = slots.current.iter().map(|(slot, _)| *slot).collect();
+        current.sort_by_key(|slot| (!serves(slot), *slot));
+        for slot in current {
+            if stay.len() < wanted { stay.push(slot) } else { leave.push(slot) }
+        }
+        leave.extend(slots.old.iter().map(|(slot, _)| *slot));
+        let enough = stay.iter().filter(|slot| serves(slot)).count() >= wanted;
+        let leaving: Vec<_> = leave.iter().map(|slot| self.leaver(*slot, enough, routes)).collect();
+        let drained = self.gateway_follows(run, routes);
+        for (part, object, at_once) in leaving.into_iter().flatten() {
+            if at_once || (enough && drained) {
+                self.step(part, Action::Remove { object });
+            } else {
+                self.hold(part, HoldReason::Serving);
+            }
+        }
+    }
+
+    /// A node that is to go, and whether nobody would notice.
+    fn leaver(
+        &self,
+        slot: u8,
+        enough: bool,
+        routes: &mut Routes,
+    ) -> Option<(Part, crate::converge::ObjectId, bool)> {
+        let part = Part::Wordpress(slot);
+        let Seen::There(object) = self.facts.seen(part) else { return None };
+        let idle = object.state != ObjectState::Ready || self.facts.serving(part) == Some(false);
+        routes.set(part, if enough || idle { RouteState::Drain } else { RouteState::Ready });
+        (object.state != ObjectState::Removing).then(|| (part, object.id.clone(), idle))
+    }
+
+    /// Gives the admin's new password to nodes that serve with an older one.
+    fn set_admin(&mut self, run: &RunIntent, site: &node::WordpressSite, slots: &Slots<'_>) {
+        for (slot, object) in &slots.current {
+            let part = Part::Wordpress(*slot);
+            let Some(NodeReport::Wordpress(report)) = self.facts.report(part).map(|report| &report.node)
+            else {
+                continue;
+            };
+            let outdated = report.admin_version < run.admin_version;
+            if outdated && self.facts.serving(part) == Some(true) {
+                self.tell(part, Action::Configure { object: object.id.clone(), files: site.live_files() });
+            }
+        }
+    }
+
+    /// Removes releases that no node uses. While an old node is there, its release can't be told.
+    fn unused_releases(&mut self, run: &RunIntent, slots: &Slots<'_>) {
+        if !slots.old.is_empty() || !slots.busy.is_empty() {
+            return;
+        }
+        let wanted = match run.release {
+            Some(ReleaseRef::Stored { digest, .. }) => Some(Part::Release(digest.prefix())),
+            Some(ReleaseRef::Stock) | None => None,
+        };
+        let unused =
+            |object: &&Object| matches!(object.part, Part::Release(_)) && Some(object.part) != wanted;
+        for object in self.facts.objects.iter().filter(unused) {
+            if !self.facts.busy.contains(&object.part) {
+                self.step(object.part, Action::Remove { object: object.id.clone() });
+            }
+        }
+    }
+}

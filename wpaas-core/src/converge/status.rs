@@ -1,0 +1,248 @@
+//! What a person wants to know of a site, derived from what is wanted, known and planned. Pure.
+
+use jiff::Timestamp;
+
+use super::{
+    DatabaseReport, Facts, Intent, NodeReport, ObjectState, Part, ReleaseRef, RunIntent, ServerState,
+    SitePlan, Wanted,
+};
+use crate::site::{Condition, ConditionKind, PartStatus, SiteAddress, SiteStatus, Truth};
+
+/// What happened around a pass, besides the plan.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trouble {
+    /// Why the backend can't be seen now, if it can't.
+    pub unseen: Option<String>,
+    /// The last error of a step, until a pass goes without.
+    pub last_error: Option<String>,
+    /// When the next try is due.
+    pub next_try: Option<Timestamp>,
+}
+
+/// The status of a site.
+#[must_use]
+pub fn status(
+    intent: &Intent,
+    facts: &Facts,
+    plan: &SitePlan,
+    trouble: &Trouble,
+    now: Timestamp,
+) -> SiteStatus {
+    let counts = Counts::of(facts);
+    let conditions = Judge { intent, facts, plan, trouble, counts, now }.conditions();
+    SiteStatus {
+        observed_generation: intent.generation,
+        num_instances: counts.wordpress,
+        database_instances: counts.database,
+        address: facts.address().map(|(ip, local_port)| SiteAddress { ip, local_port }),
+        conditions,
+        parts: facts.objects.iter().map(|object| part(facts, object.part, object.state)).collect(),
+        waiting: plan.holds.iter().map(|hold| format!("{} {}", hold.part, hold.reason)).collect(),
+        last_error: trouble.last_error.clone(),
+        next_try: trouble.next_try,
+        wordpress_version: facts.reports.iter().find_map(|report| match &report.node {
+            NodeReport::Wordpress(report) => report.version.clone(),
+            NodeReport::Database(_) | NodeReport::Gateway(_) => None,
+        }),
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Counts {
+    wordpress: u16,
+    database: u8,
+    gateway: bool,
+}
+
+impl Counts {
+    fn of(facts: &Facts) -> Self {
+        let mut counts = Self { wordpress: 0, database: 0, gateway: false };
+        let gateway = facts.report(Part::Gateway(0)).map(|report| &report.node);
+        let routed = |part: Part| match gateway {
+            Some(NodeReport::Gateway(report)) => {
+                report.servers.get(&part.to_string()) == Some(&ServerState::Up)
+            }
+            _ => false,
+        };
+        for object in &facts.objects {
+            match object.part {
+                Part::Wordpress(_) if facts.serving(object.part) == Some(true) && routed(object.part) => {
+                    counts.wordpress += 1;
+                }
+                Part::Database(_) if synced(facts, object.part) => counts.database += 1,
+                Part::Gateway(_) if gateway.is_some() => counts.gateway = true,
+                _ => {}
+            }
+        }
+        counts
+    }
+}
+
+fn synced(facts: &Facts, part: Part) -> bool {
+    match facts.report(part).map(|report| &report.node) {
+        Some(NodeReport::Database(report)) => DatabaseReport::is_synced(report),
+        _ => false,
+    }
+}
+
+/// The word for a part's state.
+fn part(facts: &Facts, part: Part, state: ObjectState) -> PartStatus {
+    let state = match state {
+        ObjectState::Incomplete => "being made".to_owned(),
+        ObjectState::Stopped => "stopped".to_owned(),
+        ObjectState::Frozen => "frozen".to_owned(),
+        ObjectState::Removing => "being removed".to_owned(),
+        ObjectState::Broken => "broken".to_owned(),
+        ObjectState::Ready if !part.is_node() => "ready".to_owned(),
+        ObjectState::Ready => match facts.report(part).map(|report| &report.node) {
+            None => "running, silent".to_owned(),
+            Some(NodeReport::Database(report)) => match report.state {
+                Some(4) if report.primary => "synced".to_owned(),
+                Some(2) if report.primary => "synced, giving its state to another".to_owned(),
+                _ => format!("{:?}", report.phase).to_lowercase(),
+            },
+            Some(NodeReport::Wordpress(report)) => format!("{:?}", report.phase).to_lowercase(),
+            Some(NodeReport::Gateway(_)) => "serving".to_owned(),
+        },
+    };
+    PartStatus { part: part.to_string(), state }
+}
+
+struct Judge<'a> {
+    intent: &'a Intent,
+    facts: &'a Facts,
+    plan: &'a SitePlan,
+    trouble: &'a Trouble,
+    counts: Counts,
+    now: Timestamp,
+}
+
+type Verdict = (Truth, &'static str, String);
+
+impl Judge<'_> {
+    fn conditions(&self) -> Vec<Condition> {
+        ConditionKind::ALL.into_iter().map(|kind| self.condition(kind)).collect()
+    }
+
+    fn condition(&self, kind: ConditionKind) -> Condition {
+        let unseen = self.trouble.unseen.as_ref().filter(|_| depends_on_sight(kind));
+        let (status, reason, message) = match unseen {
+            Some(why) => (Truth::Unknown, "BackendUnreachable", why.clone()),
+            None => self.verdict(kind),
+        };
+        Condition { kind, status, reason: reason.into(), message, since: self.now }
+    }
+
+    fn verdict(&self, kind: ConditionKind) -> Verdict {
+        match kind {
+            ConditionKind::Ready => self.ready(),
+            ConditionKind::Progressing => self.progressing(),
+            ConditionKind::Degraded => self.degraded(),
+            ConditionKind::CodeReady => self.code(),
+            ConditionKind::DatabaseReady => self.database(),
+            ConditionKind::AddressReady => self.address(),
+            ConditionKind::PossibleDataLoss => self.data_loss(),
+            ConditionKind::Suspended => lifecycle(self.intent.wanted == Wanted::Rest, "Resting"),
+            ConditionKind::Deleting => lifecycle(self.intent.wanted == Wanted::Gone, "Deleting"),
+        }
+    }
+
+    fn run(&self) -> Option<&RunIntent> {
+        match &self.intent.wanted {
+            Wanted::Run(run) => Some(run),
+            Wanted::Rest | Wanted::Gone => None,
+        }
+    }
+
+    fn ready(&self) -> Verdict {
+        let Some(run) = self.run() else {
+            return (Truth::False, "NotWanted", "the site is not to run".into());
+        };
+        let Counts { wordpress, database, gateway } = self.counts;
+        if run.wordpress == 0 {
+            return (Truth::False, "ScaledToZero", "no WordPress instance is wanted".into());
+        }
+        if wordpress > 0 && database > 0 && gateway {
+            return (Truth::True, "Serving", format!("{wordpress} of {} instances serve", run.wordpress));
+        }
+        let first = self.plan.holds.first().map(|hold| format!("{} {}", hold.part, hold.reason));
+        let why = self.trouble.last_error.clone().or(first).unwrap_or_else(|| "being made".into());
+        (Truth::False, "NotServing", why)
+    }
+
+    fn progressing(&self) -> Verdict {
+        if self.plan.is_empty() && self.facts.busy.is_empty() {
+            return (Truth::False, "Converged", "what runs is what is wanted".into());
+        }
+        let next = self.plan.steps.first().map(ToString::to_string);
+        let hold = self.plan.holds.first().map(|hold| format!("{} {}", hold.part, hold.reason));
+        (Truth::True, "Converging", next.or(hold).unwrap_or_else(|| "a step is under way".into()))
+    }
+
+    fn degraded(&self) -> Verdict {
+        let Some(run) = self.run() else { return (Truth::False, "NotWanted", String::new()) };
+        let Counts { wordpress, database, .. } = self.counts;
+        let nodes = run.database.nodes();
+        if wordpress >= u16::from(run.wordpress) && database >= nodes {
+            return (Truth::False, "Complete", "every instance serves".into());
+        }
+        let message = format!(
+            "{wordpress} of {} WordPress instances serve, {database} of {nodes} database nodes are Synced",
+            run.wordpress
+        );
+        (Truth::True, "InstancesMissing", message)
+    }
+
+    fn code(&self) -> Verdict {
+        match self.run().map(|run| run.release) {
+            Some(Some(ReleaseRef::Stock)) => (Truth::True, "Stock", "the stock WordPress".into()),
+            Some(Some(ReleaseRef::Stored { digest, .. })) => (Truth::True, "Released", digest.to_string()),
+            Some(None) => (Truth::False, "Fetching", "the code is being fetched and checked".into()),
+            None => (Truth::False, "NotWanted", String::new()),
+        }
+    }
+
+    fn database(&self) -> Verdict {
+        let Some(run) = self.run() else { return (Truth::False, "NotWanted", String::new()) };
+        let (database, nodes) = (self.counts.database, run.database.nodes());
+        let message = format!("{database} of {nodes} nodes are Synced");
+        if database > 0 { (Truth::True, "Synced", message) } else { (Truth::False, "NotSynced", message) }
+    }
+
+    fn address(&self) -> Verdict {
+        match self.facts.address() {
+            Some((ip, _)) if self.counts.gateway => {
+                (Truth::True, "Answering", format!("the gateway answers at {ip}"))
+            }
+            Some((ip, _)) => {
+                (Truth::False, "NoGateway", format!("{ip} is taken; the gateway does not answer yet"))
+            }
+            None => (Truth::False, "NoAddress", "no address yet".into()),
+        }
+    }
+
+    /// A component was once founded, and now every volume is empty.
+    fn data_loss(&self) -> Verdict {
+        let founded = self.run().is_some_and(|run| run.was_founded);
+        let mut reports =
+            self.facts.objects.iter().filter_map(|object| match &self.facts.report(object.part)?.node {
+                NodeReport::Database(report) => Some(report),
+                NodeReport::Wordpress(_) | NodeReport::Gateway(_) => None,
+            });
+        if founded && reports.any(|report| report.empty && report.founding == 0) && self.counts.database == 0
+        {
+            let message = "every database volume was found empty; the site begins anew".into();
+            return (Truth::True, "VolumesEmpty", message);
+        }
+        (Truth::False, "None", String::new())
+    }
+}
+
+/// Whether a condition says something of what runs, not only of what is wanted.
+fn depends_on_sight(kind: ConditionKind) -> bool {
+    !matches!(kind, ConditionKind::CodeReady | ConditionKind::Suspended | ConditionKind::Deleting)
+}
+
+fn lifecycle(holds: bool, reason: &'static str) -> Verdict {
+    if holds { (Truth::True, reason, String::new()) } else { (Truth::False, "No", String::new()) }
+}

@@ -1,0 +1,148 @@
+//! When to look at which site. Pure: time is an argument.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::id::SiteId;
+
+/// Sites with the time at which each is due; of several times for one site the earliest wins.
+#[derive(Debug, Default)]
+pub struct WorkQueue {
+    due: HashMap<SiteId, Instant>,
+    /// May hold entries that `due` no longer confirms; those are skipped.
+    order: BinaryHeap<Reverse<(Instant, SiteId)>>,
+}
+
+impl WorkQueue {
+    /// Wants the site looked at by then.
+    pub fn push(&mut self, site: SiteId, at: Instant) {
+        if self.due.get(&site).is_none_or(|due| at < *due) {
+            self.due.insert(site, at);
+            self.order.push(Reverse((at, site)));
+        }
+    }
+
+    /// Takes a site that is due.
+    pub fn pop(&mut self, now: Instant) -> Option<SiteId> {
+        self.drop_stale();
+        let Reverse((at, site)) = *self.order.peek()?;
+        if at > now {
+            return None;
+        }
+        self.order.pop();
+        self.due.remove(&site);
+        Some(site)
+    }
+
+    /// When the next site is due.
+    pub fn next(&mut self) -> Option<Instant> {
+        self.drop_stale();
+        self.order.peek().map(|Reverse((at, _))| *at)
+    }
+
+    fn drop_stale(&mut self) {
+        while let Some(Reverse((at, site))) = self.order.peek() {
+            if self.due.get(site) == Some(at) {
+                return;
+            }
+            self.order.pop();
+        }
+    }
+}
+
+/// Until when a site that failed is left alone. Pure: time is an argument.
+///
+/// Everything that wakes a site asks here, or each resync would defeat the back-off.
+#[derive(Debug, Default)]
+pub struct Retries(HashMap<SiteId, Retry>);
+
+#[derive(Debug)]
+struct Retry {
+    failures: u32,
+    generation: u64,
+    until: Option<Instant>,
+}
+
+impl Retries {
+    const FIRST: Duration = Duration::from_secs(1);
+    const LONGEST: Duration = Duration::from_secs(60);
+
+    /// A failure that may pass: twice as long as before, up to a minute. Returns until when.
+    pub fn failed(&mut self, site: SiteId, generation: u64, now: Instant) -> Instant {
+        let retry = self.0.entry(site).or_insert(Retry { failures: 0, generation, until: None });
+        // Steps of one pass that fail together count once.
+        if let Some(until) = retry.until
+            && until > now
+        {
+            return until;
+        }
+        let delay = Self::FIRST.saturating_mul(1 << retry.failures.min(6)).min(Self::LONGEST);
+        let until = now + delay;
+        *retry = Retry { failures: retry.failures + 1, generation, until: Some(until) };
+        until
+    }
+
+    /// A failure that stays until the spec changes.
+    pub fn parked(&mut self, site: SiteId, generation: u64) {
+        self.0.insert(site, Retry { failures: 0, generation, until: None });
+    }
+
+    /// All went well.
+    pub fn succeeded(&mut self, site: SiteId) {
+        self.0.remove(&site);
+    }
+
+    /// When a site of this generation may be tried: now, later, or not (`None`).
+    #[must_use]
+    pub fn when(&self, site: SiteId, generation: u64, now: Instant) -> Option<Instant> {
+        match self.0.get(&site) {
+            Some(retry) if retry.generation == generation => retry.until.map(|until| until.max(now)),
+            Some(_) | None => Some(now),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_earliest_time_wins_and_a_site_is_taken_once() {
+        let (mut queue, start) = (WorkQueue::default(), Instant::now());
+        let (a, b) = (SiteId::new(), SiteId::new());
+        queue.push(a, start + Duration::from_secs(5));
+        queue.push(b, start + Duration::from_secs(3));
+        queue.push(a, start + Duration::from_secs(1));
+        queue.push(a, start + Duration::from_secs(9));
+        assert_eq!(queue.next(), Some(start + Duration::from_secs(1)));
+        let later = start + Duration::from_secs(60);
+        assert_eq!(
+            [queue.pop(start), queue.pop(later), queue.pop(later), queue.pop(later)],
+            [None, Some(a), Some(b), None]
+        );
+        assert_eq!(queue.next(), None);
+    }
+
+    #[test]
+    fn a_failing_site_is_left_alone_longer_and_longer_until_its_spec_changes() {
+        let (mut retries, site, mut now) = (Retries::default(), SiteId::new(), Instant::now());
+        let mut delays = Vec::new();
+        for _ in 0..8 {
+            let until = retries.failed(site, 1, now);
+            assert_eq!(retries.failed(site, 1, now), until, "failures of one pass count once");
+            assert_eq!(retries.when(site, 1, now), Some(until));
+            delays.push((until - now).as_secs());
+            now = until;
+        }
+        assert_eq!(delays, [1, 2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!(retries.when(site, 2, now - Duration::from_secs(5)), Some(now - Duration::from_secs(5)));
+        retries.parked(site, 2);
+        assert_eq!(retries.when(site, 2, now), None);
+        assert_eq!(retries.when(site, 3, now), Some(now));
+        retries.succeeded(site);
+        assert_eq!(retries.when(site, 2, now), Some(now));
+    }
+}
