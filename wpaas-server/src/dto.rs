@@ -8,5 +8,6 @@ pub mod list;
 pub mod org;
 pub mod site;
 pub mod site_request;
+pub mod site_status;
 pub mod space;
 pub mod user;
