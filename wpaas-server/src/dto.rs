@@ -6,6 +6,8 @@ pub mod customer;
 pub mod key;
 pub mod list;
 pub mod org;
+pub mod plan;
+pub mod report;
 pub mod site;
 pub mod site_request;
 pub mod site_status;

@@ -4,6 +4,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
+use wpaas_core::code::reference::{CodePolicy, CodeRequest, parse_plain};
 use wpaas_core::code::{Code, GitCode, S3Code};
 use wpaas_core::secret::Secret;
 
@@ -80,6 +81,19 @@ pub struct CodeParts {
 }
 
 impl CodeDto {
+    /// Reads it, as far as this policy allows.
+    ///
+    /// # Errors
+    ///
+    /// 422 with the field that does not do.
+    pub fn read(self, policy: &CodePolicy) -> Result<Code, Problem> {
+        let code = match self {
+            Self::Text(text) => parse_plain(&text, policy),
+            Self::Parts(parts) => CodeRequest::from(parts).parse(policy),
+        };
+        code.map_err(|invalid| Problem::field(invalid.field.as_str(), invalid.problem.to_string()))
+    }
+
     /// Takes the credential out, which goes another way than the code.
     pub fn take_credential(&mut self) -> Option<Option<Secret>> {
         match self {
@@ -88,6 +102,13 @@ impl CodeDto {
                 std::mem::take(&mut parts.credential).into_change(|SecretText(secret)| secret)
             }
         }
+    }
+}
+
+impl From<CodeParts> for CodeRequest {
+    fn from(parts: CodeParts) -> Self {
+        let CodeParts { git, r#ref, path, s3, key, endpoint, region, credential: _ } = parts;
+        Self { git, reference: r#ref, path, s3, key, endpoint, region }
     }
 }
 

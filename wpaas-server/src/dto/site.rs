@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use wpaas_core::account::Version;
+use wpaas_core::account::{Lifecycle, Version};
 use wpaas_core::id::{OrgId, SiteId, SpaceId};
 use wpaas_core::name::{Cid, Email, Hostname, Slug, Username};
 use wpaas_core::service::{SitePhase, SiteView};
 use wpaas_core::site::{
-    Admin, CodeFailure, CodeState, Features, Generation, Release, Site, SiteLifecycle, SiteNames, SiteSpec,
+    Admin, CodeFailure, CodeState, ConditionKind, Features, Generation, Release, Site, SiteLifecycle, SiteNames, SiteSpec, Truth,
 };
 use wpaas_core::store::StoredStatus;
 
@@ -107,7 +107,7 @@ struct NamesView {
 impl SiteDto {
     /// As the service shows it. `simulated` says that nothing real runs.
     pub fn new(view: SiteView, simulated: bool) -> Self {
-        let phase = view.phase();
+        let phase = phase(&view);
         let SiteView { site, org_name, space_name, names, customer: _, status } = view;
         let Site { id, cid, org, space, name, generation, spec, lifecycle, release, code, created_at, version } =
             site;
@@ -190,6 +190,20 @@ impl From<SiteSpec> for SpecView {
             labels,
             deletion_protection,
         }
+    }
+}
+
+fn phase(view: &SiteView) -> SitePhase {
+    let truth = |kind| view.status.as_ref().and_then(|stored| stored.status.condition(kind)).map(|c| c.status);
+    match (view.site.lifecycle, view.customer, truth(ConditionKind::Ready)) {
+        (SiteLifecycle::Deleting { .. }, ..) => SitePhase::Deleting,
+        (_, Lifecycle::Active, None | Some(Truth::Unknown)) => SitePhase::Unknown,
+        (_, Lifecycle::Active, Some(Truth::True)) => SitePhase::Ready,
+        (_, Lifecycle::Active, Some(Truth::False)) if truth(ConditionKind::Progressing) == Some(Truth::True) => {
+            SitePhase::Progressing
+        }
+        (_, Lifecycle::Active, Some(Truth::False)) => SitePhase::Degraded,
+        _ => SitePhase::Suspended,
     }
 }
 

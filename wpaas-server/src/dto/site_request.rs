@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use wpaas_core::code::Code;
+use wpaas_core::code::reference::CodePolicy;
 use wpaas_core::id::SiteId;
 use wpaas_core::name::{Cid, Email, Hostname, Slug, Username};
 use wpaas_core::secret::Secret;
@@ -65,12 +66,9 @@ impl From<FeaturesDto> for Features {
     }
 }
 
-/// Reads code as the operator's policy allows it.
-pub type ReadCode<'a> = &'a dyn Fn(CodeDto) -> Result<Code, Problem>;
-
 impl NewSiteDto {
     /// As the service takes it.
-    pub fn into_new(self, read: ReadCode<'_>) -> Result<NewSite, Problem> {
+    pub fn into_new(self, policy: &CodePolicy) -> Result<NewSite, Problem> {
         let Self {
             cid: _,
             org: _,
@@ -95,7 +93,7 @@ impl NewSiteDto {
             admin_username,
             admin_email,
             admin_password: admin_password.map(|SecretText(secret)| secret),
-            code: code.map(read).transpose()?,
+            code: code.map(|code| code.read(policy)).transpose()?,
             code_credential,
             num_instances,
             database: database.map(|DatabaseDto { num_instances }| num_instances),
@@ -133,7 +131,7 @@ pub struct SiteUpdateDto {
 
 impl SiteUpdateDto {
     /// As the service takes it.
-    pub fn into_update(self, read: ReadCode<'_>) -> Result<SiteUpdate, Problem> {
+    pub fn into_update(self, policy: &CodePolicy) -> Result<SiteUpdate, Problem> {
         let Self {
             cid: _,
             org: _,
@@ -149,7 +147,7 @@ impl SiteUpdateDto {
             labels,
             deletion_protection,
         } = self;
-        let (code, code_credential) = code_change(code, read)?;
+        let (code, code_credential) = code_change(code, policy)?;
         Ok(SiteUpdate {
             title,
             admin_password: admin_password.map(|SecretText(secret)| secret),
@@ -167,13 +165,13 @@ impl SiteUpdateDto {
 
 type Change<T> = Option<Option<T>>;
 
-fn code_change(code: Nullable<CodeDto>, read: ReadCode<'_>) -> Result<(Change<Code>, Change<Secret>), Problem> {
+fn code_change(code: Nullable<CodeDto>, policy: &CodePolicy) -> Result<(Change<Code>, Change<Secret>), Problem> {
     match code {
         Nullable::Absent => Ok((None, None)),
         Nullable::Null => Ok((Some(None), Some(None))),
         Nullable::Value(mut dto) => {
             let credential = dto.take_credential();
-            Ok((Some(Some(read(dto)?)), credential))
+            Ok((Some(Some(dto.read(policy)?)), credential))
         }
     }
 }
@@ -234,6 +232,8 @@ pub struct ReadQuery {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SiteQuery {
+    /// Whose, where the path names nobody; the caller's own without.
+    pub cid: Option<Cid>,
     /// Another org than the default one.
     pub org: Option<Slug>,
     /// Another space than the default one, where the path names none.
