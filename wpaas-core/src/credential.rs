@@ -1,10 +1,236 @@
-//! Passwords and API keys.
+//! Passwords and API keys: how they are made, hashed and checked.
+
+use std::sync::{Arc, LazyLock};
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
+use rand::distr::{Alphanumeric, SampleString as _};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::Semaphore;
+
+use crate::id::KeyId;
+use crate::secret::Secret;
+
+/// Of the site's admin password; what WordPress itself takes by default.
+const BCRYPT_COST: u32 = 10;
+/// What bcrypt reads of a password.
+const BCRYPT_BYTES: usize = 72;
+/// The shortest password of a person (NIST SP 800-63B).
+const SHORTEST: usize = 8;
+/// The longest password, so that hashing stays cheap to ask for.
+const LONGEST: usize = 1024;
 
 /// Why a password could not be handled.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CredentialError {
+    /// It can't be a password.
+    #[error("{0}")]
+    Unfit(&'static str),
     /// The hash function failed.
     #[error("a password could not be hashed or checked")]
     Hash(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Hashes passwords off the async threads, one a core at a time: each takes some 20 MiB and tens of
+/// milliseconds, and more at once would only wait for each other.
+#[derive(Debug, Clone)]
+pub struct Passwords {
+    cores: Arc<Semaphore>,
+}
+
+impl Default for Passwords {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { cores: Arc::new(Semaphore::new(cores)) }
+    }
+}
+
+impl Passwords {
+    /// The Argon2id hash of a person's password, as a PHC string.
+    ///
+    /// # Errors
+    ///
+    /// [`CredentialError::Unfit`] when it is too short or too long.
+    pub async fn hash(&self, password: &Secret) -> Result<String, CredentialError> {
+        fit_for_a_person(password.expose())?;
+        let password = password.clone();
+        self.run(move || {
+            let hash: PasswordHash = argon2()?.hash_password(password.expose().as_bytes()).map_err(failed)?;
+            Ok(hash.to_string())
+        })
+        .await
+    }
+
+    /// Whether `password` is the one of this hash. Without a hash the same work is done, and the answer is no.
+    ///
+    /// # Errors
+    ///
+    /// When the stored hash is not one.
+    pub async fn verify(&self, password: &Secret, hash: Option<String>) -> Result<bool, CredentialError> {
+        if password.expose().len() > LONGEST {
+            return Ok(false);
+        }
+        let password = password.clone();
+        self.run(move || {
+            let known = hash.is_some();
+            let hash = hash.as_deref().unwrap_or(&DECOY);
+            let hash = PasswordHash::new(hash).map_err(failed)?;
+            Ok(argon2()?.verify_password(password.expose().as_bytes(), &hash).is_ok() && known)
+        })
+        .await
+    }
+
+    /// The bcrypt hash of a site's admin password, as WordPress takes it (`$2y$`).
+    ///
+    /// # Errors
+    ///
+    /// [`CredentialError::Unfit`] when WordPress would never accept it.
+    pub async fn hash_for_wordpress(&self, password: &Secret) -> Result<Secret, CredentialError> {
+        fit_for_wordpress(password.expose())?;
+        let password = password.clone();
+        self.run(move || {
+            let parts = bcrypt::hash_with_result(password.expose(), BCRYPT_COST).map_err(failed)?;
+            Ok(Secret::new(parts.format_for_version(bcrypt::Version::TwoY)))
+        })
+        .await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, CredentialError> + Send + 'static,
+    ) -> Result<T, CredentialError> {
+        let permit = Arc::clone(&self.cores).acquire_owned().await.map_err(failed)?;
+        tokio::task::spawn_blocking(move || {
+            let result = work();
+            drop(permit);
+            result
+        })
+        .await
+        .map_err(failed)?
+    }
+}
+
+/// The hash of a password that nobody has, with the same parameters as all others.
+static DECOY: LazyLock<String> = LazyLock::new(|| {
+    let password = random_text(32);
+    argon2()
+        .and_then(|argon2| {
+            let hash: PasswordHash = argon2.hash_password(password.expose().as_bytes()).map_err(failed)?;
+            Ok(hash.to_string())
+        })
+        .unwrap_or_default()
+});
+
+/// OWASP's first choice for Argon2id but one: 19 MiB, two passes, one lane.
+fn argon2() -> Result<Argon2<'static>, CredentialError> {
+    let params = Params::new(19 * 1024, 2, 1, None).map_err(failed)?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+fn fit_for_a_person(password: &str) -> Result<(), CredentialError> {
+    match password {
+        short if short.chars().count() < SHORTEST => {
+            Err(CredentialError::Unfit("must have 8 characters or more"))
+        }
+        long if long.len() > LONGEST => Err(CredentialError::Unfit("must have 1024 bytes or less")),
+        _ => Ok(()),
+    }
+}
+
+/// WordPress trims what is typed, adds backslashes to it, and bcrypt stops at 72 bytes and at a NUL: a password
+/// that would not survive this could never sign in.
+fn fit_for_wordpress(password: &str) -> Result<(), CredentialError> {
+    let unfit = |why| Err(CredentialError::Unfit(why));
+    if password.is_empty() {
+        return unfit("must not be empty");
+    }
+    if password.len() > BCRYPT_BYTES {
+        return unfit("must have 72 bytes or less");
+    }
+    if password.trim() != password || password.contains(char::is_control) {
+        return unfit("must not begin or end with a space, nor contain control characters");
+    }
+    if password.contains(['\'', '"', '\\']) {
+        return unfit("must not contain quotes or backslashes, which WordPress alters at sign-in");
+    }
+    Ok(())
+}
+
+fn failed(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> CredentialError {
+    CredentialError::Hash(source.into())
+}
+
+/// Letters and digits from the system's secure random source.
+#[must_use]
+pub fn random_text(length: usize) -> Secret {
+    Secret::new(Alphanumeric.sample_string(&mut rand::rng(), length))
+}
+
+/// The text of a new API key: `wpk_<id>_<secret>`. Some 256 bits are secret.
+#[must_use]
+pub fn api_key_text(id: KeyId) -> Secret {
+    Secret::new(format!("wpk_{}_{}", id.uuid().as_simple(), random_text(43).expose()))
+}
+
+/// The id in an API key's text; `None` when it is none.
+#[must_use]
+pub fn api_key_id(text: &str) -> Option<KeyId> {
+    let (id, secret) = text.strip_prefix("wpk_")?.split_once('_')?;
+    let well_formed = secret.len() == 43 && secret.bytes().all(|b| b.is_ascii_alphanumeric());
+    if well_formed { format!("{}_{id}", KeyId::PREFIX).parse().ok() } else { None }
+}
+
+/// What is kept of an API key's text. Its secret is random and long, so a fast hash is enough.
+#[must_use]
+pub fn api_key_hash(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text.to_owned())
+    }
+
+    #[tokio::test]
+    async fn a_password_opens_only_its_own_hash() {
+        let passwords = Passwords::default();
+        let hash = passwords.hash(&secret("correct horse")).await.unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert!(passwords.verify(&secret("correct horse"), Some(hash.clone())).await.unwrap());
+        assert!(!passwords.verify(&secret("correct horsf"), Some(hash)).await.unwrap());
+        assert!(!passwords.verify(&secret("correct horse"), None).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn wordpress_gets_a_bcrypt_hash_of_its_own_prefix() {
+        let hash = Passwords::default().hash_for_wordpress(&secret("pass")).await.unwrap();
+        assert!(hash.expose().starts_with("$2y$10$"));
+        assert!(bcrypt::verify("pass", hash.expose()).unwrap());
+    }
+
+    #[tokio::test]
+    async fn passwords_that_could_never_sign_in_are_refused() {
+        let passwords = Passwords::default();
+        for bad in ["", " pass", "pass\t", "pa\0ss", "pa'ss", "pa\\ss", "x".repeat(73).as_str()] {
+            let result = passwords.hash_for_wordpress(&secret(bad)).await;
+            assert!(matches!(result, Err(CredentialError::Unfit(_))), "{bad:?}");
+        }
+        for bad in ["1234567", "x".repeat(1025).as_str()] {
+            assert!(matches!(passwords.hash(&secret(bad)).await, Err(CredentialError::Unfit(_))), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_api_key_names_its_id() {
+        let id = KeyId::new();
+        let text = api_key_text(id);
+        assert_eq!(api_key_id(text.expose()), Some(id));
+        for bad in ["", "wpk_", "wpk__", text.expose().trim_start_matches("wpk_"), &text.expose()[..60]] {
+            assert_eq!(api_key_id(bad), None, "{bad:?}");
+        }
+    }
 }

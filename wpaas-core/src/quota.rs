@@ -35,6 +35,34 @@ pub struct Usage {
     pub storage_gib: u32,
 }
 
+impl std::ops::Add for Usage {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        self.with(other, u32::saturating_add)
+    }
+}
+
+impl std::ops::Sub for Usage {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        self.with(other, u32::saturating_sub)
+    }
+}
+
+impl Usage {
+    fn with(self, other: Self, each: impl Fn(u32, u32) -> u32) -> Self {
+        let Self { sites, wordpress_instances, database_instances, storage_gib } = self;
+        Self {
+            sites: each(sites, other.sites),
+            wordpress_instances: each(wordpress_instances, other.wordpress_instances),
+            database_instances: each(database_instances, other.database_instances),
+            storage_gib: each(storage_gib, other.storage_gib),
+        }
+    }
+}
+
 /// A limit that a change would pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{what}: {wanted} wanted, {limit} allowed")]

@@ -203,6 +203,12 @@ impl Site {
         self.spec.code.is_none()
             || self.release.as_ref().is_some_and(|release| release.generation >= self.code.wanted)
     }
+
+    /// Whether its code is to be fetched: it is no release yet, and has not failed.
+    #[must_use]
+    pub fn wants_code(&self) -> bool {
+        self.lifecycle == SiteLifecycle::Live && !self.has_wanted_release() && self.code.failure.is_none()
+    }
 }
 
 /// The names a site has besides its address.

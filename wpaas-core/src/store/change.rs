@@ -89,7 +89,7 @@ pub enum Expect {
     Version(Record, Version),
     /// The record is there.
     Present(Record),
-    /// The record is not there.
+    /// The record is not there; a site also was never there.
     Absent(Record),
     /// The id was never given to a customer.
     CidUnused(Cid),
@@ -103,9 +103,9 @@ pub enum Expect {
     SiteNameFree(OrgId, Slug),
     /// No user of the customer has this name.
     UsernameFree(Cid, Username),
-    /// The org has no spaces and no sites.
+    /// The org has no spaces, and no sites but those whose grace is over.
     OrgEmpty(OrgId),
-    /// The space has no sites.
+    /// The space has no sites but those whose grace is over.
     SpaceEmpty(SpaceId),
     /// The quotas of org and space allow a site to use so much.
     QuotaAllows {
@@ -173,6 +173,83 @@ pub enum Write {
     },
     /// What began before this time is forgotten.
     ExpireIdempotent(Timestamp),
+}
+
+impl Write {
+    /// What the write itself needs to be true, whoever asks for it; checked right before it.
+    #[must_use]
+    pub fn implied(&self) -> Vec<Expect> {
+        let before = |version: Version| version.saturating_sub(1);
+        match self {
+            Self::InsertCustomer(new) => {
+                vec![Expect::CidUnused(new.cid.clone()), Expect::LoginFree(new.username.clone())]
+            }
+            Self::UpdateCustomer(new) => {
+                vec![Expect::Version(Record::Customer(new.cid.clone()), before(new.version))]
+            }
+            Self::InsertOrg(new) => vec![
+                Expect::Present(Record::Customer(new.cid.clone())),
+                Expect::Absent(Record::Org(new.id)),
+                Expect::OrgNameFree(new.cid.clone(), new.name.clone()),
+            ],
+            Self::UpdateOrg(new) => vec![Expect::Version(Record::Org(new.id), before(new.version))],
+            Self::DeleteOrg(id, version) => {
+                vec![Expect::Version(Record::Org(*id), *version), Expect::OrgEmpty(*id)]
+            }
+            Self::InsertSpace(new) => vec![
+                Expect::Present(Record::Org(new.org)),
+                Expect::Absent(Record::Space(new.id)),
+                Expect::SpaceNameFree(new.org, new.name.clone()),
+            ],
+            Self::UpdateSpace(new) => vec![Expect::Version(Record::Space(new.id), before(new.version))],
+            Self::DeleteSpace(id, version) => {
+                vec![Expect::Version(Record::Space(*id), *version), Expect::SpaceEmpty(*id)]
+            }
+            Self::InsertUser(new) => vec![
+                Expect::Present(Record::Customer(new.cid.clone())),
+                Expect::Absent(Record::User(new.id)),
+                Expect::UsernameFree(new.cid.clone(), new.username.clone()),
+            ],
+            Self::UpdateUser(new) => vec![Expect::Version(Record::User(new.id), before(new.version))],
+            Self::DeleteUser(id, version) => vec![Expect::Version(Record::User(*id), *version)],
+            Self::InsertKey(new) => vec![Expect::Absent(Record::Key(new.id))],
+            Self::UpdateKey(new) => vec![Expect::Present(Record::Key(new.id))],
+            Self::InsertSite(new, _) => vec![
+                Expect::Present(Record::Space(new.space)),
+                Expect::Absent(Record::Site(new.id)),
+                Expect::SiteNameFree(new.org, new.name.clone()),
+            ],
+            Self::UpdateSite(new, _) => vec![Expect::Version(Record::Site(new.id), before(new.version))],
+            Self::PurgeSite(stone, version) => vec![Expect::Version(Record::Site(stone.id), *version)],
+            Self::InsertSecret(new) => vec![Expect::Present(Record::Site(new.site))],
+            Self::SetPassword(..)
+            | Self::DeleteCredentials(_)
+            | Self::TouchKey(..)
+            | Self::RecordStatus(..)
+            | Self::PutIdempotent(_)
+            | Self::DeleteIdempotent { .. }
+            | Self::ExpireIdempotent(_) => Vec::new(),
+        }
+    }
+
+    /// The site of which something else is wanted after this.
+    #[must_use]
+    pub fn changed_site(&self) -> Option<SiteId> {
+        match self {
+            Self::InsertSite(site, _) | Self::UpdateSite(site, _) => Some(site.id),
+            Self::PurgeSite(stone, _) => Some(stone.id),
+            _ => None,
+        }
+    }
+
+    /// The customer that changes by this.
+    #[must_use]
+    pub fn changed_customer(&self) -> Option<&Cid> {
+        match self {
+            Self::InsertCustomer(customer) | Self::UpdateCustomer(customer) => Some(&customer.cid),
+            _ => None,
+        }
+    }
 }
 
 /// Why the store did not do something.

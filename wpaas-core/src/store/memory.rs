@@ -1,1 +1,309 @@
-//! A store in memory, for tests.
+//! A store in memory, for tests: as simple as can be, so that it can be believed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::sync::broadcast;
+
+use super::{
+    Change, Commit, Committed, CustomerReads, Event, EventFilter, EventReads, Idempotent, KeyReads, Mode,
+    OrgReads, Page, SealedSecret, SiteFacts, SiteReads, SpaceReads, StoreError, StoredSite, StoredStatus,
+    UserReads,
+};
+use crate::account::{ApiKey, Customer, Identity, Lifecycle, Org, Space, User};
+use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId};
+use crate::name::{Cid, Slug, Username};
+use crate::quota::Usage;
+use crate::secret::SecretName;
+use crate::site::{Site, SiteLifecycle, Tombstone};
+
+mod apply;
+mod check;
+
+/// Holds everything in maps behind one lock; a change works on a copy, which takes their place when it is done.
+#[derive(Debug)]
+pub struct MemoryStore {
+    state: Mutex<State>,
+    feed: broadcast::Sender<Committed>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct State {
+    customers: BTreeMap<Cid, Customer>,
+    orgs: BTreeMap<OrgId, Org>,
+    spaces: BTreeMap<SpaceId, Space>,
+    users: BTreeMap<UserId, User>,
+    passwords: HashMap<Identity, String>,
+    keys: BTreeMap<KeyId, ApiKey>,
+    sites: BTreeMap<SiteId, (Site, Usage)>,
+    statuses: BTreeMap<SiteId, StoredStatus>,
+    secrets: BTreeMap<(SiteId, SecretName, u64), SealedSecret>,
+    tombstones: BTreeMap<SiteId, Tombstone>,
+    events: Vec<Event>,
+    idempotent: BTreeMap<(String, String), Idempotent>,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self { state: Mutex::default(), feed: broadcast::Sender::new(1024) }
+    }
+}
+
+impl MemoryStore {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Commit for MemoryStore {
+    async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
+        let mut state = self.state();
+        let mut next = state.clone();
+        let mode = change.mode;
+        let committed = next.apply(change).map_err(StoreError::Violated)?;
+        if mode == Mode::Commit {
+            *state = next;
+            // Nobody may be listening.
+            drop(self.feed.send(committed.clone()));
+        }
+        Ok(committed)
+    }
+
+    fn feed(&self) -> broadcast::Receiver<Committed> {
+        self.feed.subscribe()
+    }
+}
+
+impl State {
+    fn stored(&self, site: &Site) -> StoredSite {
+        StoredSite { site: site.clone(), status: self.statuses.get(&site.id).cloned() }
+    }
+
+    fn facts(&self, site: &Site) -> SiteFacts {
+        SiteFacts {
+            site: site.clone(),
+            customer: self.customers.get(&site.cid).map_or(Lifecycle::Purged, |customer| customer.lifecycle),
+            org_name: self.orgs.get(&site.org).map(|org| org.name.clone()),
+            founded: self.statuses.get(&site.id).is_some_and(|status| status.founded),
+        }
+    }
+
+    fn usage(&self, of: impl Fn(&Site) -> bool) -> Usage {
+        self.sites
+            .values()
+            .filter(|(site, _)| of(site))
+            .fold(Usage::default(), |sum, (_, usage)| sum + *usage)
+    }
+}
+
+/// The values after the page's key that pass, as many as fit.
+fn page<'a, K: Ord, V>(
+    map: &'a BTreeMap<K, V>,
+    page: &Page<K>,
+    pass: impl Fn(&V) -> bool + 'a,
+) -> impl Iterator<Item = &'a V> {
+    use std::ops::Bound::{Excluded, Unbounded};
+    let from = page.after.as_ref().map_or(Unbounded, Excluded);
+    map.range((from, Unbounded))
+        .map(|(_, value)| value)
+        .filter(move |value| pass(value))
+        .take(page.limit.max(1))
+}
+
+pub(super) fn same_login(a: &Username, b: &Username) -> bool {
+    a.as_str().eq_ignore_ascii_case(b.as_str())
+}
+
+#[async_trait]
+impl CustomerReads for MemoryStore {
+    async fn customer(&self, cid: &Cid) -> Result<Option<Customer>, StoreError> {
+        Ok(self.state().customers.get(cid).cloned())
+    }
+
+    async fn customer_by_username(&self, username: &Username) -> Result<Option<Customer>, StoreError> {
+        Ok(self.state().customer_of_login(username).cloned())
+    }
+
+    async fn customers(&self, at: &Page<Cid>) -> Result<Vec<Customer>, StoreError> {
+        Ok(page(&self.state().customers, at, |_| true).cloned().collect())
+    }
+
+    async fn cids_beginning(&self, prefix: &str) -> Result<Vec<Cid>, StoreError> {
+        Ok(self.state().customers.keys().filter(|cid| cid.as_str().starts_with(prefix)).cloned().collect())
+    }
+
+    async fn customers_to_purge(&self, now: Timestamp, limit: usize) -> Result<Vec<Cid>, StoreError> {
+        let state = self.state();
+        let mut due: Vec<_> = state
+            .customers
+            .values()
+            .filter_map(|customer| match customer.lifecycle {
+                Lifecycle::ToBeRemoved { purge_after } if purge_after <= now => {
+                    Some((purge_after, customer.cid.clone()))
+                }
+                _ => None,
+            })
+            .collect();
+        due.sort();
+        Ok(due.into_iter().take(limit).map(|(_, cid)| cid).collect())
+    }
+}
+
+#[async_trait]
+impl OrgReads for MemoryStore {
+    async fn org(&self, id: OrgId) -> Result<Option<Org>, StoreError> {
+        Ok(self.state().orgs.get(&id).cloned())
+    }
+
+    async fn org_by_name(&self, cid: &Cid, name: &Slug) -> Result<Option<Org>, StoreError> {
+        Ok(self.state().orgs.values().find(|org| org.cid == *cid && org.name == *name).cloned())
+    }
+
+    async fn orgs(&self, cid: &Cid, at: &Page<OrgId>) -> Result<Vec<Org>, StoreError> {
+        Ok(page(&self.state().orgs, at, |org| org.cid == *cid).cloned().collect())
+    }
+
+    async fn org_usage(&self, org: OrgId) -> Result<Usage, StoreError> {
+        Ok(self.state().usage(|site| site.org == org))
+    }
+}
+
+#[async_trait]
+impl SpaceReads for MemoryStore {
+    async fn space(&self, id: SpaceId) -> Result<Option<Space>, StoreError> {
+        Ok(self.state().spaces.get(&id).cloned())
+    }
+
+    async fn space_by_name(&self, org: OrgId, name: &Slug) -> Result<Option<Space>, StoreError> {
+        Ok(self.state().spaces.values().find(|space| space.org == org && space.name == *name).cloned())
+    }
+
+    async fn spaces(
+        &self,
+        cid: &Cid,
+        org: Option<OrgId>,
+        at: &Page<SpaceId>,
+    ) -> Result<Vec<Space>, StoreError> {
+        let pass = |space: &Space| space.cid == *cid && org.is_none_or(|org| space.org == org);
+        Ok(page(&self.state().spaces, at, pass).cloned().collect())
+    }
+
+    async fn space_usage(&self, space: SpaceId) -> Result<Usage, StoreError> {
+        Ok(self.state().usage(|site| site.space == space))
+    }
+}
+
+#[async_trait]
+impl UserReads for MemoryStore {
+    async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        Ok(self.state().users.get(&id).cloned())
+    }
+
+    async fn user_by_name(&self, cid: &Cid, username: &Username) -> Result<Option<User>, StoreError> {
+        Ok(self.state().user_of_login(cid, username).cloned())
+    }
+
+    async fn users(&self, cid: &Cid, at: &Page<UserId>) -> Result<Vec<User>, StoreError> {
+        Ok(page(&self.state().users, at, |user| user.cid == *cid).cloned().collect())
+    }
+
+    async fn password_hash(&self, identity: &Identity) -> Result<Option<String>, StoreError> {
+        Ok(self.state().passwords.get(identity).cloned())
+    }
+}
+
+#[async_trait]
+impl KeyReads for MemoryStore {
+    async fn key(&self, id: KeyId) -> Result<Option<ApiKey>, StoreError> {
+        Ok(self.state().keys.get(&id).cloned())
+    }
+
+    async fn keys(&self, identity: &Identity) -> Result<Vec<ApiKey>, StoreError> {
+        Ok(self.state().keys.values().filter(|key| key.identity == *identity).cloned().collect())
+    }
+}
+
+#[async_trait]
+impl SiteReads for MemoryStore {
+    async fn site(&self, id: SiteId) -> Result<Option<StoredSite>, StoreError> {
+        let state = self.state();
+        Ok(state.sites.get(&id).map(|(site, _)| state.stored(site)))
+    }
+
+    async fn site_by_name(&self, org: OrgId, name: &Slug) -> Result<Option<StoredSite>, StoreError> {
+        let state = self.state();
+        Ok(state.site_of_name(org, name).map(|site| state.stored(site)))
+    }
+
+    async fn sites_in_space(&self, space: SpaceId, at: &Page<SiteId>) -> Result<Vec<StoredSite>, StoreError> {
+        let state = self.state();
+        let found = page(&state.sites, at, |(site, _)| site.space == space);
+        Ok(found.map(|(site, _)| state.stored(site)).collect())
+    }
+
+    async fn sites_of(
+        &self,
+        cid: &Cid,
+        org: Option<OrgId>,
+        at: &Page<SiteId>,
+    ) -> Result<Vec<Site>, StoreError> {
+        let pass = |(site, _): &(Site, Usage)| site.cid == *cid && org.is_none_or(|org| site.org == org);
+        Ok(page(&self.state().sites, at, pass).map(|(site, _)| site.clone()).collect())
+    }
+
+    async fn site_facts(&self, at: &Page<SiteId>) -> Result<Vec<SiteFacts>, StoreError> {
+        let state = self.state();
+        Ok(page(&state.sites, at, |_| true).map(|(site, _)| state.facts(site)).collect())
+    }
+
+    async fn site_facts_of(&self, id: SiteId) -> Result<Option<SiteFacts>, StoreError> {
+        let state = self.state();
+        Ok(state.sites.get(&id).map(|(site, _)| state.facts(site)))
+    }
+
+    async fn sites_wanting_code(&self, at: &Page<SiteId>) -> Result<Vec<Site>, StoreError> {
+        let wants = |(site, _): &(Site, Usage)| site.wants_code();
+        Ok(page(&self.state().sites, at, wants).map(|(site, _)| site.clone()).collect())
+    }
+
+    async fn tombstone(&self, id: SiteId) -> Result<Option<Tombstone>, StoreError> {
+        Ok(self.state().tombstones.get(&id).cloned())
+    }
+
+    async fn secret(
+        &self,
+        site: SiteId,
+        name: SecretName,
+        version: u64,
+    ) -> Result<Option<SealedSecret>, StoreError> {
+        Ok(self.state().secrets.get(&(site, name, version)).cloned())
+    }
+}
+
+#[async_trait]
+impl EventReads for MemoryStore {
+    async fn events(&self, filter: &EventFilter, after: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
+        let state = self.state();
+        let found = state.events.iter().filter(|event| event.seq > after && filter.matches(&event.event));
+        Ok(found.take(limit).cloned().collect())
+    }
+
+    async fn last_event(&self) -> Result<u64, StoreError> {
+        Ok(self.state().events.last().map_or(0, |event| event.seq))
+    }
+
+    async fn idempotent(&self, principal: &str, key: &str) -> Result<Option<Idempotent>, StoreError> {
+        Ok(self.state().idempotent.get(&(principal.to_owned(), key.to_owned())).cloned())
+    }
+}
+
+/// Whether a site is in the way of its space's removal at this time.
+fn is_kept(site: &Site, at: Timestamp) -> bool {
+    match site.lifecycle {
+        SiteLifecycle::Live => true,
+        SiteLifecycle::Deleting { purge_after, .. } => purge_after > at,
+    }
+}

@@ -1,0 +1,105 @@
+use jiff::Timestamp;
+
+use super::State;
+use crate::account::Identity;
+use crate::site::Tombstone;
+use crate::store::{Change, Committed, Event, NewEvent, Violation, Write};
+
+impl State {
+    pub(super) fn apply(&mut self, change: Change) -> Result<Committed, Violation> {
+        let mut committed = Committed::default();
+        for expect in &change.expect {
+            self.check(expect, change.at)?;
+        }
+        for write in change.writes {
+            for expect in write.implied() {
+                self.check(&expect, change.at)?;
+            }
+            committed.sites.extend(write.changed_site());
+            committed.customers.extend(write.changed_customer().cloned());
+            self.write(write);
+        }
+        for event in change.events {
+            committed.events.push(self.event(change.at, event));
+        }
+        Ok(committed)
+    }
+
+    fn event(&mut self, at: Timestamp, event: NewEvent) -> Event {
+        let seq = self.events.last().map_or(0, |event| event.seq) + 1;
+        let event = Event { seq, at, event };
+        self.events.push(event.clone());
+        event
+    }
+
+    fn write(&mut self, write: Write) {
+        match write {
+            Write::InsertCustomer(customer) | Write::UpdateCustomer(customer) => {
+                self.customers.insert(customer.cid.clone(), customer);
+            }
+            Write::InsertOrg(org) | Write::UpdateOrg(org) => {
+                self.orgs.insert(org.id, org);
+            }
+            Write::DeleteOrg(id, _) => {
+                self.orgs.remove(&id);
+            }
+            Write::InsertSpace(space) | Write::UpdateSpace(space) => {
+                self.spaces.insert(space.id, space);
+            }
+            Write::DeleteSpace(id, _) => {
+                self.spaces.remove(&id);
+            }
+            Write::InsertUser(user) | Write::UpdateUser(user) => {
+                self.users.insert(user.id, user);
+            }
+            Write::DeleteUser(id, _) => {
+                if let Some(user) = self.users.remove(&id) {
+                    self.forget(&Identity::User(user.cid, id));
+                }
+            }
+            Write::SetPassword(identity, hash) => {
+                self.passwords.insert(identity, hash);
+            }
+            Write::DeleteCredentials(identity) => self.forget(&identity),
+            Write::InsertKey(key) | Write::UpdateKey(key) => {
+                self.keys.insert(key.id, key);
+            }
+            Write::TouchKey(id, at) => {
+                if let Some(key) = self.keys.get_mut(&id) {
+                    key.last_used_at = key.last_used_at.max(Some(at));
+                }
+            }
+            Write::InsertSite(site, usage) | Write::UpdateSite(site, usage) => {
+                self.sites.insert(site.id, (site, usage));
+            }
+            Write::PurgeSite(stone, _) => self.purge(stone),
+            Write::RecordStatus(site, status) => {
+                if self.sites.contains_key(&site) {
+                    self.statuses.insert(site, *status);
+                }
+            }
+            Write::InsertSecret(secret) => {
+                self.secrets.entry((secret.site, secret.name, secret.version)).or_insert(secret);
+            }
+            Write::PutIdempotent(new) => {
+                self.idempotent.insert((new.principal.clone(), new.key.clone()), new);
+            }
+            Write::DeleteIdempotent { principal, key } => {
+                self.idempotent.remove(&(principal, key));
+            }
+            Write::ExpireIdempotent(before) => self.idempotent.retain(|_, kept| kept.begun_at >= before),
+        }
+    }
+
+    fn forget(&mut self, identity: &Identity) {
+        self.passwords.remove(identity);
+        self.keys.retain(|_, key| key.identity != *identity);
+    }
+
+    fn purge(&mut self, stone: Tombstone) {
+        self.sites.remove(&stone.id);
+        self.statuses.remove(&stone.id);
+        self.secrets.retain(|(site, ..), _| *site != stone.id);
+        self.tombstones.insert(stone.id, stone);
+    }
+}
