@@ -132,10 +132,9 @@ fn take(world: &mut World, step: &Step) -> Result<Applied, BackendError> {
     let key = (step.site, step.part);
     match &step.action {
         Action::CreateNetwork | Action::CreateVolume | Action::CreateRelease { .. } => {
-            let index = world.objects.len();
             let thing = world.make(step, None, Vec::new());
             if step.part == Part::Network {
-                thing.object.address.get_or_insert_with(|| address(index));
+                thing.object.address = Some(address(step.site));
             }
             Ok(Applied::Present(thing.object.clone()))
         }
@@ -171,8 +170,8 @@ fn take(world: &mut World, step: &Step) -> Result<Applied, BackendError> {
 }
 
 /// An address of 192.0.2.0/24, which RFC 5737 keeps for documentation: nothing answers there.
-fn address(index: usize) -> IpAddr {
-    let last = u8::try_from(index % 254).unwrap_or(0) + 1;
+fn address(site: SiteId) -> IpAddr {
+    let [.., last] = site.uuid().into_bytes();
     IpAddr::V4(Ipv4Addr::new(192, 0, 2, last))
 }
 

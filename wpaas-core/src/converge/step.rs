@@ -79,7 +79,10 @@ pub enum DatabaseOrder {
         number: u64,
     },
     /// Join the others.
-    Join,
+    Join {
+        /// Of the component; the joiner's volume keeps it too.
+        number: u64,
+    },
 }
 
 /// A node to make.
@@ -226,7 +229,9 @@ impl Step {
             Action::Order { boot, order: DatabaseOrder::Found { number }, .. } => {
                 Some(format!("found {number} {}", boot.as_str()))
             }
-            Action::Order { boot, order: DatabaseOrder::Join, .. } => Some(format!("join {}", boot.as_str())),
+            Action::Order { boot, order: DatabaseOrder::Join { number }, .. } => {
+                Some(format!("join {number} {}", boot.as_str()))
+            }
             Action::Configure { files, .. } => Some(format!("configure {}", NodeFile::fingerprint(files))),
             Action::CreateNetwork
             | Action::CreateVolume
@@ -271,7 +276,9 @@ impl fmt::Display for Step {
             Action::Order { order: DatabaseOrder::Found { number }, .. } => {
                 write!(f, "order {part} to found component {number}")
             }
-            Action::Order { order: DatabaseOrder::Join, .. } => write!(f, "order {part} to join"),
+            Action::Order { order: DatabaseOrder::Join { number }, .. } => {
+                write!(f, "order {part} to join component {number}")
+            }
             Action::Configure { files, .. } => {
                 let names: Vec<_> = files.iter().map(|file| file.path.as_str()).collect();
                 write!(f, "configure {part}: {}", names.join(", "))

@@ -69,6 +69,7 @@ impl Pass<'_> {
                 self.step(part, Action::Remove { object: id });
             }
             ObjectState::Stopped | ObjectState::Frozen => self.step(part, Action::StartNode { object: id }),
+            ObjectState::Ready if self.lost_its_volume(n) => self.step(part, Action::Remove { object: id }),
             ObjectState::Ready if outdated && n < wanted => {
                 if !*stopping && self.may_stop(n, wanted) {
                     *stopping = true;
@@ -79,6 +80,12 @@ impl Pass<'_> {
             }
             ObjectState::Ready => {}
         }
+    }
+
+    /// A node whose volume is surely gone holds nothing any more.
+    fn lost_its_volume(&self, n: u8) -> bool {
+        self.facts.seen(Part::DatabaseVolume(n)) == Seen::Absent
+            && !self.members().any(|member| member.n == n && member.report.is_synced())
     }
 
     /// Rule 2: enough others are Synced, or there is only this one, or it is surely not Synced itself.
@@ -164,9 +171,11 @@ impl Pass<'_> {
 
     /// The wanted nodes that wait, each with its order to join.
     fn waiting(&self) -> Vec<(u8, Action)> {
+        // A joiner takes over the number of the component, so that no later founding uses it again.
+        let number = self.members().map(|member| member.report.founding).max().unwrap_or(0);
         let order = |member: Member<'_>| {
             let (object, boot) = (member.object.id.clone(), member.boot.clone());
-            (member.n, Action::Order { object, boot, order: DatabaseOrder::Join })
+            (member.n, Action::Order { object, boot, order: DatabaseOrder::Join { number } })
         };
         let wanted = self.wanted_databases();
         let waits = |member: &Member<'_>| member.n < wanted && member.report.phase == DatabasePhase::Waiting;
@@ -176,7 +185,8 @@ impl Pass<'_> {
     /// Rule 1: founds a component, once every node waits and has told its position, on the furthest one.
     fn found(&mut self, last: u8) {
         let waits = |n: u8| {
-            self.members().any(|member| member.n == n && member.report.phase == DatabasePhase::Waiting)
+            self.facts.ready(Part::DatabaseVolume(n)).is_some()
+                && self.members().any(|member| member.n == n && member.report.phase == DatabasePhase::Waiting)
         };
         if let Some(n) = (0..=last).find(|n| self.is_member(*n) && !waits(*n)) {
             self.found_later(n);

@@ -105,7 +105,12 @@ impl World {
             return;
         };
         match order {
-            DatabaseOrder::Join => node.joined = true,
+            DatabaseOrder::Join { number } => {
+                node.joined = true;
+                if let Some(volume) = self.objects.get_mut(&(site, Part::DatabaseVolume(n))) {
+                    volume.founding = volume.founding.max(number);
+                }
+            }
             DatabaseOrder::Found { number } => {
                 node.joined = true;
                 let Some(volume) = self.objects.get_mut(&(site, Part::DatabaseVolume(n))) else { return };

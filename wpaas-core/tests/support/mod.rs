@@ -1,0 +1,122 @@
+//! A site under the planner and the simulated backend, without a clock and without a loop.
+#![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::Instant;
+use wpaas_core::converge::simulated::Simulated;
+use wpaas_core::converge::{
+    Backend as _, Coverage, Facts, Intent, Part, ReleaseRef, Report, RunIntent, Scope, SitePlan, View,
+    Wanted, lint, plan,
+};
+use wpaas_core::id::SiteId;
+use wpaas_core::site::DatabaseSize;
+
+/// What is wanted in most tests: a site of this many nodes.
+pub fn wanted(wordpress: u8, database: DatabaseSize) -> RunIntent {
+    RunIntent {
+        wordpress,
+        database,
+        release: Some(ReleaseRef::Stock),
+        authorities: vec!["blog.acm.www.wpaas.localhost".into()],
+        primary: None,
+        title: "A blog".into(),
+        admin_user: "admin".parse().unwrap(),
+        admin_email: "admin@example.com".parse().unwrap(),
+        admin_version: 1,
+        was_founded: false,
+    }
+}
+
+/// One site, its world, and what is known of it.
+pub struct Harness {
+    pub intent: Intent,
+    pub backend: Arc<Simulated>,
+    reports: UnboundedReceiver<Report>,
+    view: View,
+    pub coverage: Coverage,
+    /// Every step taken, as it is printed.
+    pub log: Vec<String>,
+}
+
+impl Harness {
+    pub fn new(run: RunIntent) -> Self {
+        let (backend, reports) = Simulated::new();
+        let intent = Intent { site: SiteId::new(), generation: 1, epoch: 1, wanted: Wanted::Run(run) };
+        let (view, coverage) = (View::default(), Coverage::Complete);
+        Self { intent, backend, reports, view, coverage, log: Vec::new() }
+    }
+
+    /// A site that has come up.
+    pub fn up(run: RunIntent) -> Self {
+        let mut site = Self::new(run);
+        site.converge();
+        site.log.clear();
+        site
+    }
+
+    pub fn want(&mut self, wanted: Wanted) {
+        self.intent.generation += 1;
+        self.intent.wanted = wanted;
+    }
+
+    pub fn change(&mut self, change: impl FnOnce(&mut RunIntent)) {
+        let Wanted::Run(mut run) = self.intent.wanted.clone() else { panic!("the site is to run") };
+        change(&mut run);
+        self.want(Wanted::Run(run));
+    }
+
+    pub fn facts(&mut self) -> Facts {
+        let now = Instant::now();
+        let mut seen = self.backend.observe(&Scope::Fleet).now_or_never().unwrap().unwrap();
+        seen.coverage = self.coverage;
+        self.view.listed(&Scope::Fleet, now, seen);
+        while let Ok(report) = self.reports.try_recv() {
+            self.view.reported(report, now);
+        }
+        self.view.facts(self.intent.site, now)
+    }
+
+    /// One pass: plans, checks the rules, takes every step.
+    pub fn pass(&mut self) -> SitePlan {
+        let facts = self.facts();
+        let plan = plan(&self.intent, &facts);
+        lint(&self.intent, &facts, &plan).unwrap_or_else(|broken| panic!("{broken}\n{plan}\n{facts:#?}"));
+        for step in &plan.steps {
+            self.log.push(step.to_string());
+            self.view.step_began(step);
+            let applied = self.backend.apply(step).now_or_never().unwrap();
+            self.view.step_ended(step, applied.ok(), Instant::now());
+        }
+        plan
+    }
+
+    /// Passes until there is nothing to do; then shows that it stays so.
+    pub fn converge(&mut self) {
+        let mut last = self.pass();
+        for _ in 0..40 {
+            if last.is_empty() {
+                assert!(self.pass().is_empty(), "rule 7: a plan made from a plan's result is empty");
+                return;
+            }
+            last = self.pass();
+        }
+        panic!("not converged after 40 passes:\n{last}\n{:#?}", self.facts());
+    }
+
+    pub fn parts(&self) -> Vec<String> {
+        let own = self.backend.objects().into_iter().filter(|(site, _)| *site == self.intent.site);
+        own.map(|(_, object)| object.part.to_string()).collect()
+    }
+
+    pub fn kill(&self, part: Part) -> bool {
+        self.backend.kill(self.intent.site, part)
+    }
+
+    pub fn vanish(&self, part: Part) -> bool {
+        self.backend.vanish(self.intent.site, part)
+    }
+}
