@@ -1,28 +1,36 @@
 //! Puts the parts together, and takes them apart in order.
 
-use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::{Router, ServiceExt};
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tower::Layer;
-use tower_http::normalize_path::NormalizePathLayer;
+use wpaas_core::code::reference::{CodePolicy, InvalidPolicy};
+use wpaas_core::keyring::{Keyring, KeyringError};
+use wpaas_core::service::Service;
+use wpaas_core::store::StoreError;
 
-use crate::config::Settings;
+use crate::backends::{self, BackendStart};
+use crate::config::{CodeSettings, Settings};
+use crate::listener::{Listening, listen};
 use crate::metrics::Metrics;
 use crate::operator::{OperatorToken, TokenError};
 use crate::router;
 use crate::state::AppState;
+use crate::tasks::Tasks;
+use crate::watch::Watch;
+use crate::{domain, storage};
 
 /// A server that runs.
 #[derive(Debug)]
 pub struct Server {
     api: Listening,
-    stop: CancellationToken,
+    reports: Listening,
+    /// Ends the listeners.
+    stop_listening: CancellationToken,
+    /// What works beside the listeners: stopped after them.
+    tasks: Tasks,
     patience: Duration,
 }
 
@@ -30,9 +38,39 @@ pub struct Server {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
+    /// The data folder can't be used.
+    #[error("the data folder {} can't be made", path.display())]
+    Data {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// No operator could sign in.
     #[error("there is no operator's token")]
     Token(#[source] TokenError),
+    /// Secrets could not be sealed.
+    #[error("there is no key file")]
+    Keyring(#[source] KeyringError),
+    /// The state can't be read.
+    #[error("the store can't be opened")]
+    Store(#[source] StoreError),
+    /// A file that only we may read can't be made.
+    #[error("{} can't be made", path.display())]
+    File {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// What is allowed as code is not what its author thinks.
+    #[error("the policy for code is refused")]
+    Policy(#[source] InvalidPolicy),
+    /// Nothing to run sites on.
+    #[error("the backend can't be started")]
+    Backend(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Somebody else may be listening there.
     #[error("can't listen at {address}")]
     Listen {
@@ -40,73 +78,89 @@ pub enum StartError {
         address: SocketAddr,
         /// Why.
         #[source]
-        source: io::Error,
+        source: std::io::Error,
     },
 }
 
 impl Server {
-    /// Opens what is in the data folder, binds, and begins to answer.
+    /// Opens what is in the data folder, binds, and begins to answer and to converge.
     ///
     /// # Errors
     ///
-    /// See [`StartError`]. Nothing runs then.
+    /// See [`StartError`].
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
-        let operator = OperatorToken::load_or_create(&settings.data).map_err(StartError::Token)?;
-        let (listen, patience) = (settings.listen, settings.limits.shutdown.as_std());
-        let stop = CancellationToken::new();
-        let state = AppState { settings: Arc::new(settings), metrics: Metrics::new(|_| ()), operator };
-        let api = listen_at(listen, router::api(state), &stop).await?;
-        tracing::info!(address = %api.address, "the API answers");
-        Ok(Self { api, stop, patience })
+        let settings = Arc::new(settings);
+        let (state, tasks) = open(&settings).await?;
+        let stop_listening = CancellationToken::new();
+        let api = listen(settings.listen, router::api(state.clone()), &stop_listening).await?;
+        let reports = listen(settings.report_listen, router::reports(state), &stop_listening).await?;
+        tracing::info!(api = %api.address(), reports = %reports.address(), "ready for requests");
+        Ok(Self { api, reports, stop_listening, tasks, patience: settings.limits.shutdown.as_std() })
     }
 
     /// Where the API answers.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
-        self.api.address
+        self.api.address()
     }
 
-    /// Takes no more requests, and waits a bounded time for those that run.
-    pub async fn stop(self) {
-        self.stop.cancel();
-        self.api.ended(self.patience).await;
+    /// Where nodes report.
+    #[must_use]
+    pub const fn report_address(&self) -> SocketAddr {
+        self.reports.address()
     }
-}
 
-/// A listener and the task that serves it.
-#[derive(Debug)]
-struct Listening {
-    address: SocketAddr,
-    task: JoinHandle<io::Result<()>>,
-}
-
-async fn listen_at(
-    address: SocketAddr,
-    router: Router,
-    stop: &CancellationToken,
-) -> Result<Listening, StartError> {
-    let failed = |source| StartError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    // Outside the router: a path is found after its trailing slash is gone.
-    let service = NormalizePathLayer::trim_trailing_slash().layer(router);
-    let service = ServiceExt::<axum::extract::Request>::into_make_service(service);
-    let stopped = stop.clone().cancelled_owned();
-    let task =
-        tokio::spawn(async move { axum::serve(listener, service).with_graceful_shutdown(stopped).await });
-    Ok(Listening { address, task })
-}
-
-impl Listening {
-    async fn ended(mut self, patience: Duration) {
-        match tokio::time::timeout(patience, &mut self.task).await {
-            Ok(Ok(Ok(()))) => {}
-            Ok(Ok(Err(error))) => tracing::error!(%error, "a listener failed"),
-            Ok(Err(error)) => tracing::error!(%error, "a listener panicked"),
-            Err(_) => {
-                tracing::warn!(address = %self.address, "open requests were cut off");
-                self.task.abort();
-            }
+    /// Completes when a part that should run for ever has ended: only stopping is left then.
+    pub async fn broken(&self) {
+        tokio::select! {
+            () = self.tasks.broken() => {}
+            () = self.api.broken() => {}
+            () = self.reports.broken() => {}
         }
     }
+
+    /// Takes no more requests, waits a bounded time for those that run, then ends the converger between two
+    /// steps.
+    pub async fn stop(self) {
+        self.stop_listening.cancel();
+        tokio::join!(self.api.ended(self.patience), self.reports.ended(self.patience));
+        self.tasks.stop(self.patience).await;
+    }
+}
+
+/// Everything but the listeners.
+async fn open(settings: &Arc<Settings>) -> Result<(AppState, Tasks), StartError> {
+    let data = &settings.data;
+    storage::private_folder(data).map_err(|source| StartError::Data { path: data.clone(), source })?;
+    let operator = OperatorToken::load_or_create(data).map_err(StartError::Token)?;
+    let keyring = Keyring::open_or_create(&data.join("keys")).map_err(StartError::Keyring)?;
+    let code_policy = code_policy(&settings.code)?;
+    let store = storage::open(data).await?;
+    let service = Service::new(store, Arc::new(keyring), domain::settings(settings));
+    let watch = Watch::default();
+    let mut tasks = Tasks::default();
+    let backends::Started { converger, simulated } =
+        backends::start(BackendStart { settings, service: &service, watch: &watch, tasks: &mut tasks })?;
+    let metrics = Metrics::new(|registry| watch.register(registry));
+    let state = AppState {
+        settings: settings.clone(),
+        service,
+        converger,
+        code_policy: Arc::new(code_policy),
+        operator,
+        metrics,
+        watch,
+        simulated,
+    };
+    Ok((state, tasks))
+}
+
+fn code_policy(settings: &CodeSettings) -> Result<CodePolicy, StartError> {
+    let policy = CodePolicy {
+        allowed_prefixes: settings.allowed_prefixes.clone(),
+        allowed_endpoints: settings.endpoints.clone(),
+        server_buckets: settings.buckets.clone(),
+    };
+    policy.check().map_err(StartError::Policy)?;
+    Ok(policy)
 }

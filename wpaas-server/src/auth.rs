@@ -69,9 +69,7 @@ pub async fn layer(State(state): State<AppState>, mut request: Request, next: Ne
 async fn authenticate(state: &AppState, presented: Presented) -> Result<Actor, Problem> {
     match presented {
         Presented::Bearer(token) if state.operator.matches(token.expose()) => Ok(Actor::Operator),
-        Presented::Bearer(key) => {
-            Ok(state.service.authenticate_key(key.expose(), Timestamp::now()).await?)
-        }
+        Presented::Bearer(key) => Ok(state.service.authenticate_key(key.expose(), Timestamp::now()).await?),
         Presented::Basic { cid, username, password } => {
             let username = username.parse().map_err(|_| Problem::unauthenticated())?;
             let cid = cid.map(|cid| cid.parse()).transpose().map_err(|_| Problem::unauthenticated())?;
@@ -85,7 +83,11 @@ async fn authenticate(state: &AppState, presented: Presented) -> Result<Actor, P
 enum Presented {
     Bearer(Secret),
     /// `cid/username` is a user of a customer, `username` a customer.
-    Basic { cid: Option<String>, username: String, password: Secret },
+    Basic {
+        cid: Option<String>,
+        username: String,
+        password: Secret,
+    },
 }
 
 impl Presented {

@@ -7,7 +7,7 @@ mod path;
 mod query;
 mod secret;
 
-pub use body::{Body, parse};
+pub use body::Body;
 pub use field::{Nullable, agree};
 pub use if_match::Expected;
 pub use path::Path;

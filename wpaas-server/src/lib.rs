@@ -7,18 +7,29 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
 
 pub mod config;
-pub mod metrics;
-pub mod operator;
 pub mod problem;
 pub mod telemetry;
 
+mod answer;
 mod app;
+mod auth;
+mod backends;
+mod domain;
+mod dto;
 mod extract;
 mod handlers;
+mod idempotency;
 mod limits;
+mod listener;
+mod metrics;
 mod observe;
+mod operator;
 mod request_id;
 mod router;
 mod state;
+mod storage;
+mod tasks;
+mod watch;
 
 pub use app::{Server, StartError};
+pub use operator::TokenError;

@@ -36,13 +36,11 @@ pub async fn layer(State(limits): State<Limits>, request: Request, next: Next) -
             .retry_after(1)
             .into_response();
     };
-    match tokio::time::timeout(limits.timeout, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => {
-            let detail = "the request took too long and was given up; what it began may still be done";
-            Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", detail).into_response()
-        }
-    }
+    let answered = tokio::time::timeout(limits.timeout, next.run(request)).await;
+    answered.unwrap_or_else(|_| {
+        let detail = "the request took too long and was given up; what it began may still be done";
+        Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", detail).into_response()
+    })
 }
 
 /// What a caller gets when a handler panicked. The panic's text goes to the log alone.

@@ -57,11 +57,14 @@ async fn serve(flags: Flags) -> Done {
         tracing::warn!(name, "nothing reads this variable of the environment; is it mistyped?");
     }
     let server = Server::start(settings).await?;
-    told_to_stop().await?;
+    let asked = tokio::select! {
+        asked = told_to_stop() => asked.map(|()| true)?,
+        () = server.broken() => false,
+    };
     tracing::info!("stopping");
     server.stop().await;
     tracing::info!("stopped");
-    Ok(())
+    if asked { Ok(()) } else { Err("a part of the server ended by itself; the log says why".into()) }
 }
 
 async fn told_to_stop() -> std::io::Result<()> {

@@ -1,6 +1,6 @@
 //! What the server counts, in the text format of Prometheus.
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,41 +56,15 @@ impl Metrics {
         self.latency.get_or_create(&RouteLabels { method, route }).observe(elapsed.as_secs_f64());
     }
 
-    /// Everything counted, with `gauges` of this moment: `(name, help, [(label, value, number)])`.
+    /// Everything counted.
     ///
     /// # Errors
     ///
     /// When a collector can't write what it has.
-    pub fn text(&self, gauges: &[Gauge]) -> Result<String, fmt::Error> {
+    pub fn text(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
-        for gauge in gauges {
-            write!(text, "{gauge}")?;
-        }
         encode(&mut text, &self.registry)?;
         Ok(text)
-    }
-}
-
-/// Numbers of this moment, one for each value of a label.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Gauge {
-    /// Without the prefix.
-    pub name: &'static str,
-    /// What is counted.
-    pub help: &'static str,
-    /// The label that tells the numbers apart.
-    pub label: &'static str,
-    /// Each label's value with its number.
-    pub values: Vec<(String, u64)>,
-}
-
-impl fmt::Display for Gauge {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, help, label, values } = self;
-        writeln!(f, "# HELP wpaas_{name} {help}.\n# TYPE wpaas_{name} gauge")?;
-        values
-            .iter()
-            .try_for_each(|(value, number)| writeln!(f, "wpaas_{name}{{{label}={value:?}}} {number}"))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rand::RngExt;
@@ -56,7 +56,6 @@ impl OperatorToken {
     pub fn load_or_create(data: &Path) -> Result<Self, TokenError> {
         let path = data.join("operator-token");
         let failed = |source| TokenError::Io { path: path.clone(), source };
-        private_folder(data).map_err(failed)?;
         if create(data, &path).map_err(failed)? {
             tracing::info!(path = %path.display(), "made the operator's token; it is in this file");
         }
@@ -78,15 +77,6 @@ impl OperatorToken {
         let difference = self.hash.iter().zip(presented).fold(0, |all, (ours, theirs)| all | (ours ^ theirs));
         difference == 0
     }
-}
-
-/// Makes the folder, and those above it, for this user alone. One that is there is left as it is.
-///
-/// # Errors
-///
-/// Of the file system.
-pub fn private_folder(path: &Path) -> std::io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// Writes a whole file under another name and links it: of two first starts, one wins and no reader sees half.
@@ -116,6 +106,7 @@ mod tests {
     fn the_token_is_made_once_and_for_us_alone() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
+        crate::storage::private_folder(&data).unwrap();
         OperatorToken::load_or_create(&data).unwrap();
         let text = fs::read_to_string(data.join("operator-token")).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;

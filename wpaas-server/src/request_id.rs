@@ -19,6 +19,11 @@ pub fn current() -> Option<String> {
     CURRENT.try_with(Clone::clone).ok()
 }
 
+/// Does `work` for the request of this id.
+pub fn scope<F: Future>(id: String, work: F) -> impl Future<Output = F::Output> {
+    CURRENT.scope(id, work)
+}
+
 /// Gives every request an id, for its answer, its problems and its log lines.
 pub async fn layer(request: Request, next: Next) -> Response {
     let id = request

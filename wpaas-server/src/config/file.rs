@@ -29,7 +29,6 @@ pub struct File {
 /// `[grace]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "as in the settings")]
 pub struct Grace {
     pub site: Option<Period>,
     pub customer: Option<Period>,
@@ -38,7 +37,6 @@ pub struct Grace {
 /// `[log]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "as in the settings")]
 pub struct Log {
     pub format: Option<LogFormat>,
     pub filter: Option<String>,
@@ -47,7 +45,6 @@ pub struct Log {
 /// `[limits]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "as in the settings")]
 pub struct Limits {
     pub body_bytes: Option<usize>,
     pub report_bytes: Option<usize>,
@@ -59,7 +56,6 @@ pub struct Limits {
 /// `[code]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "as in the settings")]
 pub struct Code {
     pub allowed_prefixes: Option<Vec<String>>,
     pub endpoints: Option<Vec<String>>,
@@ -72,7 +68,6 @@ pub struct Code {
 /// `[docker]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(missing_docs, reason = "as in the settings")]
 pub struct Docker {
     pub installation: Option<String>,
     pub subnets: Option<Vec<String>>,

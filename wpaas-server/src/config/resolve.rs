@@ -1,5 +1,6 @@
 //! One value of four: flag or environment, file, default.
 
+use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -66,14 +67,14 @@ fn limit_settings(flags: &Flags, file: &file::Limits) -> Result<LimitSettings, C
 }
 
 fn code_settings(flags: &Flags, file: file::Code) -> Result<CodeSettings, ConfigError> {
-    let prefixes = flags.code_allowed_prefixes.clone().or(file.allowed_prefixes).unwrap_or(Vec::new());
+    let prefixes = flags.code_allowed_prefixes.clone().or(file.allowed_prefixes).unwrap_or_default();
     if prefixes.iter().any(|prefix| !prefix.contains("://")) {
         return Err(value("code.allowed_prefixes", "each must begin with a scheme, such as https://"));
     }
     Ok(CodeSettings {
         allowed_prefixes: prefixes,
-        endpoints: flags.code_endpoints.clone().or(file.endpoints).unwrap_or(Vec::new()),
-        buckets: flags.code_buckets.clone().or(file.buckets).unwrap_or(Vec::new()),
+        endpoints: flags.code_endpoints.clone().or(file.endpoints).unwrap_or_default(),
+        buckets: flags.code_buckets.clone().or(file.buckets).unwrap_or_default(),
         max_bytes: flags.code_max_bytes.or(file.max_bytes).unwrap_or(1 << 30),
         max_entries: flags.code_max_entries.or(file.max_entries).unwrap_or(100_000),
         max_time: flags.code_max_time.or(file.max_time).unwrap_or(Period::seconds(300)),
@@ -92,8 +93,8 @@ fn docker_settings(flags: &Flags, file: file::Docker) -> Result<DockerSettings, 
     })
 }
 
-fn value(name: &'static str, reason: impl ToString) -> ConfigError {
-    ConfigError::Value { name, reason: reason.to_string() }
+fn value(name: &'static str, reason: impl Display) -> ConfigError {
+    ConfigError::Value { name, reason: format!("{reason}") }
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@ use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 use wpaas_core::code::reference::{CodePolicy, CodeRequest, parse_plain};
 use wpaas_core::code::{Code, GitCode, S3Code};
-use wpaas_core::secret::Secret;
 
 use crate::extract::{Nullable, SecretText};
 use crate::problem::Problem;
@@ -95,12 +94,10 @@ impl CodeDto {
     }
 
     /// Takes the credential out, which goes another way than the code.
-    pub fn take_credential(&mut self) -> Option<Option<Secret>> {
+    pub fn take_credential(&mut self) -> Nullable<SecretText> {
         match self {
-            Self::Text(_) => None,
-            Self::Parts(parts) => {
-                std::mem::take(&mut parts.credential).into_change(|SecretText(secret)| secret)
-            }
+            Self::Text(_) => Nullable::Absent,
+            Self::Parts(parts) => std::mem::take(&mut parts.credential),
         }
     }
 }

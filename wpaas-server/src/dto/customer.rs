@@ -85,7 +85,10 @@ impl NewCustomerDto {
         let username = match username {
             Some(username) => username,
             None => email.as_str().parse().map_err(|error: InvalidName| {
-                Problem::field("username", format!("must be given, since the e-mail address can't be it: {error}"))
+                Problem::field(
+                    "username",
+                    format!("must be given, since the e-mail address can't be it: {error}"),
+                )
             })?,
         };
         Ok(NewCustomer { name, email, username, password: password.map(|SecretText(secret)| secret) })

@@ -29,7 +29,8 @@ impl From<SitePlan> for PlanView {
         let text = plan.to_string();
         let SitePlan { site: _, generation: _, steps, holds } = plan;
         let step = |step: &Step| StepView { part: step.part.to_string(), text: step.to_string() };
-        let hold = |Hold { part, reason }: &Hold| HoldView { part: part.to_string(), reason: reason.to_string() };
+        let hold =
+            |Hold { part, reason }: &Hold| HoldView { part: part.to_string(), reason: reason.to_string() };
         Self { steps: steps.iter().map(step).collect(), waiting: holds.iter().map(hold).collect(), text }
     }
 }

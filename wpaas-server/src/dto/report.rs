@@ -21,7 +21,8 @@ impl ReportDto {
     /// Of this node. It may only speak of what it is.
     pub fn into_report(self, of: PartKey) -> Result<Report, Problem> {
         let Self { boot, database, wordpress, gateway } = self;
-        let boot = BootId::new(&boot).ok_or_else(|| Problem::field("boot", "must be 1 to 64 letters and digits"))?;
+        let boot =
+            BootId::new(&boot).ok_or_else(|| Problem::field("boot", "must be 1 to 64 letters and digits"))?;
         let node = match (of.part, database, wordpress, gateway) {
             (Part::Database(_), Some(report), None, None) => NodeReport::Database(report),
             (Part::Wordpress(_), None, Some(report), None) => NodeReport::Wordpress(report),

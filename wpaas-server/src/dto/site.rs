@@ -9,7 +9,8 @@ use wpaas_core::id::{OrgId, SiteId, SpaceId};
 use wpaas_core::name::{Cid, Email, Hostname, Slug, Username};
 use wpaas_core::service::{SitePhase, SiteView};
 use wpaas_core::site::{
-    Admin, CodeFailure, CodeState, ConditionKind, Features, Generation, Release, Site, SiteLifecycle, SiteNames, SiteSpec, Truth,
+    Admin, CodeFailure, CodeState, ConditionKind, Features, Generation, Release, Site, SiteLifecycle,
+    SiteNames, SiteSpec, Truth,
 };
 use wpaas_core::store::StoredStatus;
 
@@ -109,8 +110,20 @@ impl SiteDto {
     pub fn new(view: SiteView, simulated: bool) -> Self {
         let phase = phase(&view);
         let SiteView { site, org_name, space_name, names, customer: _, status } = view;
-        let Site { id, cid, org, space, name, generation, spec, lifecycle, release, code, created_at, version } =
-            site;
+        let Site {
+            id,
+            cid,
+            org,
+            space,
+            name,
+            generation,
+            spec,
+            lifecycle,
+            release,
+            code,
+            created_at,
+            version,
+        } = site;
         let CodeState { wanted: _, credential_version: _, keeps_stock: _, failure } = code;
         let SiteNames { platform, domains } = names;
         let actual = status.as_ref().map(actual);
@@ -194,12 +207,15 @@ impl From<SiteSpec> for SpecView {
 }
 
 fn phase(view: &SiteView) -> SitePhase {
-    let truth = |kind| view.status.as_ref().and_then(|stored| stored.status.condition(kind)).map(|c| c.status);
+    let truth =
+        |kind| view.status.as_ref().and_then(|stored| stored.status.condition(kind)).map(|c| c.status);
     match (view.site.lifecycle, view.customer, truth(ConditionKind::Ready)) {
         (SiteLifecycle::Deleting { .. }, ..) => SitePhase::Deleting,
         (_, Lifecycle::Active, None | Some(Truth::Unknown)) => SitePhase::Unknown,
         (_, Lifecycle::Active, Some(Truth::True)) => SitePhase::Ready,
-        (_, Lifecycle::Active, Some(Truth::False)) if truth(ConditionKind::Progressing) == Some(Truth::True) => {
+        (_, Lifecycle::Active, Some(Truth::False))
+            if truth(ConditionKind::Progressing) == Some(Truth::True) =>
+        {
             SitePhase::Progressing
         }
         (_, Lifecycle::Active, Some(Truth::False)) => SitePhase::Degraded,

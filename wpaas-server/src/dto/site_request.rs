@@ -86,7 +86,7 @@ impl NewSiteDto {
             labels,
             deletion_protection,
         } = self;
-        let code_credential = code.as_mut().and_then(CodeDto::take_credential).flatten();
+        let code_credential = code.as_mut().and_then(|code| code.take_credential().into_value());
         Ok(NewSite {
             name,
             title,
@@ -94,7 +94,7 @@ impl NewSiteDto {
             admin_email,
             admin_password: admin_password.map(|SecretText(secret)| secret),
             code: code.map(|code| code.read(policy)).transpose()?,
-            code_credential,
+            code_credential: code_credential.map(|SecretText(secret)| secret),
             num_instances,
             database: database.map(|DatabaseDto { num_instances }| num_instances),
             features: features.into(),
@@ -163,14 +163,18 @@ impl SiteUpdateDto {
     }
 }
 
+#[expect(clippy::option_option, reason = "as the services take it: leave, take away or set")]
 type Change<T> = Option<Option<T>>;
 
-fn code_change(code: Nullable<CodeDto>, policy: &CodePolicy) -> Result<(Change<Code>, Change<Secret>), Problem> {
+fn code_change(
+    code: Nullable<CodeDto>,
+    policy: &CodePolicy,
+) -> Result<(Change<Code>, Change<Secret>), Problem> {
     match code {
         Nullable::Absent => Ok((None, None)),
         Nullable::Null => Ok((Some(None), Some(None))),
         Nullable::Value(mut dto) => {
-            let credential = dto.take_credential();
+            let credential = dto.take_credential().into_change(|SecretText(secret)| secret);
             Ok((Some(Some(dto.read(policy)?)), credential))
         }
     }

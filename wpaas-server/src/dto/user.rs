@@ -94,7 +94,10 @@ impl NewUserDto {
 
 fn username_from(name: &str) -> Result<Username, Problem> {
     name.parse().map_err(|error| {
-        Problem::field("username", format!("must be given, since the name can't be the user name: it {error}"))
+        Problem::field(
+            "username",
+            format!("must be given, since the name can't be the user name: it {error}"),
+        )
     })
 }
 

@@ -15,7 +15,16 @@ pub enum Nullable<T> {
 }
 
 impl<T> Nullable<T> {
+    /// The value, if there is one.
+    pub fn into_value(self) -> Option<T> {
+        match self {
+            Self::Absent | Self::Null => None,
+            Self::Value(value) => Some(value),
+        }
+    }
+
     /// As the services take it.
+    #[expect(clippy::option_option, reason = "as the services take it: leave, take away or set")]
     pub fn into_change<U>(self, convert: impl FnOnce(T) -> U) -> Option<Option<U>> {
         match self {
             Self::Absent => None,

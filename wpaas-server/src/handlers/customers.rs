@@ -32,8 +32,7 @@ pub async fn register(
     if actor.is_none() && !state.registration_is_open() {
         return Err(Problem::unauthenticated());
     }
-    let customer =
-        state.service.register_customer(actor.as_ref(), dto.into_new()?, Timestamp::now()).await?;
+    let customer = state.service.register_customer(actor.as_ref(), dto.into_new()?, Timestamp::now()).await?;
     let (version, place) = (customer.version, format!("/customers/{}", customer.cid));
     Ok(Answer::created(customer.into(), place).version(version))
 }
@@ -90,8 +89,7 @@ pub async fn delete(
     Expected(if_match): Expected,
 ) -> Shown {
     let grace = query.grace.map_or(Grace::Default, |grace| Grace::Of(grace.as_signed()));
-    let customer =
-        state.service.delete_customer(&caller.0, &cid, grace, if_match, Timestamp::now()).await?;
+    let customer = state.service.delete_customer(&caller.0, &cid, grace, if_match, Timestamp::now()).await?;
     let version = customer.version;
     Ok(Answer::accepted(customer.into()).version(version))
 }

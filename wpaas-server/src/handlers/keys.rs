@@ -25,7 +25,7 @@ pub struct Owner {
 
 /// Which key of whom.
 #[derive(Debug, Deserialize)]
-pub struct Key {
+pub struct OwnedKey {
     cid: Cid,
     username: Option<Username>,
     key: KeyId,
@@ -46,7 +46,7 @@ impl Owner {
     }
 }
 
-impl Key {
+impl OwnedKey {
     /// Only a key of the owner that the path names.
     async fn checked(self, state: &AppState, caller: &Caller) -> Result<(Owner, KeyId), Problem> {
         let Self { cid, username, key } = self;
@@ -89,7 +89,7 @@ pub async fn list(
 pub async fn renew(
     State(state): State<AppState>,
     caller: Caller,
-    Path(key): Path<Key>,
+    Path(key): Path<OwnedKey>,
 ) -> Result<Answer<NewKeyView>, Problem> {
     let (owner, key) = key.checked(&state, &caller).await?;
     let key = state.service.renew_key(&caller.0, key, Timestamp::now()).await?;
@@ -100,7 +100,7 @@ pub async fn renew(
 pub async fn revoke(
     State(state): State<AppState>,
     caller: Caller,
-    Path(key): Path<Key>,
+    Path(key): Path<OwnedKey>,
 ) -> Result<Answer<KeyView>, Problem> {
     let (_, key) = key.checked(&state, &caller).await?;
     Ok(Answer::ok(state.service.revoke_key(&caller.0, key, Timestamp::now()).await?.into()))

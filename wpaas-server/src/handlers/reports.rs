@@ -23,7 +23,11 @@ impl axum::extract::FromRequestParts<AppState> for Node {
         state: &AppState,
     ) -> Result<Self, Problem> {
         let Path((site, part)) = Path::<(SiteId, Part)>::from_request_parts(parts, state).await?;
-        if is_known(state, &parts.headers, site, part) { Ok(Self(PartKey { site, part })) } else { Err(Problem::unauthenticated()) }
+        if is_known(state, &parts.headers, site, part) {
+            Ok(Self(PartKey { site, part }))
+        } else {
+            Err(Problem::unauthenticated())
+        }
     }
 }
 

@@ -12,9 +12,7 @@ use crate::auth::Caller;
 use crate::dto::list::{ListView, page};
 use crate::dto::plan::PlanView;
 use crate::dto::site::SiteDto;
-use crate::dto::site_request::{
-    DeleteQuery, NewSiteDto, ReadQuery, SiteQuery, SiteUpdateDto, WriteQuery,
-};
+use crate::dto::site_request::{DeleteQuery, NewSiteDto, ReadQuery, SiteQuery, SiteUpdateDto, WriteQuery};
 use crate::extract::{Body, Expected, Path, Query, agree};
 use crate::problem::Problem;
 use crate::state::AppState;
@@ -41,7 +39,8 @@ impl Place {
     fn resolve(self, caller: &Caller) -> Result<SitePlace, Problem> {
         let Self { cid, org, space } = self;
         let cid = cid.or_else(|| caller.cid().cloned());
-        let cid = cid.ok_or_else(|| Problem::field("cid", "must be given: the operator belongs to no customer"))?;
+        let cid =
+            cid.ok_or_else(|| Problem::field("cid", "must be given: the operator belongs to no customer"))?;
         Ok(SitePlace { cid, org, space })
     }
 
@@ -72,7 +71,7 @@ fn both<T: PartialEq>(field: &'static str, one: Option<T>, other: Option<T>) -> 
 
 /// What would be done, and nothing is.
 #[derive(Debug, Serialize)]
-struct DryRun {
+struct Preview {
     dry_run: bool,
     site: SiteDto,
     /// Null while the converger can't tell.
@@ -88,7 +87,7 @@ async fn written(state: &AppState, view: SiteView, mode: Mode) -> Response {
     }
     let intent = state.service.intent_of(&view, Timestamp::now());
     let plan = state.converger.preview(intent).await.map(Into::into);
-    Answer::ok(DryRun { dry_run: true, site: SiteDto::new(view, state.simulated), plan }).into_response()
+    Answer::ok(Preview { dry_run: true, site: SiteDto::new(view, state.simulated), plan }).into_response()
 }
 
 /// Makes a site.

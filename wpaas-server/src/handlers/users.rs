@@ -42,9 +42,7 @@ pub async fn list(
     Query(query): Query<UserQuery>,
 ) -> Result<Answer<ListView<UserView>>, Problem> {
     let listed = match query.name {
-        Some(name) => {
-            Listed { items: vec![state.service.user(&caller.0, &cid, &name).await?], next: None }
-        }
+        Some(name) => Listed { items: vec![state.service.user(&caller.0, &cid, &name).await?], next: None },
         None => state.service.users(&caller.0, &cid, page(query.cursor, query.limit)).await?,
     };
     Ok(Answer::ok(ListView::new(listed, Into::into)))

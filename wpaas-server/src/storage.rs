@@ -1,0 +1,25 @@
+//! The data folder: what is in it is for the server's user alone.
+
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use wpaas_core::store::Store;
+use wpaas_core::store::memory::MemoryStore;
+
+use crate::StartError;
+
+/// Makes the folder, and those above it, for this user alone. One that is there is left as it is.
+///
+/// # Errors
+///
+/// Of the file system.
+pub fn private_folder(path: &Path) -> std::io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Opens the state.
+pub async fn open(_data: &Path) -> Result<Arc<dyn Store>, StartError> {
+    Ok(Arc::new(MemoryStore::default()))
+}
