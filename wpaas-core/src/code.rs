@@ -10,7 +10,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::secret::Secret;
 
+pub mod address;
+pub mod archive;
+pub mod fetch;
+#[cfg(feature = "git")]
+pub mod git;
+pub mod local_store;
 pub mod reference;
+mod text;
+mod workspace;
 
 /// Where a site's code comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -197,4 +205,11 @@ pub trait ReleaseStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// Of the storage.
     async fn remove(&self, digest: &Digest) -> std::io::Result<()>;
+}
+
+/// Work that blocks, on a thread for such work.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, CodeError> + Send + 'static,
+) -> Result<T, CodeError> {
+    tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other)?
 }

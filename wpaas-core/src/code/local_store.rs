@@ -1,0 +1,152 @@
+//! Releases kept in a directory of this machine.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use sha2::{Digest as _, Sha256};
+use tokio_util::io::ReaderStream;
+
+use super::{Digest, ReleaseStore};
+
+/// A directory of files named by their digests. What is there under its name is whole: it was checked, synced
+/// and renamed. The directory has mode 0700, the files 0600.
+#[derive(Debug, Clone)]
+pub struct LocalReleaseStore {
+    directory: PathBuf,
+}
+
+impl LocalReleaseStore {
+    /// In this directory, which is made when it is not there.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be made or its mode can't be set.
+    pub fn open(directory: impl Into<PathBuf>) -> io::Result<Self> {
+        let directory = directory.into();
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o700))?;
+        Ok(Self { directory })
+    }
+
+    fn place(&self, digest: &Digest) -> PathBuf {
+        self.directory.join(format!("{}.tar.gz", digest.to_string().replace(':', "-")))
+    }
+}
+
+#[async_trait]
+impl ReleaseStore for LocalReleaseStore {
+    async fn put(&self, digest: &Digest, file: &Path) -> io::Result<()> {
+        let (digest, file, place) = (*digest, file.to_owned(), self.place(digest));
+        blocking(move || put(&digest, &file, &place)).await
+    }
+
+    async fn open(&self, digest: &Digest) -> io::Result<BoxStream<'static, io::Result<Bytes>>> {
+        let file = tokio::fs::File::open(self.place(digest)).await?;
+        Ok(ReaderStream::with_capacity(file, 64 << 10).boxed())
+    }
+
+    async fn remove(&self, digest: &Digest) -> io::Result<()> {
+        match tokio::fs::remove_file(self.place(digest)).await {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+async fn blocking(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+fn put(digest: &Digest, file: &Path, place: &Path) -> io::Result<()> {
+    if hash(file)? != *digest {
+        return Err(io::Error::new(ErrorKind::InvalidData, "the archive is not of the digest given"));
+    }
+    // A copy of another length is a damaged one, and is replaced.
+    let there = fs::metadata(place).is_ok_and(|kept| fs::metadata(file).is_ok_and(|new| kept.len() == new.len()));
+    if there {
+        return fs::remove_file(file);
+    }
+    fs::set_permissions(file, fs::Permissions::from_mode(0o600))?;
+    File::open(file)?.sync_all()?;
+    match fs::rename(file, place) {
+        Err(error) if error.kind() == ErrorKind::CrossesDevices => move_across(file, place)?,
+        other => other?,
+    }
+    place.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
+}
+
+fn move_across(file: &Path, place: &Path) -> io::Result<()> {
+    let directory = place.parent().unwrap_or(Path::new("."));
+    let mut copy = tempfile::Builder::new().prefix(".put-").tempfile_in(directory)?;
+    io::copy(&mut File::open(file)?, &mut copy)?;
+    copy.as_file().sync_all()?;
+    copy.persist(place)?;
+    fs::remove_file(file)
+}
+
+fn hash(file: &Path) -> io::Result<Digest> {
+    let mut hash = Sha256::new();
+    let mut file = File::open(file)?;
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        match io::Read::read(&mut file, &mut buffer)? {
+            0 => return Ok(Digest::from_sha256(hash.finalize().into())),
+            read => hash.update(&buffer[..read]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::TryStreamExt;
+
+    use super::*;
+
+    fn digest_of(bytes: &[u8]) -> Digest {
+        Digest::from_sha256(Sha256::digest(bytes).into())
+    }
+
+    async fn content(store: &LocalReleaseStore, digest: &Digest) -> io::Result<Vec<u8>> {
+        let parts: Vec<Bytes> = store.open(digest).await?.try_collect().await?;
+        Ok(parts.concat())
+    }
+
+    #[tokio::test]
+    async fn what_is_put_is_there_until_it_is_removed_and_for_nobody_else() {
+        let temp = tempfile::tempdir().unwrap();
+        let store = LocalReleaseStore::open(temp.path().join("releases")).unwrap();
+        let digest = digest_of(b"archive");
+        let file = temp.path().join("file");
+        for _ in 0..2 {
+            fs::write(&file, b"archive").unwrap();
+            store.put(&digest, &file).await.unwrap();
+            assert!(!file.exists(), "taken over");
+        }
+        assert_eq!(content(&store, &digest).await.unwrap(), b"archive");
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&store.directory), mode(&store.place(&digest))), (0o700, 0o600));
+        store.remove(&digest).await.unwrap();
+        store.remove(&digest).await.unwrap();
+        assert_eq!(content(&store, &digest).await.unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    #[tokio::test]
+    async fn another_content_than_the_digests_is_refused_and_a_damaged_copy_replaced() {
+        let temp = tempfile::tempdir().unwrap();
+        let store = LocalReleaseStore::open(temp.path().join("releases")).unwrap();
+        let (digest, file) = (digest_of(b"archive"), temp.path().join("file"));
+        fs::write(&file, b"other").unwrap();
+        assert_eq!(store.put(&digest, &file).await.unwrap_err().kind(), ErrorKind::InvalidData);
+        assert_eq!(fs::read_dir(&store.directory).unwrap().count(), 0);
+        fs::write(store.place(&digest), b"arch").unwrap();
+        fs::write(&file, b"archive").unwrap();
+        store.put(&digest, &file).await.unwrap();
+        assert_eq!(content(&store, &digest).await.unwrap(), b"archive");
+    }
+}
