@@ -1,6 +1,8 @@
 //! The node set-up: the files that every backend's nodes are made of (`wpaas-core/node`), and what the
 //! planner gives each node. The contract between the two is `node/README.md`.
 
+mod context;
 mod spec;
 
+pub use context::{ContextFile, context, context_digest, context_file};
 pub use spec::{GatewayConfig, WordpressSite, canonical_url, database, gateway};

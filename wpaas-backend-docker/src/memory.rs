@@ -1,0 +1,158 @@
+//! What is remembered between calls. It saves work and may be lost at any time.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use wpaas_core::converge::Scope;
+use wpaas_core::id::SiteId;
+
+use crate::label::{Labels, Mark};
+use crate::listing::Listing;
+
+#[derive(Debug, Default)]
+pub(crate) struct Memory(Mutex<Facts>);
+
+#[derive(Debug, Default)]
+struct Facts {
+    /// The newest mark on any part of each site that has one.
+    marks: HashMap<SiteId, Mark>,
+    /// Containers that are being stopped in order to be removed.
+    leaving: HashSet<String>,
+    /// Containers whose host side is not what they were made with.
+    drifted: HashSet<String>,
+    /// Containers that an event says were changed.
+    suspects: BTreeSet<String>,
+    /// The last container of the rotation.
+    cursor: String,
+}
+
+impl Memory {
+    /// Takes in what a listing showed.
+    pub(crate) fn learn(&self, scope: &Scope, listing: &Listing) {
+        let mut facts = self.facts();
+        match scope {
+            Scope::Fleet => {
+                facts.marks.clear();
+                let there: HashSet<&str> = listing.containers.iter().map(|found| found.id.as_str()).collect();
+                facts.drifted.retain(|id| there.contains(id.as_str()));
+            }
+            Scope::Site(site) => {
+                facts.marks.remove(site);
+            }
+        }
+        for labels in listing.labels() {
+            facts.raise(labels.site, labels.mark);
+        }
+    }
+
+    /// A part was made.
+    pub(crate) fn made(&self, labels: &Labels) {
+        self.facts().raise(labels.site, labels.mark);
+    }
+
+    /// The newest mark on any part of the site.
+    pub(crate) fn mark(&self, site: SiteId) -> Option<Mark> {
+        self.facts().marks.get(&site).copied()
+    }
+
+    /// Whether anything of this site was seen.
+    pub(crate) fn knows(&self, site: SiteId) -> bool {
+        self.facts().marks.contains_key(&site)
+    }
+
+    /// A container is on its way out; `false` when it was already.
+    pub(crate) fn leave(&self, id: &str) -> bool {
+        self.facts().leaving.insert(id.to_owned())
+    }
+
+    pub(crate) fn left(&self, id: &str) {
+        self.facts().leaving.remove(id);
+    }
+
+    pub(crate) fn is_leaving(&self, id: &str) -> bool {
+        self.facts().leaving.contains(id)
+    }
+
+    pub(crate) fn has_drifted(&self, id: &str) -> bool {
+        self.facts().drifted.contains(id)
+    }
+
+    pub(crate) fn set_drifted(&self, id: &str, drifted: bool) {
+        let mut facts = self.facts();
+        if drifted {
+            facts.drifted.insert(id.to_owned());
+        } else {
+            facts.drifted.remove(id);
+        }
+    }
+
+    /// A container was changed: it is inspected next.
+    pub(crate) fn suspect(&self, id: &str) {
+        self.facts().suspects.insert(id.to_owned());
+    }
+
+    /// Up to `limit` of these containers to inspect: the suspects, and with `rotate` those that come next in turn.
+    pub(crate) fn due(&self, ids: &BTreeSet<&str>, rotate: bool, limit: usize) -> Vec<String> {
+        let mut facts = self.facts();
+        let mut due: Vec<String> =
+            facts.suspects.iter().filter(|id| ids.contains(id.as_str())).take(limit).cloned().collect();
+        facts.suspects.retain(|id| !due.contains(id) && (!rotate || ids.contains(id.as_str())));
+        if rotate {
+            let after = ids.iter().filter(|id| **id > facts.cursor.as_str());
+            let turn: Vec<&str> = after
+                .chain(ids.iter())
+                .take(limit.saturating_sub(due.len()).min(ids.len()))
+                .copied()
+                .collect();
+            if let Some(last) = turn.last() {
+                facts.cursor = (*last).to_owned();
+            }
+            due.extend(turn.into_iter().map(str::to_owned));
+        }
+        due
+    }
+
+    fn facts(&self) -> MutexGuard<'_, Facts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Facts {
+    fn raise(&mut self, site: SiteId, mark: Mark) {
+        let highest = self.marks.entry(site).or_insert(mark);
+        *highest = mark.max(*highest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rotation_reaches_every_container_and_suspects_come_first() {
+        let memory = Memory::default();
+        let ids = BTreeSet::from(["a", "b", "c", "d", "e"]);
+        assert_eq!(memory.due(&ids, true, 2), ["a", "b"]);
+        assert_eq!(memory.due(&ids, true, 2), ["c", "d"]);
+        memory.suspect("b");
+        memory.suspect("gone");
+        assert_eq!(memory.due(&ids, false, 2), ["b"]);
+        assert_eq!(memory.due(&ids, true, 2), ["e", "a"]);
+        assert_eq!(memory.due(&BTreeSet::new(), true, 2), [""; 0]);
+        assert_eq!(memory.due(&BTreeSet::from(["x"]), true, 2), ["x"]);
+    }
+
+    #[test]
+    fn the_newest_mark_counts_until_its_part_is_gone() {
+        let memory = Memory::default();
+        let site = SiteId::new();
+        let part = wpaas_core::converge::Part::Network;
+        let labels = |mark| Labels { site, part, mark, fingerprint: None, host: None };
+        memory.made(&labels((2, 1)));
+        memory.made(&labels((1, 9)));
+        assert_eq!(memory.mark(site), Some((2, 1)));
+        assert!(memory.knows(site));
+        memory.learn(&Scope::Site(site), &Listing::default());
+        assert_eq!(memory.mark(site), None);
+    }
+}

@@ -1,0 +1,78 @@
+use sha2::{Digest as _, Sha256};
+
+/// A file of the node set-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ContextFile {
+    /// Relative to the folder `node`, with `/` between its parts.
+    pub path: &'static str,
+    /// What is in it.
+    pub bytes: &'static [u8],
+}
+
+static FILES: &[ContextFile] = include!(concat!(env!("OUT_DIR"), "/node_files.rs"));
+
+/// Every file that nodes are made of, sorted by path: all of the folder `node` but its `README.md`.
+#[must_use]
+pub fn context() -> &'static [ContextFile] {
+    FILES
+}
+
+/// One file of it by its path.
+#[must_use]
+pub fn context_file(path: &str) -> Option<&'static ContextFile> {
+    FILES.iter().find(|file| file.path == path)
+}
+
+/// Names the node set-up: 12 hex digits that differ when any of its files does.
+#[must_use]
+pub fn context_digest() -> String {
+    let mut hash = Sha256::new();
+    for file in FILES {
+        hash.update((file.path.len() as u64).to_be_bytes());
+        hash.update(file.path);
+        hash.update((file.bytes.len() as u64).to_be_bytes());
+        hash.update(file.bytes);
+    }
+    hex::encode(&hash.finalize()[..6])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    fn on_disk(root: &Path, folder: &Path, files: &mut BTreeMap<String, Vec<u8>>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                on_disk(root, &path, files);
+            } else {
+                let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+                files.insert(name, fs::read(&path).unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn every_file_of_the_folder_is_embedded() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("node");
+        let mut wanted = BTreeMap::new();
+        on_disk(&root, &root, &mut wanted);
+        assert!(wanted.remove("README.md").is_some());
+        let embedded: BTreeMap<String, Vec<u8>> =
+            context().iter().map(|file| (file.path.to_owned(), file.bytes.to_vec())).collect();
+        assert_eq!(embedded, wanted);
+        assert!(context().is_sorted_by_key(|file| file.path));
+    }
+
+    #[test]
+    fn the_digest_is_a_short_name() {
+        let digest = context_digest();
+        assert_eq!(digest.len(), 12);
+        assert!(digest.bytes().all(|b| b.is_ascii_hexdigit()));
+        assert_eq!(context_file("no such file"), None);
+    }
+}
