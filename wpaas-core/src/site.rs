@@ -179,6 +179,8 @@ pub struct CodeFailure {
     pub message: String,
     /// When it was tried.
     pub at: Timestamp,
+    /// When it is to be tried again; `None` until a person changes something.
+    pub retry_at: Option<Timestamp>,
 }
 
 /// A pinned state of a site's code.
@@ -204,10 +206,13 @@ impl Site {
             || self.release.as_ref().is_some_and(|release| release.generation >= self.code.wanted)
     }
 
-    /// Whether its code is to be fetched: it is no release yet, and has not failed.
+    /// From when on its code is to be fetched; `None` when it is a release, has failed for good, or is not wanted.
     #[must_use]
-    pub fn wants_code(&self) -> bool {
-        self.lifecycle == SiteLifecycle::Live && !self.has_wanted_release() && self.code.failure.is_none()
+    pub fn fetch_at(&self) -> Option<Timestamp> {
+        if self.lifecycle != SiteLifecycle::Live || self.has_wanted_release() {
+            return None;
+        }
+        self.code.failure.as_ref().map_or(Some(Timestamp::UNIX_EPOCH), |failure| failure.retry_at)
     }
 }
 

@@ -16,6 +16,8 @@ mod change;
 mod event;
 mod page;
 mod record;
+#[cfg(feature = "sqlite")]
+mod row;
 
 #[cfg(feature = "testing")]
 pub mod conformance;
@@ -178,8 +180,8 @@ pub trait SiteReads: std::fmt::Debug + Send + Sync + 'static {
     /// What the converger needs of one site.
     async fn site_facts_of(&self, id: SiteId) -> Result<Option<SiteFacts>, StoreError>;
 
-    /// Live sites that want code which is neither a release yet nor failed, in the order of their ids.
-    async fn sites_wanting_code(&self, page: &Page<SiteId>) -> Result<Vec<Site>, StoreError>;
+    /// Sites whose code is to be fetched at this time, in the order of their ids.
+    async fn sites_wanting_code(&self, now: Timestamp, page: &Page<SiteId>) -> Result<Vec<Site>, StoreError>;
 
     /// What stays of a purged site.
     async fn tombstone(&self, id: SiteId) -> Result<Option<Tombstone>, StoreError>;

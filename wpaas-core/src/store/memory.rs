@@ -264,8 +264,8 @@ impl SiteReads for MemoryStore {
         Ok(state.sites.get(&id).map(|(site, _)| state.facts(site)))
     }
 
-    async fn sites_wanting_code(&self, at: &Page<SiteId>) -> Result<Vec<Site>, StoreError> {
-        let wants = |(site, _): &(Site, Usage)| site.wants_code();
+    async fn sites_wanting_code(&self, now: Timestamp, at: &Page<SiteId>) -> Result<Vec<Site>, StoreError> {
+        let wants = |(site, _): &(Site, Usage)| site.fetch_at().is_some_and(|at| at <= now);
         Ok(page(&self.state().sites, at, wants).map(|(site, _)| site.clone()).collect())
     }
 

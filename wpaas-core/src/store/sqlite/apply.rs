@@ -1,0 +1,272 @@
+use sqlx::SqliteConnection;
+
+use super::check::check;
+use super::{int, micros, unavailable};
+use crate::account::{ApiKey, Customer, Identity, Lifecycle, Org, Space, User};
+use crate::quota::Usage;
+use crate::site::{Site, SiteLifecycle, Tombstone};
+use crate::store::row::{
+    CustomerRow, EventRow, KeyRow, OrgRow, SiteRow, SpaceRow, StatusRow, UserRow, identity, write as doc,
+};
+use crate::store::{
+    Change, Committed, Event, Idempotent, NewEvent, SealedSecret, StoreError, StoredStatus, Write,
+};
+
+type Done = Result<(), StoreError>;
+
+/// Checks and does all of a change on a connection that is in a transaction.
+pub(super) async fn apply(db: &mut SqliteConnection, change: Change) -> Result<Committed, StoreError> {
+    let mut committed = Committed::default();
+    for expect in &change.expect {
+        check(db, expect, change.at).await?;
+    }
+    for write in change.writes {
+        for expect in write.implied() {
+            check(db, &expect, change.at).await?;
+        }
+        committed.sites.extend(write.changed_site());
+        committed.customers.extend(write.changed_customer().cloned());
+        do_write(db, write).await?;
+    }
+    for event in change.events {
+        committed.events.push(append(db, change.at, event).await?);
+    }
+    Ok(committed)
+}
+
+async fn append(
+    db: &mut SqliteConnection,
+    at: jiff::Timestamp,
+    event: NewEvent,
+) -> Result<Event, StoreError> {
+    let row = EventRow::new(at, event.clone());
+    let seq: i64 = sqlx::query_scalar(
+        "INSERT INTO events (seq, cid, org_id, space_id, subject, doc) \
+         VALUES ((SELECT COALESCE(MAX(seq), 0) + 1 FROM events), $1, $2, $3, $4, $5) RETURNING seq",
+    )
+    .bind(event.cid.as_ref().map(|cid| cid.as_str().to_owned()))
+    .bind(event.org.map(|org| org.to_string()))
+    .bind(event.space.map(|space| space.to_string()))
+    .bind(event.subject.to_string())
+    .bind(doc(&row)?)
+    .fetch_one(db)
+    .await
+    .map_err(unavailable)?;
+    Ok(Event { seq: u64::try_from(seq).unwrap_or(0), at, event })
+}
+
+async fn do_write(db: &mut SqliteConnection, write: Write) -> Done {
+    match write {
+        Write::InsertCustomer(customer) | Write::UpdateCustomer(customer) => put_customer(db, customer).await,
+        Write::InsertOrg(org) | Write::UpdateOrg(org) => put_org(db, org).await,
+        Write::DeleteOrg(id, _) => delete(db, "DELETE FROM orgs WHERE id = $1", id.to_string()).await,
+        Write::InsertSpace(space) | Write::UpdateSpace(space) => put_space(db, space).await,
+        Write::DeleteSpace(id, _) => delete(db, "DELETE FROM spaces WHERE id = $1", id.to_string()).await,
+        Write::InsertUser(user) | Write::UpdateUser(user) => put_user(db, user).await,
+        Write::DeleteUser(id, _) => {
+            forget(db, id.to_string()).await?;
+            delete(db, "DELETE FROM users WHERE id = $1", id.to_string()).await
+        }
+        Write::SetPassword(owner, hash) => set_password(db, &owner, hash).await,
+        Write::DeleteCredentials(owner) => forget(db, identity(&owner)).await,
+        Write::InsertKey(key) | Write::UpdateKey(key) => put_key(db, key).await,
+        Write::TouchKey(id, at) => {
+            let touch = "UPDATE api_keys SET last_used_at = $2 \
+                         WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
+            run(db, sqlx::query(touch).bind(id.to_string()).bind(micros(at))).await
+        }
+        Write::InsertSite(site, usage) | Write::UpdateSite(site, usage) => put_site(db, site, usage).await,
+        Write::PurgeSite(stone, _) => purge_site(db, &stone).await,
+        Write::RecordStatus(site, status) => record_status(db, site.to_string(), *status).await,
+        Write::InsertSecret(secret) => insert_secret(db, secret).await,
+        Write::PutIdempotent(kept) => put_idempotent(db, kept).await,
+        Write::DeleteIdempotent { principal, key } => {
+            let delete = "DELETE FROM idempotency WHERE principal = $1 AND key = $2";
+            run(db, sqlx::query(delete).bind(principal).bind(key)).await
+        }
+        Write::ExpireIdempotent(before) => {
+            let expire = "DELETE FROM idempotency WHERE begun_at < $1";
+            run(db, sqlx::query(expire).bind(micros(before))).await
+        }
+    }
+}
+
+type Query = sqlx::query::Query<'static, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
+
+async fn run(db: &mut SqliteConnection, query: Query) -> Done {
+    query.execute(db).await.map(drop).map_err(unavailable)
+}
+
+async fn delete(db: &mut SqliteConnection, sql: &'static str, key: String) -> Done {
+    run(db, sqlx::query(sql).bind(key)).await
+}
+
+async fn forget(db: &mut SqliteConnection, identity: String) -> Done {
+    delete(db, "DELETE FROM passwords WHERE identity = $1", identity.clone()).await?;
+    delete(db, "DELETE FROM api_keys WHERE identity = $1", identity).await
+}
+
+async fn put_customer(db: &mut SqliteConnection, customer: Customer) -> Done {
+    let (lifecycle, purge_after) = match customer.lifecycle {
+        Lifecycle::Active => ("active", None),
+        Lifecycle::Suspended => ("suspended", None),
+        Lifecycle::ToBeRemoved { purge_after } => ("to_be_removed", Some(micros(purge_after))),
+        Lifecycle::Purged => ("purged", None),
+    };
+    let put = sqlx::query(
+        "INSERT INTO customers (cid, login, lifecycle, purge_after, version, doc) \
+         VALUES ($1, $2, $3, $4, $5, $6) \
+         ON CONFLICT (cid) DO UPDATE SET login = excluded.login, lifecycle = excluded.lifecycle, \
+         purge_after = excluded.purge_after, version = excluded.version, doc = excluded.doc",
+    )
+    .bind(customer.cid.to_string())
+    .bind(customer.username.as_str().to_ascii_lowercase())
+    .bind(lifecycle)
+    .bind(purge_after)
+    .bind(int(customer.version))
+    .bind(doc(&CustomerRow::from(customer))?);
+    run(db, put).await
+}
+
+async fn put_org(db: &mut SqliteConnection, org: Org) -> Done {
+    let put = sqlx::query(
+        "INSERT INTO orgs (id, cid, name, version, doc) VALUES ($1, $2, $3, $4, $5) \
+         ON CONFLICT (id) DO UPDATE SET version = excluded.version, doc = excluded.doc",
+    )
+    .bind(org.id.to_string())
+    .bind(org.cid.to_string())
+    .bind(org.name.to_string())
+    .bind(int(org.version))
+    .bind(doc(&OrgRow::from(org))?);
+    run(db, put).await
+}
+
+async fn put_space(db: &mut SqliteConnection, space: Space) -> Done {
+    let put = sqlx::query(
+        "INSERT INTO spaces (id, cid, org_id, name, version, doc) VALUES ($1, $2, $3, $4, $5, $6) \
+         ON CONFLICT (id) DO UPDATE SET version = excluded.version, doc = excluded.doc",
+    )
+    .bind(space.id.to_string())
+    .bind(space.cid.to_string())
+    .bind(space.org.to_string())
+    .bind(space.name.to_string())
+    .bind(int(space.version))
+    .bind(doc(&SpaceRow::from(space))?);
+    run(db, put).await
+}
+
+async fn put_user(db: &mut SqliteConnection, user: User) -> Done {
+    let put = sqlx::query(
+        "INSERT INTO users (id, cid, login, version, doc) VALUES ($1, $2, $3, $4, $5) \
+         ON CONFLICT (id) DO UPDATE SET version = excluded.version, doc = excluded.doc",
+    )
+    .bind(user.id.to_string())
+    .bind(user.cid.to_string())
+    .bind(user.username.as_str().to_ascii_lowercase())
+    .bind(int(user.version))
+    .bind(doc(&UserRow::from(user))?);
+    run(db, put).await
+}
+
+async fn set_password(db: &mut SqliteConnection, owner: &Identity, hash: String) -> Done {
+    let put = "INSERT INTO passwords (identity, hash) VALUES ($1, $2) \
+               ON CONFLICT (identity) DO UPDATE SET hash = excluded.hash";
+    run(db, sqlx::query(put).bind(identity(owner)).bind(hash)).await
+}
+
+async fn put_key(db: &mut SqliteConnection, key: ApiKey) -> Done {
+    let put = sqlx::query(
+        "INSERT INTO api_keys (id, identity, last_used_at, doc) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (id) DO UPDATE SET last_used_at = excluded.last_used_at, doc = excluded.doc",
+    )
+    .bind(key.id.to_string())
+    .bind(identity(&key.identity))
+    .bind(key.last_used_at.map(micros))
+    .bind(doc(&KeyRow::from(key))?);
+    run(db, put).await
+}
+
+async fn put_site(db: &mut SqliteConnection, site: Site, usage: Usage) -> Done {
+    let purge_after = match site.lifecycle {
+        SiteLifecycle::Live => None,
+        SiteLifecycle::Deleting { purge_after, .. } => Some(micros(purge_after)),
+    };
+    let put = sqlx::query(
+        "INSERT INTO sites (id, cid, org_id, space_id, name, purge_after, fetch_at, \
+         use_sites, use_wordpress, use_database, use_storage, version, doc) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
+         ON CONFLICT (id) DO UPDATE SET purge_after = excluded.purge_after, fetch_at = excluded.fetch_at, \
+         use_sites = excluded.use_sites, use_wordpress = excluded.use_wordpress, \
+         use_database = excluded.use_database, use_storage = excluded.use_storage, \
+         version = excluded.version, doc = excluded.doc",
+    )
+    .bind(site.id.to_string())
+    .bind(site.cid.to_string())
+    .bind(site.org.to_string())
+    .bind(site.space.to_string())
+    .bind(site.name.to_string())
+    .bind(purge_after)
+    .bind(site.fetch_at().map(micros))
+    .bind(i64::from(usage.sites))
+    .bind(i64::from(usage.wordpress_instances))
+    .bind(i64::from(usage.database_instances))
+    .bind(i64::from(usage.storage_gib))
+    .bind(int(site.version))
+    .bind(doc(&SiteRow::from(site))?);
+    run(db, put).await
+}
+
+/// Status and secrets go with the site.
+async fn purge_site(db: &mut SqliteConnection, stone: &Tombstone) -> Done {
+    delete(db, "DELETE FROM sites WHERE id = $1", stone.id.to_string()).await?;
+    let put = sqlx::query(
+        "INSERT INTO tombstones (site_id, cid, org_id, generation, purged_at) VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(stone.id.to_string())
+    .bind(stone.cid.to_string())
+    .bind(stone.org.to_string())
+    .bind(int(stone.generation))
+    .bind(micros(stone.purged_at));
+    run(db, put).await
+}
+
+async fn record_status(db: &mut SqliteConnection, site: String, status: StoredStatus) -> Done {
+    let put = sqlx::query(
+        "INSERT INTO site_status (site_id, founded, doc) SELECT id, $2, $3 FROM sites WHERE id = $1 \
+         ON CONFLICT (site_id) DO UPDATE SET founded = excluded.founded, doc = excluded.doc",
+    )
+    .bind(site)
+    .bind(status.founded)
+    .bind(doc(&StatusRow::from(status))?);
+    run(db, put).await
+}
+
+async fn insert_secret(db: &mut SqliteConnection, secret: SealedSecret) -> Done {
+    let SealedSecret { site, name, version, sealed } = secret;
+    let put = sqlx::query(
+        "INSERT INTO secrets (site_id, name, version, sealed) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+    )
+    .bind(site.to_string())
+    .bind(doc(&name)?)
+    .bind(int(version))
+    .bind(sealed);
+    run(db, put).await
+}
+
+async fn put_idempotent(db: &mut SqliteConnection, kept: Idempotent) -> Done {
+    let Idempotent { principal, key, request, begun_at, response } = kept;
+    let (status, sealed) = response.map(|kept| (i64::from(kept.status), kept.sealed)).unzip();
+    let put = sqlx::query(
+        "INSERT INTO idempotency (principal, key, request, begun_at, status, sealed) \
+         VALUES ($1, $2, $3, $4, $5, $6) \
+         ON CONFLICT (principal, key) DO UPDATE SET request = excluded.request, \
+         begun_at = excluded.begun_at, status = excluded.status, sealed = excluded.sealed",
+    )
+    .bind(principal)
+    .bind(key)
+    .bind(request.to_vec())
+    .bind(micros(begun_at))
+    .bind(status)
+    .bind(sealed);
+    run(db, put).await
+}

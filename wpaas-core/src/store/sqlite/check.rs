@@ -1,0 +1,203 @@
+use jiff::Timestamp;
+use sqlx::SqliteConnection;
+
+use super::{Users, micros, one, unavailable, usage};
+use crate::account::{Customer, Lifecycle, Org, Space, Version};
+use crate::id::{OrgId, SiteId, SpaceId};
+use crate::name::Cid;
+use crate::quota::{Quota, Usage};
+use crate::store::row::{CustomerRow, OrgRow, SpaceRow, read};
+use crate::store::{Expect, Record, StoreError, Violation};
+
+type Checked = Result<(), StoreError>;
+
+/// Whether what is expected is so, on a connection that is in a transaction.
+pub(super) async fn check(db: &mut SqliteConnection, expect: &Expect, at: Timestamp) -> Checked {
+    match expect {
+        Expect::CustomerActive(cid) => lifecycle(db, cid, |found| found == Lifecycle::Active).await,
+        Expect::CustomerPresent(cid) => {
+            lifecycle(db, cid, |found| matches!(found, Lifecycle::Active | Lifecycle::Suspended)).await
+        }
+        Expect::Version(record, expected) => match version(db, record).await? {
+            Some(found) if found == *expected => Ok(()),
+            found => violated(Violation::Version { record: record.clone(), found }),
+        },
+        Expect::Present(record) if version(db, record).await?.is_none() => {
+            violated(Violation::Absent(record.clone()))
+        }
+        Expect::Absent(record) if version(db, record).await?.is_some() || purged(db, record).await? => {
+            violated(Violation::Present(record.clone()))
+        }
+        Expect::Present(_) | Expect::Absent(_) => Ok(()),
+        Expect::CidUnused(cid) => match version(db, &Record::Customer(cid.clone())).await? {
+            Some(_) => violated(Violation::CidUsed(cid.clone())),
+            None => Ok(()),
+        },
+        Expect::LoginFree(_)
+        | Expect::OrgNameFree(..)
+        | Expect::SpaceNameFree(..)
+        | Expect::SiteNameFree(..)
+        | Expect::UsernameFree(..) => free(db, expect).await,
+        Expect::OrgEmpty(org) => {
+            let spaces = sqlx::query_scalar("SELECT COUNT(*) FROM spaces WHERE org_id = $1");
+            let sites = sqlx::query_scalar(
+                "SELECT COUNT(*) FROM sites \
+                 WHERE org_id = $1 AND (purge_after IS NULL OR purge_after > $2)",
+            );
+            let org = org.to_string();
+            nothing_in(db, Some(spaces.bind(org.clone())), sites.bind(org), at).await
+        }
+        Expect::SpaceEmpty(space) => {
+            let sites = sqlx::query_scalar(
+                "SELECT COUNT(*) FROM sites \
+                 WHERE space_id = $1 AND (purge_after IS NULL OR purge_after > $2)",
+            );
+            nothing_in(db, None, sites.bind(space.to_string()), at).await
+        }
+        Expect::QuotaAllows { org, space, site, usage } => quota(db, *org, *space, *site, *usage).await,
+        Expect::QuotaFitsOrg(org, quota) => {
+            let org = org_quota(db, *org).await?;
+            fits(quota.fits_in(&org))
+        }
+        Expect::QuotaCoversSpaces(org, quota) => covers(db, *org, quota).await,
+        Expect::IdempotencyUnused(principal, key, stale) => idempotency(db, principal, key, *stale).await,
+    }
+}
+
+fn violated<T>(violation: Violation) -> Result<T, StoreError> {
+    Err(StoreError::Violated(violation))
+}
+
+async fn lifecycle(db: &mut SqliteConnection, cid: &Cid, fit: impl Fn(Lifecycle) -> bool) -> Checked {
+    let found = one(db, "SELECT doc FROM customers WHERE cid = $1", cid.to_string()).await?;
+    let Some(found) = found else { return violated(Violation::CustomerAbsent) };
+    let customer = Customer::from(read::<CustomerRow>(&found)?);
+    if fit(customer.lifecycle) { Ok(()) } else { violated(Violation::CustomerInactive(customer.lifecycle)) }
+}
+
+async fn version(db: &mut SqliteConnection, record: &Record) -> Result<Option<Version>, StoreError> {
+    let (sql, key) = match record {
+        Record::Customer(cid) => ("SELECT version FROM customers WHERE cid = $1", cid.to_string()),
+        Record::Org(id) => ("SELECT version FROM orgs WHERE id = $1", id.to_string()),
+        Record::Space(id) => ("SELECT version FROM spaces WHERE id = $1", id.to_string()),
+        Record::User(id) => ("SELECT version FROM users WHERE id = $1", id.to_string()),
+        Record::Key(id) => ("SELECT 1 FROM api_keys WHERE id = $1", id.to_string()),
+        Record::Site(id) => ("SELECT version FROM sites WHERE id = $1", id.to_string()),
+    };
+    let found: Option<i64> =
+        sqlx::query_scalar(sql).bind(key).fetch_optional(db).await.map_err(unavailable)?;
+    Ok(found.map(|version| u64::try_from(version).unwrap_or(0)))
+}
+
+async fn purged(db: &mut SqliteConnection, record: &Record) -> Result<bool, StoreError> {
+    let Record::Site(id) = record else { return Ok(false) };
+    let found = sqlx::query_scalar("SELECT COUNT(*) FROM tombstones WHERE site_id = $1").bind(id.to_string());
+    Ok(count(db, found).await? > 0)
+}
+
+type Scalar = sqlx::query::QueryScalar<'static, sqlx::Sqlite, i64, sqlx::sqlite::SqliteArguments>;
+
+async fn count(db: &mut SqliteConnection, query: Scalar) -> Result<u64, StoreError> {
+    let count = query.fetch_one(db).await.map_err(unavailable)?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
+/// What in a space or an org is in the way of its removal at this time.
+async fn nothing_in(
+    db: &mut SqliteConnection,
+    spaces: Option<Scalar>,
+    sites: Scalar,
+    at: Timestamp,
+) -> Checked {
+    let spaces = match spaces {
+        Some(spaces) => count(db, spaces).await?,
+        None => 0,
+    };
+    let sites = count(db, sites.bind(micros(at))).await?;
+    if spaces + sites == 0 { Ok(()) } else { violated(Violation::NotEmpty { spaces, sites }) }
+}
+
+async fn free(db: &mut SqliteConnection, expect: &Expect) -> Checked {
+    let login = |username: &crate::name::Username| username.as_str().to_ascii_lowercase();
+    let (sql, parent, name) = match expect {
+        Expect::LoginFree(username) => (
+            "SELECT COUNT(*) FROM customers WHERE lifecycle <> $1 AND login = $2",
+            "purged".to_owned(),
+            login(username),
+        ),
+        Expect::OrgNameFree(cid, name) => {
+            ("SELECT COUNT(*) FROM orgs WHERE cid = $1 AND name = $2", cid.to_string(), name.to_string())
+        }
+        Expect::SpaceNameFree(org, name) => {
+            ("SELECT COUNT(*) FROM spaces WHERE org_id = $1 AND name = $2", org.to_string(), name.to_string())
+        }
+        Expect::SiteNameFree(org, name) => {
+            ("SELECT COUNT(*) FROM sites WHERE org_id = $1 AND name = $2", org.to_string(), name.to_string())
+        }
+        Expect::UsernameFree(cid, username) => {
+            ("SELECT COUNT(*) FROM users WHERE cid = $1 AND login = $2", cid.to_string(), login(username))
+        }
+        _ => return Ok(()),
+    };
+    let taken: i64 =
+        sqlx::query_scalar(sql).bind(parent).bind(name).fetch_one(db).await.map_err(unavailable)?;
+    if taken == 0 { Ok(()) } else { violated(Violation::Taken(Box::new(expect.clone()))) }
+}
+
+fn fits(does: bool) -> Checked {
+    if does { Ok(()) } else { violated(Violation::QuotaAboveOrg) }
+}
+
+async fn org_quota(db: &mut SqliteConnection, org: OrgId) -> Result<Quota, StoreError> {
+    let found = one(db, "SELECT doc FROM orgs WHERE id = $1", org.to_string()).await?;
+    found.map_or(Ok(Quota::default()), |doc| Ok(Org::from(read::<OrgRow>(&doc)?).quota))
+}
+
+async fn space_quota(db: &mut SqliteConnection, space: SpaceId) -> Result<Quota, StoreError> {
+    let found = one(db, "SELECT doc FROM spaces WHERE id = $1", space.to_string()).await?;
+    found.map_or(Ok(Quota::default()), |doc| Ok(Space::from(read::<SpaceRow>(&doc)?).quota))
+}
+
+async fn quota(
+    db: &mut SqliteConnection,
+    org: OrgId,
+    space: SpaceId,
+    site: Option<SiteId>,
+    wanted: Usage,
+) -> Checked {
+    let now = match site {
+        Some(site) => usage(&mut *db, Users::Site(site)).await?,
+        None => Usage::default(),
+    };
+    let in_org = usage(&mut *db, Users::Org(org)).await?;
+    let in_space = usage(&mut *db, Users::Space(space)).await?;
+    let (of_org, of_space) = (org_quota(db, org).await?, space_quota(db, space).await?);
+    of_org.allows(in_org, in_org - now + wanted).or_else(|limit| violated(Violation::OrgQuota(limit)))?;
+    of_space.allows(in_space, in_space - now + wanted).or_else(|limit| violated(Violation::SpaceQuota(limit)))
+}
+
+async fn covers(db: &mut SqliteConnection, org: OrgId, quota: &Quota) -> Checked {
+    let docs: Vec<String> = sqlx::query_scalar("SELECT doc FROM spaces WHERE org_id = $1")
+        .bind(org.to_string())
+        .fetch_all(db)
+        .await
+        .map_err(unavailable)?;
+    for doc in docs {
+        fits(Space::from(read::<SpaceRow>(&doc)?).quota.fits_in(quota))?;
+    }
+    Ok(())
+}
+
+async fn idempotency(db: &mut SqliteConnection, principal: &str, key: &str, stale: Timestamp) -> Checked {
+    let in_the_way: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM idempotency \
+         WHERE principal = $1 AND key = $2 AND (status IS NOT NULL OR begun_at >= $3)",
+    )
+    .bind(principal.to_owned())
+    .bind(key.to_owned())
+    .bind(micros(stale))
+    .fetch_one(db)
+    .await
+    .map_err(unavailable)?;
+    if in_the_way == 0 { Ok(()) } else { violated(Violation::IdempotencyUsed) }
+}

@@ -1,0 +1,230 @@
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::{SqliteStore, Users, int, micros, one, unavailable, usage};
+use crate::account::{ApiKey, Customer, Identity, Org, Space, User};
+use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId};
+use crate::name::{Cid, Slug, Username};
+use crate::quota::Usage;
+use crate::store::row::{CustomerRow, KeyRow, OrgRow, SpaceRow, UserRow, identity, read};
+use crate::store::{CustomerReads, KeyReads, OrgReads, Page, SpaceReads, StoreError, UserReads};
+
+mod events;
+mod sites;
+
+/// The key that a piece begins after, as text: the empty one sorts before all.
+fn after<K: ToString>(page: &Page<K>) -> String {
+    page.after.as_ref().map_or_else(String::new, ToString::to_string)
+}
+
+fn limit(limit: usize) -> i64 {
+    i64::try_from(limit.max(1)).unwrap_or(i64::MAX)
+}
+
+impl SqliteStore {
+    async fn first(&self, sql: &'static str, a: String, b: String) -> Result<Option<String>, StoreError> {
+        sqlx::query_scalar(sql).bind(a).bind(b).fetch_optional(&self.readers).await.map_err(unavailable)
+    }
+
+    /// The texts of a query by a key, a cursor and a limit, in this order.
+    async fn piece<K: ToString + Sync>(
+        &self,
+        sql: &'static str,
+        key: String,
+        page: &Page<K>,
+    ) -> Result<Vec<String>, StoreError> {
+        let query = sqlx::query_scalar(sql).bind(key).bind(after(page)).bind(limit(page.limit));
+        query.fetch_all(&self.readers).await.map_err(unavailable)
+    }
+}
+
+fn customer(doc: &str) -> Result<Customer, StoreError> {
+    Ok(read::<CustomerRow>(doc)?.into())
+}
+
+fn org(doc: &str) -> Result<Org, StoreError> {
+    Ok(read::<OrgRow>(doc)?.into())
+}
+
+fn space(doc: &str) -> Result<Space, StoreError> {
+    Ok(read::<SpaceRow>(doc)?.into())
+}
+
+fn user(doc: &str) -> Result<User, StoreError> {
+    Ok(read::<UserRow>(doc)?.into())
+}
+
+fn all<T>(docs: &[String], each: impl Fn(&str) -> Result<T, StoreError>) -> Result<Vec<T>, StoreError> {
+    docs.iter().map(|doc| each(doc)).collect()
+}
+
+fn login(username: &Username) -> String {
+    username.as_str().to_ascii_lowercase()
+}
+
+#[async_trait]
+impl CustomerReads for SqliteStore {
+    async fn customer(&self, cid: &Cid) -> Result<Option<Customer>, StoreError> {
+        let found = one(&self.readers, "SELECT doc FROM customers WHERE cid = $1", cid.to_string()).await?;
+        found.as_deref().map(customer).transpose()
+    }
+
+    async fn customer_by_username(&self, username: &Username) -> Result<Option<Customer>, StoreError> {
+        let sql = "SELECT doc FROM customers WHERE login = $1 AND lifecycle <> 'purged'";
+        let found = one(&self.readers, sql, login(username)).await?;
+        found.as_deref().map(customer).transpose()
+    }
+
+    async fn customers(&self, page: &Page<Cid>) -> Result<Vec<Customer>, StoreError> {
+        let docs: Vec<String> =
+            sqlx::query_scalar("SELECT doc FROM customers WHERE cid > $1 ORDER BY cid LIMIT $2")
+                .bind(after(page))
+                .bind(limit(page.limit))
+                .fetch_all(&self.readers)
+                .await
+                .map_err(unavailable)?;
+        all(&docs, customer)
+    }
+
+    async fn cids_beginning(&self, prefix: &str) -> Result<Vec<Cid>, StoreError> {
+        // '{' follows 'z', the last letter that an id can have.
+        let cids: Vec<String> =
+            sqlx::query_scalar("SELECT cid FROM customers WHERE cid >= $1 AND cid < $2 ORDER BY cid")
+                .bind(prefix.to_owned())
+                .bind(format!("{prefix}{{"))
+                .fetch_all(&self.readers)
+                .await
+                .map_err(unavailable)?;
+        cids.iter().map(|cid| parsed(cid)).collect()
+    }
+
+    async fn customers_to_purge(&self, now: Timestamp, most: usize) -> Result<Vec<Cid>, StoreError> {
+        let cids: Vec<String> = sqlx::query_scalar(
+            "SELECT cid FROM customers WHERE purge_after IS NOT NULL AND purge_after <= $1 \
+             ORDER BY purge_after, cid LIMIT $2",
+        )
+        .bind(micros(now))
+        .bind(int(most as u64))
+        .fetch_all(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        cids.iter().map(|cid| parsed(cid)).collect()
+    }
+}
+
+/// A key column as what it is.
+fn parsed<T: std::str::FromStr>(text: &str) -> Result<T, StoreError>
+where
+    T::Err: std::fmt::Display,
+{
+    text.parse().map_err(|error: T::Err| StoreError::Corrupt { what: format!("{text:?} {error}") })
+}
+
+#[async_trait]
+impl OrgReads for SqliteStore {
+    async fn org(&self, id: OrgId) -> Result<Option<Org>, StoreError> {
+        let found = one(&self.readers, "SELECT doc FROM orgs WHERE id = $1", id.to_string()).await?;
+        found.as_deref().map(org).transpose()
+    }
+
+    async fn org_by_name(&self, cid: &Cid, name: &Slug) -> Result<Option<Org>, StoreError> {
+        let sql = "SELECT doc FROM orgs WHERE cid = $1 AND name = $2";
+        self.first(sql, cid.to_string(), name.to_string()).await?.as_deref().map(org).transpose()
+    }
+
+    async fn orgs(&self, cid: &Cid, page: &Page<OrgId>) -> Result<Vec<Org>, StoreError> {
+        let sql = "SELECT doc FROM orgs WHERE cid = $1 AND id > $2 ORDER BY id LIMIT $3";
+        all(&self.piece(sql, cid.to_string(), page).await?, org)
+    }
+
+    async fn org_usage(&self, org: OrgId) -> Result<Usage, StoreError> {
+        usage(&self.readers, Users::Org(org)).await
+    }
+}
+
+#[async_trait]
+impl SpaceReads for SqliteStore {
+    async fn space(&self, id: SpaceId) -> Result<Option<Space>, StoreError> {
+        let found = one(&self.readers, "SELECT doc FROM spaces WHERE id = $1", id.to_string()).await?;
+        found.as_deref().map(space).transpose()
+    }
+
+    async fn space_by_name(&self, org: OrgId, name: &Slug) -> Result<Option<Space>, StoreError> {
+        let sql = "SELECT doc FROM spaces WHERE org_id = $1 AND name = $2";
+        self.first(sql, org.to_string(), name.to_string()).await?.as_deref().map(space).transpose()
+    }
+
+    async fn spaces(
+        &self,
+        cid: &Cid,
+        org: Option<OrgId>,
+        page: &Page<SpaceId>,
+    ) -> Result<Vec<Space>, StoreError> {
+        let Some(org) = org else {
+            let sql = "SELECT doc FROM spaces WHERE cid = $1 AND id > $2 ORDER BY id LIMIT $3";
+            return all(&self.piece(sql, cid.to_string(), page).await?, space);
+        };
+        let sql = "SELECT doc FROM spaces WHERE org_id = $1 AND id > $2 ORDER BY id LIMIT $3";
+        let mut spaces = all(&self.piece(sql, org.to_string(), page).await?, space)?;
+        spaces.retain(|space| space.cid == *cid);
+        Ok(spaces)
+    }
+
+    async fn space_usage(&self, space: SpaceId) -> Result<Usage, StoreError> {
+        usage(&self.readers, Users::Space(space)).await
+    }
+}
+
+#[async_trait]
+impl UserReads for SqliteStore {
+    async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        let found = one(&self.readers, "SELECT doc FROM users WHERE id = $1", id.to_string()).await?;
+        found.as_deref().map(user).transpose()
+    }
+
+    async fn user_by_name(&self, cid: &Cid, username: &Username) -> Result<Option<User>, StoreError> {
+        let sql = "SELECT doc FROM users WHERE cid = $1 AND login = $2";
+        self.first(sql, cid.to_string(), login(username)).await?.as_deref().map(user).transpose()
+    }
+
+    async fn users(&self, cid: &Cid, page: &Page<UserId>) -> Result<Vec<User>, StoreError> {
+        let sql = "SELECT doc FROM users WHERE cid = $1 AND id > $2 ORDER BY id LIMIT $3";
+        all(&self.piece(sql, cid.to_string(), page).await?, user)
+    }
+
+    async fn password_hash(&self, owner: &Identity) -> Result<Option<String>, StoreError> {
+        one(&self.readers, "SELECT hash FROM passwords WHERE identity = $1", identity(owner)).await
+    }
+}
+
+fn key((doc, last_used_at): (String, Option<i64>)) -> Result<ApiKey, StoreError> {
+    let last_used_at = last_used_at.map(time).transpose()?;
+    Ok(read::<KeyRow>(&doc)?.key(last_used_at))
+}
+
+/// A time from a column.
+fn time(micros: i64) -> Result<Timestamp, StoreError> {
+    Timestamp::from_microsecond(micros).map_err(|error| StoreError::Corrupt { what: error.to_string() })
+}
+
+#[async_trait]
+impl KeyReads for SqliteStore {
+    async fn key(&self, id: KeyId) -> Result<Option<ApiKey>, StoreError> {
+        let found = sqlx::query_as("SELECT doc, last_used_at FROM api_keys WHERE id = $1")
+            .bind(id.to_string())
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(unavailable)?;
+        found.map(key).transpose()
+    }
+
+    async fn keys(&self, owner: &Identity) -> Result<Vec<ApiKey>, StoreError> {
+        let found: Vec<_> =
+            sqlx::query_as("SELECT doc, last_used_at FROM api_keys WHERE identity = $1 ORDER BY id")
+                .bind(identity(owner))
+                .fetch_all(&self.readers)
+                .await
+                .map_err(unavailable)?;
+        found.into_iter().map(key).collect()
+    }
+}

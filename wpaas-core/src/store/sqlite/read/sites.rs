@@ -1,0 +1,182 @@
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::{SqliteStore, after, all, limit, micros, parsed, time, unavailable};
+use crate::account::{Customer, Lifecycle};
+use crate::id::{OrgId, SiteId, SpaceId};
+use crate::name::{Cid, Slug};
+use crate::secret::SecretName;
+use crate::site::{Site, Tombstone};
+use crate::store::row::{CustomerRow, SiteRow, StatusRow, read, write};
+use crate::store::{Page, SealedSecret, SiteFacts, SiteReads, StoreError, StoredSite};
+
+/// Of a site, and of its status.
+type StoredColumns = (String, Option<String>);
+/// Of a site, its customer, the name of its org, and whether it was founded.
+type FactsColumns = (String, Option<String>, Option<String>, Option<bool>);
+
+macro_rules! stored {
+    ($rest:literal) => {
+        concat!(
+            "SELECT sites.doc, site_status.doc FROM sites \
+             LEFT JOIN site_status ON site_status.site_id = sites.id ",
+            $rest
+        )
+    };
+}
+
+macro_rules! facts {
+    ($rest:literal) => {
+        concat!(
+            "SELECT sites.doc, customers.doc, orgs.name, site_status.founded FROM sites \
+             LEFT JOIN customers ON customers.cid = sites.cid LEFT JOIN orgs ON orgs.id = sites.org_id \
+             LEFT JOIN site_status ON site_status.site_id = sites.id ",
+            $rest
+        )
+    };
+}
+
+fn site(doc: &str) -> Result<Site, StoreError> {
+    Ok(read::<SiteRow>(doc)?.into())
+}
+
+fn stored((doc, status): StoredColumns) -> Result<StoredSite, StoreError> {
+    let status = status.map(|status| read::<StatusRow>(&status)).transpose()?;
+    Ok(StoredSite { site: site(&doc)?, status: status.map(Into::into) })
+}
+
+fn facts((doc, customer, org_name, founded): FactsColumns) -> Result<SiteFacts, StoreError> {
+    let customer = customer.map(|doc| read::<CustomerRow>(&doc)).transpose()?.map(Customer::from);
+    Ok(SiteFacts {
+        site: site(&doc)?,
+        customer: customer.map_or(Lifecycle::Purged, |customer| customer.lifecycle),
+        org_name: org_name.as_deref().map(parsed).transpose()?,
+        founded: founded.unwrap_or(false),
+    })
+}
+
+#[async_trait]
+impl SiteReads for SqliteStore {
+    async fn site(&self, id: SiteId) -> Result<Option<StoredSite>, StoreError> {
+        let found = sqlx::query_as(stored!("WHERE sites.id = $1"))
+            .bind(id.to_string())
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(unavailable)?;
+        found.map(stored).transpose()
+    }
+
+    async fn site_by_name(&self, org: OrgId, name: &Slug) -> Result<Option<StoredSite>, StoreError> {
+        let found = sqlx::query_as(stored!("WHERE sites.org_id = $1 AND sites.name = $2"))
+            .bind(org.to_string())
+            .bind(name.to_string())
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(unavailable)?;
+        found.map(stored).transpose()
+    }
+
+    async fn sites_in_space(
+        &self,
+        space: SpaceId,
+        page: &Page<SiteId>,
+    ) -> Result<Vec<StoredSite>, StoreError> {
+        let sql = stored!("WHERE sites.space_id = $1 AND sites.id > $2 ORDER BY sites.id LIMIT $3");
+        let found: Vec<_> = sqlx::query_as(sql)
+            .bind(space.to_string())
+            .bind(after(page))
+            .bind(limit(page.limit))
+            .fetch_all(&self.readers)
+            .await
+            .map_err(unavailable)?;
+        found.into_iter().map(stored).collect()
+    }
+
+    async fn sites_of(
+        &self,
+        cid: &Cid,
+        org: Option<OrgId>,
+        page: &Page<SiteId>,
+    ) -> Result<Vec<Site>, StoreError> {
+        let docs: Vec<String> = sqlx::query_scalar(
+            "SELECT doc FROM sites WHERE cid = $1 AND id > $2 AND ($4 IS NULL OR org_id = $4) \
+             ORDER BY id LIMIT $3",
+        )
+        .bind(cid.to_string())
+        .bind(after(page))
+        .bind(limit(page.limit))
+        .bind(org.map(|org| org.to_string()))
+        .fetch_all(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        all(&docs, site)
+    }
+
+    async fn site_facts(&self, page: &Page<SiteId>) -> Result<Vec<SiteFacts>, StoreError> {
+        let found: Vec<_> = sqlx::query_as(facts!("WHERE sites.id > $1 ORDER BY sites.id LIMIT $2"))
+            .bind(after(page))
+            .bind(limit(page.limit))
+            .fetch_all(&self.readers)
+            .await
+            .map_err(unavailable)?;
+        found.into_iter().map(facts).collect()
+    }
+
+    async fn site_facts_of(&self, id: SiteId) -> Result<Option<SiteFacts>, StoreError> {
+        let found = sqlx::query_as(facts!("WHERE sites.id = $1"))
+            .bind(id.to_string())
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(unavailable)?;
+        found.map(facts).transpose()
+    }
+
+    async fn sites_wanting_code(&self, now: Timestamp, page: &Page<SiteId>) -> Result<Vec<Site>, StoreError> {
+        let docs: Vec<String> = sqlx::query_scalar(
+            "SELECT doc FROM sites WHERE fetch_at IS NOT NULL AND fetch_at <= $1 AND id > $2 \
+             ORDER BY id LIMIT $3",
+        )
+        .bind(micros(now))
+        .bind(after(page))
+        .bind(limit(page.limit))
+        .fetch_all(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        all(&docs, site)
+    }
+
+    async fn tombstone(&self, id: SiteId) -> Result<Option<Tombstone>, StoreError> {
+        let sql = "SELECT cid, org_id, generation, purged_at FROM tombstones WHERE site_id = $1";
+        let found: Option<(String, String, i64, i64)> = sqlx::query_as(sql)
+            .bind(id.to_string())
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(unavailable)?;
+        let Some((cid, org, generation, purged_at)) = found else { return Ok(None) };
+        Ok(Some(Tombstone {
+            id,
+            cid: parsed(&cid)?,
+            org: parsed(&org)?,
+            generation: u64::try_from(generation).unwrap_or(0),
+            purged_at: time(purged_at)?,
+        }))
+    }
+
+    async fn secret(
+        &self,
+        site: SiteId,
+        name: SecretName,
+        version: u64,
+    ) -> Result<Option<SealedSecret>, StoreError> {
+        let sealed: Option<Vec<u8>> = sqlx::query_scalar(
+            "SELECT sealed FROM secrets WHERE site_id = $1 AND name = $2 AND version = $3",
+        )
+        .bind(site.to_string())
+        .bind(write(&name)?)
+        .bind(super::int(version))
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        Ok(sealed.map(|sealed| SealedSecret { site, name, version, sealed }))
+    }
+}

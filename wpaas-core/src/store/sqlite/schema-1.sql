@@ -1,0 +1,125 @@
+-- Key columns beside a `doc` of the whole record. Times that are compared are microseconds since 1970.
+-- A customer's row is never deleted: it keeps the cid from being given again.
+CREATE TABLE customers (
+    cid TEXT PRIMARY KEY,
+    login TEXT NOT NULL,
+    lifecycle TEXT NOT NULL,
+    purge_after BIGINT,
+    version BIGINT NOT NULL,
+    doc TEXT NOT NULL
+);
+CREATE UNIQUE INDEX customers_login ON customers (login) WHERE lifecycle <> 'purged';
+CREATE INDEX customers_purge_after ON customers (purge_after) WHERE purge_after IS NOT NULL;
+
+CREATE TABLE orgs (
+    id TEXT PRIMARY KEY,
+    cid TEXT NOT NULL REFERENCES customers (cid),
+    name TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    doc TEXT NOT NULL,
+    UNIQUE (cid, name)
+);
+CREATE INDEX orgs_cid ON orgs (cid, id);
+
+CREATE TABLE spaces (
+    id TEXT PRIMARY KEY,
+    cid TEXT NOT NULL REFERENCES customers (cid),
+    org_id TEXT NOT NULL REFERENCES orgs (id),
+    name TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    doc TEXT NOT NULL,
+    UNIQUE (org_id, name)
+);
+CREATE INDEX spaces_cid ON spaces (cid, id);
+CREATE INDEX spaces_org ON spaces (org_id, id);
+
+CREATE TABLE users (
+    id TEXT PRIMARY KEY,
+    cid TEXT NOT NULL REFERENCES customers (cid),
+    login TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    doc TEXT NOT NULL,
+    UNIQUE (cid, login)
+);
+CREATE INDEX users_cid ON users (cid, id);
+
+CREATE TABLE passwords (
+    identity TEXT PRIMARY KEY,
+    hash TEXT NOT NULL
+);
+
+CREATE TABLE api_keys (
+    id TEXT PRIMARY KEY,
+    identity TEXT NOT NULL,
+    last_used_at BIGINT,
+    doc TEXT NOT NULL
+);
+CREATE INDEX api_keys_identity ON api_keys (identity, id);
+
+-- No foreign key to orgs and spaces: a site that is going away may outlive them.
+CREATE TABLE sites (
+    id TEXT PRIMARY KEY,
+    cid TEXT NOT NULL REFERENCES customers (cid),
+    org_id TEXT NOT NULL,
+    space_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    purge_after BIGINT,
+    fetch_at BIGINT,
+    use_sites BIGINT NOT NULL,
+    use_wordpress BIGINT NOT NULL,
+    use_database BIGINT NOT NULL,
+    use_storage BIGINT NOT NULL,
+    version BIGINT NOT NULL,
+    doc TEXT NOT NULL,
+    UNIQUE (org_id, name)
+);
+CREATE INDEX sites_cid ON sites (cid, id);
+CREATE INDEX sites_space ON sites (space_id, id);
+CREATE INDEX sites_fetch_at ON sites (fetch_at) WHERE fetch_at IS NOT NULL;
+
+CREATE TABLE site_status (
+    site_id TEXT PRIMARY KEY REFERENCES sites (id) ON DELETE CASCADE,
+    founded BOOLEAN NOT NULL,
+    doc TEXT NOT NULL
+);
+
+CREATE TABLE secrets (
+    site_id TEXT NOT NULL REFERENCES sites (id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    sealed BLOB NOT NULL,
+    PRIMARY KEY (site_id, name, version)
+);
+
+CREATE TABLE tombstones (
+    site_id TEXT PRIMARY KEY,
+    cid TEXT NOT NULL,
+    org_id TEXT NOT NULL,
+    generation BIGINT NOT NULL,
+    purged_at BIGINT NOT NULL
+);
+
+-- Append-only, in the order in which it was committed.
+CREATE TABLE events (
+    seq BIGINT PRIMARY KEY,
+    cid TEXT,
+    org_id TEXT,
+    space_id TEXT,
+    subject TEXT NOT NULL,
+    doc TEXT NOT NULL
+);
+CREATE INDEX events_cid ON events (cid, seq);
+CREATE INDEX events_org ON events (org_id, seq);
+CREATE INDEX events_space ON events (space_id, seq);
+CREATE INDEX events_subject ON events (subject, seq);
+
+CREATE TABLE idempotency (
+    principal TEXT NOT NULL,
+    key TEXT NOT NULL,
+    request BLOB NOT NULL,
+    begun_at BIGINT NOT NULL,
+    status BIGINT,
+    sealed BLOB,
+    PRIMARY KEY (principal, key)
+);
+CREATE INDEX idempotency_begun_at ON idempotency (begun_at);
