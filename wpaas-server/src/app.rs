@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use wpaas_core::code::reference::{CodePolicy, InvalidPolicy};
+use wpaas_core::code::reference::InvalidPolicy;
 use wpaas_core::keyring::{Keyring, KeyringError};
 use wpaas_core::service::Service;
 use wpaas_core::store::StoreError;
 
 use crate::backends::{self, BackendStart};
-use crate::config::{CodeSettings, Settings};
+use crate::config::Settings;
 use crate::listener::{Listening, listen};
 use crate::metrics::Metrics;
 use crate::operator::{OperatorToken, TokenError};
@@ -20,7 +20,7 @@ use crate::router;
 use crate::state::AppState;
 use crate::tasks::Tasks;
 use crate::watch::Watch;
-use crate::{domain, storage};
+use crate::{code, domain, storage};
 
 /// A server that runs.
 #[derive(Debug)]
@@ -134,13 +134,16 @@ async fn open(settings: &Arc<Settings>) -> Result<(AppState, Tasks), StartError>
     storage::private_folder(data).map_err(|source| StartError::Data { path: data.clone(), source })?;
     let operator = OperatorToken::load_or_create(data).map_err(StartError::Token)?;
     let keyring = Keyring::open_or_create(&data.join("keys")).map_err(StartError::Keyring)?;
-    let code_policy = code_policy(&settings.code)?;
+    let code_policy = code::policy(&settings.code)?;
     let store = storage::open(data).await?;
     let service = Service::new(store, Arc::new(keyring), domain::settings(settings));
+    let releases = code::releases(data)?;
     let watch = Watch::default();
     let mut tasks = Tasks::default();
-    let backends::Started { converger, simulated } =
-        backends::start(BackendStart { settings, service: &service, watch: &watch, tasks: &mut tasks })?;
+    let start =
+        BackendStart { settings, service: &service, releases: &releases, watch: &watch, tasks: &mut tasks };
+    let backends::Started { converger, simulated } = backends::start(start)?;
+    code::start_worker(settings, &code_policy, &service, releases, &mut tasks)?;
     let metrics = Metrics::new(|registry| watch.register(registry));
     let state = AppState {
         settings: settings.clone(),
@@ -153,14 +156,4 @@ async fn open(settings: &Arc<Settings>) -> Result<(AppState, Tasks), StartError>
         simulated,
     };
     Ok((state, tasks))
-}
-
-fn code_policy(settings: &CodeSettings) -> Result<CodePolicy, StartError> {
-    let policy = CodePolicy {
-        allowed_prefixes: settings.allowed_prefixes.clone(),
-        allowed_endpoints: settings.endpoints.clone(),
-        server_buckets: settings.buckets.clone(),
-    };
-    policy.check().map_err(StartError::Policy)?;
-    Ok(policy)
 }

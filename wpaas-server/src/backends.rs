@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use wpaas_core::code::local_store::LocalReleaseStore;
 use wpaas_core::converge::simulated::Simulated;
 use wpaas_core::converge::{Backend, Converger, ConvergerHandle, Report};
 use wpaas_core::service::Service;
@@ -12,6 +13,12 @@ use crate::StartError;
 use crate::config::{BackendKind, Settings};
 use crate::tasks::Tasks;
 use crate::watch::{Watch, WatchedBackend, WatchedIntents};
+
+#[cfg(feature = "docker")]
+mod docker;
+
+#[cfg(feature = "docker")]
+use docker::start as docker;
 
 /// Simulated nodes say again what they said this often, as real ones do.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -22,6 +29,8 @@ pub struct BackendStart<'a> {
     pub settings: &'a Settings,
     /// Where intents and secrets come from.
     pub service: &'a Service,
+    /// What kept releases are read from.
+    pub releases: &'a LocalReleaseStore,
     /// Who looks over the converger's shoulder.
     pub watch: &'a Watch,
     /// Where what runs is kept.
@@ -70,9 +79,9 @@ async fn simulate(
     }
 }
 
-// SEAM: the Docker backend is made here, once `wpaas-backend-docker` has one.
+#[cfg(not(feature = "docker"))]
 fn docker(_: BackendStart<'_>) -> Result<Started, StartError> {
-    Err(StartError::Backend("this build has no Docker backend; try --backend simulated".into()))
+    Err(StartError::Backend("this program was built without Docker; try --backend simulated".into()))
 }
 
 /// The converger over a backend and the service's intents, both watched.

@@ -86,6 +86,10 @@ pub struct CodeSettings {
     pub endpoints: Vec<String>,
     /// Buckets that the server's own S3 identity serves.
     pub buckets: Vec<String>,
+    /// Keys of ssh servers, as OpenSSH keeps them: any other server is refused. Without, the key of a server that
+    /// was never seen is trusted, and kept in the data folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub known_hosts: Option<PathBuf>,
     /// Of all files together, unpacked.
     pub max_bytes: u64,
     /// Files and folders.
@@ -99,8 +103,13 @@ pub struct CodeSettings {
 pub struct DockerSettings {
     /// Tells the objects of two installations on one Engine apart.
     pub installation: String,
-    /// The ranges that sites' networks are taken from.
-    pub subnets: Vec<String>,
+    /// The Engine, as `DOCKER_HOST` names it; that variable, or the usual local one, without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// The range that sites' networks are taken from.
+    pub subnets: String,
+    /// The image that the nodes' images are built on.
+    pub base_image: String,
     /// Whether sites get a port on 127.0.0.1.
     pub publish: Publish,
 }

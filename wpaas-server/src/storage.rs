@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use wpaas_core::store::Store;
-use wpaas_core::store::memory::MemoryStore;
+use wpaas_core::store::sqlite::SqliteStore;
 
 use crate::StartError;
 
@@ -20,6 +20,11 @@ pub fn private_folder(path: &Path) -> std::io::Result<()> {
 }
 
 /// Opens the state.
-pub async fn open(_data: &Path) -> Result<Arc<dyn Store>, StartError> {
-    Ok(Arc::new(MemoryStore::default()))
+///
+/// # Errors
+///
+/// When its file, which only its owner can read, can't be made or read.
+pub async fn open(data: &Path) -> Result<Arc<dyn Store>, StartError> {
+    let path = data.join("wpaas.sqlite");
+    Ok(Arc::new(SqliteStore::open(&path).await.map_err(StartError::Store)?))
 }

@@ -30,6 +30,8 @@ pub struct Watch {
 struct Seen {
     /// Of the last look at everything; `None` before the first.
     backend: Option<Result<(), String>>,
+    /// What the backend still has to do before it can make nodes, as far as it is.
+    preparing: Option<String>,
     conditions: HashMap<SiteId, Vec<ConditionLabels>>,
 }
 
@@ -58,10 +60,19 @@ impl Watch {
         registry.register("sites", "Sites by condition", self.sites.clone());
     }
 
-    /// Whether the backend could be seen at the last look at everything, or why not.
+    /// Whether the backend could be seen at the last look at everything and can make nodes, or why not.
     pub fn backend(&self) -> Result<(), String> {
-        let seen = self.lock().backend.clone();
-        seen.unwrap_or_else(|| Err("nobody has looked yet".to_owned()))
+        let seen = self.lock();
+        match (&seen.backend, &seen.preparing) {
+            (None, _) => Err("nobody has looked yet".to_owned()),
+            (Some(Err(reason)), _) | (Some(Ok(())), Some(reason)) => Err(reason.clone()),
+            (Some(Ok(())), None) => Ok(()),
+        }
+    }
+
+    /// How far the backend's preparation is; `None` once it is done.
+    pub fn preparing(&self, progress: Option<String>) {
+        self.lock().preparing = progress;
     }
 
     fn looked(&self, outcome: &'static str, result: Option<Result<(), String>>) {

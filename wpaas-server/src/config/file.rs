@@ -60,6 +60,7 @@ pub struct Code {
     pub allowed_prefixes: Option<Vec<String>>,
     pub endpoints: Option<Vec<String>>,
     pub buckets: Option<Vec<String>>,
+    pub known_hosts: Option<PathBuf>,
     pub max_bytes: Option<u64>,
     pub max_entries: Option<u64>,
     pub max_time: Option<Period>,
@@ -70,6 +71,8 @@ pub struct Code {
 #[serde(default, deny_unknown_fields)]
 pub struct Docker {
     pub installation: Option<String>,
-    pub subnets: Option<Vec<String>>,
+    pub host: Option<String>,
+    pub subnets: Option<String>,
+    pub base_image: Option<String>,
     pub publish: Option<Publish>,
 }

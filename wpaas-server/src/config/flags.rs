@@ -74,6 +74,9 @@ pub struct Flags {
     /// Buckets that the server's own S3 identity serves
     #[arg(long, env = "WPAAS_CODE_BUCKETS", global = true, value_delimiter = ',', value_name = "BUCKET")]
     pub code_buckets: Option<Vec<String>>,
+    /// Keys of ssh servers; without, that of a server never seen before is trusted and kept
+    #[arg(long, env = "WPAAS_CODE_KNOWN_HOSTS", global = true, value_name = "FILE")]
+    pub code_known_hosts: Option<PathBuf>,
     /// The most bytes of a site's code, unpacked [default: 1073741824]
     #[arg(long, env = "WPAAS_CODE_MAX_BYTES", global = true, value_name = "BYTES")]
     pub code_max_bytes: Option<u64>,
@@ -86,9 +89,15 @@ pub struct Flags {
     /// Tells two installations on one Docker Engine apart [default: wpaas]
     #[arg(long, env = "WPAAS_DOCKER_INSTALLATION", global = true, value_name = "NAME")]
     pub docker_installation: Option<String>,
-    /// Ranges that the sites' networks are taken from [default: 10.213.0.0/16]
-    #[arg(long, env = "WPAAS_DOCKER_SUBNETS", global = true, value_delimiter = ',', value_name = "CIDR")]
-    pub docker_subnets: Option<Vec<String>>,
+    /// The Docker Engine [default: `DOCKER_HOST`, or the local one]
+    #[arg(long, env = "WPAAS_DOCKER_HOST", global = true, value_name = "URL")]
+    pub docker_host: Option<String>,
+    /// The range that the sites' networks are taken from [default: 10.208.0.0/12]
+    #[arg(long, env = "WPAAS_DOCKER_SUBNETS", global = true, value_name = "CIDR")]
+    pub docker_subnets: Option<String>,
+    /// The image that the nodes' images are built on [default: debian:trixie-slim]
+    #[arg(long, env = "WPAAS_DOCKER_BASE_IMAGE", global = true, value_name = "IMAGE")]
+    pub docker_base_image: Option<String>,
     /// Whether sites get a port on 127.0.0.1 [default: auto]
     #[arg(long, env = "WPAAS_DOCKER_PUBLISH", global = true)]
     pub docker_publish: Option<Publish>,

@@ -75,6 +75,7 @@ fn code_settings(flags: &Flags, file: file::Code) -> Result<CodeSettings, Config
         allowed_prefixes: prefixes,
         endpoints: flags.code_endpoints.clone().or(file.endpoints).unwrap_or_default(),
         buckets: flags.code_buckets.clone().or(file.buckets).unwrap_or_default(),
+        known_hosts: flags.code_known_hosts.clone().or(file.known_hosts),
         max_bytes: flags.code_max_bytes.or(file.max_bytes).unwrap_or(1 << 30),
         max_entries: flags.code_max_entries.or(file.max_entries).unwrap_or(100_000),
         max_time: flags.code_max_time.or(file.max_time).unwrap_or(Period::seconds(300)),
@@ -86,9 +87,12 @@ fn docker_settings(flags: &Flags, file: file::Docker) -> Result<DockerSettings, 
         flags.docker_installation.clone().or(file.installation).unwrap_or_else(|| "wpaas".to_owned());
     installation.parse::<Slug>().map_err(|error| value("docker.installation", error))?;
     let subnets = flags.docker_subnets.clone().or(file.subnets);
+    let base_image = flags.docker_base_image.clone().or(file.base_image);
     Ok(DockerSettings {
         installation,
-        subnets: subnets.unwrap_or_else(|| vec!["10.213.0.0/16".to_owned()]),
+        host: flags.docker_host.clone().or(file.host),
+        subnets: subnets.unwrap_or_else(|| "10.208.0.0/12".to_owned()),
+        base_image: base_image.unwrap_or_else(|| "debian:trixie-slim".to_owned()),
         publish: flags.docker_publish.or(file.publish).unwrap_or(Publish::Auto),
     })
 }

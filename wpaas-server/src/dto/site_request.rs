@@ -163,7 +163,6 @@ impl SiteUpdateDto {
     }
 }
 
-#[expect(clippy::option_option, reason = "as the services take it: leave, take away or set")]
 type Change<T> = Option<Option<T>>;
 
 fn code_change(
