@@ -1,0 +1,153 @@
+//! From `POST /wpaas` to WordPress: everything that a visitor, an editor and a stranger would try.
+
+use serde_json::json;
+
+use super::server::Server;
+use super::wordpress::{GIF, Wordpress};
+use super::{ENGINE, docker, engine};
+
+const MU_PLUGIN: &str = "<?php add_action('wp_footer', function () { echo 'first-release'; });
+add_action('wpaas_tick', function () { update_option('wpaas_ticks', 1 + (int) get_option('wpaas_ticks')); });
+add_action('init', function () { if (!wp_next_scheduled('wpaas_tick')) wp_schedule_single_event(time() - 1, 'wpaas_tick'); });
+add_action('rest_api_init', function () { register_rest_route('t/v1', '/ticks', ['methods' => 'GET',
+  'permission_callback' => '__return_true', 'callback' => function () { return (int) get_option('wpaas_ticks'); }]); });";
+
+#[tokio::test]
+async fn a_site_from_git_does_what_wordpress_does() {
+    if !engine() {
+        return;
+    }
+    let _alone = ENGINE.lock().await;
+    let server = Server::start().await;
+    server.ready().await;
+    let tenant = server.tenant("acme").await;
+    let git = server.repository("blog", &[("mu-plugins/first.php", MU_PLUGIN)]);
+    let site = server
+        .post_site(&tenant, json!({
+            "name": "blog", "title": "Ünïcode & <b>bold</b>", "code": {"git": git, "ref": "main"}, "num_instances": 2,
+            "admin_password": "swordfish-1", "domains": ["www.blog.example"],
+        }))
+        .await;
+    let url = server.settled(&site).await;
+    let wordpress = Wordpress::at(&url);
+
+    let (status, front) = wordpress.get("/").await;
+    assert_eq!(status, 200);
+    assert!(
+        front.contains("<title>Ünïcode &#038; &lt;b&gt;bold&lt;/b&gt;") || front.contains("Ünïcode &amp; "),
+        "{front}"
+    );
+    assert!(front.contains("first-release"), "the code from git runs");
+
+    // Names: the address, the platform's, the site's own; no other.
+    for host in [format!("blog.{}.www.wpaas.localhost", tenant.cid).as_str(), "www.blog.example"] {
+        let (status, page) = wordpress.get_as(host).await;
+        assert_eq!(status, 200, "{host}");
+        assert!(page.contains(&format!("http://{host}/")), "{host}: links keep the name");
+    }
+    assert_eq!(wordpress.get_as("evil.example").await.0, 421);
+
+    // An editor.
+    assert!(!Wordpress::at(&url).login("admin", "wrong").await);
+    assert!(wordpress.login("admin", "swordfish-1").await);
+    let post = wordpress.publish("A permalink").await;
+    assert_eq!(post, "/a-permalink/");
+    assert_eq!(wordpress.get(&post).await.0, 200);
+    assert_eq!(wordpress.get("/wp-json/").await.0, 200);
+    let picture = wordpress.upload("dot.gif", GIF).await;
+    for part in ["wordpress-0", "wordpress-1"] {
+        let path = format!("http://127.0.0.1{picture}");
+        let read = "echo base64_encode(file_get_contents($argv[1]));";
+        let node = server.container(&site, part);
+        let seen = docker(&["exec", &node, "php", "-r", read, &path]);
+        assert!(!seen.is_empty(), "{part} serves the upload");
+    }
+    assert_eq!(wordpress.bytes(&picture).await, GIF);
+
+    // Cron runs outside page loads.
+    server
+        .until("cron", std::time::Duration::from_secs(120), async || {
+            (wordpress.get("/wp-json/t/v1/ticks").await.1.trim() != "0").then_some(())
+        })
+        .await;
+
+    // What serves is read-only, and no secret is where it must not be.
+    let node = server.container(&site, "wordpress-0");
+    let inspected = docker(&["inspect", &node]);
+    assert!(!inspected.contains("swordfish-1"));
+    let password = docker(&["exec", &node, "cat", "/etc/wpaas/secrets/database-password"]);
+    assert!(password.len() >= 20);
+    assert!(!inspected.contains(&password) && !server.log().contains(&password));
+    let write = std::process::Command::new("docker")
+        .args(["exec", &node, "touch", "/srv/wordpress/wp-content/mu-plugins/x"])
+        .output()
+        .unwrap();
+    assert!(!write.status.success(), "code is read-only");
+    let durable = docker(&[
+        "exec",
+        &server.container(&site, "database-0"),
+        "mariadb",
+        "-BNe",
+        "SELECT @@innodb_flush_log_at_trx_commit",
+    ]);
+    assert_eq!(durable, "1");
+
+    // A new password is set once.
+    let change = json!({"admin_password": "swordfish-2"});
+    server.done(reqwest::Method::PUT, &site.path, &tenant.key, Some(change)).await;
+    server.settled(&site).await;
+    server
+        .until("the new password", std::time::Duration::from_secs(30), async || {
+            Wordpress::at(&url).login("admin", "swordfish-2").await.then_some(())
+        })
+        .await;
+    assert!(!Wordpress::at(&url).login("admin", "swordfish-1").await);
+
+    // A moved branch, as another commit: the new release serves.
+    server.repository(
+        "blog",
+        &[("mu-plugins/first.php", "<?php add_action('wp_footer', function () { echo 'second-release'; });")],
+    );
+    let commit = std::process::Command::new("git")
+        .args(["-C", server.path("git/blog.git").to_str().unwrap(), "rev-parse", "main"])
+        .output()
+        .unwrap();
+    let commit = String::from_utf8(commit.stdout).unwrap().trim().to_owned();
+    let change = json!({"code": {"git": git, "ref": commit}});
+    server.done(reqwest::Method::PUT, &site.path, &tenant.key, Some(change)).await;
+    server
+        .until("the new release", std::time::Duration::from_secs(60), async || {
+            wordpress.get("/").await.1.contains("second-release").then_some(())
+        })
+        .await;
+    server.settled(&site).await;
+    assert_eq!(wordpress.get(&post).await.0, 200, "the data stayed");
+}
+
+#[tokio::test]
+async fn stock_wordpress_needs_no_code_and_refused_code_harms_nothing() {
+    if !engine() {
+        return;
+    }
+    let _alone = ENGINE.lock().await;
+    let server = Server::start().await;
+    server.ready().await;
+    let tenant = server.tenant("plain").await;
+    let site = server.post_site(&tenant, json!({"name": "plain", "admin_password": "swordfish-1"})).await;
+    let url = server.settled(&site).await;
+    let (status, page) = Wordpress::at(&url).get("/").await;
+    assert_eq!(status, 200);
+    assert!(page.contains("twentytwentyfive"), "a theme is there");
+
+    let git = server.repository("nothing", &[("README", "no WordPress in here")]);
+    let change = json!({"code": {"git": git}});
+    server.done(reqwest::Method::PUT, &site.path, &tenant.key, Some(change)).await;
+    let failure = server
+        .until("the code is refused", std::time::Duration::from_secs(60), async || {
+            let failure = server.site(&site).await["code_failure"].clone();
+            (!failure.is_null()).then_some(failure)
+        })
+        .await;
+    assert!(failure.to_string().contains("wp-content"), "it says what is expected: {failure}");
+    assert_eq!(Wordpress::at(&url).get("/").await.0, 200, "the site stays on what it served");
+}

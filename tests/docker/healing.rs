@@ -1,0 +1,152 @@
+//! Whatever is killed, changed or removed by hand comes back, with its data; what is not ours is not touched.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::server::{Server, Site};
+use super::wordpress::{GIF, Wordpress};
+use super::{ENGINE, docker, engine};
+
+const NODES: [&str; 4] = ["database-0", "wordpress-0", "wordpress-1", "gateway-0"];
+
+#[tokio::test]
+async fn a_site_comes_back_from_every_loss_with_its_data() {
+    if !engine() {
+        return;
+    }
+    let _alone = ENGINE.lock().await;
+    let server = Server::start().await;
+    let decoys = Decoys::new(&server.installation);
+    server.ready().await;
+    let tenant = server.tenant("heal").await;
+    let body = json!({"name": "blog", "num_instances": 2, "admin_password": "swordfish-1"});
+    let site = server.post_site(&tenant, body).await;
+    let url = server.settled(&site).await;
+    let wordpress = Wordpress::at(&url);
+    assert!(wordpress.login("admin", "swordfish-1").await);
+    let post = wordpress.publish("Kept").await;
+    let picture = wordpress.upload("kept.gif", GIF).await;
+    let kept = async |after: &str| {
+        let url = server.settled(&site).await;
+        let wordpress = Wordpress::at(&url);
+        server
+            .until(after, Duration::from_secs(60), async || {
+                (wordpress.get(&post).await.0 == 200).then_some(())
+            })
+            .await;
+        assert_eq!(wordpress.bytes(&picture).await, GIF, "{after}");
+    };
+
+    for part in NODES {
+        let node = server.container(&site, part);
+        docker(&["kill", &node]);
+        runs_again(&server, &site, part, &node).await;
+        kept(&format!("{part} killed")).await;
+        let node = server.container(&site, part);
+        docker(&["rm", "--force", &node]);
+        replaced(&server, &site, part, &node).await;
+        kept(&format!("{part} removed")).await;
+    }
+
+    let node = server.container(&site, "wordpress-1");
+    docker(&["pause", &node]);
+    server
+        .until("the frozen node runs", Duration::from_secs(60), async || {
+            let state = docker(&[
+                "inspect",
+                "--format",
+                "{{.State.Status}}",
+                &server.container(&site, "wordpress-1"),
+            ]);
+            (state == "running").then_some(())
+        })
+        .await;
+    kept("wordpress-1 frozen").await;
+
+    let node = server.container(&site, "wordpress-0");
+    docker(&["update", "--memory", "200m", "--memory-swap", "400m", &node]);
+    replaced(&server, &site, "wordpress-0", &node).await;
+    kept("wordpress-0 changed behind our back").await;
+
+    let network = docker(&["network", "ls", "--quiet", "--filter", &format!("label=wpaas.site={}", site.id)]);
+    for part in NODES {
+        docker(&["network", "disconnect", "--force", &network, &server.container(&site, part)]);
+    }
+    docker(&["network", "rm", &network]);
+    server
+        .until("another network", Duration::from_secs(60), async || {
+            let now =
+                docker(&["network", "ls", "--quiet", "--filter", &format!("label=wpaas.site={}", site.id)]);
+            (!now.is_empty() && now != network).then_some(())
+        })
+        .await;
+    kept("network removed").await;
+    assert!(decoys.are_there(), "nothing of others was touched");
+}
+
+async fn runs_again(server: &Server, site: &Site, part: &str, before: &str) {
+    server
+        .until(&format!("{part} runs again"), Duration::from_secs(60), async || {
+            let now = server.container(site, part);
+            let state = docker(&["inspect", "--format", "{{.State.Running}}", &now]);
+            assert_eq!(now, before, "{part} is started, not replaced");
+            (state == "true").then_some(())
+        })
+        .await;
+}
+
+async fn replaced(server: &Server, site: &Site, part: &str, before: &str) {
+    server
+        .until(&format!("another {part}"), Duration::from_secs(60), async || {
+            let now = server.container(site, part);
+            (!now.is_empty() && now != before && !now.contains('\n')).then_some(())
+        })
+        .await;
+}
+
+/// Objects with names like ours, and no label of this installation.
+struct Decoys {
+    name: String,
+    ids: Vec<(&'static str, String)>,
+}
+
+impl Decoys {
+    fn new(installation: &str) -> Self {
+        let name = format!("wpaas-00000000000000000000000000000000-{installation}");
+        let image = docker(&["image", "ls", "--quiet"]);
+        let mut ids = vec![
+            (
+                "network",
+                docker(&["network", "create", "--subnet", "10.254.77.0/28", &format!("{name}-network")]),
+            ),
+            ("volume", docker(&["volume", "create", &format!("{name}-volume-database-0-g1")])),
+        ];
+        if let Some(image) = image.lines().next() {
+            let create = [
+                "create",
+                "--name",
+                &format!("{name}-database-0"),
+                "--label",
+                "wpaas.site=x",
+                image,
+                "/bin/true",
+            ];
+            ids.push(("container", docker(&create)));
+        }
+        Self { name, ids }
+    }
+
+    fn are_there(&self) -> bool {
+        assert!(self.name.starts_with("wpaas-"));
+        self.ids.iter().all(|(kind, id)| !docker(&[kind, "inspect", "--format", "{{.}}", id]).is_empty())
+    }
+}
+
+impl Drop for Decoys {
+    fn drop(&mut self) {
+        for (kind, id) in self.ids.iter().rev() {
+            docker(&[kind, "rm", id]);
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Real WordPress in real containers. Runs where a Docker Engine answers; with `WPAAS_TEST_DOCKER=1`, as CI has
+//! it, an Engine that does not answer is a failure.
+
+mod deletion;
+mod engine;
+mod first_site;
+mod healing;
+mod restarts;
+mod server;
+mod wordpress;
+
+use std::process::Command;
+
+/// Runs `docker` and returns what it prints.
+pub fn docker(arguments: &[&str]) -> String {
+    let output = Command::new("docker").args(arguments).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "docker {arguments:?}: {stderr}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// Whether there is an Engine to test with.
+pub fn engine() -> bool {
+    let answers =
+        Command::new("docker").args(["version"]).output().is_ok_and(|output| output.status.success());
+    let demanded = std::env::var("WPAAS_TEST_DOCKER").is_ok_and(|value| value == "1");
+    assert!(answers || !demanded, "WPAAS_TEST_DOCKER=1, and no Docker Engine answers");
+    if !answers {
+        println!("skipped: no Docker Engine answers");
+    }
+    answers
+}
+
+/// One test with the Engine at a time: two cores, and times that people wait for.
+pub static ENGINE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());

@@ -1,0 +1,88 @@
+//! The direction of the arrows between the crates, as ARCHITECTURE.md draws them.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use serde_json::Value;
+
+/// The crates that each crate may use, tests aside.
+const ALLOWED: [(&str, &[&str]); 6] = [
+    ("wpaas-core", &[]),
+    ("wpaas-backend-docker", &["wpaas-core"]),
+    ("wpaas-backend-aws", &["wpaas-core"]),
+    ("wpaas-server", &["wpaas-core", "wpaas-backend-docker", "wpaas-backend-aws"]),
+    ("wpaas-examples", &["wpaas-core", "wpaas-backend-docker", "wpaas-backend-aws", "wpaas-server"]),
+    ("wpaas-tests", &["wpaas-core", "wpaas-backend-docker", "wpaas-backend-aws", "wpaas-server"]),
+];
+
+/// What only one crate may know, by the crate's name.
+const OWNED: [(&str, &str); 9] = [
+    ("axum", "wpaas-server"),
+    ("tower-http", "wpaas-server"),
+    ("clap", "wpaas-server"),
+    ("bollard", "wpaas-backend-docker"),
+    ("aws-config", "wpaas-backend-aws"),
+    ("aws-sdk-s3", "wpaas-backend-aws"),
+    ("aws-sdk-ec2", "wpaas-backend-aws"),
+    ("aws-sdk-route53", "wpaas-backend-aws"),
+    ("sqlx", "wpaas-core"),
+];
+
+fn packages() -> Vec<Value> {
+    let cargo = std::env::var("CARGO").unwrap();
+    let arguments = ["metadata", "--format-version", "1", "--no-deps", "--offline"];
+    let output = Command::new(cargo).args(arguments).output().unwrap();
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    metadata["packages"].as_array().unwrap().clone()
+}
+
+fn name(of: &Value) -> &str {
+    of["name"].as_str().unwrap()
+}
+
+/// What the package uses in itself, not in its tests.
+fn uses(package: &Value) -> BTreeSet<&str> {
+    let dependencies = package["dependencies"].as_array().unwrap();
+    dependencies.iter().filter(|dependency| dependency["kind"].is_null()).map(name).collect()
+}
+
+#[test]
+fn the_arrows_point_one_way() {
+    let packages = packages();
+    assert_eq!(packages.len(), ALLOWED.len(), "a crate that ARCHITECTURE.md does not know");
+    for package in &packages {
+        let (_, allowed) = ALLOWED.iter().find(|(crate_name, _)| *crate_name == name(package)).unwrap();
+        for used in uses(package).into_iter().filter(|used| used.starts_with("wpaas-")) {
+            assert!(allowed.contains(&used), "{} may not use {used}", name(package));
+        }
+    }
+}
+
+#[test]
+fn each_protocol_is_known_to_one_crate() {
+    for package in &packages() {
+        for (library, owner) in OWNED {
+            let used = uses(package).contains(library);
+            assert!(
+                !used || name(package) == owner,
+                "{} may not use {library}: that is {owner}'s",
+                name(package)
+            );
+        }
+    }
+}
+
+#[test]
+fn an_embedder_of_the_core_pays_for_no_feature_by_default() {
+    let packages = packages();
+    let core = packages.iter().find(|package| name(package) == "wpaas-core").unwrap();
+    assert_eq!(core["features"]["default"], serde_json::json!([]));
+    let optional = |library: &str| {
+        let dependencies = core["dependencies"].as_array().unwrap();
+        dependencies
+            .iter()
+            .filter(|d| name(d) == library && d["kind"].is_null())
+            .all(|d| d["optional"] == true)
+    };
+    assert!(optional("sqlx"));
+}
