@@ -1,0 +1,52 @@
+//! What a backend is built with.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use futures::stream::{self, BoxStream, StreamExt as _};
+use wpaas_core::code::{Digest, ReleaseStore};
+use wpaas_core::secret::{Secret, SecretError, SecretRef, Secrets};
+
+/// Each secret's value is its name.
+#[derive(Debug)]
+pub struct Names;
+
+#[async_trait]
+impl Secrets for Names {
+    async fn get(&self, secret: &SecretRef) -> Result<Secret, SecretError> {
+        Ok(Secret::new(format!("{:?}", secret.name)))
+    }
+}
+
+/// Each release holds the file `plugins/release.txt`, which tells its digest.
+#[derive(Debug)]
+pub struct Archives;
+
+#[async_trait]
+impl ReleaseStore for Archives {
+    async fn put(&self, _: &Digest, _: &Path) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    async fn open(&self, digest: &Digest) -> std::io::Result<BoxStream<'static, std::io::Result<Bytes>>> {
+        let mut tar = tar::Builder::new(Vec::new());
+        let text = digest.to_string();
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(0o644);
+        header.set_size(text.len() as u64);
+        tar.append_data(&mut header, "plugins/release.txt", text.as_bytes())?;
+        let mut zipped = GzEncoder::new(Vec::new(), Compression::fast());
+        zipped.write_all(&tar.into_inner()?)?;
+        let bytes = zipped.finish()?;
+        let chunks: Vec<_> = bytes.chunks(100).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
+        Ok(stream::iter(chunks).boxed())
+    }
+
+    async fn remove(&self, _: &Digest) -> std::io::Result<()> {
+        Ok(())
+    }
+}
