@@ -15,7 +15,7 @@ impl Task<'_> {
         let boot = boot.as_str();
         let text = match order {
             DatabaseOrder::Found { number } => format!("found {number} {boot}\n"),
-            DatabaseOrder::Join => format!("join {boot}\n"),
+            DatabaseOrder::Join { number } => format!("join {number} {boot}\n"),
         };
         let content = FileContent::Text(text);
         self.configure(id, &[NodeFile { path: "order".to_owned(), mode: 0o400, group: "root", content }])
