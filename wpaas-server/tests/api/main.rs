@@ -1,0 +1,16 @@
+//! The API over real HTTP: a server in this process on ports of its own, SQLite, and a backend that runs nothing.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod auth;
+mod canary;
+mod customers;
+mod harness;
+mod idempotency;
+mod orgs;
+mod problems;
+mod reports;
+mod service;
+mod site_fields;
+mod sites;
+mod spaces;
+mod users;
