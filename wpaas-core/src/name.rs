@@ -106,6 +106,14 @@ impl Slug {
     }
 }
 
+impl Username {
+    /// What WordPress's first user is called when nobody says otherwise.
+    #[must_use]
+    pub fn admin() -> Self {
+        Self("admin".into())
+    }
+}
+
 fn is_label(text: &str) -> bool {
     (1..=63).contains(&text.len())
         && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))

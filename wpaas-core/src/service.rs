@@ -3,15 +3,17 @@
 use std::fmt;
 use std::sync::Arc;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::account::Version;
+use crate::credential::Passwords;
 use crate::keyring::Keyring;
 use crate::name::Hostname;
 use crate::site::DatabaseSize;
 use crate::store::Store;
 
 mod authentication;
+mod commit;
 mod customers;
 mod error;
 mod events;
@@ -19,10 +21,13 @@ mod idempotency;
 mod intents;
 mod keys;
 mod orgs;
+mod place;
 mod releases;
 mod secrets;
 mod sites;
 mod spaces;
+#[cfg(test)]
+mod test;
 mod users;
 
 pub use customers::{CustomerUpdate, NewCustomer};
@@ -49,6 +54,7 @@ struct Inner {
     store: Arc<dyn Store>,
     keyring: Arc<Keyring>,
     settings: Settings,
+    passwords: Passwords,
 }
 
 impl fmt::Debug for Service {
@@ -61,7 +67,11 @@ impl Service {
     /// Over this store, with secrets sealed by this keyring.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, keyring: Arc<Keyring>, settings: Settings) -> Self {
-        Self { inner: Arc::new(Inner { store, keyring, settings }) }
+        Self { inner: Arc::new(Inner { store, keyring, settings, passwords: Passwords::default() }) }
+    }
+
+    fn store(&self) -> &dyn Store {
+        self.inner.store.as_ref()
     }
 
     /// What the operator has set.
@@ -142,6 +152,15 @@ pub enum IfMatch {
     Version(Version),
 }
 
+impl IfMatch {
+    fn check(self, current: Version) -> Result<(), ServiceError> {
+        match self {
+            Self::Version(version) if version != current => Err(ServiceError::VersionMismatch { current }),
+            Self::Version(_) | Self::Any => Ok(()),
+        }
+    }
+}
+
 /// How long something deleted can be taken back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grace {
@@ -149,6 +168,26 @@ pub enum Grace {
     Default,
     /// So long; zero is allowed.
     Of(SignedDuration),
+}
+
+impl Grace {
+    /// When what is deleted now goes for good.
+    fn end(
+        self,
+        now: Timestamp,
+        default: SignedDuration,
+        most: SignedDuration,
+    ) -> Result<Timestamp, ServiceError> {
+        let grace = match self {
+            Self::Default => default,
+            Self::Of(grace) if grace.is_negative() || grace > most => {
+                let most = most.as_hours();
+                return Err(ServiceError::invalid("grace", format!("must be from 0 to {most} hours")));
+            }
+            Self::Of(grace) => grace,
+        };
+        now.checked_add(grace).map_err(|error| ServiceError::invalid("grace", error.to_string()))
+    }
 }
 
 /// Whether a deletion takes along what is inside.

@@ -164,8 +164,10 @@ pub struct CodeState {
     /// The generation in which the code or its credential was last given; a release of an older one is not
     /// what is wanted.
     pub wanted: Generation,
-    /// The version of the credential; 0 without one.
+    /// The version of the last credential that was given; 0 before the first.
     pub credential_version: u64,
+    /// Whether that credential is for the code that is wanted.
+    pub has_credential: bool,
     /// Whether stock WordPress served before, and does until the first release is ready.
     pub keeps_stock: bool,
     /// Why the wanted code could not become a release, when it was last tried.

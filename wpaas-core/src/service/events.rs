@@ -1,8 +1,12 @@
 use tokio::sync::broadcast;
 
-use super::{Event, EventFilter, Service, ServiceError};
-use crate::access::Actor;
+use super::commit::may;
+use super::{Event, EventFilter, Noun, Service, ServiceError};
+use crate::access::{Action, Actor, Scope};
 use crate::store::Committed;
+
+/// Events that are given at once, at most.
+const MOST: usize = 1000;
 
 impl Service {
     /// Events after the number `after`, at most `limit`.
@@ -17,12 +21,41 @@ impl Service {
         after: u64,
         limit: usize,
     ) -> Result<Vec<Event>, ServiceError> {
-        todo!()
+        self.may_read(actor, filter).await?;
+        Ok(self.store().events(filter, after, limit.clamp(1, MOST)).await?)
+    }
+
+    /// The number of the last event: from where on to follow what happens now.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    pub async fn last_event(&self) -> Result<u64, ServiceError> {
+        Ok(self.store().last_event().await?)
     }
 
     /// Wakes whoever waits for events: on each item, and when lagging, ask [`Service::events`] again.
     #[must_use]
     pub fn feed(&self) -> broadcast::Receiver<Committed> {
-        todo!()
+        self.store().feed()
+    }
+
+    async fn may_read(&self, actor: &Actor, filter: &EventFilter) -> Result<(), ServiceError> {
+        let action = Action::EventRead;
+        match filter {
+            EventFilter::All => may(actor, action, Scope::System, Noun::Event),
+            EventFilter::Customer(cid) => may(actor, action, Scope::Customer(cid), Noun::Customer),
+            EventFilter::Org(cid, org) => may(actor, action, Scope::Org(cid, *org), Noun::Org),
+            EventFilter::Space(cid, space) => {
+                let found = self.store().space(*space).await?.filter(|found| found.cid == *cid);
+                let found = found.ok_or(ServiceError::not_found(Noun::Space))?;
+                may(actor, action, Scope::Space(cid, found.org, found.id), Noun::Space)
+            }
+            EventFilter::Site(cid, site) => {
+                let found = self.store().site(*site).await?.filter(|found| found.site.cid == *cid);
+                let found = found.ok_or(ServiceError::not_found(Noun::Site))?.site;
+                may(actor, action, Scope::Space(cid, found.org, found.space), Noun::Site)
+            }
+        }
     }
 }

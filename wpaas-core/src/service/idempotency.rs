@@ -1,7 +1,15 @@
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use super::{Service, ServiceError};
+use super::commit::Rounds;
+use super::{ConflictCode, Service, ServiceError};
 use crate::access::Actor;
+use crate::store::{Change, Idempotent, StoredResponse, Write};
+
+/// How long answers are kept.
+const KEPT: SignedDuration = SignedDuration::from_hours(24);
+/// After so long, a request that was never answered is taken for one whose server died.
+const STALE: SignedDuration = SignedDuration::from_mins(5);
+const LONGEST_KEY: usize = 255;
 
 /// What is known of an idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +47,22 @@ impl Service {
         request: [u8; 32],
         now: Timestamp,
     ) -> Result<Idempotency, ServiceError> {
-        todo!()
+        if key.is_empty() || key.len() > LONGEST_KEY {
+            let why = format!("must have 1 to {LONGEST_KEY} characters");
+            return Err(ServiceError::invalid("Idempotency-Key", why));
+        }
+        let (principal, key) = (principal(actor, request), key.to_owned());
+        let reservation = Reservation { principal, key, request, begun_at: now };
+        let mut rounds = Rounds::default();
+        loop {
+            let found = self.store().idempotent(&reservation.principal, &reservation.key).await?;
+            if let Some(found) = found.filter(|found| !is_stale(found, now)) {
+                return self.replay(found, request);
+            }
+            if self.commit(reserve(&reservation, now), &mut rounds).await? {
+                return Ok(Idempotency::Fresh(reservation));
+            }
+        }
     }
 
     /// Keeps the answer, sealed, for a day.
@@ -54,7 +77,13 @@ impl Service {
         body: &[u8],
         now: Timestamp,
     ) -> Result<(), ServiceError> {
-        todo!()
+        let Reservation { principal, key, request, begun_at } = reservation;
+        let sealed =
+            self.inner.keyring.seal(&context(&principal, &key), body).map_err(ServiceError::Keyring)?;
+        let response = Some(StoredResponse { status, sealed });
+        let kept = Idempotent { principal, key, request, begun_at, response };
+        self.store().commit(Change::at(now).write(Write::PutIdempotent(kept))).await?;
+        Ok(())
     }
 
     /// Gives the key free again, after a failure that may not come again.
@@ -67,6 +96,52 @@ impl Service {
         reservation: Reservation,
         now: Timestamp,
     ) -> Result<(), ServiceError> {
-        todo!()
+        let Reservation { principal, key, .. } = reservation;
+        self.store().commit(Change::at(now).write(Write::DeleteIdempotent { principal, key })).await?;
+        Ok(())
     }
+
+    fn replay(&self, found: Idempotent, request: [u8; 32]) -> Result<Idempotency, ServiceError> {
+        let Idempotent { principal, key, request: first, begun_at: _, response } = found;
+        if first != request {
+            let message = "this idempotency key was used for another request: use a new one";
+            return Err(ServiceError::conflict(ConflictCode::IdempotencyKeyReused, message));
+        }
+        let Some(StoredResponse { status, sealed }) = response else {
+            let message =
+                "the first request with this idempotency key is still being done: try again shortly";
+            return Err(ServiceError::conflict(ConflictCode::IdempotencyKeyInUse, message));
+        };
+        let body = self.inner.keyring.open(&context(&principal, &key), &sealed);
+        Ok(Idempotency::Replay { status, body: body.map_err(ServiceError::Keyring)?.to_vec() })
+    }
+}
+
+/// Keys are told apart by who uses them; one who has not signed in is known by the request only.
+fn principal(actor: Option<&Actor>, request: [u8; 32]) -> String {
+    match actor {
+        Some(Actor::Operator) => "operator".to_owned(),
+        Some(Actor::Customer(cid)) => format!("customer/{cid}"),
+        Some(Actor::User { id, .. }) => id.to_string(),
+        None => format!("anonymous/{}", hex::encode(request)),
+    }
+}
+
+fn context(principal: &str, key: &str) -> String {
+    format!("idempotency/{principal}/{key}")
+}
+
+fn is_stale(found: &Idempotent, now: Timestamp) -> bool {
+    let age = now.duration_since(found.begun_at);
+    age >= KEPT || (found.response.is_none() && age >= STALE)
+}
+
+fn reserve(reservation: &Reservation, now: Timestamp) -> Change {
+    let Reservation { principal, key, request, begun_at } = reservation.clone();
+    let stale = now.saturating_sub(STALE).unwrap_or(now);
+    let forgotten = now.saturating_sub(KEPT).unwrap_or(now);
+    Change::at(now).write(Write::ExpireIdempotent(forgotten)).write(Write::ReserveIdempotent(
+        Idempotent { principal, key, request, begun_at, response: None },
+        stale,
+    ))
 }

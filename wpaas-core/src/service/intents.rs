@@ -1,50 +1,255 @@
 use async_trait::async_trait;
-use futures::stream::BoxStream;
+use futures::StreamExt as _;
+use futures::stream::{self, BoxStream};
+use jiff::Timestamp;
+use serde_json::json;
+use tokio::sync::broadcast::error::RecvError;
 
-use super::{Service, SiteView};
-use crate::converge::{Intent, Intents, IntentsError};
+use super::commit::{Rounds, of_site};
+use super::{Noun, Service, ServiceError, SiteView};
+use crate::account::Lifecycle;
+use crate::converge::{Intent, Intents, IntentsError, ReleaseRef, RunIntent, Wanted};
 use crate::id::SiteId;
-use crate::site::SiteStatus;
+use crate::name::{Cid, Hostname, Slug};
+use crate::site::{
+    Condition, ConditionKind, Site, SiteLifecycle, SiteStatus, Tombstone, Truth, platform_name,
+};
+use crate::store::{
+    Change, Committed, EventKind, NewEvent, Page, SiteFacts, StoreError, StoredSite, StoredStatus, Who, Write,
+};
+
+/// Of a customer's sites that are told of at once.
+const PIECE: usize = 500;
 
 /// Where the converger learns from the store what is wanted, and leaves what it found.
 #[derive(Debug, Clone)]
 pub struct StoreIntents {
     service: Service,
+    clock: fn() -> Timestamp,
+}
+
+impl StoreIntents {
+    /// With another clock, which decides when a grace is over.
+    #[must_use]
+    pub fn with_clock(mut self, clock: fn() -> Timestamp) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    fn intent(&self, facts: &SiteFacts) -> Intent {
+        intent(facts, &self.service.settings().platform_domain, (self.clock)())
+    }
 }
 
 #[async_trait]
 impl Intents for StoreIntents {
     async fn page(&self, after: Option<SiteId>, limit: usize) -> Result<Vec<Intent>, IntentsError> {
-        todo!()
+        let facts = self.service.store().site_facts(&Page { after, limit }).await.map_err(unreadable)?;
+        Ok(facts.iter().map(|facts| self.intent(facts)).collect())
     }
 
     async fn get(&self, site: SiteId) -> Result<Option<Intent>, IntentsError> {
-        todo!()
+        let store = self.service.store();
+        if let Some(facts) = store.site_facts_of(site).await.map_err(unreadable)? {
+            return Ok(Some(self.intent(&facts)));
+        }
+        let stone = store.tombstone(site).await.map_err(unreadable)?;
+        Ok(stone.map(|stone| Intent {
+            site,
+            generation: stone.generation,
+            epoch: EPOCH,
+            wanted: Wanted::Gone,
+        }))
     }
 
     async fn record(&self, site: SiteId, status: &SiteStatus) -> Result<(), IntentsError> {
-        todo!()
+        let store = self.service.store();
+        let Some(stored) = store.site(site).await.map_err(unreadable)? else { return Ok(()) };
+        let now = (self.clock)();
+        let Some(merged) = merge(stored.status.as_ref(), status, now) else { return Ok(()) };
+        let mut change = Change::at(now);
+        change.events = transitions(&stored, &merged.status);
+        change.writes.push(Write::RecordStatus(site, Box::new(merged)));
+        store.commit(change).await.map(drop).map_err(unreadable)
     }
 
     async fn purged(&self, site: SiteId) -> Result<(), IntentsError> {
-        todo!()
+        let done = self.service.purge_site(site, (self.clock)()).await;
+        done.map_err(|error| IntentsError(Box::new(error)))
     }
 
     fn changes(&self) -> BoxStream<'static, SiteId> {
-        todo!()
+        let service = self.service.clone();
+        let hints = stream::unfold((service.clone(), service.feed()), async |(service, mut feed)| {
+            let sites = match feed.recv().await {
+                Ok(committed) => service.sites_of_commit(committed).await,
+                // What was missed is found by the next resync.
+                Err(RecvError::Lagged(_)) => Vec::new(),
+                Err(RecvError::Closed) => return None,
+            };
+            Some((stream::iter(sites), (service, feed)))
+        });
+        hints.flatten().boxed()
     }
+}
+
+/// One server plans, until claims tell them apart.
+const EPOCH: u64 = 1;
+
+fn unreadable(error: StoreError) -> IntentsError {
+    IntentsError(Box::new(error))
 }
 
 impl Service {
     /// What the converger is built with.
     #[must_use]
     pub fn intents(&self) -> StoreIntents {
-        todo!()
+        StoreIntents { service: self.clone(), clock: Timestamp::now }
     }
 
     /// What is wanted of a site as it is shown: what a dry run plans from.
     #[must_use]
-    pub fn intent_of(&self, site: &SiteView, now: jiff::Timestamp) -> Intent {
-        todo!()
+    pub fn intent_of(&self, view: &SiteView, now: Timestamp) -> Intent {
+        let facts = SiteFacts {
+            site: view.site.clone(),
+            customer: view.customer,
+            org_name: Some(view.org_name.clone()),
+            founded: view.status.as_ref().is_some_and(|status| status.founded),
+        };
+        intent(&facts, &self.settings().platform_domain, now)
+    }
+
+    async fn purge_site(&self, id: SiteId, now: Timestamp) -> Result<(), ServiceError> {
+        let mut rounds = Rounds::default();
+        loop {
+            let Some(StoredSite { site, .. }) = self.store().site(id).await? else { return Ok(()) };
+            if !is_over(&site, now) {
+                return Err(ServiceError::not_found(Noun::Site));
+            }
+            let stone = Tombstone {
+                id,
+                cid: site.cid.clone(),
+                org: site.org,
+                generation: site.generation,
+                purged_at: now,
+            };
+            let event = of_site(&site, Who::System, EventKind::SitePurged, json!({ "name": site.name }));
+            let change = Change::at(now).write(Write::PurgeSite(stone, site.version)).event(event);
+            if self.commit(change, &mut rounds).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The sites of which something else may be wanted after a commit.
+    async fn sites_of_commit(&self, committed: Committed) -> Vec<SiteId> {
+        let mut sites = committed.sites;
+        for cid in committed.customers {
+            match self.sites_of_customer(&cid).await {
+                Ok(more) => sites.extend(more),
+                Err(error) => tracing::warn!(%cid, %error, "a customer's sites wait for the next resync"),
+            }
+        }
+        sites
+    }
+
+    async fn sites_of_customer(&self, cid: &Cid) -> Result<Vec<SiteId>, StoreError> {
+        let mut page = Page::first(PIECE);
+        let mut all = Vec::new();
+        loop {
+            let sites = self.store().sites_of(cid, None, &page).await?;
+            all.extend(sites.iter().map(|site| site.id));
+            page.after = all.last().copied();
+            if sites.len() < PIECE {
+                return Ok(all);
+            }
+        }
     }
 }
+
+/// Whether a site's grace is over.
+fn is_over(site: &Site, now: Timestamp) -> bool {
+    matches!(site.lifecycle, SiteLifecycle::Deleting { purge_after, .. } if purge_after <= now)
+}
+
+/// What is wanted of a site. Pure.
+fn intent(facts: &SiteFacts, domain: &Hostname, now: Timestamp) -> Intent {
+    let SiteFacts { site, customer, org_name, founded } = facts;
+    let rests = site.lifecycle != SiteLifecycle::Live || *customer != Lifecycle::Active;
+    let wanted = match org_name {
+        _ if is_over(site, now) => Wanted::Gone,
+        Some(org) if !rests => Wanted::Run(run(site, org, domain, *founded)),
+        // A live site without its org is not made by any change; its data is kept all the same.
+        _ => Wanted::Rest,
+    };
+    Intent { site: site.id, generation: site.generation, epoch: EPOCH, wanted }
+}
+
+fn run(site: &Site, org: &Slug, domain: &Hostname, was_founded: bool) -> RunIntent {
+    let platform = platform_name(&site.name, &site.cid, org, domain);
+    let spec = &site.spec;
+    RunIntent {
+        wordpress: u8::try_from(spec.num_instances).unwrap_or(u8::MAX),
+        database: spec.database,
+        release: release(site),
+        authorities: platform.iter().chain(&spec.domains).map(ToString::to_string).collect(),
+        primary: None,
+        title: spec.title.clone(),
+        admin_user: spec.admin.username.clone(),
+        admin_email: spec.admin.email.clone(),
+        admin_version: spec.admin.password_version,
+        was_founded,
+    }
+}
+
+/// The last release that was ready is served until the one that is wanted is.
+fn release(site: &Site) -> Option<ReleaseRef> {
+    match &site.release {
+        _ if site.spec.code.is_none() => Some(ReleaseRef::Stock),
+        Some(release) => Some(ReleaseRef::Stored { digest: release.digest, layout: release.layout }),
+        None if site.code.keeps_stock => Some(ReleaseRef::Stock),
+        None => None,
+    }
+}
+
+/// What is kept of what was found; `None` when nothing differs from what is kept already.
+fn merge(before: Option<&StoredStatus>, found: &SiteStatus, now: Timestamp) -> Option<StoredStatus> {
+    let mut status = found.clone();
+    for condition in &mut status.conditions {
+        let same = before
+            .and_then(|before| before.status.condition(condition.kind))
+            .filter(|before| before.status == condition.status);
+        if let Some(same) = same {
+            condition.since = same.since;
+        }
+    }
+    let ready =
+        status.condition(ConditionKind::DatabaseReady).is_some_and(|ready| ready.status == Truth::True);
+    let founded = ready || before.is_some_and(|before| before.founded);
+    if before.is_some_and(|before| before.status == status && before.founded == founded) {
+        return None;
+    }
+    Some(StoredStatus { status, founded, recorded_at: now })
+}
+
+/// An event for each condition whose status changed, so that the audit tells what the converger saw and why.
+fn transitions(stored: &StoredSite, status: &SiteStatus) -> Vec<NewEvent> {
+    let before = |kind| stored.status.as_ref().and_then(|before| before.status.condition(kind));
+    let changed = |condition: &&Condition| match before(condition.kind) {
+        Some(before) => before.status != condition.status,
+        None => condition.status == Truth::True,
+    };
+    let tell = |condition: &Condition| {
+        let detail = json!({
+            "condition": condition.kind,
+            "status": condition.status,
+            "reason": condition.reason,
+            "message": condition.message,
+        });
+        of_site(&stored.site, Who::System, EventKind::SiteConditionChanged, detail)
+    };
+    status.conditions.iter().filter(changed).map(tell).collect()
+}
+
+#[cfg(test)]
+mod tests;

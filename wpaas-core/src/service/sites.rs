@@ -1,16 +1,21 @@
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-
-use super::{Grace, IfMatch, Listed, Mode, Page, Service, ServiceError};
-use crate::access::Actor;
 use crate::account::Lifecycle;
 use crate::code::Code;
-use crate::id::SiteId;
 use crate::name::{Cid, Email, Hostname, Slug, Username};
 use crate::secret::Secret;
-use crate::site::{DatabaseSize, Features, Site, SiteNames};
+use crate::site::{ConditionKind, DatabaseSize, Features, Site, SiteLifecycle, SiteNames, Truth};
 use crate::store::StoredStatus;
+
+mod create;
+mod delete;
+mod list;
+mod seal;
+mod spec;
+mod update;
+
+pub(super) use delete::decide_delete;
+pub(super) use spec::usage;
 
 /// Where sites are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,97 +139,60 @@ pub struct SiteView {
     pub status: Option<StoredStatus>,
 }
 
-impl Service {
-    /// Makes a site, and the default org and space if it goes there and they are not there yet. In a dry run
-    /// everything is checked and nothing stays.
-    ///
-    /// # Errors
-    ///
-    /// `NotFound`, `Forbidden`, `site_name_taken`, `name_in_deletion`, `QuotaExceeded`, `CustomerSuspended`,
-    /// `Invalid`.
-    pub async fn create_site(
-        &self,
-        actor: &Actor,
-        place: &SitePlace,
-        new: NewSite,
-        mode: Mode,
-        now: Timestamp,
-    ) -> Result<SiteView, ServiceError> {
-        todo!()
+impl SiteView {
+    /// Where the site stands.
+    #[must_use]
+    pub fn phase(&self) -> SitePhase {
+        if self.site.lifecycle != SiteLifecycle::Live {
+            return SitePhase::Deleting;
+        }
+        if self.customer != Lifecycle::Active {
+            return SitePhase::Suspended;
+        }
+        let Some(StoredStatus { status, .. }) = &self.status else { return SitePhase::Progressing };
+        if status.observed_generation < self.site.generation {
+            return SitePhase::Progressing;
+        }
+        let truth = |kind| status.condition(kind).map_or(Truth::Unknown, |condition| condition.status);
+        match (truth(ConditionKind::Ready), truth(ConditionKind::Degraded), truth(ConditionKind::Progressing))
+        {
+            (Truth::True, ..) => SitePhase::Ready,
+            (_, Truth::True, _) => SitePhase::Degraded,
+            (_, _, Truth::True) => SitePhase::Progressing,
+            (Truth::False, ..) => SitePhase::Degraded,
+            (Truth::Unknown, ..) => SitePhase::Unknown,
+        }
+    }
+}
+
+impl SiteFilter {
+    /// Whether the site passes.
+    #[must_use]
+    pub fn matches(&self, view: &SiteView) -> bool {
+        self.name.as_ref().is_none_or(|name| *name == view.site.name)
+            && self.phase.is_none_or(|phase| phase == view.phase())
+            && self.labels.iter().all(|(key, value)| {
+                let found = view.site.spec.labels.get(key);
+                found.is_some_and(|found| value.as_ref().is_none_or(|value| value == found))
+            })
+    }
+}
+
+impl SitePhase {
+    /// The stable word: `ready`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Progressing => "progressing",
+            Self::Ready => "ready",
+            Self::Degraded => "degraded",
+            Self::Suspended => "suspended",
+            Self::Deleting => "deleting",
+        }
     }
 
-    /// One site.
-    ///
-    /// # Errors
-    ///
-    /// `NotFound`, `Forbidden`.
-    pub async fn site(&self, actor: &Actor, path: &SitePath) -> Result<SiteView, ServiceError> {
-        todo!()
-    }
-
-    /// The sites of a space that pass the filter, in the order of their ids.
-    ///
-    /// # Errors
-    ///
-    /// `NotFound`, `Forbidden`.
-    pub async fn sites(
-        &self,
-        actor: &Actor,
-        place: &SitePlace,
-        filter: &SiteFilter,
-        page: Page<SiteId>,
-    ) -> Result<Listed<SiteView, SiteId>, ServiceError> {
-        todo!()
-    }
-
-    /// Changes what is wanted of a site.
-    ///
-    /// # Errors
-    ///
-    /// `NotFound`, `Forbidden`, `QuotaExceeded`, `CustomerSuspended`, `VersionMismatch`, `site_in_deletion`,
-    /// `Invalid`.
-    pub async fn update_site(
-        &self,
-        actor: &Actor,
-        path: &SitePath,
-        update: SiteUpdate,
-        if_match: IfMatch,
-        mode: Mode,
-        now: Timestamp,
-    ) -> Result<SiteView, ServiceError> {
-        todo!()
-    }
-
-    /// Deletes a site: what runs goes now, the data when the grace is over. Deleting again can only shorten
-    /// the grace.
-    ///
-    /// # Errors
-    ///
-    /// `NotFound`, `Forbidden`, `site_protected`, `CustomerSuspended`, `VersionMismatch`.
-    pub async fn delete_site(
-        &self,
-        actor: &Actor,
-        path: &SitePath,
-        grace: Grace,
-        if_match: IfMatch,
-        mode: Mode,
-        now: Timestamp,
-    ) -> Result<SiteView, ServiceError> {
-        todo!()
-    }
-
-    /// Takes a deletion back, while its grace lasts.
-    ///
-    /// # Errors
-    ///
-    /// `NotFound`, `Forbidden`, `not_in_deletion`, `QuotaExceeded`, `CustomerSuspended`.
-    pub async fn restore_site(
-        &self,
-        actor: &Actor,
-        path: &SitePath,
-        mode: Mode,
-        now: Timestamp,
-    ) -> Result<SiteView, ServiceError> {
-        todo!()
-    }
+    /// Every phase.
+    pub const ALL: [Self; 6] =
+        [Self::Unknown, Self::Progressing, Self::Ready, Self::Degraded, Self::Suspended, Self::Deleting];
 }

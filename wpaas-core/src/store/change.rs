@@ -165,6 +165,9 @@ pub enum Write {
     RecordStatus(SiteId, Box<StoredStatus>),
     /// Versions are never replaced.
     InsertSecret(SealedSecret),
+    /// Keeps a request for an idempotency key that is not used, or only by one that began before this time and
+    /// was never answered.
+    ReserveIdempotent(Idempotent, Timestamp),
     /// Sets or replaces what is kept for an idempotency key.
     PutIdempotent(Idempotent),
     DeleteIdempotent {
@@ -222,6 +225,9 @@ impl Write {
             Self::UpdateSite(new, _) => vec![Expect::Version(Record::Site(new.id), before(new.version))],
             Self::PurgeSite(stone, version) => vec![Expect::Version(Record::Site(stone.id), *version)],
             Self::InsertSecret(new) => vec![Expect::Present(Record::Site(new.site))],
+            Self::ReserveIdempotent(new, stale) => {
+                vec![Expect::IdempotencyUnused(new.principal.clone(), new.key.clone(), *stale)]
+            }
             Self::SetPassword(..)
             | Self::DeleteCredentials(_)
             | Self::TouchKey(..)

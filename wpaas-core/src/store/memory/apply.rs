@@ -81,7 +81,7 @@ impl State {
             Write::InsertSecret(secret) => {
                 self.secrets.entry((secret.site, secret.name, secret.version)).or_insert(secret);
             }
-            Write::PutIdempotent(new) => {
+            Write::ReserveIdempotent(new, _) | Write::PutIdempotent(new) => {
                 self.idempotent.insert((new.principal.clone(), new.key.clone()), new);
             }
             Write::DeleteIdempotent { principal, key } => {

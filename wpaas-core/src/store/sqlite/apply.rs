@@ -79,7 +79,7 @@ async fn do_write(db: &mut SqliteConnection, write: Write) -> Done {
         Write::PurgeSite(stone, _) => purge_site(db, &stone).await,
         Write::RecordStatus(site, status) => record_status(db, site.to_string(), *status).await,
         Write::InsertSecret(secret) => insert_secret(db, secret).await,
-        Write::PutIdempotent(kept) => put_idempotent(db, kept).await,
+        Write::ReserveIdempotent(kept, _) | Write::PutIdempotent(kept) => put_idempotent(db, kept).await,
         Write::DeleteIdempotent { principal, key } => {
             let delete = "DELETE FROM idempotency WHERE principal = $1 AND key = $2";
             run(db, sqlx::query(delete).bind(principal).bind(key)).await

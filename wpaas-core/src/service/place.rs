@@ -1,0 +1,189 @@
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::commit::{Rounds, may, of_org, of_space};
+use super::{Noun, Service, ServiceError, SitePlace};
+use crate::access::{Access, Action, Actor, Scope, decide};
+use crate::account::{Customer, Lifecycle, Org, Space};
+use crate::defaults;
+use crate::name::{Cid, Slug};
+use crate::store::{Change, EventKind, Expect, Who, Write};
+
+/// A default that may not be stored yet; whoever reads it can't tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Found<T> {
+    Stored(T),
+    Virtual(T),
+}
+
+impl<T> Found<T> {
+    pub(super) const fn get(&self) -> &T {
+        match self {
+            Self::Stored(value) | Self::Virtual(value) => value,
+        }
+    }
+}
+
+/// Where something is, as it is stored.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) customer: Customer,
+    pub(super) org: Found<Org>,
+    pub(super) space: Found<Space>,
+}
+
+impl Place {
+    /// What makes the place real: nothing, or the default org and space with their events.
+    pub(super) fn ensure(&self, now: Timestamp) -> Change {
+        let mut change = Change::at(now);
+        if let Found::Virtual(org) = &self.org {
+            change = with_default_org(change, org);
+        }
+        if let Found::Virtual(space) = &self.space {
+            change = with_default_space(change, space);
+        }
+        change
+    }
+
+    pub(super) fn scope(&self) -> Scope<'_> {
+        Scope::Space(&self.customer.cid, self.org.get().id, self.space.get().id)
+    }
+}
+
+/// Made by the system for anyone who may read the customer.
+fn with_default_org(change: Change, org: &Org) -> Change {
+    let event = of_org(org, Who::System, EventKind::OrgCreated, json!({ "name": org.name, "default": true }));
+    change.expect(Expect::CustomerPresent(org.cid.clone())).write(Write::InsertOrg(org.clone())).event(event)
+}
+
+fn with_default_space(change: Change, space: &Space) -> Change {
+    let detail = json!({ "name": space.name, "default": true });
+    change
+        .expect(Expect::CustomerPresent(space.cid.clone()))
+        .write(Write::InsertSpace(space.clone()))
+        .event(of_space(space, Who::System, EventKind::SpaceCreated, detail))
+}
+
+/// Whether defaults may be made for a customer.
+const fn takes_defaults(customer: &Customer) -> bool {
+    matches!(customer.lifecycle, Lifecycle::Active | Lifecycle::Suspended)
+}
+
+impl Service {
+    /// The customer, if the actor may know of it.
+    pub(super) async fn visible_customer(&self, actor: &Actor, cid: &Cid) -> Result<Customer, ServiceError> {
+        if decide(actor, Action::CustomerRead, Scope::Customer(cid)) == Access::Hidden {
+            return Err(ServiceError::not_found(Noun::Customer));
+        }
+        let found = self.store().customer(cid).await?;
+        found.ok_or(ServiceError::not_found(Noun::Customer))
+    }
+
+    /// The customer's org of this name, if the actor may know of it; the default one also before it is stored.
+    pub(super) async fn visible_org(
+        &self,
+        actor: &Actor,
+        customer: &Customer,
+        name: &Slug,
+        now: Timestamp,
+    ) -> Result<Found<Org>, ServiceError> {
+        let stored = self.store().org_by_name(&customer.cid, name).await?.map(Found::Stored);
+        let found = stored.or_else(|| {
+            let is_default = *name == Slug::default_name() && takes_defaults(customer);
+            is_default.then(|| Found::Virtual(defaults::org(&customer.cid, now)))
+        });
+        let found = found.ok_or(ServiceError::not_found(Noun::Org))?;
+        see(actor, Action::OrgRead, Scope::Org(&customer.cid, found.get().id), Noun::Org)?;
+        Ok(found)
+    }
+
+    /// The org's space of this name, if the actor may know of it; the default one also before it is stored.
+    pub(super) async fn visible_space(
+        &self,
+        actor: &Actor,
+        customer: &Customer,
+        org: &Org,
+        name: &Slug,
+        now: Timestamp,
+    ) -> Result<Found<Space>, ServiceError> {
+        let stored = self.store().space_by_name(org.id, name).await?.map(Found::Stored);
+        let found = stored.or_else(|| {
+            let is_default = *name == Slug::default_name() && takes_defaults(customer);
+            is_default.then(|| Found::Virtual(defaults::space(&customer.cid, org.id, now)))
+        });
+        let found = found.ok_or(ServiceError::not_found(Noun::Space))?;
+        see(actor, Action::SpaceRead, Scope::Space(&org.cid, org.id, found.get().id), Noun::Space)?;
+        Ok(found)
+    }
+
+    /// Where the path leads, if the actor may know of it and do this there.
+    pub(super) async fn place(
+        &self,
+        actor: &Actor,
+        action: Action,
+        place: &SitePlace,
+        now: Timestamp,
+    ) -> Result<Place, ServiceError> {
+        let default = Slug::default_name();
+        let customer = self.visible_customer(actor, &place.cid).await?;
+        let org = self.visible_org(actor, &customer, place.org.as_ref().unwrap_or(&default), now).await?;
+        let name = place.space.as_ref().unwrap_or(&default);
+        let space = self.visible_space(actor, &customer, org.get(), name, now).await?;
+        let place = Place { customer, org, space };
+        may(actor, action, place.scope(), Noun::Site)?;
+        Ok(place)
+    }
+
+    /// Stores the customer's default org unless it is. One row and one event, whoever else asks at once.
+    pub(super) async fn ensure_default_org(
+        &self,
+        customer: &Customer,
+        now: Timestamp,
+    ) -> Result<Option<Org>, ServiceError> {
+        let id = defaults::org_id(&customer.cid);
+        let mut rounds = Rounds::default();
+        loop {
+            if let Some(org) = self.store().org(id).await? {
+                return Ok(Some(org));
+            }
+            if !takes_defaults(customer) {
+                return Ok(None);
+            }
+            let org = defaults::org(&customer.cid, now);
+            if self.commit(with_default_org(Change::at(now), &org), &mut rounds).await? {
+                return Ok(Some(org));
+            }
+        }
+    }
+
+    /// Stores the org's default space unless it is.
+    pub(super) async fn ensure_default_space(
+        &self,
+        customer: &Customer,
+        org: &Org,
+        now: Timestamp,
+    ) -> Result<Option<Space>, ServiceError> {
+        let id = defaults::space_id(org.id);
+        let mut rounds = Rounds::default();
+        loop {
+            if let Some(space) = self.store().space(id).await? {
+                return Ok(Some(space));
+            }
+            if !takes_defaults(customer) {
+                return Ok(None);
+            }
+            let space = defaults::space(&customer.cid, org.id, now);
+            if self.commit(with_default_space(Change::at(now), &space), &mut rounds).await? {
+                return Ok(Some(space));
+            }
+        }
+    }
+}
+
+/// Whether the actor may know of it, whatever it may do there.
+pub(super) fn see(actor: &Actor, action: Action, scope: Scope<'_>, what: Noun) -> Result<(), ServiceError> {
+    match decide(actor, action, scope) {
+        Access::Hidden => Err(ServiceError::not_found(what)),
+        Access::Allowed | Access::Forbidden => Ok(()),
+    }
+}

@@ -1,0 +1,174 @@
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::{NewSite, SitePlace, SiteView, spec};
+use crate::access::{Action, Actor};
+use crate::id::SiteId;
+use crate::name::Username;
+use crate::secret::SecretName;
+use crate::service::commit::{Rounds, of_site, who, writable};
+use crate::service::place::Place;
+use crate::service::{ConflictCode, Service, ServiceError, Settings};
+use crate::site::{Admin, CodeState, Site, SiteLifecycle, SiteNames, SiteSpec};
+use crate::store::{Change, EventKind, Expect, Mode, StoredSite, Who, Write};
+
+impl Service {
+    /// Makes a site, and the default org and space if it goes there and they are not there yet. In a dry run
+    /// everything is checked and nothing stays.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, `Forbidden`, `site_name_taken`, `name_in_deletion`, `QuotaExceeded`, `CustomerSuspended`,
+    /// `Invalid`.
+    pub async fn create_site(
+        &self,
+        actor: &Actor,
+        place: &SitePlace,
+        new: NewSite,
+        mode: Mode,
+        now: Timestamp,
+    ) -> Result<SiteView, ServiceError> {
+        self.place(actor, Action::SiteCreate, place, now).await?;
+        let id = SiteId::new();
+        let secrets = self.secrets_of(id, &new).await?;
+        let mut rounds = Rounds::default();
+        loop {
+            let at = self.place(actor, Action::SiteCreate, place, now).await?;
+            let same_name = self.store().site_by_name(at.org.get().id, &new.name).await?;
+            let site = decide_create(&at, same_name.as_ref(), id, &new, self.settings(), now)?;
+            let mut change = creation(&at, &site, who(actor), self.settings(), now);
+            change.writes.extend(secrets.iter().cloned());
+            change.mode = mode;
+            if self.commit(change, &mut rounds).await? {
+                return self.view(&at, StoredSite { site, status: None });
+            }
+        }
+    }
+
+    async fn secrets_of(&self, site: SiteId, new: &NewSite) -> Result<Vec<Write>, ServiceError> {
+        let password = new.admin_password.as_ref();
+        let password = password.ok_or_else(|| ServiceError::invalid("admin_password", "must be given"))?;
+        let hash = self.admin_hash(password).await?;
+        let mut secrets = self.first_secrets(site)?;
+        secrets.push(self.seal(site, SecretName::AdminHash, 1, &hash)?);
+        if let Some(credential) = &new.code_credential {
+            secrets.push(self.seal(site, SecretName::CodeCredential, 1, credential)?);
+        }
+        Ok(secrets)
+    }
+
+    /// A site as it is shown.
+    pub(super) fn view(&self, at: &Place, stored: StoredSite) -> Result<SiteView, ServiceError> {
+        let StoredSite { site, status } = stored;
+        let platform = spec::platform(&site.name, &site.cid, &at.org.get().name, self.settings())?;
+        Ok(SiteView {
+            names: SiteNames { platform, domains: site.spec.domains.clone() },
+            org_name: at.org.get().name.clone(),
+            space_name: at.space.get().name.clone(),
+            customer: at.customer.lifecycle,
+            site,
+            status,
+        })
+    }
+}
+
+/// The site that is made, or why not.
+fn decide_create(
+    at: &Place,
+    same_name: Option<&StoredSite>,
+    id: SiteId,
+    new: &NewSite,
+    settings: &Settings,
+    now: Timestamp,
+) -> Result<Site, ServiceError> {
+    writable(at.customer.lifecycle)?;
+    if let Some(other) = same_name {
+        return Err(name_taken(&other.site));
+    }
+    if new.code.is_none() && new.code_credential.is_some() {
+        return Err(ServiceError::invalid("code.credential", "is of no use without code"));
+    }
+    let spec = new_spec(at, new, settings);
+    spec::check(&spec, settings)?;
+    spec::platform(&new.name, &at.customer.cid, &at.org.get().name, settings)?;
+    Ok(Site {
+        id,
+        cid: at.customer.cid.clone(),
+        org: at.org.get().id,
+        space: at.space.get().id,
+        name: new.name.clone(),
+        generation: 1,
+        code: CodeState {
+            wanted: u64::from(spec.code.is_some()),
+            credential_version: u64::from(new.code_credential.is_some()),
+            has_credential: new.code_credential.is_some(),
+            keeps_stock: false,
+            failure: None,
+        },
+        spec,
+        lifecycle: SiteLifecycle::Live,
+        release: None,
+        created_at: now,
+        version: 1,
+    })
+}
+
+fn name_taken(other: &Site) -> ServiceError {
+    match other.lifecycle {
+        SiteLifecycle::Live => {
+            ServiceError::conflict(ConflictCode::SiteNameTaken, "another site of this org has that name")
+        }
+        SiteLifecycle::Deleting { purge_after, .. } => ServiceError::conflict(
+            ConflictCode::NameInDeletion,
+            format!(
+                "a deleted site keeps that name until {purge_after}: restore it, or delete it with grace=0"
+            ),
+        ),
+    }
+}
+
+fn new_spec(at: &Place, new: &NewSite, settings: &Settings) -> SiteSpec {
+    let NewSite {
+        name,
+        title,
+        admin_username,
+        admin_email,
+        admin_password: _,
+        code,
+        code_credential: _,
+        num_instances,
+        database,
+        features,
+        domains,
+        labels,
+        deletion_protection,
+    } = new.clone();
+    SiteSpec {
+        title: title.unwrap_or_else(|| name.to_string()),
+        admin: Admin {
+            username: admin_username.unwrap_or_else(Username::admin),
+            email: admin_email.unwrap_or_else(|| at.customer.email.clone()),
+            password_version: 1,
+        },
+        code,
+        num_instances: num_instances.unwrap_or(1),
+        database: database.unwrap_or(settings.default_database),
+        features,
+        domains,
+        labels,
+        deletion_protection,
+    }
+}
+
+fn creation(at: &Place, site: &Site, who: Who, settings: &Settings, now: Timestamp) -> Change {
+    let usage = spec::usage(site, settings);
+    let detail = json!({ "name": site.name, "generation": site.generation });
+    at.ensure(now)
+        .expect(Expect::CustomerActive(site.cid.clone()))
+        .expect(Expect::QuotaAllows { org: site.org, space: site.space, site: None, usage })
+        .write(Write::InsertSite(site.clone(), usage))
+        .event(of_site(site, who, EventKind::SiteCreated, detail))
+}
+
+#[cfg(test)]
+mod tests;

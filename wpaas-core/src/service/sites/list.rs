@@ -1,0 +1,68 @@
+use jiff::Timestamp;
+
+use super::{SiteFilter, SitePath, SitePlace, SiteView};
+use crate::access::{Action, Actor};
+use crate::id::SiteId;
+use crate::service::place::Place;
+use crate::service::{Listed, Noun, Page, Service, ServiceError};
+use crate::store::StoredSite;
+
+/// Sites read at a time while looking for those that pass a filter.
+const PIECE: usize = 200;
+
+impl Service {
+    /// One site.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, `Forbidden`.
+    pub async fn site(&self, actor: &Actor, path: &SitePath) -> Result<SiteView, ServiceError> {
+        let (at, stored) = self.find(actor, Action::SiteRead, path).await?;
+        self.view(&at, stored)
+    }
+
+    /// The sites of a space that pass the filter, in the order of their ids.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, `Forbidden`.
+    pub async fn sites(
+        &self,
+        actor: &Actor,
+        place: &SitePlace,
+        filter: &SiteFilter,
+        page: Page<SiteId>,
+    ) -> Result<Listed<SiteView, SiteId>, ServiceError> {
+        let at = self.place(actor, Action::SiteRead, place, Timestamp::UNIX_EPOCH).await?;
+        let limit = page.limit.max(1);
+        let mut found = Vec::new();
+        let mut piece = Page { after: page.after, limit: PIECE };
+        loop {
+            let sites = self.store().sites_in_space(at.space.get().id, &piece).await?;
+            let is_last = sites.len() < PIECE;
+            piece.after = sites.last().map(|stored| stored.site.id);
+            for stored in sites {
+                let view = self.view(&at, stored)?;
+                if filter.matches(&view) {
+                    found.push(view);
+                }
+            }
+            if is_last || found.len() > limit {
+                return Ok(Listed::cut(found, limit, |view| view.site.id));
+            }
+        }
+    }
+
+    /// The site that the path names, if the actor may do this to it.
+    pub(super) async fn find(
+        &self,
+        actor: &Actor,
+        action: Action,
+        path: &SitePath,
+    ) -> Result<(Place, StoredSite), ServiceError> {
+        let at = self.place(actor, action, &path.place, Timestamp::UNIX_EPOCH).await?;
+        let found = self.store().site_by_name(at.org.get().id, &path.name).await?;
+        let found = found.filter(|stored| stored.site.space == at.space.get().id);
+        Ok((at, found.ok_or(ServiceError::not_found(Noun::Site))?))
+    }
+}

@@ -1,0 +1,102 @@
+//! What a site's spec may be: pure checks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::converge::Part;
+use crate::name::{Hostname, Slug};
+use crate::quota::Usage;
+use crate::service::{ServiceError, Settings};
+use crate::site::{Site, SiteLifecycle, SiteSpec, platform_name};
+
+/// Half of the slots are kept free, so that every node can be replaced before the old one goes.
+const MOST_INSTANCES: u16 = Part::WORDPRESS_SLOTS as u16 / 2;
+const MOST_DOMAINS: usize = 50;
+const MOST_LABELS: usize = 64;
+const LONGEST_TITLE: usize = 200;
+const LONGEST_LABEL: usize = 63;
+
+/// Whether the spec can be kept as it is.
+pub(super) fn check(spec: &SiteSpec, settings: &Settings) -> Result<(), ServiceError> {
+    let most = settings.max_instances.min(MOST_INSTANCES);
+    if spec.num_instances > most {
+        return Err(ServiceError::invalid("num_instances", format!("must be from 0 to {most}")));
+    }
+    check_title(&spec.title)?;
+    check_domains(&spec.domains, &settings.platform_domain)?;
+    check_labels(&spec.labels)
+}
+
+fn check_title(title: &str) -> Result<(), ServiceError> {
+    let length = title.chars().count();
+    if title.trim().is_empty() || length > LONGEST_TITLE || title.contains(char::is_control) {
+        let why = format!("must have 1 to {LONGEST_TITLE} characters on one line");
+        return Err(ServiceError::invalid("title", why));
+    }
+    Ok(())
+}
+
+fn check_domains(domains: &[Hostname], platform: &Hostname) -> Result<(), ServiceError> {
+    let invalid = |why: String| Err(ServiceError::invalid("domains", why));
+    if domains.len() > MOST_DOMAINS {
+        return invalid(format!("must be {MOST_DOMAINS} or fewer"));
+    }
+    if domains.iter().collect::<BTreeSet<_>>().len() < domains.len() {
+        return invalid("names a domain twice".to_owned());
+    }
+    let of_platform = |domain: &&Hostname| {
+        domain
+            .as_str()
+            .strip_suffix(platform.as_str())
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    };
+    match domains.iter().find(of_platform) {
+        Some(domain) => invalid(format!("{domain} belongs to the platform, which gives its names itself")),
+        None => Ok(()),
+    }
+}
+
+fn check_labels(labels: &BTreeMap<String, String>) -> Result<(), ServiceError> {
+    let fit =
+        |text: &str| text.len() <= LONGEST_LABEL && !text.contains(|c: char| c.is_control() || c == ',');
+    let fine =
+        |(key, value): (&String, &String)| !key.is_empty() && !key.contains('=') && fit(key) && fit(value);
+    if labels.len() > MOST_LABELS || !labels.iter().all(fine) {
+        let why = format!(
+            "must be {MOST_LABELS} or fewer, keys and values of at most {LONGEST_LABEL} bytes without commas, \
+             keys without ="
+        );
+        return Err(ServiceError::invalid("labels", why));
+    }
+    Ok(())
+}
+
+/// The site's name under the platform's domain.
+pub(super) fn platform(
+    name: &Slug,
+    cid: &crate::name::Cid,
+    org: &Slug,
+    settings: &Settings,
+) -> Result<Hostname, ServiceError> {
+    platform_name(name, cid, org, &settings.platform_domain).ok_or_else(|| {
+        ServiceError::invalid(
+            "name",
+            "with its org and the platform's domain it is too long for DNS: shorten it",
+        )
+    })
+}
+
+/// What a site uses of the quotas. One that is deleted keeps its volumes only, as long as its grace lasts.
+pub(in crate::service) fn usage(site: &Site, settings: &Settings) -> Usage {
+    let SiteSpec { num_instances, database, .. } = &site.spec;
+    let nodes = u32::from(database.nodes());
+    let storage_gib = settings.volumes.database_gib * nodes + settings.volumes.uploads_gib;
+    match site.lifecycle {
+        SiteLifecycle::Live => Usage {
+            sites: 1,
+            wordpress_instances: u32::from(*num_instances),
+            database_instances: nodes,
+            storage_gib,
+        },
+        SiteLifecycle::Deleting { .. } => Usage { storage_gib, ..Usage::default() },
+    }
+}

@@ -1,0 +1,250 @@
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::{SitePath, SiteUpdate, SiteView, spec};
+use crate::access::{Action, Actor};
+use crate::code::{Code, GitCode, S3Code};
+use crate::secret::{Secret, SecretName};
+use crate::service::commit::{Rounds, of_site, who, writable};
+use crate::service::place::Place;
+use crate::service::{ConflictCode, IfMatch, Service, ServiceError, Settings};
+use crate::site::{Site, SiteLifecycle};
+use crate::store::{Change, EventKind, Expect, Mode, StoredSite, Write};
+
+impl Service {
+    /// Changes what is wanted of a site.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, `Forbidden`, `QuotaExceeded`, `CustomerSuspended`, `VersionMismatch`, `site_in_deletion`,
+    /// `Invalid`.
+    pub async fn update_site(
+        &self,
+        actor: &Actor,
+        path: &SitePath,
+        update: SiteUpdate,
+        if_match: IfMatch,
+        mode: Mode,
+        now: Timestamp,
+    ) -> Result<SiteView, ServiceError> {
+        self.find(actor, Action::SiteUpdate, path).await?;
+        let hash = match &update.admin_password {
+            Some(password) => Some(self.admin_hash(password).await?),
+            None => None,
+        };
+        let mut rounds = Rounds::default();
+        loop {
+            let (at, stored) = self.find(actor, Action::SiteUpdate, path).await?;
+            let decided = decide_update(&at, &stored.site, &update, if_match, self.settings())?;
+            let Some((site, changed)) = decided else { return self.view(&at, stored) };
+            let detail = json!({ "generation": site.generation, "changed": changed });
+            let event = of_site(&site, who(actor), EventKind::SiteUpdated, detail);
+            let mut change = rewrite(&site, self.settings(), now).event(event);
+            change.writes.extend(self.new_secrets(&site, &update, hash.as_ref())?);
+            change.mode = mode;
+            if self.commit(change, &mut rounds).await? {
+                return self.view(&at, StoredSite { site, status: stored.status });
+            }
+        }
+    }
+
+    /// Fetches a site's code again, as when its branch has moved.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, `Forbidden`, `CustomerSuspended`, `site_in_deletion`, `Invalid` for a site without code.
+    pub async fn refetch_code(
+        &self,
+        actor: &Actor,
+        path: &SitePath,
+        now: Timestamp,
+    ) -> Result<SiteView, ServiceError> {
+        let mut rounds = Rounds::default();
+        loop {
+            let (at, stored) = self.find(actor, Action::SiteUpdate, path).await?;
+            changeable(&at, &stored.site)?;
+            if stored.site.spec.code.is_none() {
+                return Err(ServiceError::invalid("code", "the site has none, so there is nothing to fetch"));
+            }
+            let mut site = next(&stored.site);
+            site.code.wanted = site.generation;
+            site.code.failure = None;
+            let detail = json!({ "generation": site.generation, "changed": ["code"] });
+            let event = of_site(&site, who(actor), EventKind::SiteUpdated, detail);
+            if self.commit(rewrite(&site, self.settings(), now).event(event), &mut rounds).await? {
+                return self.view(&at, StoredSite { site, status: stored.status });
+            }
+        }
+    }
+
+    fn new_secrets(
+        &self,
+        site: &Site,
+        update: &SiteUpdate,
+        admin_hash: Option<&Secret>,
+    ) -> Result<Vec<Write>, ServiceError> {
+        let mut writes = Vec::new();
+        if let Some(hash) = admin_hash {
+            let version = site.spec.admin.password_version;
+            writes.push(self.seal(site.id, SecretName::AdminHash, version, hash)?);
+        }
+        if let Some(Some(credential)) = &update.code_credential {
+            let version = site.code.credential_version;
+            writes.push(self.seal(site.id, SecretName::CodeCredential, version, credential)?);
+        }
+        Ok(writes)
+    }
+}
+
+/// Writes a site that was there, if its customer and the quotas allow it.
+pub(super) fn rewrite(site: &Site, settings: &Settings, now: Timestamp) -> Change {
+    let usage = spec::usage(site, settings);
+    Change::at(now)
+        .expect(Expect::CustomerActive(site.cid.clone()))
+        .expect(Expect::QuotaAllows { org: site.org, space: site.space, site: Some(site.id), usage })
+        .write(Write::UpdateSite(site.clone(), usage))
+}
+
+/// The same site, one generation on.
+pub(super) fn next(site: &Site) -> Site {
+    let mut next = site.clone();
+    next.generation += 1;
+    next.version += 1;
+    next
+}
+
+fn changeable(at: &Place, site: &Site) -> Result<(), ServiceError> {
+    writable(at.customer.lifecycle)?;
+    match site.lifecycle {
+        SiteLifecycle::Live => Ok(()),
+        SiteLifecycle::Deleting { .. } => Err(ServiceError::conflict(
+            ConflictCode::SiteInDeletion,
+            "the site is deleted: restore it before changing it",
+        )),
+    }
+}
+
+/// The site as it will be and the fields that differ; `None` when nothing does.
+fn decide_update(
+    at: &Place,
+    site: &Site,
+    update: &SiteUpdate,
+    if_match: IfMatch,
+    settings: &Settings,
+) -> Result<Option<(Site, Vec<&'static str>)>, ServiceError> {
+    if_match.check(site.generation)?;
+    changeable(at, site)?;
+    let mut new = next(site);
+    let changed = apply(&mut new, update)?;
+    if changed.is_empty() {
+        return Ok(None);
+    }
+    spec::check(&new.spec, settings)?;
+    Ok(Some((new, changed)))
+}
+
+fn apply(site: &mut Site, update: &SiteUpdate) -> Result<Vec<&'static str>, ServiceError> {
+    let mut changed = Vec::new();
+    let SiteUpdate {
+        title,
+        admin_password,
+        code,
+        code_credential,
+        num_instances,
+        database,
+        features,
+        domains,
+        labels,
+        deletion_protection,
+    } = update;
+    let spec = &mut site.spec;
+    set(&mut spec.title, title.as_ref(), "title", &mut changed);
+    set(&mut spec.num_instances, num_instances.as_ref(), "num_instances", &mut changed);
+    set(&mut spec.database, database.as_ref(), "database", &mut changed);
+    set(&mut spec.features, features.as_ref(), "features", &mut changed);
+    set(&mut spec.domains, domains.as_ref(), "domains", &mut changed);
+    set(&mut spec.labels, labels.as_ref(), "labels", &mut changed);
+    let protection = deletion_protection.as_ref();
+    set(&mut spec.deletion_protection, protection, "deletion_protection", &mut changed);
+    if admin_password.is_some() {
+        spec.admin.password_version += 1;
+        changed.push("admin_password");
+    }
+    if apply_code(site, code.as_ref(), code_credential.as_ref())? {
+        changed.push("code");
+    }
+    Ok(changed)
+}
+
+fn set<T: PartialEq + Clone>(
+    field: &mut T,
+    to: Option<&T>,
+    name: &'static str,
+    changed: &mut Vec<&'static str>,
+) {
+    if let Some(to) = to
+        && field != to
+    {
+        field.clone_from(to);
+        changed.push(name);
+    }
+}
+
+/// Whether the code is to be fetched anew, or goes.
+fn apply_code(
+    site: &mut Site,
+    code: Option<&Option<Code>>,
+    credential: Option<&Option<Secret>>,
+) -> Result<bool, ServiceError> {
+    let before = site.spec.code.clone();
+    if let Some(code) = code {
+        site.spec.code.clone_from(code);
+    }
+    let after = site.spec.code.as_ref();
+    if matches!(credential, Some(Some(_))) && after.is_none() {
+        return Err(ServiceError::invalid("code.credential", "is of no use without code"));
+    }
+    let state = &mut site.code;
+    let had_credential = state.has_credential;
+    match credential {
+        Some(Some(_)) => {
+            state.has_credential = true;
+            state.credential_version += 1;
+        }
+        Some(None) => state.has_credential = false,
+        // A credential is for the place it was given for: whoever may change the code may not read it, and
+        // must not be able to have it sent elsewhere.
+        None => state.has_credential &= same_place(before.as_ref(), after),
+    }
+    let credential_changed = matches!(credential, Some(Some(_))) || state.has_credential != had_credential;
+    if before.as_ref() == after && !credential_changed {
+        return Ok(false);
+    }
+    state.failure = None;
+    if after.is_some() {
+        state.wanted = site.generation;
+        state.keeps_stock |= before.is_none();
+    } else {
+        state.keeps_stock = false;
+        site.release = None;
+    }
+    Ok(true)
+}
+
+/// Whether both are fetched from the same place, whatever the branch or the folder.
+fn same_place(a: Option<&Code>, b: Option<&Code>) -> bool {
+    match (a, b) {
+        (Some(Code::Git(a)), Some(Code::Git(b))) => {
+            let GitCode { url, reference: _, path: _ } = a;
+            *url == b.url
+        }
+        (Some(Code::S3(a)), Some(Code::S3(b))) => {
+            let S3Code { bucket, key: _, endpoint, region } = a;
+            (bucket, endpoint, region) == (&b.bucket, &b.endpoint, &b.region)
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

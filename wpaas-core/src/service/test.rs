@@ -1,0 +1,77 @@
+//! What the services' unit tests share.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::access::Actor;
+use crate::account::{Customer, CustomerPlan, Lifecycle, Payment};
+use crate::defaults;
+use crate::id::SiteId;
+use crate::name::{Cid, Username};
+use crate::service::Settings;
+use crate::site::{Admin, CodeState, DatabaseSize, Features, Site, SiteLifecycle, SiteSpec};
+
+pub(super) const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
+
+pub(super) fn parse<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
+    text.parse().unwrap()
+}
+
+pub(super) fn cid() -> Cid {
+    parse("acm")
+}
+
+pub(super) fn settings() -> Settings {
+    Settings::new(parse("wpaas.localhost"))
+}
+
+pub(super) fn customer(lifecycle: Lifecycle) -> Customer {
+    Customer {
+        cid: cid(),
+        name: "Acme".to_owned(),
+        email: parse("owner@acme.example"),
+        username: parse("acme"),
+        plan: CustomerPlan::Free,
+        lifecycle,
+        payment: Payment::default(),
+        created_at: NOW,
+        version: 1,
+    }
+}
+
+pub(super) fn site() -> Site {
+    let org = defaults::org_id(&cid());
+    Site {
+        id: SiteId::new(),
+        cid: cid(),
+        org,
+        space: defaults::space_id(org),
+        name: parse("blog"),
+        generation: 1,
+        spec: SiteSpec {
+            title: "Blog".to_owned(),
+            admin: Admin {
+                username: Username::admin(),
+                email: parse("owner@acme.example"),
+                password_version: 1,
+            },
+            code: None,
+            num_instances: 2,
+            database: DatabaseSize::Three,
+            features: Features::default(),
+            domains: Vec::new(),
+            labels: BTreeMap::new(),
+            deletion_protection: false,
+        },
+        lifecycle: SiteLifecycle::Live,
+        release: None,
+        code: CodeState::default(),
+        created_at: NOW,
+        version: 1,
+    }
+}
+
+pub(super) fn operator() -> Actor {
+    Actor::Operator
+}
