@@ -14,11 +14,11 @@ use tokio::task::{self, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use wpaas_core::code::CodeError;
 use wpaas_core::code::fetch::{MadeRelease, ReleaseMaker};
-use wpaas_core::converge::{Retries, WorkQueue};
+use wpaas_core::converge::WorkQueue;
 use wpaas_core::id::SiteId;
 use wpaas_core::secret::{SecretError, Secrets};
 use wpaas_core::service::{Service, ServiceError, WantedCode};
-use wpaas_core::site::{Generation, Release};
+use wpaas_core::site::{CodeFailure, Generation, Release};
 use wpaas_core::store::Committed;
 
 use crate::problem::chain;
@@ -30,8 +30,9 @@ pub struct ReleaseWorker {
     running: JoinSet<Done>,
     /// Sites that are being worked on, by their tasks.
     busy: HashMap<task::Id, SiteId>,
-    retries: Retries,
-    /// When what failed is to be tried again.
+    /// How often in a row the code of a generation failed in a way that may pass.
+    failures: HashMap<SiteId, (Generation, u32)>,
+    /// When what failed is due again.
     again: WorkQueue,
 }
 
@@ -47,15 +48,8 @@ struct Shared {
 struct Done {
     site: SiteId,
     generation: Generation,
-    end: End,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum End {
-    /// A release, or a refusal that stays until the code is changed.
-    Settled,
-    /// It may work later.
-    Later,
+    /// When it is due again; `None` for a release, and for a refusal that stays until the code is changed.
+    again: Option<Duration>,
 }
 
 /// Why an attempt came to no release.
@@ -81,7 +75,7 @@ impl ReleaseWorker {
             shared: Arc::new(Shared { service, secrets, maker }),
             running: JoinSet::new(),
             busy: HashMap::new(),
-            retries: Retries::default(),
+            failures: HashMap::new(),
             again: WorkQueue::default(),
         }
     }
@@ -97,7 +91,7 @@ impl ReleaseWorker {
                 () = &mut stop => return,
                 Some(done) = self.running.join_next_with_id() => self.ended(done, Instant::now()),
                 () = wanted(&mut feed) => {}
-                () = sleep_until(due) => self.revive(Instant::now()).await,
+                () = sleep_until(due) => while self.again.pop(Instant::now()).is_some() {},
             }
             sweep = Instant::now() + Self::SWEEP;
             if let Err(error) = self.start_more().await {
@@ -110,28 +104,37 @@ impl ReleaseWorker {
     async fn start_more(&mut self) -> Result<(), ServiceError> {
         let mut after = None;
         while self.running.len() < Self::AT_ONCE {
-            let page = self.shared.service.wanted_code(after, Self::PAGE).await?;
+            let page = self.shared.service.wanted_code(after, Self::PAGE, Timestamp::now()).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.site);
             for wanted in page {
                 let busy = self.busy.values().any(|site| *site == wanted.site);
                 if self.running.len() < Self::AT_ONCE && !busy {
-                    let site = wanted.site;
-                    let task = self.running.spawn(attempt(self.shared.clone(), wanted));
-                    self.busy.insert(task.id(), site);
+                    self.begin(wanted);
                 }
             }
         }
         Ok(())
     }
 
+    fn begin(&mut self, wanted: WantedCode) {
+        let site = wanted.site;
+        let failures = match self.failures.get(&site) {
+            Some((generation, failures)) if *generation == wanted.generation => *failures,
+            Some(_) | None => 0,
+        };
+        let task = self.running.spawn(attempt(self.shared.clone(), wanted, pause(failures)));
+        self.busy.insert(task.id(), site);
+    }
+
     fn ended(&mut self, done: Result<(task::Id, Done), task::JoinError>, now: Instant) {
         match done {
-            Ok((task, Done { site, generation, end })) => {
+            Ok((task, Done { site, generation, again })) => {
                 self.busy.remove(&task);
-                match end {
-                    End::Settled => self.retries.succeeded(site),
-                    End::Later => self.again.push(site, self.retries.failed(site, generation, now)),
+                let before = self.failures.remove(&site).filter(|(failed, _)| *failed == generation);
+                if let Some(pause) = again {
+                    self.failures.insert(site, (generation, before.map_or(1, |(_, failures)| failures + 1)));
+                    self.again.push(site, now + pause);
                 }
             }
             Err(error) => {
@@ -140,20 +143,12 @@ impl ReleaseWorker {
             }
         }
     }
+}
 
-    /// What failed before, and is due, is wanted again.
-    async fn revive(&mut self, now: Instant) {
-        while let Some(site) = self.again.pop(now) {
-            match self.shared.service.retry_code(site, Timestamp::now()).await {
-                // It may be gone meanwhile.
-                Ok(()) | Err(ServiceError::NotFound { .. }) => {}
-                Err(error) => {
-                    tracing::warn!(%site, error = chain(&error), "code can't be marked for another try");
-                    self.again.push(site, now + Self::SWEEP);
-                }
-            }
-        }
-    }
+/// From the first failure to the next try: twice as long each time, up to a quarter of an hour.
+fn pause(failures: u32) -> Duration {
+    let (first, longest) = (Duration::from_secs(5), Duration::from_secs(900));
+    first.saturating_mul(1 << failures.min(10)).min(longest)
 }
 
 /// Waits until something else is wanted of a site.
@@ -167,26 +162,33 @@ async fn wanted(feed: &mut broadcast::Receiver<Committed>) {
     }
 }
 
-async fn attempt(shared: Arc<Shared>, wanted: WantedCode) -> Done {
+async fn attempt(shared: Arc<Shared>, wanted: WantedCode, pause: Duration) -> Done {
     let WantedCode { site, generation, .. } = wanted;
     let made = shared.make(&wanted).await;
-    let end = match &made {
-        Ok(_) | Err(Failure::Code(CodeError::Refused(_))) => End::Settled,
-        Err(_) => End::Later,
-    };
     match &made {
         Ok(release) => tracing::info!(%site, digest = %release.digest, "a release is ready"),
         Err(error) => tracing::warn!(%site, error = chain(error), "code did not become a release"),
     }
     let now = Timestamp::now();
-    let result = made.map(|made| release(made, generation, now)).map_err(|failure| told(&failure));
+    let again = match &made {
+        Ok(_) | Err(Failure::Code(CodeError::Refused(_))) => None,
+        Err(_) => Some(pause),
+    };
+    let result = match made {
+        Ok(made) => Ok(release(made, generation, now)),
+        Err(failure) => Err(CodeFailure { message: told(&failure), at: now, retry_at: at(now, again) }),
+    };
     match shared.service.record_release(site, generation, result, now).await {
-        Ok(()) | Err(ServiceError::NotFound { .. }) => Done { site, generation, end },
+        Ok(()) => Done { site, generation, again },
         Err(error) => {
             tracing::error!(%site, error = chain(&error), "a release can't be recorded");
-            Done { site, generation, end: End::Later }
+            Done { site, generation, again: Some(pause) }
         }
     }
+}
+
+fn at(now: Timestamp, pause: Option<Duration>) -> Option<Timestamp> {
+    pause.map(|pause| now.checked_add(pause).unwrap_or(Timestamp::MAX))
 }
 
 impl Shared {
@@ -211,5 +213,16 @@ fn told(failure: &Failure) -> String {
         Failure::Code(_) | Failure::Secret(_) => {
             "the platform could not fetch the code; its operator finds the reason in the log".to_owned()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_end_growing() {
+        let seconds: Vec<_> = [0, 1, 2, 8, 40].map(|failures| pause(failures).as_secs()).into();
+        assert_eq!(seconds, [5, 10, 20, 900, 900]);
     }
 }

@@ -95,6 +95,7 @@ fn site_routes_at(all: &str, one: &str) -> Router<AppState> {
         .route(all, post(sites::create).get(sites::list))
         .route(&format!("{one}/{{name}}"), site)
         .route(&format!("{one}/{{name}}/restore"), post(sites::restore))
+        .route(&format!("{one}/{{name}}/refetch"), post(sites::refetch))
 }
 
 /// What every listener does around its routes; the last is the outermost.

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use wpaas_core::account::{Lifecycle, Version};
+use wpaas_core::account::Version;
 use wpaas_core::id::{OrgId, SiteId, SpaceId};
 use wpaas_core::name::{Cid, Email, Hostname, Slug, Username};
-use wpaas_core::service::{SitePhase, SiteView};
+use wpaas_core::service::SiteView;
 use wpaas_core::site::{
-    Admin, CodeFailure, CodeState, ConditionKind, Features, Generation, Release, Site, SiteLifecycle,
-    SiteNames, SiteSpec, Truth,
+    Admin, CodeFailure, CodeState, Features, Generation, Release, Site, SiteLifecycle, SiteNames, SiteSpec,
 };
 use wpaas_core::store::StoredStatus;
 
@@ -42,6 +41,8 @@ pub struct SiteDto {
     spec: SpecView,
     lifecycle: SiteLifecycle,
     release: Option<Release>,
+    /// Whether the code comes with a credential, which is never shown.
+    has_code_credential: bool,
     /// Why the wanted code is not a release, when it was last tried.
     code_failure: Option<CodeFailure>,
     names: NamesView,
@@ -108,7 +109,7 @@ struct NamesView {
 impl SiteDto {
     /// As the service shows it. `simulated` says that nothing real runs.
     pub fn new(view: SiteView, simulated: bool) -> Self {
-        let phase = phase(&view);
+        let phase = view.phase();
         let SiteView { site, org_name, space_name, names, customer: _, status } = view;
         let Site {
             id,
@@ -124,7 +125,7 @@ impl SiteDto {
             created_at,
             version,
         } = site;
-        let CodeState { wanted: _, credential_version: _, keeps_stock: _, failure } = code;
+        let CodeState { wanted: _, credential_version: _, keeps_stock: _, has_credential, failure } = code;
         let SiteNames { platform, domains } = names;
         let actual = status.as_ref().map(actual);
         Self {
@@ -141,6 +142,7 @@ impl SiteDto {
             org: org_name,
             space_id: space,
             space: space_name,
+            has_code_credential: has_credential,
             code_failure: failure,
             id,
             cid,
@@ -203,34 +205,5 @@ impl From<SiteSpec> for SpecView {
             labels,
             deletion_protection,
         }
-    }
-}
-
-fn phase(view: &SiteView) -> SitePhase {
-    let truth =
-        |kind| view.status.as_ref().and_then(|stored| stored.status.condition(kind)).map(|c| c.status);
-    match (view.site.lifecycle, view.customer, truth(ConditionKind::Ready)) {
-        (SiteLifecycle::Deleting { .. }, ..) => SitePhase::Deleting,
-        (_, Lifecycle::Active, None | Some(Truth::Unknown)) => SitePhase::Unknown,
-        (_, Lifecycle::Active, Some(Truth::True)) => SitePhase::Ready,
-        (_, Lifecycle::Active, Some(Truth::False))
-            if truth(ConditionKind::Progressing) == Some(Truth::True) =>
-        {
-            SitePhase::Progressing
-        }
-        (_, Lifecycle::Active, Some(Truth::False)) => SitePhase::Degraded,
-        _ => SitePhase::Suspended,
-    }
-}
-
-/// The word for a phase.
-pub const fn phase_word(phase: SitePhase) -> &'static str {
-    match phase {
-        SitePhase::Progressing => "progressing",
-        SitePhase::Ready => "ready",
-        SitePhase::Degraded => "degraded",
-        SitePhase::Suspended => "suspended",
-        SitePhase::Deleting => "deleting",
-        _ => "unknown",
     }
 }

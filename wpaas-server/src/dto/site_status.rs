@@ -8,8 +8,6 @@ use wpaas_core::service::SitePhase;
 use wpaas_core::site::{Condition, ConditionKind, Generation, PartStatus, SiteAddress, SiteStatus, Truth};
 use wpaas_core::store::StoredStatus;
 
-use super::site::phase_word;
-
 /// What was found of a site, as last seen.
 #[derive(Debug, Serialize)]
 pub struct StatusView {
@@ -54,7 +52,7 @@ struct ConditionView {
 impl StatusView {
     /// As the store keeps it; `None` is not seen yet.
     pub fn new(phase: SitePhase, stored: Option<StoredStatus>) -> Self {
-        Self { phase: phase_word(phase), found: stored.map(Into::into) }
+        Self { phase: phase.as_str(), found: stored.map(Into::into) }
     }
 }
 

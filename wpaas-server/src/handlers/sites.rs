@@ -182,3 +182,15 @@ pub async fn restore(
     let view = state.service.restore_site(&caller.0, &path, mode, Timestamp::now()).await?;
     Ok(written(&state, view, mode).await)
 }
+
+/// Fetches a site's code again, as when its branch has moved.
+pub async fn refetch(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(which): Path<Which>,
+    Query(query): Query<ReadQuery>,
+) -> Result<Response, Problem> {
+    let path = which.resolve(query.org)?;
+    let view = state.service.refetch_code(&caller.0, &path, Timestamp::now()).await?;
+    Ok(written(&state, view, Mode::Commit).await)
+}

@@ -1,4 +1,5 @@
-//! The API over real HTTP: a server in this process on ports of its own, SQLite, and a backend that runs nothing.
+//! The API over real HTTP: a server in this process on ports of its own, with its store in a file, over a backend
+//! that runs nothing.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod auth;
