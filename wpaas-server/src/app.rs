@@ -91,7 +91,7 @@ impl Server {
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
         let settings = Arc::new(settings);
         let (state, tasks) = open(&settings).await?;
-        let stop_listening = CancellationToken::new();
+        let stop_listening = state.stopping.clone();
         let api = listen(settings.listen, router::api(state.clone()), &stop_listening).await?;
         let reports = listen(settings.report_listen, router::reports(state), &stop_listening).await?;
         tracing::info!(api = %api.address(), reports = %reports.address(), "ready for requests");
@@ -153,6 +153,7 @@ async fn open(settings: &Arc<Settings>) -> Result<(AppState, Tasks), StartError>
         operator,
         metrics,
         watch,
+        stopping: CancellationToken::new(),
         simulated,
     };
     Ok((state, tasks))

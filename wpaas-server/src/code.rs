@@ -13,6 +13,7 @@ use wpaas_core::service::Service;
 use crate::StartError;
 use crate::config::{CodeSettings, Settings};
 use crate::releases::ReleaseWorker;
+use crate::storage::private_folder;
 use crate::tasks::Tasks;
 
 /// What the operator allows.
@@ -53,7 +54,8 @@ pub fn start_worker(
     tasks: &mut Tasks,
 ) -> Result<(), StartError> {
     let maker = maker(settings, policy, releases);
-    maker.sweep().map_err(|source| StartError::File { path: maker.temp_root.clone(), source })?;
+    let swept = private_folder(&maker.temp_root).and_then(|()| maker.sweep());
+    swept.map_err(|source| StartError::File { path: maker.temp_root.clone(), source })?;
     let worker = ReleaseWorker::new(service.clone(), Arc::new(service.secrets()), maker);
     let stopping = tasks.stopping();
     tasks.spawn("release worker", worker.run(stopping.cancelled_owned()));

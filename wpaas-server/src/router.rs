@@ -8,7 +8,7 @@ use axum::response::Response;
 use axum::routing::{delete, get, post, put};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::handlers::{customers, health, keys, orgs, reports, sites, spaces, users};
+use crate::handlers::{customers, events, health, keys, orgs, reports, sites, spaces, users};
 use crate::limits::{self, Limits};
 use crate::problem::Problem;
 use crate::state::AppState;
@@ -24,6 +24,7 @@ pub fn api(state: AppState) -> Router {
         .merge(space_routes())
         .merge(user_routes())
         .merge(site_routes())
+        .route("/events", get(events::list))
         .layer(from_fn_with_state(state.clone(), idempotency::layer))
         .layer(from_fn_with_state(state.clone(), auth::layer))
         .layer(from_fn_with_state(limits, limits::layer))

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
 use wpaas_core::code::reference::CodePolicy;
 use wpaas_core::converge::ConvergerHandle;
 use wpaas_core::service::{Registration, Service};
@@ -21,6 +22,8 @@ pub struct AppState {
     pub operator: OperatorToken,
     pub metrics: Metrics,
     pub watch: Watch,
+    /// The server is to stop: streams end.
+    pub stopping: CancellationToken,
     /// Nothing real runs, and every answer says so.
     pub simulated: bool,
 }

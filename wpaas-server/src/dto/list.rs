@@ -49,6 +49,19 @@ const LARGEST_PAGE: u16 = 500;
 #[derive(Debug, Clone, Copy)]
 pub struct Limit(u16);
 
+impl Limit {
+    /// As the services take it.
+    pub fn get(self) -> usize {
+        self.0.into()
+    }
+}
+
+impl Default for Limit {
+    fn default() -> Self {
+        Self(PAGE)
+    }
+}
+
 impl<'de> Deserialize<'de> for Limit {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let limit = u16::deserialize(deserializer)?;
@@ -61,6 +74,5 @@ impl<'de> Deserialize<'de> for Limit {
 
 /// The page that a query asks for.
 pub fn page<K>(cursor: Option<Cursor<K>>, limit: Option<Limit>) -> Page<K> {
-    let Limit(limit) = limit.unwrap_or(Limit(PAGE));
-    Page { after: cursor.map(|Cursor(key)| key), limit: limit.into() }
+    Page { after: cursor.map(|Cursor(key)| key), limit: limit.unwrap_or_default().get() }
 }

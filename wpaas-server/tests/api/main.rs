@@ -5,6 +5,7 @@
 mod auth;
 mod canary;
 mod customers;
+mod events;
 mod harness;
 mod idempotency;
 mod orgs;
