@@ -33,6 +33,7 @@ pub enum Action {
     CustomerList,
     CustomerRead,
     CustomerUpdate,
+    CustomerBilling,
     CustomerSuspend,
     CustomerDelete,
     OrgCreate,
@@ -46,6 +47,7 @@ pub enum Action {
     UserCreate,
     UserRead,
     UserUpdate,
+    ProfileUpdate,
     UserDelete,
     KeyManage,
     SiteCreate,
@@ -58,11 +60,12 @@ pub enum Action {
 
 impl Action {
     /// Every action, in the order of the table.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::CustomerRegister,
         Self::CustomerList,
         Self::CustomerRead,
         Self::CustomerUpdate,
+        Self::CustomerBilling,
         Self::CustomerSuspend,
         Self::CustomerDelete,
         Self::OrgCreate,
@@ -76,6 +79,7 @@ impl Action {
         Self::UserCreate,
         Self::UserRead,
         Self::UserUpdate,
+        Self::ProfileUpdate,
         Self::UserDelete,
         Self::KeyManage,
         Self::SiteCreate,
@@ -133,12 +137,14 @@ fn customer(own: &Cid, action: Action, scope: Scope<'_>) -> Access {
         return Access::Hidden;
     }
     match action {
-        A::CustomerRegister | A::CustomerList | A::CustomerSuspend => Access::Forbidden,
+        A::CustomerRegister | A::CustomerList | A::CustomerBilling | A::CustomerSuspend => Access::Forbidden,
         A::SiteCreate | A::SiteUpdate | A::SiteDelete => Access::Forbidden,
         A::CustomerRead | A::CustomerUpdate | A::CustomerDelete => Access::Allowed,
         A::OrgCreate | A::OrgRead | A::OrgUpdate | A::OrgDelete => Access::Allowed,
         A::SpaceCreate | A::SpaceRead | A::SpaceUpdate | A::SpaceDelete => Access::Allowed,
-        A::UserCreate | A::UserRead | A::UserUpdate | A::UserDelete | A::KeyManage => Access::Allowed,
+        A::UserCreate | A::UserRead | A::UserUpdate | A::ProfileUpdate | A::UserDelete | A::KeyManage => {
+            Access::Allowed
+        }
         A::SiteRead | A::UsageRead | A::EventRead => Access::Allowed,
     }
 }
@@ -148,7 +154,7 @@ fn user(own: &Cid, id: UserId, roles: &[RoleGrant], action: Action, scope: Scope
         Scope::System => Access::Forbidden,
         Scope::Customer(cid) if cid == own => allow_if(action == Action::CustomerRead),
         Scope::User(cid, user) if cid == own && user == id => {
-            allow_if(matches!(action, Action::UserRead | Action::KeyManage))
+            allow_if(matches!(action, Action::UserRead | Action::ProfileUpdate | Action::KeyManage))
         }
         Scope::Org(cid, org) if cid == own => in_org(roles, action, org),
         Scope::Space(cid, org, space) if cid == own => in_space(roles, action, org, space),

@@ -56,6 +56,8 @@ pub enum Lifecycle {
     ToBeRemoved {
         /// The end of the grace period.
         purge_after: Timestamp,
+        /// Whether it was suspended before, and is again when this is cancelled.
+        was_suspended: bool,
     },
     /// Nothing is left but this record and the cid's reservation.
     Purged,

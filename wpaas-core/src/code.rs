@@ -79,9 +79,10 @@ impl Digest {
 
     /// The first bytes, for names.
     #[must_use]
-    pub const fn prefix(&self) -> [u8; 6] {
-        let [a, b, c, d, e, f, ..] = self.0;
-        [a, b, c, d, e, f]
+    pub fn prefix(&self) -> [u8; 6] {
+        let mut prefix = [0; 6];
+        prefix.copy_from_slice(&self.0[..6]);
+        prefix
     }
 }
 

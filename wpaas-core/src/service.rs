@@ -28,6 +28,7 @@ mod sites;
 mod spaces;
 #[cfg(test)]
 mod test;
+mod text;
 mod users;
 
 pub use customers::{CustomerUpdate, NewCustomer};

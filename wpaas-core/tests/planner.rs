@@ -271,7 +271,7 @@ fn act(site: &mut Harness, run: &mut wpaas_core::converge::RunIntent, doing: &Do
             return;
         }
         Doing::Wordpress(n) => run.wordpress = n,
-        Doing::Database(size) => run.database = size,
+        Doing::Database(nodes) => run.database = nodes,
         Doing::Release(None) => run.release = Some(ReleaseRef::Stock),
         Doing::Release(Some(n)) => {
             let digest = Digest::from_sha256([n; 32]);

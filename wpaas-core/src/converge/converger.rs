@@ -226,7 +226,7 @@ impl Converger {
         let now = Instant::now();
         let sweep = (!self.loads.sweeping).then(|| self.loads.next_sweep.unwrap_or(now));
         let fleet = (!self.sight.fleet).then(|| self.sight.next_fleet.unwrap_or(now));
-        [sweep, fleet, self.queue.next()].into_iter().flatten().min()
+        [sweep, fleet, self.queue.next_due()].into_iter().flatten().min()
     }
 
     fn due(&mut self, now: Instant) {

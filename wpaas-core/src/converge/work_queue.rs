@@ -38,7 +38,7 @@ impl WorkQueue {
     }
 
     /// When the next site is due.
-    pub fn next(&mut self) -> Option<Instant> {
+    pub fn next_due(&mut self) -> Option<Instant> {
         self.drop_stale();
         self.order.peek().map(|Reverse((at, _))| *at)
     }
@@ -117,13 +117,13 @@ mod tests {
         queue.push(b, start + Duration::from_secs(3));
         queue.push(a, start + Duration::from_secs(1));
         queue.push(a, start + Duration::from_secs(9));
-        assert_eq!(queue.next(), Some(start + Duration::from_secs(1)));
+        assert_eq!(queue.next_due(), Some(start + Duration::from_secs(1)));
         let later = start + Duration::from_secs(60);
         assert_eq!(
             [queue.pop(start), queue.pop(later), queue.pop(later), queue.pop(later)],
             [None, Some(a), Some(b), None]
         );
-        assert_eq!(queue.next(), None);
+        assert_eq!(queue.next_due(), None);
     }
 
     #[test]

@@ -87,11 +87,11 @@ pub struct WordpressSite {
 impl WordpressSite {
     /// Of this site, serving this release, calling itself by this URL.
     #[must_use]
-    pub fn new(site: SiteId, run: &RunIntent, release: ReleaseRef, url: String) -> Self {
+    pub fn new(site: SiteId, run: &RunIntent, release: ReleaseRef, url: &str) -> Self {
         let (name, layout, root, mounts) = served(release);
         let live = vec![
             secret("secrets/admin-hash", WWW_DATA, site, SecretName::AdminHash, run.admin_version),
-            text("wordpress.conf", wordpress_conf(run, &url, &name, layout)),
+            text("wordpress.conf", wordpress_conf(run, url, &name, layout)),
         ];
         let files = vec![
             secret("secrets/database-password", WWW_DATA, site, SecretName::DatabasePassword, 1),
@@ -101,7 +101,7 @@ impl WordpressSite {
         needs.extend(mounts.iter().map(|mount| mount.part));
         let mut mounts = mounts;
         mounts.push(mount(Part::UploadsVolume, &format!("{root}/wp-content/uploads"), false));
-        let mut spec = node(NodeRole::Wordpress, files, &[&url, &name], mounts, 512, true);
+        let mut spec = node(NodeRole::Wordpress, files, &[url, &name], mounts, 512, true);
         spec.files.extend(live.clone());
         Self { fingerprint: spec.fingerprint, needs, spec, live }
     }

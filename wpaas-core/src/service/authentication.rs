@@ -1,9 +1,16 @@
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Service, ServiceError};
 use crate::access::Actor;
+use crate::account::{Customer, Identity, Lifecycle};
+use crate::credential::{api_key_hash, api_key_id};
+use crate::id::UserId;
 use crate::name::{Cid, Username};
 use crate::secret::Secret;
+use crate::store::{Change, Write};
+
+/// How exactly the last use of a key is kept.
+const COARSE: SignedDuration = SignedDuration::from_mins(1);
 
 impl Service {
     /// Who this API key speaks for.
@@ -12,7 +19,15 @@ impl Service {
     ///
     /// `Unauthenticated`, whatever the reason.
     pub async fn authenticate_key(&self, key: &str, now: Timestamp) -> Result<Actor, ServiceError> {
-        todo!()
+        let id = api_key_id(key).ok_or(ServiceError::Unauthenticated)?;
+        let found = self.store().key(id).await?;
+        let found = found.filter(|found| found.hash == api_key_hash(key) && found.is_valid(now));
+        let found = found.ok_or(ServiceError::Unauthenticated)?;
+        let actor = self.actor(&found.identity).await?.ok_or(ServiceError::Unauthenticated)?;
+        if found.last_used_at.is_none_or(|last| now.duration_since(last) >= COARSE) {
+            self.store().commit(Change::at(now).write(Write::TouchKey(id, now))).await?;
+        }
+        Ok(actor)
     }
 
     /// Who signs in with this password: a user of the customer `cid`, or without `cid` a customer itself.
@@ -26,6 +41,54 @@ impl Service {
         username: &Username,
         password: &Secret,
     ) -> Result<Actor, ServiceError> {
-        todo!()
+        let identity = self.identity(cid, username).await?;
+        let hash = match &identity {
+            Some(identity) => self.store().password_hash(identity).await?,
+            None => None,
+        };
+        let fits = self.inner.passwords.verify(password, hash).await.map_err(ServiceError::Credential)?;
+        match identity {
+            Some(identity) if fits => self.actor(&identity).await?.ok_or(ServiceError::Unauthenticated),
+            _ => Err(ServiceError::Unauthenticated),
+        }
+    }
+
+    async fn identity(
+        &self,
+        cid: Option<&Cid>,
+        username: &Username,
+    ) -> Result<Option<Identity>, ServiceError> {
+        Ok(match cid {
+            None => self
+                .store()
+                .customer_by_username(username)
+                .await?
+                .map(|customer| Identity::Customer(customer.cid)),
+            Some(cid) => {
+                self.store().user_by_name(cid, username).await?.map(|user| Identity::User(user.cid, user.id))
+            }
+        })
+    }
+
+    /// The actor with its roles as they are now; `None` for one that may not sign in any more.
+    async fn actor(&self, identity: &Identity) -> Result<Option<Actor>, ServiceError> {
+        match identity {
+            Identity::Operator => Ok(Some(Actor::Operator)),
+            Identity::Customer(cid) => {
+                Ok(self.living(cid).await?.map(|customer| Actor::Customer(customer.cid)))
+            }
+            Identity::User(cid, id) => self.user_actor(cid, *id).await,
+        }
+    }
+
+    async fn user_actor(&self, cid: &Cid, id: UserId) -> Result<Option<Actor>, ServiceError> {
+        let user = self.store().user(id).await?.filter(|user| user.enabled && user.cid == *cid);
+        let (Some(user), Some(_)) = (user, self.living(cid).await?) else { return Ok(None) };
+        Ok(Some(Actor::User { cid: user.cid, id, roles: user.roles }))
+    }
+
+    async fn living(&self, cid: &Cid) -> Result<Option<Customer>, ServiceError> {
+        let found = self.store().customer(cid).await?;
+        Ok(found.filter(|customer| customer.lifecycle != Lifecycle::Purged))
     }
 }

@@ -133,7 +133,7 @@ fn context(principal: &str, key: &str) -> String {
 
 fn is_stale(found: &Idempotent, now: Timestamp) -> bool {
     let age = now.duration_since(found.begun_at);
-    age >= KEPT || (found.response.is_none() && age >= STALE)
+    age > KEPT || (found.response.is_none() && age > STALE)
 }
 
 fn reserve(reservation: &Reservation, now: Timestamp) -> Change {

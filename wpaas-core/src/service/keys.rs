@@ -1,10 +1,15 @@
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 
-use super::{Service, ServiceError};
-use crate::access::Actor;
+use super::commit::{Rounds, may, who, writable};
+use super::text::check_label;
+use super::{ConflictCode, Noun, Service, ServiceError, Settings};
+use crate::access::{Action, Actor, Scope};
 use crate::account::{ApiKey, Identity};
+use crate::credential::{api_key_hash, api_key_text};
 use crate::id::KeyId;
 use crate::secret::Secret;
+use crate::store::{Change, EventKind, Expect, NewEvent, Record, Subject, Who, Write};
 
 /// An API key to issue.
 #[derive(Debug, Clone)]
@@ -37,7 +42,17 @@ impl Service {
         new: NewKey,
         now: Timestamp,
     ) -> Result<IssuedKey, ServiceError> {
-        todo!()
+        may_manage(actor, owner)?;
+        self.check_owner(actor, owner).await?;
+        let issued = issue(owner.clone(), &new, self.settings(), now)?;
+        let change = issuing(&issued.key, who(actor), EventKind::KeyIssued, now);
+        let mut rounds = Rounds::default();
+        loop {
+            if self.commit(change.clone(), &mut rounds).await? {
+                return Ok(issued);
+            }
+            self.check_owner(actor, owner).await?;
+        }
     }
 
     /// The keys that speak for `owner`, also those that open nothing any more.
@@ -46,7 +61,8 @@ impl Service {
     ///
     /// `NotFound`, `Forbidden`.
     pub async fn keys(&self, actor: &Actor, owner: &Identity) -> Result<Vec<ApiKey>, ServiceError> {
-        todo!()
+        may_manage(actor, owner)?;
+        Ok(self.store().keys(owner).await?)
     }
 
     /// Issues a new key in the place of this one, which stays valid for the overlap.
@@ -60,7 +76,20 @@ impl Service {
         id: KeyId,
         now: Timestamp,
     ) -> Result<IssuedKey, ServiceError> {
-        todo!()
+        let mut old = self.managed_key(actor, id).await?;
+        self.check_owner(actor, &old.identity).await?;
+        if !old.is_valid(now) {
+            let message = "the key opens nothing any more, so it can't be renewed: issue a new one";
+            return Err(ServiceError::conflict(ConflictCode::WrongLifecycle, message));
+        }
+        let new = NewKey { label: old.label.clone(), lifetime: None };
+        let issued = issue(old.identity.clone(), &new, self.settings(), now)?;
+        let overlap = now.saturating_add(self.settings().key_overlap).unwrap_or(Timestamp::MAX);
+        old.expires_at = old.expires_at.min(overlap);
+        let mut change = issuing(&issued.key, who(actor), EventKind::KeyRenewed, now);
+        change.writes.push(Write::UpdateKey(old));
+        self.store().commit(change).await?;
+        Ok(issued)
     }
 
     /// Takes a key back: it opens nothing from now on. Doing so again changes nothing.
@@ -69,6 +98,92 @@ impl Service {
     ///
     /// `NotFound`, `Forbidden`.
     pub async fn revoke_key(&self, actor: &Actor, id: KeyId, now: Timestamp) -> Result<ApiKey, ServiceError> {
-        todo!()
+        let mut key = self.managed_key(actor, id).await?;
+        if !key.revoked {
+            key.revoked = true;
+            let event = of_key(&key, who(actor), EventKind::KeyRevoked);
+            let change = Change::at(now).write(Write::UpdateKey(key.clone())).event(event);
+            self.store().commit(change).await?;
+        }
+        Ok(key)
     }
+
+    /// The key, if the actor may manage it; another's is not there.
+    async fn managed_key(&self, actor: &Actor, id: KeyId) -> Result<ApiKey, ServiceError> {
+        let key = self.store().key(id).await?.ok_or(ServiceError::not_found(Noun::Key))?;
+        may_manage(actor, &key.identity).map_err(|_| ServiceError::not_found(Noun::Key))?;
+        Ok(key)
+    }
+
+    /// Whether the owner is there, and its customer may change anything.
+    async fn check_owner(&self, actor: &Actor, owner: &Identity) -> Result<(), ServiceError> {
+        let cid = match owner {
+            Identity::Operator => return Ok(()),
+            Identity::Customer(cid) | Identity::User(cid, _) => cid,
+        };
+        writable(self.visible_customer(actor, cid).await?.lifecycle)?;
+        if let Identity::User(_, id) = owner {
+            let found = self.store().user(*id).await?.filter(|user| user.cid == *cid);
+            found.ok_or(ServiceError::not_found(Noun::User))?;
+        }
+        Ok(())
+    }
+}
+
+fn may_manage(actor: &Actor, owner: &Identity) -> Result<(), ServiceError> {
+    match owner {
+        Identity::Operator => may(actor, Action::KeyManage, Scope::System, Noun::Key),
+        Identity::Customer(cid) => may(actor, Action::KeyManage, Scope::Customer(cid), Noun::Customer),
+        Identity::User(cid, id) => may(actor, Action::KeyManage, Scope::User(cid, *id), Noun::User),
+    }
+}
+
+pub(super) fn issue(
+    identity: Identity,
+    new: &NewKey,
+    settings: &Settings,
+    now: Timestamp,
+) -> Result<IssuedKey, ServiceError> {
+    check_label(&new.label)?;
+    let lifetime = new.lifetime.unwrap_or(settings.key_lifetime);
+    if !lifetime.is_positive() || lifetime > settings.key_lifetime {
+        let why = format!("must be more than 0 and at most {} hours", settings.key_lifetime.as_hours());
+        return Err(ServiceError::invalid("lifetime", why));
+    }
+    let id = KeyId::new();
+    let text = api_key_text(id);
+    let key = ApiKey {
+        id,
+        identity,
+        label: new.label.clone(),
+        hash: api_key_hash(text.expose()),
+        created_at: now,
+        expires_at: now.saturating_add(lifetime).unwrap_or(Timestamp::MAX),
+        last_used_at: None,
+        revoked: false,
+    };
+    Ok(IssuedKey { key, text })
+}
+
+fn issuing(key: &ApiKey, who: Who, kind: EventKind, now: Timestamp) -> Change {
+    let mut change = Change::at(now).write(Write::InsertKey(key.clone())).event(of_key(key, who, kind));
+    match &key.identity {
+        Identity::Operator => {}
+        Identity::Customer(cid) => change.expect.push(Expect::CustomerActive(cid.clone())),
+        Identity::User(cid, id) => {
+            change.expect.push(Expect::CustomerActive(cid.clone()));
+            change.expect.push(Expect::Present(Record::User(*id)));
+        }
+    }
+    change
+}
+
+pub(super) fn of_key(key: &ApiKey, who: Who, kind: EventKind) -> NewEvent {
+    let (cid, owner) = match &key.identity {
+        Identity::Operator => (None, "operator".to_owned()),
+        Identity::Customer(cid) => (Some(cid.clone()), cid.to_string()),
+        Identity::User(cid, id) => (Some(cid.clone()), id.to_string()),
+    };
+    let detail = json!({ "owner": owner, "label": key.label, "expires_at": key.expires_at });
+    NewEvent { cid, org: None, space: None, who, kind, subject: Subject::Key(key.id), detail }
 }

@@ -1,11 +1,12 @@
-use jiff::Timestamp;
-
-use super::{IfMatch, IssuedKey, Listed, Page, Service, ServiceError};
-use crate::access::Actor;
-use crate::account::{RoleGrant, User};
-use crate::id::{SpaceId, UserId};
+use crate::account::RoleGrant;
+use crate::id::SpaceId;
 use crate::name::{Cid, Email, Username};
 use crate::secret::Secret;
+
+mod create;
+mod read;
+mod roles;
+mod update;
 
 /// A user to make.
 #[derive(Debug, Clone)]
@@ -43,76 +44,4 @@ pub struct UserUpdate {
     pub spaces: Option<Vec<SpaceId>>,
     /// Replaces all roles; `spaces` is added to them.
     pub roles: Option<Vec<RoleGrant>>,
-}
-
-impl Service {
-    /// Makes a user with a first API key, which is shown this once.
-    ///
-    /// # Errors
-    ///
-    /// `NotFound`, `Forbidden`, `username_taken`, `CustomerSuspended`, `Invalid`.
-    pub async fn create_user(
-        &self,
-        actor: &Actor,
-        new: NewUser,
-        now: Timestamp,
-    ) -> Result<(User, IssuedKey), ServiceError> {
-        todo!()
-    }
-
-    /// One user.
-    ///
-    /// # Errors
-    ///
-    /// `NotFound`.
-    pub async fn user(&self, actor: &Actor, cid: &Cid, username: &Username) -> Result<User, ServiceError> {
-        todo!()
-    }
-
-    /// Those of a customer's users that the actor may see.
-    ///
-    /// # Errors
-    ///
-    /// `NotFound` for a customer that the actor may not see.
-    pub async fn users(
-        &self,
-        actor: &Actor,
-        cid: &Cid,
-        page: Page<UserId>,
-    ) -> Result<Listed<User, UserId>, ServiceError> {
-        todo!()
-    }
-
-    /// Changes a user.
-    ///
-    /// # Errors
-    ///
-    /// `NotFound`, `Forbidden`, `CustomerSuspended`, `VersionMismatch`, `Invalid`.
-    pub async fn update_user(
-        &self,
-        actor: &Actor,
-        cid: &Cid,
-        username: &Username,
-        update: UserUpdate,
-        if_match: IfMatch,
-        now: Timestamp,
-    ) -> Result<User, ServiceError> {
-        todo!()
-    }
-
-    /// Deletes a user with its password and keys.
-    ///
-    /// # Errors
-    ///
-    /// `NotFound`, `Forbidden`, `CustomerSuspended`, `VersionMismatch`.
-    pub async fn delete_user(
-        &self,
-        actor: &Actor,
-        cid: &Cid,
-        username: &Username,
-        if_match: IfMatch,
-        now: Timestamp,
-    ) -> Result<(), ServiceError> {
-        todo!()
-    }
 }

@@ -141,7 +141,7 @@ impl CustomerReads for MemoryStore {
             .customers
             .values()
             .filter_map(|customer| match customer.lifecycle {
-                Lifecycle::ToBeRemoved { purge_after } if purge_after <= now => {
+                Lifecycle::ToBeRemoved { purge_after, .. } if purge_after <= now => {
                     Some((purge_after, customer.cid.clone()))
                 }
                 _ => None,

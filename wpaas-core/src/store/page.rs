@@ -19,7 +19,16 @@ impl<K> Page<K> {
     pub const fn after(key: K, limit: usize) -> Self {
         Self { after: Some(key), limit }
     }
+
+    /// The same with one more, which tells whether there is more, and how many were asked for.
+    pub(crate) fn and_one(self) -> (Self, usize) {
+        let limit = self.limit.clamp(1, MOST);
+        (Self { after: self.after, limit: limit + 1 }, limit)
+    }
 }
+
+/// In one piece.
+const MOST: usize = 1000;
 
 /// A piece of a list, and where it goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]

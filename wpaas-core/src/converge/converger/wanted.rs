@@ -25,7 +25,7 @@ impl Converger {
             Ok(None) => tracing::warn!(%site, "a site that nobody knows was said to have changed"),
             // Nothing is concluded from a store that does not answer; the next sweep reads it again.
             Err(error) => {
-                tracing::warn!(%site, error = chain(&error), "what is wanted of a site can't be read")
+                tracing::warn!(%site, error = chain(&error), "what is wanted of a site can't be read");
             }
         }
         if self.loads.again.remove(&site) {

@@ -156,12 +156,11 @@ impl Pass<'_> {
         let waiting: Vec<_> = self.waiting();
         for (n, action) in waiting {
             let part = Part::Database(n);
-            match before {
-                Some(first) => self.hold(part, HoldReason::JoinsAfter(Part::Database(first))),
-                None => {
-                    before = Some(n);
-                    self.tell(part, action);
-                }
+            if let Some(first) = before {
+                self.hold(part, HoldReason::JoinsAfter(Part::Database(first)));
+            } else {
+                before = Some(n);
+                self.tell(part, action);
             }
         }
         if let Some(n) = joining {

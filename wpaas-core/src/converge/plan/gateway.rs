@@ -18,7 +18,7 @@ impl Pass<'_> {
                 None => self.step(GATEWAY, Action::CreateNode(spec)),
             },
             Seen::There(object) if object.fingerprint != Some(spec.fingerprint) => {
-                self.replace_gateway(object)
+                self.replace_gateway(object);
             }
             Seen::There(object) => self.existing_gateway(object, &config),
         }
@@ -35,10 +35,10 @@ impl Pass<'_> {
         let id = object.id.clone();
         match object.state {
             ObjectState::Incomplete | ObjectState::Broken => {
-                self.step(GATEWAY, Action::Remove { object: id })
+                self.step(GATEWAY, Action::Remove { object: id });
             }
             ObjectState::Stopped | ObjectState::Frozen => {
-                self.step(GATEWAY, Action::StartNode { object: id })
+                self.step(GATEWAY, Action::StartNode { object: id });
             }
             ObjectState::Removing => self.hold(GATEWAY, HoldReason::Removing),
             ObjectState::Ready => match self.gateway_revision() {

@@ -54,7 +54,7 @@ impl<'a> Pass<'a> {
             self.hold(Part::Wordpress(0), HoldReason::Needs(Part::Network));
             return None;
         };
-        Some(node::WordpressSite::new(self.intent.site, run, release, url))
+        Some(node::WordpressSite::new(self.intent.site, run, release, &url))
     }
 
     /// Without a spec nothing changes: what runs stays in service.
@@ -73,7 +73,7 @@ impl<'a> Pass<'a> {
                 Seen::Absent => {}
                 Seen::Unknown | Seen::Busy => slots.busy.push(slot),
                 Seen::There(object) if object.fingerprint == Some(wanted) => {
-                    slots.current.push((slot, object))
+                    slots.current.push((slot, object));
                 }
                 Seen::There(object) => slots.old.push((slot, object)),
             }
@@ -87,10 +87,10 @@ impl<'a> Pass<'a> {
             let (part, id) = (Part::Wordpress(*slot), object.id.clone());
             match object.state {
                 ObjectState::Incomplete | ObjectState::Broken => {
-                    self.step(part, Action::Remove { object: id })
+                    self.step(part, Action::Remove { object: id });
                 }
                 ObjectState::Stopped | ObjectState::Frozen => {
-                    self.step(part, Action::StartNode { object: id })
+                    self.step(part, Action::StartNode { object: id });
                 }
                 ObjectState::Removing => self.hold(part, HoldReason::Removing),
                 ObjectState::Ready => self.wordpress_trouble(part),

@@ -185,7 +185,7 @@ impl World {
     fn database(&self, site: SiteId, n: u8, node: &Thing) -> Option<DatabaseReport> {
         let volume = self.objects.get(&(site, Part::DatabaseVolume(n)))?;
         let runs = node.joined && self.component(site).is_some();
-        let size =
+        let members =
             (0..3).filter(|n| self.node(site, Part::Database(*n)).is_some_and(|node| node.joined)).count();
         Some(DatabaseReport {
             phase: if runs { DatabasePhase::Running } else { DatabasePhase::Waiting },
@@ -194,7 +194,7 @@ impl World {
             founding: volume.founding,
             state: runs.then_some(4),
             primary: runs,
-            size: if runs { u8::try_from(size).unwrap_or(u8::MAX) } else { 0 },
+            size: if runs { u8::try_from(members).unwrap_or(u8::MAX) } else { 0 },
             error: None,
         })
     }

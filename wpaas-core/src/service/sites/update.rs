@@ -6,6 +6,7 @@ use crate::access::{Action, Actor};
 use crate::code::{Code, GitCode, S3Code};
 use crate::secret::{Secret, SecretName};
 use crate::service::commit::{Rounds, of_site, who, writable};
+use crate::service::customers::replace;
 use crate::service::place::Place;
 use crate::service::{ConflictCode, IfMatch, Service, ServiceError, Settings};
 use crate::site::{Site, SiteLifecycle};
@@ -158,14 +159,14 @@ fn apply(site: &mut Site, update: &SiteUpdate) -> Result<Vec<&'static str>, Serv
         deletion_protection,
     } = update;
     let spec = &mut site.spec;
-    set(&mut spec.title, title.as_ref(), "title", &mut changed);
-    set(&mut spec.num_instances, num_instances.as_ref(), "num_instances", &mut changed);
-    set(&mut spec.database, database.as_ref(), "database", &mut changed);
-    set(&mut spec.features, features.as_ref(), "features", &mut changed);
-    set(&mut spec.domains, domains.as_ref(), "domains", &mut changed);
-    set(&mut spec.labels, labels.as_ref(), "labels", &mut changed);
+    replace(&mut spec.title, title.as_ref(), "title", &mut changed);
+    replace(&mut spec.num_instances, num_instances.as_ref(), "num_instances", &mut changed);
+    replace(&mut spec.database, database.as_ref(), "database", &mut changed);
+    replace(&mut spec.features, features.as_ref(), "features", &mut changed);
+    replace(&mut spec.domains, domains.as_ref(), "domains", &mut changed);
+    replace(&mut spec.labels, labels.as_ref(), "labels", &mut changed);
     let protection = deletion_protection.as_ref();
-    set(&mut spec.deletion_protection, protection, "deletion_protection", &mut changed);
+    replace(&mut spec.deletion_protection, protection, "deletion_protection", &mut changed);
     if admin_password.is_some() {
         spec.admin.password_version += 1;
         changed.push("admin_password");
@@ -174,20 +175,6 @@ fn apply(site: &mut Site, update: &SiteUpdate) -> Result<Vec<&'static str>, Serv
         changed.push("code");
     }
     Ok(changed)
-}
-
-fn set<T: PartialEq + Clone>(
-    field: &mut T,
-    to: Option<&T>,
-    name: &'static str,
-    changed: &mut Vec<&'static str>,
-) {
-    if let Some(to) = to
-        && field != to
-    {
-        field.clone_from(to);
-        changed.push(name);
-    }
 }
 
 /// Whether the code is to be fetched anew, or goes.

@@ -110,7 +110,7 @@ async fn put_customer(db: &mut SqliteConnection, customer: Customer) -> Done {
     let (lifecycle, purge_after) = match customer.lifecycle {
         Lifecycle::Active => ("active", None),
         Lifecycle::Suspended => ("suspended", None),
-        Lifecycle::ToBeRemoved { purge_after } => ("to_be_removed", Some(micros(purge_after))),
+        Lifecycle::ToBeRemoved { purge_after, .. } => ("to_be_removed", Some(micros(purge_after))),
         Lifecycle::Purged => ("purged", None),
     };
     let put = sqlx::query(

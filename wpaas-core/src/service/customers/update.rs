@@ -1,0 +1,128 @@
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::CustomerUpdate;
+use crate::access::{Action, Actor, Scope};
+use crate::account::{Customer, Identity};
+use crate::name::Cid;
+use crate::service::commit::{Rounds, may, of_customer, who, writable};
+use crate::service::text::check_name;
+use crate::service::{IfMatch, Noun, Service, ServiceError};
+use crate::store::{Change, EventKind, Write};
+
+impl Service {
+    /// Changes a customer. The operator may also change one that is suspended.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, `Forbidden`, `CustomerSuspended`, `VersionMismatch`, `Invalid`.
+    pub async fn update_customer(
+        &self,
+        actor: &Actor,
+        cid: &Cid,
+        update: CustomerUpdate,
+        if_match: IfMatch,
+        now: Timestamp,
+    ) -> Result<Customer, ServiceError> {
+        may(actor, Action::CustomerUpdate, Scope::Customer(cid), Noun::Customer)?;
+        if update.is_billing() {
+            may(actor, Action::CustomerBilling, Scope::Customer(cid), Noun::Customer)?;
+        }
+        let hash = self.hash_password(update.password.as_ref()).await?;
+        let mut rounds = Rounds::default();
+        loop {
+            let customer = self.visible_customer(actor, cid).await?;
+            let (after, changed) = decide_update(actor, &customer, &update, if_match)?;
+            if changed.is_empty() {
+                return Ok(customer);
+            }
+            let detail = json!({ "changed": changed });
+            let event = of_customer(&after, who(actor), EventKind::CustomerUpdated, detail);
+            let mut change = Change::at(now).write(Write::UpdateCustomer(after.clone())).event(event);
+            if let Some(hash) = &hash {
+                change = change.write(Write::SetPassword(Identity::Customer(cid.clone()), hash.clone()));
+            }
+            if self.commit(change, &mut rounds).await? {
+                return Ok(after);
+            }
+        }
+    }
+}
+
+impl CustomerUpdate {
+    /// Whether it touches what only the operator may change.
+    const fn is_billing(&self) -> bool {
+        self.plan.is_some() || self.payment_identifier.is_some() || self.payment_status_id.is_some()
+    }
+}
+
+fn decide_update(
+    actor: &Actor,
+    customer: &Customer,
+    update: &CustomerUpdate,
+    if_match: IfMatch,
+) -> Result<(Customer, Vec<&'static str>), ServiceError> {
+    if_match.check(customer.version)?;
+    if *actor != Actor::Operator {
+        writable(customer.lifecycle)?;
+    }
+    let CustomerUpdate { name, email, password, plan, payment_identifier, payment_status_id } = update;
+    let mut after = customer.clone();
+    let mut changed = Vec::new();
+    if let Some(name) = name {
+        check_name(name)?;
+    }
+    replace(&mut after.name, name.as_ref(), "name", &mut changed);
+    replace(&mut after.email, email.as_ref(), "email", &mut changed);
+    replace(&mut after.plan, plan.as_ref(), "plan", &mut changed);
+    let payment = &mut after.payment;
+    replace(&mut payment.identifier, payment_identifier.as_ref(), "payment_identifier", &mut changed);
+    replace(&mut payment.status_id, payment_status_id.as_ref(), "payment_status_id", &mut changed);
+    if password.is_some() {
+        changed.push("password");
+    }
+    after.version += 1;
+    Ok((after, changed))
+}
+
+/// Sets a field if another value is given, and notes that.
+pub(in crate::service) fn replace<T: PartialEq + Clone>(
+    field: &mut T,
+    to: Option<&T>,
+    name: &'static str,
+    changed: &mut Vec<&'static str>,
+) {
+    if let Some(to) = to
+        && field != to
+    {
+        field.clone_from(to);
+        changed.push(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::{CustomerPlan, Lifecycle};
+    use crate::service::test::{cid, customer};
+
+    #[test]
+    fn a_suspended_customer_is_changed_by_the_operator_only() {
+        let update = CustomerUpdate { plan: Some(CustomerPlan::Paid), ..CustomerUpdate::default() };
+        let before = customer(Lifecycle::Suspended);
+        let (after, changed) = decide_update(&Actor::Operator, &before, &update, IfMatch::Any).unwrap();
+        assert_eq!((after.plan, after.version, changed), (CustomerPlan::Paid, 2, vec!["plan"]));
+        let refused = decide_update(&Actor::Customer(cid()), &before, &update, IfMatch::Any).unwrap_err();
+        assert_eq!(refused.code(), "customer_suspended");
+    }
+
+    #[test]
+    fn another_version_and_an_unfit_name_are_refused() {
+        let before = customer(Lifecycle::Active);
+        let named = |name: &str| CustomerUpdate { name: Some(name.to_owned()), ..CustomerUpdate::default() };
+        let decide = |update, if_match| decide_update(&Actor::Operator, &before, &update, if_match);
+        assert_eq!(decide(named("B"), IfMatch::Version(2)).unwrap_err().code(), "version_mismatch");
+        assert_eq!(decide(named(" "), IfMatch::Version(1)).unwrap_err().code(), "invalid");
+        assert_eq!(decide(named("Acme"), IfMatch::Any).unwrap().1, Vec::<&str>::new());
+    }
+}
