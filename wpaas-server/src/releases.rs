@@ -86,7 +86,7 @@ impl ReleaseWorker {
         let mut feed = self.shared.service.feed();
         let mut sweep = Instant::now();
         loop {
-            let due = self.again.next().map_or(sweep, |at| at.min(sweep));
+            let due = self.again.next_due().map_or(sweep, |at| at.min(sweep));
             tokio::select! {
                 () = &mut stop => return,
                 Some(done) = self.running.join_next_with_id() => self.ended(done, Instant::now()),
