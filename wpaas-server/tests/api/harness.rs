@@ -16,7 +16,7 @@ pub static LOG: LazyLock<Arc<Mutex<Vec<u8>>>> = LazyLock::new(|| {
     let log = Arc::<Mutex<Vec<u8>>>::default();
     let settings = LogSettings { format: LogFormat::Json, filter: "trace".to_owned() };
     let writer = Shared(log.clone());
-    let subscriber = telemetry::subscriber(&settings, move || writer.clone()).unwrap();
+    let subscriber = telemetry::subscriber(&settings, false, move || writer.clone()).unwrap();
     tracing::subscriber::set_global_default(subscriber).unwrap();
     log
 });

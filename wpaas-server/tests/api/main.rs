@@ -10,6 +10,7 @@ mod harness;
 mod idempotency;
 mod orgs;
 mod problems;
+mod releases;
 mod reports;
 mod service;
 mod site_fields;
