@@ -176,7 +176,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes: 1 << 30, entries: 100_000, time: std::time::Duration::from_secs(300) }
+        Self { bytes: 1 << 30, entries: 100_000, time: std::time::Duration::from_mins(5) }
     }
 }
 

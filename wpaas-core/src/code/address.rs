@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::CodeError;
 
-/// Networks of IPv4 that are not the public internet: base, prefix length.
+/// Networks of version 4 that are not the public internet: base, prefix length.
 const NOT_PUBLIC_V4: [([u8; 4], u32); 15] = [
     ([0, 0, 0, 0], 8),       // this network
     ([10, 0, 0, 0], 8),      // private
@@ -26,7 +26,7 @@ const NOT_PUBLIC_V4: [([u8; 4], u32); 15] = [
     ([240, 0, 0, 0], 4),     // reserved, broadcast
 ];
 
-/// Networks inside 2000::/3, outside of which nothing is public, that are not public either.
+/// Networks inside `2000::/3`, outside of which nothing is public, that are not public either.
 const NOT_PUBLIC_V6: [(Ipv6Addr, u32); 4] = [
     (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23), // Teredo, ORCHID, benchmarks
     (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32), // documentation
@@ -34,7 +34,7 @@ const NOT_PUBLIC_V6: [(Ipv6Addr, u32); 4] = [
     (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20), // documentation
 ];
 
-/// Whether the address belongs to the public internet, and leads to no other address in disguise.
+/// Whether the address belongs to the public internet, and leads to no other one in disguise.
 #[must_use]
 pub fn is_public(address: IpAddr) -> bool {
     match address {
@@ -49,7 +49,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     !NOT_PUBLIC_V4.iter().any(within)
 }
 
-/// IPv4 in IPv6 (mapped, compatible, NAT64), unique local, link-local and multicast lie outside 2000::/3.
+/// Version 4 inside version 6 (mapped, compatible, NAT64), unique local, link-local and multicast lie outside `2000::/3`.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let bits = address.to_bits();
     let within = |(base, length): &(Ipv6Addr, u32)| (bits ^ base.to_bits()) >> (128 - length) == 0;
@@ -129,17 +129,54 @@ mod tests {
 
     #[test]
     fn what_is_public() {
-        for public in ["1.1.1.1", "140.82.121.3", "100.128.0.1", "172.32.0.1", "223.255.255.255", "2606:4700::1"] {
+        for public in
+            ["1.1.1.1", "140.82.121.3", "100.128.0.1", "172.32.0.1", "223.255.255.255", "2606:4700::1"]
+        {
             assert!(is_public(public.parse().unwrap()), "{public}");
         }
         for private in [
-            "0.0.0.0", "10.1.2.3", "100.64.0.1", "100.127.255.255", "127.0.0.1", "127.255.0.1", "169.254.169.254",
-            "172.16.0.1", "172.31.255.255", "192.0.0.8", "192.0.2.1", "192.88.99.1", "192.168.1.1", "198.18.0.1",
-            "198.19.255.255", "198.51.100.1", "203.0.113.9", "224.0.0.1", "239.1.1.1", "240.0.0.1",
-            "255.255.255.255", "::", "::1", "::ffff:8.8.8.8", "::ffff:127.0.0.1", "::127.0.0.1",
-            "64:ff9b::7f00:1", "64:ff9b:1::1", "100::1", "2001::1", "2001:2::1", "2001:10::1", "2001:20::1",
-            "2001:db8::1", "2002:7f00:1::1", "3fff::1", "5f00::1", "fc00::1", "fd12:3456::1", "fe80::1",
-            "fec0::1", "ff02::1",
+            "0.0.0.0",
+            "10.1.2.3",
+            "100.64.0.1",
+            "100.127.255.255",
+            "127.0.0.1",
+            "127.255.0.1",
+            "169.254.169.254",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.0.0.8",
+            "192.0.2.1",
+            "192.88.99.1",
+            "192.168.1.1",
+            "198.18.0.1",
+            "198.19.255.255",
+            "198.51.100.1",
+            "203.0.113.9",
+            "224.0.0.1",
+            "239.1.1.1",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::ffff:8.8.8.8",
+            "::ffff:127.0.0.1",
+            "::127.0.0.1",
+            "64:ff9b::7f00:1",
+            "64:ff9b:1::1",
+            "100::1",
+            "2001::1",
+            "2001:2::1",
+            "2001:10::1",
+            "2001:20::1",
+            "2001:db8::1",
+            "2002:7f00:1::1",
+            "3fff::1",
+            "5f00::1",
+            "fc00::1",
+            "fd12:3456::1",
+            "fe80::1",
+            "fec0::1",
+            "ff02::1",
         ] {
             assert!(!is_public(private.parse().unwrap()), "{private}");
         }
@@ -185,10 +222,7 @@ mod tests {
             "the host example.com is not on the public internet; code is fetched from there only"
         );
         assert_eq!(pinned(&mixed, Reach::Anywhere).await.unwrap().len(), 2);
-        assert_eq!(
-            pinned(&[], Reach::Anywhere).await.unwrap_err(),
-            "the host example.com can't be found"
-        );
+        assert_eq!(pinned(&[], Reach::Anywhere).await.unwrap_err(), "the host example.com can't be found");
     }
 
     #[tokio::test]

@@ -98,12 +98,7 @@ impl GitSource {
     }
 
     /// Looks the host up, once, and has git use that and nothing else.
-    async fn connect(
-        &self,
-        git: Git,
-        url: &GitUrl,
-        credential: Option<&Secret>,
-    ) -> Result<Git, CodeError> {
+    async fn connect(&self, git: Git, url: &GitUrl, credential: Option<&Secret>) -> Result<Git, CodeError> {
         let git = credential::give(git, url, credential)?;
         if url.transport == Transport::File {
             return Ok(remote::reach_files(git));

@@ -68,7 +68,8 @@ fn put(digest: &Digest, file: &Path, place: &Path) -> io::Result<()> {
         return Err(io::Error::new(ErrorKind::InvalidData, "the archive is not of the digest given"));
     }
     // A copy of another length is a damaged one, and is replaced.
-    let there = fs::metadata(place).is_ok_and(|kept| fs::metadata(file).is_ok_and(|new| kept.len() == new.len()));
+    let there =
+        fs::metadata(place).is_ok_and(|kept| fs::metadata(file).is_ok_and(|new| kept.len() == new.len()));
     if there {
         return fs::remove_file(file);
     }

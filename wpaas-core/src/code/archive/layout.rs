@@ -97,7 +97,8 @@ impl<'a> Files<'a> {
     fn has_theme(self, content: &str) -> bool {
         let is_theme = |path: &str| {
             let mut names = path.split('/');
-            (names.next(), names.next(), names.next()).1 == Some("style.css") && path.matches('/').count() == 1
+            (names.next(), names.next(), names.next()).1 == Some("style.css")
+                && path.matches('/').count() == 1
         };
         self.below(&format!("{content}themes/")).any(is_theme)
     }
@@ -130,7 +131,9 @@ impl<'a> Files<'a> {
         let missing = self.missing(root, &WORDPRESS);
         if !missing.contains(&"wp-includes/version.php") || !missing.contains(&"wp-load.php") {
             let missing = missing.join(", ");
-            return Err(CodeError::Refused(format!("the code is an incomplete WordPress: it has no {missing}")));
+            return Err(CodeError::Refused(format!(
+                "the code is an incomplete WordPress: it has no {missing}"
+            )));
         }
         if self.has(root, "style.css") {
             let why = "the code looks like a theme alone: put it into themes/NAME";

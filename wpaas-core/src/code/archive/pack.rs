@@ -10,6 +10,7 @@ use tar::{Builder, EntryType, Header};
 use super::layout::{self, Found};
 use super::tree::too_large;
 use super::{EntryPath, Stop, TreeWriter};
+use crate::code::text::printable;
 use crate::code::{CodeError, Digest, Layout, Limits};
 
 /// When every entry of every release was changed: 2001-01-01.
@@ -58,7 +59,8 @@ impl Walk<'_> {
             let entry = entry?;
             let name = entry.file_name();
             let Some(name) = name.to_str() else {
-                return Err(CodeError::Refused(format!("the entry {name:?} has a name that is not UTF-8")));
+                let shown = printable(&name.to_string_lossy(), 120);
+                return Err(CodeError::Refused(format!("the entry {shown:?} has a name that is not UTF-8")));
             };
             if !layout::is_litter(name) {
                 self.entry(&entry, format!("{prefix}{name}"))?;
@@ -91,7 +93,12 @@ impl Walk<'_> {
     }
 }
 
-fn write(files: &BTreeMap<String, PathBuf>, found: &Found, to: &Path, stop: &Stop) -> Result<Digest, CodeError> {
+fn write(
+    files: &BTreeMap<String, PathBuf>,
+    found: &Found,
+    to: &Path,
+    stop: &Stop,
+) -> Result<Digest, CodeError> {
     let hashed = Hashed { inner: BufWriter::new(File::create_new(to)?), hash: Sha256::new() };
     // The builder's defaults: no time, no name; the system is a constant.
     let mut tar = Builder::new(GzBuilder::new().operating_system(255).write(hashed, Compression::default()));

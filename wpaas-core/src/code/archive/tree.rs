@@ -103,7 +103,10 @@ impl TreeWriter {
         let Some(path) = EntryPath::parse(path)? else { return Err(refused("an entry has no name")) };
         let Some(inside) = path.target(target) else {
             let target = printable(target, 120);
-            return Err(refused(format!("the link {:?} leads out of the code, to {target:?}", path.as_str())));
+            return Err(refused(format!(
+                "the link {:?} leads out of the code, to {target:?}",
+                path.as_str()
+            )));
         };
         self.folders_above(&path)?;
         self.note(path.clone(), Kind::Link)?;
@@ -126,7 +129,8 @@ impl TreeWriter {
         for (path, target) in std::mem::take(&mut self.links) {
             let found = self.seen.get(&key(target.as_str()));
             if found != Some(&(target.clone(), Kind::File)) {
-                let text = "leads to no file of the code; links to folders and to other links are not followed";
+                let text =
+                    "leads to no file of the code; links to folders and to other links are not followed";
                 return Err(refused(format!("the link {:?} {text}", path.as_str())));
             }
             let mut content = File::open(self.root.join(target.as_str()))?;

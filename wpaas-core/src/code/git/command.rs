@@ -22,7 +22,7 @@ const WATCH: Duration = Duration::from_millis(100);
 const INHERITED: [&str; 4] = ["PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO"];
 
 /// Set whatever the transport. What a repository could bring along is off, even where it is by default.
-const CONFIG: [&str; 27] = [
+const CONFIG: [&str; 30] = [
     "protocol.allow=never",
     "protocol.version=2",
     "core.hooksPath=/dev/null",
@@ -33,6 +33,9 @@ const CONFIG: [&str; 27] = [
     "core.sshCommand=false",
     "core.gitProxy=",
     "core.bigFileThreshold=16m",
+    "core.packedGitWindowSize=32m",
+    "core.packedGitLimit=256m",
+    "pack.threads=1",
     "credential.helper=",
     "http.followRedirects=false",
     "http.proxy=",
@@ -51,6 +54,17 @@ const CONFIG: [&str; 27] = [
     "gc.auto=0",
     "maintenance.auto=false",
 ];
+
+/// The most memory for each of git's processes, in KiB. What is fetched is held on the disk, but a server could
+/// answer the first question with an endless list.
+const MEMORY: u64 = 2 << 20;
+
+/// Bounds what follows and all that it starts: no core dumps, files of so many blocks, so much memory (where
+/// the system can).
+const BOUNDED: &str = r#"ulimit -c 0; ulimit -f "$0"; ulimit -v "$1" 2>/dev/null; shift; exec "$@""#;
+
+/// What a process of git says that met such a bound; 25 is SIGXFSZ.
+const EXCEEDED: [&str; 4] = ["signal 25", "file size limit", "out of memory", "file too large"];
 
 /// The executable with all that it may know, bound to one temporary repository.
 #[derive(Debug)]
@@ -88,7 +102,9 @@ impl Git {
 
     /// The command, in a process group of its own.
     pub(super) fn command(&self, arguments: &[&str]) -> std::process::Command {
-        let mut command = std::process::Command::new(&self.program);
+        let mut command = std::process::Command::new("/bin/sh");
+        let blocks = self.limits.bytes / 512 + 1;
+        command.args(["-c", BOUNDED, &blocks.to_string(), &MEMORY.to_string()]).arg(&self.program);
         let inherited = INHERITED.iter().filter_map(|&name| Some((name, std::env::var_os(name)?)));
         let quiet = [
             ("GIT_CONFIG_NOSYSTEM", "1"),
@@ -120,16 +136,16 @@ impl Git {
         let mut child = command.spawn().map_err(Failure::Start)?;
         let group = Group::of(child.id());
         let (output, complaint) = (child.stdout.take(), child.stderr.take());
-        let work = async {
-            tokio::join!(read(output, MOST_OUTPUT), read(complaint, MOST_COMPLAINT), child.wait())
-        };
+        let work =
+            async { tokio::join!(read(output, MOST_OUTPUT), read(complaint, MOST_COMPLAINT), child.wait()) };
         let (output, complaint, status) = tokio::select! {
             done = work => done,
             () = self.outgrown() => return Err(Failure::TooLarge(self.limits)),
         };
         group.forget();
         if !status.map_err(Failure::Start)?.success() {
-            return Err(Failure::Git(complaint));
+            let exceeded = EXCEEDED.iter().any(|sign| complaint.to_lowercase().contains(sign));
+            return Err(if exceeded { Failure::TooLarge(self.limits) } else { Failure::Git(complaint) });
         }
         if output.len() as u64 >= MOST_OUTPUT {
             return Err(Failure::TooLarge(self.limits));

@@ -7,8 +7,8 @@ use url::Url;
 
 use super::command::Git;
 use super::remote::quoted;
+use crate::code::CodeError;
 use crate::code::reference::{GitUrl, Transport};
-use crate::code::{CodeError, Limits};
 use crate::secret::Secret;
 
 /// The user for a token that comes without one; most services look at the token only.
@@ -72,6 +72,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+    use crate::code::Limits;
     use crate::code::reference::CodePolicy;
 
     fn given(url: &str, secret: Option<&str>) -> Result<Vec<(String, String)>, String> {

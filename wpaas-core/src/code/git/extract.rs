@@ -148,7 +148,10 @@ mod tests {
     #[test]
     fn a_listing_is_read_whatever_the_names() {
         let (entry, size) = parse(b"100644 blob abcd     12\ta b\tc\0").unwrap();
-        assert_eq!((entry.mode, entry.id.as_str(), entry.path.as_str(), size), (0o100_644, "abcd", "a b\tc", 12));
+        assert_eq!(
+            (entry.mode, entry.id.as_str(), entry.path.as_str(), size),
+            (0o100_644, "abcd", "a b\tc", 12)
+        );
         let (entry, size) = parse(b"160000 commit abcd       -\tsub\0").unwrap();
         assert_eq!((entry.mode, size), (0o160_000, 0));
         assert!(parse(b"100644 blob abcd 1\t\xff\0").unwrap_err().to_string().contains("not UTF-8"));

@@ -57,11 +57,11 @@ impl Failure {
     /// For a command that has nothing to do with a remote.
     pub(super) fn local(self) -> CodeError {
         match self {
-            Self::Start(error) if error.kind() == io::ErrorKind::NotFound => {
-                CodeError::Unavailable("this server has no git".into())
-            }
             Self::Start(error) => CodeError::Io(error),
             Self::TooLarge(limits) => too_large(&limits),
+            Self::Git(text) if text.contains("not found") => {
+                CodeError::Unavailable("this server has no git".into())
+            }
             Self::Git(text) => CodeError::Io(io::Error::other(printable(text.trim(), 300))),
         }
     }
@@ -108,14 +108,30 @@ mod tests {
     fn complaints_are_translated() {
         let url = GitUrl::parse("https://example.com/a.git", &CodePolicy::default()).unwrap();
         for (complaint, meant, again) in [
-            ("fatal: could not read Username for 'https://example.com': terminal prompts disabled", "credential", false),
+            (
+                "fatal: could not read Username for 'https://example.com': terminal prompts disabled",
+                "credential",
+                false,
+            ),
             ("fatal: Authentication failed for 'https://example.com/a.git/'", "credential", false),
-            ("git@example.com: Permission denied (publickey).\nfatal: Could not read from", "credential", false),
+            (
+                "git@example.com: Permission denied (publickey).\nfatal: Could not read from",
+                "credential",
+                false,
+            ),
             ("Host key verification failed.\nfatal: Could not read", "SSH key of example.com", false),
-            ("remote: Repository not found.\nfatal: repository 'https://x/' not found", "no git repository", false),
+            (
+                "remote: Repository not found.\nfatal: repository 'https://x/' not found",
+                "no git repository",
+                false,
+            ),
             ("fatal: unable to access 'x': The requested URL returned error: 302", "redirects", false),
             ("fatal: couldn't find remote ref x", "code.ref:", false),
-            ("fatal: unable to access 'x': Failed to connect to example.com port 443", "can't be reached", true),
+            (
+                "fatal: unable to access 'x': Failed to connect to example.com port 443",
+                "can't be reached",
+                true,
+            ),
             ("error: RPC failed\nfatal: early EOF", "failed: fatal: early EOF", true),
             ("\u{1b}[31mboo", "failed: \u{fffd}[31mboo", true),
         ] {

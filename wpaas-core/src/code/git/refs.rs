@@ -32,13 +32,8 @@ impl Refs {
             return Err(CodeError::Refused("the repository is empty".into()));
         }
         let Some(reference) = reference.filter(|reference| *reference != "HEAD") else {
-            return match self.names.contains("HEAD") {
-                true => Ok(Want::Ref("HEAD".into())),
-                false => Err(CodeError::Refused(format!(
-                    "code.ref: the repository has no default branch, so a ref must be given; {}",
-                    self.listed()
-                ))),
-            };
+            let head = self.names.get("HEAD").cloned().map(Want::Ref);
+            return head.ok_or_else(|| self.headless());
         };
         if matches!(reference.len(), 40 | 64) && reference.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Ok(Want::Commit(reference.to_ascii_lowercase()));
@@ -58,10 +53,21 @@ impl Refs {
         CodeError::Refused(format!("code.ref: there is no branch, tag or commit {what:?}{hint}; {listed}"))
     }
 
+    fn headless(&self) -> CodeError {
+        let listed = self.listed();
+        CodeError::Refused(format!(
+            "code.ref: the repository has no default branch, so a ref must be given; {listed}"
+        ))
+    }
+
     fn listed(&self) -> String {
         let of = |prefix: &str| {
-            let mut names: Vec<String> =
-                self.names.iter().filter_map(|name| name.strip_prefix(prefix)).map(|n| printable(n, 80)).collect();
+            let mut names: Vec<String> = self
+                .names
+                .iter()
+                .filter_map(|name| name.strip_prefix(prefix))
+                .map(|n| printable(n, 80))
+                .collect();
             let more = names.len().saturating_sub(10);
             names.truncate(10);
             match (names.is_empty(), more) {

@@ -168,7 +168,11 @@ fn check_host(name: &str) -> Result<(), CodeProblem> {
     };
     let numeric = name.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
     let one_reading = !numeric || name.parse::<Ipv4Addr>().is_ok();
-    if name.len() <= 253 && name.split('.').all(label) && one_reading { Ok(()) } else { Err(CodeProblem::Host) }
+    if name.len() <= 253 && name.split('.').all(label) && one_reading {
+        Ok(())
+    } else {
+        Err(CodeProblem::Host)
+    }
 }
 
 fn is_word(text: &str) -> bool {

@@ -19,7 +19,9 @@ pub struct CodePolicy {
 #[non_exhaustive]
 pub enum InvalidPolicy {
     /// Not a beginning that can be compared.
-    #[error("{0:?} is no prefix for code: it must be a URL that ends in / and has no password, query or fragment")]
+    #[error(
+        "{0:?} is no prefix for code: it must be a URL that ends in / and has no password, query or fragment"
+    )]
     Prefix(String),
     /// Not an endpoint.
     #[error("{0:?} is no S3 endpoint: it must be an http or https URL without a path")]

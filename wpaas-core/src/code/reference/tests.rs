@@ -29,7 +29,8 @@ fn bucket(bucket: &str, key: Option<&str>) -> Code {
 #[test]
 fn the_plain_form_tells_git_from_s3() {
     let repository = |url: &str| Code::Git(GitCode { url: url.into(), reference: None, path: None });
-    for url in ["https://example.com/a/b.git", "ssh://git@example.com:2222/a.git", "git@example.com:a/b.git"] {
+    for url in ["https://example.com/a/b.git", "ssh://git@example.com:2222/a.git", "git@example.com:a/b.git"]
+    {
         assert_eq!(plain(url), Ok(repository(url)));
     }
     assert_eq!(plain("s3://my-bucket/site/a.zip"), Ok(bucket("my-bucket", Some("site/a.zip"))));
@@ -109,10 +110,12 @@ fn an_allowed_prefix_admits_what_is_below_it_and_nothing_else() {
         "https://git.internal.evil/team/a",
         "ssh://git@10.0.0.7/srv/../etc",
     ] {
-        let admitted = git(bad).is_ok_and(|url| url.allowed_by_prefix && url.text != "http://127.0.0.1:8099/");
+        let admitted =
+            git(bad).is_ok_and(|url| url.allowed_by_prefix && url.text != "http://127.0.0.1:8099/");
         assert!(!admitted, "{bad}");
     }
-    let without_slash = CodePolicy { allowed_prefixes: vec!["http://a.example".into()], ..CodePolicy::default() };
+    let without_slash =
+        CodePolicy { allowed_prefixes: vec!["http://a.example".into()], ..CodePolicy::default() };
     assert!(without_slash.check().unwrap_err().to_string().contains("must be a URL that ends in /"));
     assert!(GitUrl::parse("http://a.example.evil/", &without_slash).is_err());
 }
@@ -135,7 +138,10 @@ fn the_structured_form_names_the_field() {
     for (request, why) in [
         (CodeRequest::default(), "code: must have git (a URL) or s3"),
         (CodeRequest { s3: text("b"), ..on_git() }, "code: must have either git or s3"),
-        (CodeRequest { git: text("ext::sh -c id"), ..CodeRequest::default() }, "code.git: must be a plain URL"),
+        (
+            CodeRequest { git: text("ext::sh -c id"), ..CodeRequest::default() },
+            "code.git: must be a plain URL",
+        ),
         (CodeRequest { reference: text("-x"), ..on_git() }, "code.ref: must not begin with a hyphen"),
         (CodeRequest { reference: text("a..b"), ..on_git() }, "code.ref: must be a branch"),
         (CodeRequest { path: text("../x"), ..on_git() }, "code.path: must be a folder"),
@@ -151,7 +157,8 @@ fn the_structured_form_names_the_field() {
         let error = request.clone().parse(&policy()).unwrap_err().to_string();
         assert!(error.starts_with(why), "{request:?}: {error}");
     }
-    let code = CodeRequest { endpoint: text("http://127.0.0.1:9000/"), region: text("eu-central-1"), ..on_s3() };
+    let code =
+        CodeRequest { endpoint: text("http://127.0.0.1:9000/"), region: text("eu-central-1"), ..on_s3() };
     let code = code.parse(&policy()).unwrap();
     assert!(recheck(&code, &policy()).is_ok());
     assert_eq!(recheck(&code, &CodePolicy::default()).unwrap_err().field, CodeField::Endpoint);
@@ -162,8 +169,33 @@ fn the_structured_form_names_the_field() {
 fn ref_names_are_gits() {
     let ours = |name: &str| ref_name::check(name).is_ok();
     let names = [
-        "main", "feature/a", "v1.0", "a.lock", "a.lock/b", ".a", "a/.b", "a..b", "a.", "/a", "a/", "a//b", "a b",
-        "a~1", "a^", "a:b", "a?", "a*", "a[b", "a\\b", "@", "a@{1", "a@b", "HEAD", "refs/heads/x", "é", "a\u{7f}",
+        "main",
+        "feature/a",
+        "v1.0",
+        "a.lock",
+        "a.lock/b",
+        ".a",
+        "a/.b",
+        "a..b",
+        "a.",
+        "/a",
+        "a/",
+        "a//b",
+        "a b",
+        "a~1",
+        "a^",
+        "a:b",
+        "a?",
+        "a*",
+        "a[b",
+        "a\\b",
+        "@",
+        "a@{1",
+        "a@b",
+        "HEAD",
+        "refs/heads/x",
+        "é",
+        "a\u{7f}",
     ];
     for name in names {
         let mut git = std::process::Command::new("git");
