@@ -307,3 +307,16 @@ fn is_kept(site: &Site, at: Timestamp) -> bool {
         SiteLifecycle::Deleting { purge_after, .. } => purge_after > at,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::store::Store;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn conforms() {
+        crate::store::conformance::all(async || Arc::new(MemoryStore::default()) as Arc<dyn Store>).await;
+    }
+}

@@ -1,0 +1,94 @@
+use super::*;
+use crate::account::{ApiKey, Identity, User};
+use crate::id::{KeyId, UserId};
+use crate::store::{Idempotent, StoredResponse};
+
+fn user() -> User {
+    User {
+        id: UserId::new(),
+        cid: cid(),
+        username: parse("Ada"),
+        name: "Ada".to_owned(),
+        email: parse("ada@acme.example"),
+        enabled: true,
+        roles: vec![crate::account::RoleGrant::Org { org: org().id, role: crate::account::OrgRole::Manager }],
+        created_at: NOW,
+        version: 1,
+    }
+}
+
+fn key(identity: Identity) -> ApiKey {
+    ApiKey {
+        id: KeyId::new(),
+        identity,
+        label: "laptop".to_owned(),
+        hash: [7; 32],
+        created_at: NOW,
+        expires_at: at(60),
+        last_used_at: None,
+        revoked: false,
+    }
+}
+
+pub(super) async fn passwords_and_keys_belong_to_one_identity(store: &dyn Store) {
+    with_place(store, Quota::default()).await;
+    let user = user();
+    let identity = Identity::User(cid(), user.id);
+    let own = key(identity.clone());
+    let of_customer = key(Identity::Customer(cid()));
+    done(
+        store,
+        write(Write::InsertUser(user.clone()))
+            .write(Write::SetPassword(identity.clone(), "first".to_owned()))
+            .write(Write::SetPassword(identity.clone(), "second".to_owned()))
+            .write(Write::InsertKey(own.clone()))
+            .write(Write::InsertKey(of_customer.clone()))
+            .write(Write::TouchKey(own.id, at(5)))
+            .write(Write::TouchKey(own.id, at(3))),
+    )
+    .await;
+    assert_eq!(store.user_by_name(&cid(), &parse("aDA")).await.expect("read"), Some(user.clone()));
+    let again = User { id: UserId::new(), username: parse("ADA"), ..user.clone() };
+    let taken = Violation::Taken(Box::new(Expect::UsernameFree(cid(), parse("ADA"))));
+    assert_eq!(violation(store, write(Write::InsertUser(again))).await, taken);
+    assert_eq!(store.password_hash(&identity).await.expect("read").as_deref(), Some("second"));
+    let used = ApiKey { last_used_at: Some(at(5)), ..own.clone() };
+    assert_eq!(store.keys(&identity).await.expect("read"), [used]);
+
+    let revoked = ApiKey { revoked: true, ..own.clone() };
+    done(store, write(Write::UpdateKey(revoked.clone()))).await;
+    assert_eq!(store.key(own.id).await.expect("read"), Some(revoked));
+
+    done(store, write(Write::DeleteUser(user.id, 1))).await;
+    assert_eq!(store.user(user.id).await.expect("read"), None);
+    assert_eq!(store.password_hash(&identity).await.expect("read"), None);
+    assert_eq!(store.key(own.id).await.expect("read"), None);
+    assert_eq!(store.key(of_customer.id).await.expect("read"), Some(of_customer));
+}
+
+pub(super) async fn an_idempotency_key_is_used_once(store: &dyn Store) {
+    let begun = Idempotent {
+        principal: "operator".to_owned(),
+        key: "k".to_owned(),
+        request: [1; 32],
+        begun_at: NOW,
+        response: None,
+    };
+    let reserve = |stale| write(Write::ReserveIdempotent(begun.clone(), stale));
+    done(store, reserve(NOW)).await;
+    assert_eq!(violation(store, reserve(NOW)).await, Violation::IdempotencyUsed);
+    // The first one's server died: another may take over.
+    done(store, reserve(at(1))).await;
+
+    let response = Some(StoredResponse { status: 201, sealed: vec![1, 2, 3] });
+    let answered = Idempotent { response, ..begun.clone() };
+    done(store, write(Write::PutIdempotent(answered.clone()))).await;
+    assert_eq!(violation(store, reserve(at(1))).await, Violation::IdempotencyUsed);
+    assert_eq!(store.idempotent("operator", "k").await.expect("read"), Some(answered));
+    assert_eq!(store.idempotent("somebody", "k").await.expect("read"), None);
+
+    done(store, write(Write::ExpireIdempotent(NOW))).await;
+    assert!(store.idempotent("operator", "k").await.expect("read").is_some());
+    done(store, write(Write::ExpireIdempotent(at(1)))).await;
+    assert_eq!(store.idempotent("operator", "k").await.expect("read"), None);
+}

@@ -1,0 +1,212 @@
+use super::*;
+use crate::code::{Code, Digest, GitCode, Layout};
+use crate::converge::Part;
+use crate::secret::SecretName;
+use crate::site::{CodeFailure, Condition, ConditionKind, PartStatus, Release, SiteStatus, Tombstone, Truth};
+use crate::store::{SealedSecret, StoredStatus};
+
+async fn with_site(store: &dyn Store) -> Site {
+    with_place(store, Quota::default()).await;
+    let site = site("blog");
+    done(store, write(Write::InsertSite(site.clone(), USAGE))).await;
+    site
+}
+
+fn status() -> StoredStatus {
+    StoredStatus {
+        status: SiteStatus {
+            observed_generation: 1,
+            num_instances: 2,
+            database_instances: 3,
+            address: Some(crate::site::SiteAddress {
+                ip: std::net::IpAddr::from([10, 0, 0, 1]),
+                local_port: Some(8080),
+            }),
+            conditions: vec![Condition {
+                kind: ConditionKind::Ready,
+                status: Truth::True,
+                reason: "Serves".to_owned(),
+                message: "serves".to_owned(),
+                since: NOW,
+            }],
+            parts: vec![PartStatus { part: "network".to_owned(), state: "ready".to_owned() }],
+            waiting: vec!["for nothing".to_owned()],
+            last_error: Some("an error".to_owned()),
+            next_try: Some(at(9)),
+            wordpress_version: Some("6.9".to_owned()),
+        },
+        founded: true,
+        recorded_at: at(1),
+    }
+}
+
+pub(super) async fn a_site_comes_back_as_it_was_written(store: &dyn Store) {
+    let mut site = with_site(store).await;
+    site.version = 2;
+    site.generation = 2;
+    site.spec.code = Some(Code::Git(GitCode {
+        url: "https://example.com/a".to_owned(),
+        reference: Some("main".to_owned()),
+        path: None,
+    }));
+    site.release = Some(Release {
+        digest: Digest::from_sha256([9; 32]),
+        layout: Layout::Tree,
+        revision: "abc".to_owned(),
+        generation: 2,
+        created_at: at(3),
+    });
+    site.code = CodeState {
+        wanted: 2,
+        credential_version: 1,
+        has_credential: true,
+        keeps_stock: true,
+        failure: Some(CodeFailure { message: "no".to_owned(), at: NOW, retry_at: Some(at(7)) }),
+    };
+    let mut feed = store.feed();
+    done(store, write(Write::UpdateSite(site.clone(), USAGE))).await;
+    assert_eq!(feed.try_recv().expect("was told").sites, [site.id]);
+    assert_eq!(store.site(site.id).await.expect("read").expect("is there").site, site);
+    let by_name = store.site_by_name(org().id, &site.name).await.expect("read").expect("is there");
+    assert_eq!(by_name.site, site);
+    let in_space = store.sites_in_space(space().id, &Page::first(9)).await.expect("read");
+    assert_eq!(in_space.len(), 1);
+    assert_eq!(store.sites_of(&cid(), None, &Page::first(9)).await.expect("read"), [site.clone()]);
+    assert_eq!(store.sites_of(&cid(), Some(org().id), &Page::first(9)).await.expect("read"), [site]);
+    let elsewhere = Some(crate::id::OrgId::new());
+    assert_eq!(store.sites_of(&cid(), elsewhere, &Page::first(9)).await.expect("read"), []);
+}
+
+pub(super) async fn a_status_is_kept_beside_its_site(store: &dyn Store) {
+    let site = with_site(store).await;
+    let mut feed = store.feed();
+    let record = |id| write(Write::RecordStatus(id, Box::new(status())));
+    done(store, record(site.id)).await;
+    assert_eq!(feed.try_recv().expect("was told").sites, [], "a status is no change of what is wanted");
+    let stored = store.site(site.id).await.expect("read").expect("is there");
+    assert_eq!((stored.site.version, stored.status), (1, Some(status())));
+    assert!(store.site_facts_of(site.id).await.expect("read").expect("is there").founded);
+    done(store, record(SiteId::new())).await;
+}
+
+pub(super) async fn secrets_are_never_replaced(store: &dyn Store) {
+    let site = with_site(store).await;
+    let secret =
+        |name, version, sealed: &[u8]| SealedSecret { site: site.id, name, version, sealed: sealed.to_vec() };
+    let first = secret(SecretName::Salt, 1, b"first");
+    let token = secret(SecretName::ReportToken(Part::Database(0)), 1, b"token");
+    let change = write(Write::InsertSecret(first.clone()))
+        .write(Write::InsertSecret(secret(SecretName::Salt, 1, b"again")))
+        .write(Write::InsertSecret(secret(SecretName::Salt, 2, b"second")))
+        .write(Write::InsertSecret(token.clone()));
+    done(store, change).await;
+    let read = async |name, version| store.secret(site.id, name, version).await.expect("read");
+    assert_eq!(read(SecretName::Salt, 1).await, Some(first));
+    assert_eq!(read(SecretName::Salt, 3).await, None);
+    assert_eq!(read(SecretName::AdminHash, 1).await, None);
+    assert_eq!(read(SecretName::ReportToken(Part::Database(0)), 1).await, Some(token));
+    let elsewhere = SealedSecret { site: SiteId::new(), ..secret(SecretName::Salt, 1, b"x") };
+    let absent = Violation::Absent(Record::Site(elsewhere.site));
+    assert_eq!(violation(store, write(Write::InsertSecret(elsewhere))).await, absent);
+}
+
+pub(super) async fn a_purged_site_leaves_a_tombstone_and_its_name(store: &dyn Store) {
+    let site = with_site(store).await;
+    let secret = SealedSecret { site: site.id, name: SecretName::Salt, version: 1, sealed: b"salt".to_vec() };
+    let status = Write::RecordStatus(site.id, Box::new(status()));
+    done(store, write(Write::InsertSecret(secret)).write(status)).await;
+    let stone = Tombstone { id: site.id, cid: cid(), org: org().id, generation: 4, purged_at: at(5) };
+    let late = write(Write::PurgeSite(stone.clone(), 7));
+    let found = Violation::Version { record: Record::Site(site.id), found: Some(1) };
+    assert_eq!(violation(store, late).await, found);
+    done(store, write(Write::PurgeSite(stone.clone(), 1))).await;
+
+    assert_eq!(store.site(site.id).await.expect("read"), None);
+    assert_eq!(store.site_facts(&Page::first(9)).await.expect("read"), []);
+    assert_eq!(store.secret(site.id, SecretName::Salt, 1).await.expect("read"), None);
+    assert_eq!(store.tombstone(site.id).await.expect("read"), Some(stone));
+    assert_eq!(store.org_usage(org().id).await.expect("read"), Usage::default());
+    let again = write(Write::InsertSite(site.clone(), USAGE));
+    assert_eq!(violation(store, again).await, Violation::Present(Record::Site(site.id)));
+    done(store, write(Write::InsertSite(Site { id: SiteId::new(), ..site }, USAGE))).await;
+}
+
+pub(super) async fn the_converger_sees_where_the_customer_stands(store: &dyn Store) {
+    let site = with_site(store).await;
+    let facts = store.site_facts_of(site.id).await.expect("read").expect("is there");
+    assert_eq!((facts.customer, facts.founded), (Lifecycle::Active, false));
+    assert_eq!(facts.org_name, Some(parse("default")));
+    let suspended = Customer { lifecycle: Lifecycle::Suspended, version: 2, ..customer(&cid(), "acme") };
+    let mut feed = store.feed();
+    done(store, write(Write::UpdateCustomer(suspended))).await;
+    assert_eq!(feed.try_recv().expect("was told").customers, [cid()]);
+    let page = store.site_facts(&Page::first(1)).await.expect("read");
+    assert_eq!(page[0].customer, Lifecycle::Suspended);
+    assert_eq!(store.site_facts(&Page::after(site.id, 1)).await.expect("read"), []);
+    let active = Change::at(NOW).expect(Expect::CustomerActive(cid()));
+    assert_eq!(violation(store, active).await, Violation::CustomerInactive(Lifecycle::Suspended));
+    done(store, Change::at(NOW).expect(Expect::CustomerPresent(cid()))).await;
+    let unknown = Change::at(NOW).expect(Expect::CustomerPresent(parse("oth")));
+    assert_eq!(violation(store, unknown).await, Violation::CustomerAbsent);
+}
+
+pub(super) async fn code_is_wanted_until_it_is_a_release_or_failed(store: &dyn Store) {
+    let mut site = with_site(store).await;
+    let wanting = async |now| {
+        let found = store.sites_wanting_code(now, &Page::first(9)).await.expect("read");
+        found.len()
+    };
+    assert_eq!(wanting(NOW).await, 0);
+    site.spec.code =
+        Some(Code::Git(GitCode { url: "https://example.com/a".to_owned(), reference: None, path: None }));
+    site.code.wanted = 2;
+    let next = async |site: &mut Site| {
+        site.version += 1;
+        done(store, write(Write::UpdateSite(site.clone(), USAGE))).await;
+    };
+    next(&mut site).await;
+    assert_eq!(wanting(NOW).await, 1);
+    site.code.failure = Some(CodeFailure { message: "no".to_owned(), at: NOW, retry_at: Some(at(9)) });
+    next(&mut site).await;
+    assert_eq!((wanting(at(8)).await, wanting(at(9)).await), (0, 1));
+    site.code.failure = Some(CodeFailure { message: "no".to_owned(), at: NOW, retry_at: None });
+    next(&mut site).await;
+    assert_eq!(wanting(at(9)).await, 0);
+    site.code.failure = None;
+    site.lifecycle = SiteLifecycle::Deleting { since: NOW, purge_after: at(60) };
+    next(&mut site).await;
+    assert_eq!(wanting(at(9)).await, 0);
+}
+
+pub(super) async fn quotas_refuse_growth_only(store: &dyn Store) {
+    let quota = Quota { wordpress_instances: Some(3), ..Quota::default() };
+    with_place(store, quota).await;
+    let site = site("blog");
+    done(store, write(Write::InsertSite(site.clone(), USAGE))).await;
+    assert_eq!(store.org_usage(org().id).await.expect("read"), USAGE);
+    assert_eq!(store.space_usage(space().id).await.expect("read"), USAGE);
+    let wants = |id, wordpress_instances| {
+        let usage = Usage { wordpress_instances, ..USAGE };
+        Change::at(NOW).expect(Expect::QuotaAllows { org: org().id, space: space().id, site: id, usage })
+    };
+    done(store, wants(Some(site.id), 3)).await;
+    let exceeded = crate::quota::QuotaExceeded { what: "wordpress_instances", wanted: 4, limit: 3 };
+    assert_eq!(violation(store, wants(Some(site.id), 4)).await, Violation::OrgQuota(exceeded));
+    assert_eq!(violation(store, wants(None, 2)).await, Violation::OrgQuota(exceeded));
+
+    let lowered = Org { quota: Quota { wordpress_instances: Some(1), ..quota }, version: 2, ..org() };
+    done(store, write(Write::UpdateOrg(lowered))).await;
+    done(store, wants(Some(site.id), 2)).await;
+
+    let narrow = Quota { sites: Some(0), ..Quota::default() };
+    let space = Space { quota: narrow, version: 2, ..space() };
+    done(store, write(Write::UpdateSpace(space))).await;
+    let exceeded = crate::quota::QuotaExceeded { what: "sites", wanted: 2, limit: 0 };
+    assert_eq!(violation(store, wants(None, 0)).await, Violation::SpaceQuota(exceeded));
+
+    let wide = Quota { wordpress_instances: Some(2), ..Quota::default() };
+    let above = Change::at(NOW).expect(Expect::QuotaFitsOrg(org().id, wide));
+    assert_eq!(violation(store, above).await, Violation::QuotaAboveOrg);
+    let uncovered = Quota { sites: Some(0), ..Quota::default() };
+    done(store, Change::at(NOW).expect(Expect::QuotaCoversSpaces(org().id, uncovered))).await;
+}
