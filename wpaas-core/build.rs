@@ -16,8 +16,12 @@ fn main() -> io::Result<()> {
         // Written with `/` on every system: these are paths inside an archive.
         let path = file.strip_prefix(&root).map_err(io::Error::other)?.to_string_lossy().replace('\\', "/");
         if path != "README.md" {
-            writeln!(list, "    ContextFile {{ path: {path:?}, bytes: include_bytes!({file:?}) }},")
-                .map_err(io::Error::other)?;
+            writeln!(
+                list,
+                "    ContextFile {{ path: {path:?}, bytes: include_bytes!({:?}) }},",
+                file.to_string_lossy()
+            )
+            .map_err(io::Error::other)?;
         }
     }
     list.push(']');

@@ -25,7 +25,7 @@ impl Inner {
         let connected = async move {
             inner.engine.forget();
             match inner.engine.connect().await {
-                Ok(connection) => events(connection.docker, inner).boxed(),
+                Ok(connection) => events(&connection.docker, inner).boxed(),
                 Err(error) => {
                     debug!(%error, "no events from the Engine");
                     stream::empty().boxed()
@@ -58,7 +58,7 @@ impl Inner {
     }
 }
 
-fn events(docker: Docker, inner: Arc<Inner>) -> impl stream::Stream<Item = SiteId> {
+fn events(docker: &Docker, inner: Arc<Inner>) -> impl stream::Stream<Item = SiteId> + use<> {
     let list = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
     let filters: HashMap<String, Vec<String>> = HashMap::from([
         ("type".to_owned(), list(&["container", "network", "volume"])),

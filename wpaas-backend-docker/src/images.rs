@@ -62,7 +62,7 @@ impl Inner {
         let _building = self.images.building.lock().await;
         let report = |line: &str| {
             tracing::debug!(target: "wpaas_images", "{line}");
-            self.images.progress().line = line.to_owned();
+            line.clone_into(&mut self.images.progress().line);
             progress(line);
         };
         let ensured = self.ensure_each(&report).await;
@@ -128,8 +128,11 @@ impl Inner {
                 }
             });
         }
-        let state = if paused { "can't be built" } else { "are being built" };
-        transient(format!("images {state}, {name} is not there yet: {line}"))
+        if paused {
+            transient(format!("the image {name} is missing: {line}"))
+        } else {
+            transient(format!("images are being built, {name} is not there yet: {line}"))
+        }
     }
 }
 

@@ -6,7 +6,6 @@
 //! saves work and can be lost at any time.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
-#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test may panic"))]
 
 mod address;
 mod apply;

@@ -105,7 +105,7 @@ impl Memory {
                 .copied()
                 .collect();
             if let Some(last) = turn.last() {
-                facts.cursor = (*last).to_owned();
+                (*last).clone_into(&mut facts.cursor);
             }
             due.extend(turn.into_iter().map(str::to_owned));
         }

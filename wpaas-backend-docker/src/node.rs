@@ -49,8 +49,8 @@ pub(crate) struct Place<'a> {
 const fn patience(role: NodeRole) -> i64 {
     match role {
         NodeRole::Database => 60,
-        NodeRole::Wordpress => 30,
-        NodeRole::Gateway => 10,
+        NodeRole::Wordpress => 40,
+        NodeRole::Gateway => 25,
     }
 }
 

@@ -151,10 +151,10 @@ mod tests {
         let pool = Pool::default();
         let mut taken = vec![Range::parse("10.210.0.0/16").unwrap()];
         let mut seen = HashSet::new();
-        let mut seed = 1_u64;
+        let mut random = 1_u64;
         for _ in 0..5_000 {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            let subnet = pool.allocate(&taken, seed >> 20).unwrap();
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let subnet = pool.allocate(&taken, random >> 20).unwrap();
             assert!(seen.insert(subnet), "{subnet} twice");
             assert!(!taken[0].overlaps(subnet.range()));
             assert!(pool.index(subnet).is_some());

@@ -10,8 +10,8 @@ use crate::name;
 use crate::objects;
 use crate::subnet::{Range, Subnet, routes};
 
-/// Ranges tried before the step gives up: each refusal is a range taken since the look.
-const TRIES: usize = 8;
+/// Ranges refused before the step gives up.
+const REFUSALS: usize = 8;
 
 impl Task<'_> {
     /// Makes the site's network in a free range.
@@ -20,27 +20,29 @@ impl Task<'_> {
         if let Some(there) = listing.network(self.step.site) {
             return Ok(self.present_network(there));
         }
-        let mut taken = self.taken().await?;
-        let mut last = None;
-        for _ in 0..TRIES {
-            let pool = self.inner.config.subnets;
-            let subnet = pool.allocate(&taken, name::seed(self.step.site)).ok_or_else(|| {
-                transient(format!("no range is free in {pool}: remove sites or configure a larger pool"))
-            })?;
+        let mut refused = Vec::new();
+        loop {
+            let subnet = self.free(&refused).await?;
             match self.docker().create_network(self.network_request(subnet)).await {
                 Ok(created) => return self.settle(created.id, subnet).await,
-                // The name is taken: somebody was faster.
-                Err(error) if status(&error) == Some(409) => return Err(self.failed("creating the", error)),
-                // The range is, by somebody faster or something that no listing shows.
-                Err(error) if status(&error).is_some() => {
-                    taken.push(subnet.range());
-                    last = Some(error);
+                // The range is taken, by somebody faster or by something that no listing shows. A taken name
+                // (409) is another matter: there, somebody makes this very network.
+                Err(error) if matches!(status(&error), Some(400 | 403 | 500)) && refused.len() < REFUSALS => {
+                    refused.push(subnet.range());
                 }
                 Err(error) => return Err(self.failed("creating the", error)),
             }
         }
-        let refused = || transient("the Engine refuses every range");
-        Err(last.map_or_else(refused, |error| self.failed("creating the", error)))
+    }
+
+    /// A range that nothing uses, as far as can be seen, and that was not refused.
+    async fn free(&self, refused: &[Range]) -> Result<Subnet, BackendError> {
+        let pool = self.inner.config.subnets;
+        let mut taken = self.taken().await?;
+        taken.extend(refused);
+        pool.allocate(&taken, name::seed(self.step.site)).ok_or_else(|| {
+            transient(format!("no range is free in {pool}: remove sites or configure a larger pool"))
+        })
     }
 
     /// What other networks, and this host's routes where they can be read, use already.

@@ -1,5 +1,6 @@
 use bollard::models::ContainerStateStatusEnum as Status;
 use bollard::query_parameters::{CreateContainerOptionsBuilder, KillContainerOptions, StartContainerOptions};
+use bytes::Bytes;
 use wpaas_core::converge::{
     Applied, BackendError, ErrorClass, Mount, NodeSpec, Object, ObjectId, ObjectState, Part,
 };
@@ -23,26 +24,29 @@ impl Task<'_> {
         if let Some(there) = self.present_node(&listing, spec).await? {
             return Ok(Applied::Present(there));
         }
-        let archive = node::files(self.step, spec, self.inner.config.report_port);
-        let archive = archive::of_node(&archive, &*self.inner.secrets).await?;
+        let files = node::files(self.step, spec, self.inner.config.report_port);
+        let archive = archive::of_node(&files, &*self.inner.secrets).await?;
         let place = self.place(&listing, spec, (&image.name, &image.id))?;
         let (labels, body) = node::body(self.step, spec, place);
-        let options =
-            CreateContainerOptionsBuilder::new().name(&name::of(self.step.site, self.step.part)).build();
+        let name = name::of(self.step.site, self.step.part);
+        let options = CreateContainerOptionsBuilder::new().name(&name).build();
         let created = self.docker().create_container(Some(options), body).await;
         let id = created.map_err(|error| self.failed("creating", error))?.id;
-        let started = async {
-            self.unpack(&id, "/etc", archive).await?;
-            self.docker().start_container(&id, None::<StartContainerOptions>).await
-        };
-        if let Err(error) = started.await {
-            // What can't be removed now is incomplete, and the planner's.
-            if let Err(left) = self.remove_container(&id, true).await {
-                tracing::debug!(error = %left, container = id, "a node that did not start is left behind");
-            }
-            return Err(self.failed("starting", error));
-        }
+        self.fill_and_start(&id, archive).await?;
         Ok(self.started(&labels, &id))
+    }
+
+    /// What fails on the way is removed; where it can't be, it is listed as incomplete, and the planner's.
+    async fn fill_and_start(&self, id: &str, archive: Bytes) -> Result<(), BackendError> {
+        let started = async {
+            self.unpack(id, "/etc", archive).await?;
+            self.docker().start_container(id, None::<StartContainerOptions>).await
+        };
+        let Err(error) = started.await else { return Ok(()) };
+        if let Err(left) = self.remove_container(id, true).await {
+            tracing::debug!(error = %left, container = id, "a node that did not start is left behind");
+        }
+        Err(self.failed("starting", error))
     }
 
     /// The node if it is there as wanted. What an earlier try left behind is removed; anything else is a conflict.

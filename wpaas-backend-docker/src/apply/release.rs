@@ -32,10 +32,10 @@ impl Task<'_> {
     ) -> Result<Applied, BackendError> {
         let image = self.inner.image(&self.connection, NodeRole::Wordpress).await?;
         let listing = self.look().await?;
-        if let Some(there) = listing.volume(self.step.site, self.step.part) {
-            if objects::is_kept(&listing, &there.name, &there.labels) {
-                return Ok(Applied::Present(objects::object(&there.labels, &there.name, ObjectState::Ready)));
-            }
+        if let Some(there) = listing.volume(self.step.site, self.step.part)
+            && objects::is_kept(&listing, &there.name, &there.labels)
+        {
+            return Ok(Applied::Present(objects::object(&there.labels, &there.name, ObjectState::Ready)));
         }
         let (volume, labels) = match self.clear(&listing).await? {
             Some(kept) => kept,

@@ -2,10 +2,11 @@
 
 use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType, VolumeCreateRequest};
 use bollard::query_parameters::{CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder};
+use wpaas_backend_docker::Images;
 use wpaas_core::code::Layout;
-use wpaas_core::converge::{Action, ErrorClass, NodeSpec, ObjectState, Part};
+use wpaas_core::converge::{Action, Backend as _, ErrorClass, NodeSpec, ObjectState, Part};
 
-use crate::lab::{Lab, RELEASE, mount, release, spec};
+use crate::lab::{Lab, RELEASE, backend, mount, release, spec};
 
 impl Lab {
     /// A container as far as the step got.
@@ -115,6 +116,23 @@ async fn a_release_whose_keeper_was_removed_is_kept_again_beside_its_users() {
         assert_eq!(error.class, ErrorClass::Conflict, "{error}");
         assert_eq!(lab.make(RELEASE, release(Layout::Content)).await, made);
         assert_eq!(lab.state(RELEASE).await, Some(ObjectState::Ready));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_missing_image_is_for_later() {
+    Lab::run("image", |lab| async move {
+        let mut config = lab.config.clone();
+        let none = "wpaas-test/none:1".to_owned();
+        config.images = Images::Given { database: none.clone(), wordpress: none.clone(), gateway: none };
+        let backend = backend(&config);
+        let error = backend.ensure_images(&|_| ()).await.unwrap_err();
+        assert!(error.to_string().contains("wpaas-test/none:1"), "{error}");
+        let step = lab.step(Part::Wordpress(0), Action::CreateNode(spec(&[])));
+        let error = backend.apply(&step).await.unwrap_err();
+        assert_eq!(error.class, ErrorClass::Transient);
+        assert!(error.to_string().contains("wpaas-test/none:1"), "{error}");
     })
     .await;
 }

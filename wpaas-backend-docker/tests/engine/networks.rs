@@ -1,11 +1,15 @@
 use std::collections::HashSet;
 
-use bollard::models::NetworkDisconnectRequest;
+use bollard::models::{NetworkCreateRequest, NetworkDisconnectRequest};
+use futures::future::join_all;
 use futures::stream::{self, StreamExt as _};
-use wpaas_core::converge::{Action, Backend as _, ErrorClass, ObjectState, Part, Scope, Step};
+use wpaas_backend_docker::Publish;
+use wpaas_core::converge::{
+    Action, Applied, Backend as _, ErrorClass, NodeRole, NodeSpec, ObjectState, Part, Scope, Step,
+};
 use wpaas_core::id::SiteId;
 
-use crate::lab::{Lab, spec};
+use crate::lab::{Lab, backend, spec};
 
 #[tokio::test]
 async fn forty_sites_have_networks_of_their_own() {
@@ -67,6 +71,69 @@ async fn a_network_with_leftovers_is_removed() {
         lab.node().await;
         lab.apply(Part::Network, Action::Remove { object: network.id.clone() }).await.unwrap();
         assert_eq!(lab.object(Part::Network).await, None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_range_that_somebody_took_meanwhile_is_passed_over() {
+    Lab::run("race", |lab| async move {
+        // As many places as sites, all at once: each look is out of date at once.
+        let mut config = lab.config.clone();
+        config.subnets = "10.224.0.0/23".parse().unwrap();
+        let backends = [backend(&config), backend(&config)];
+        let apply = |n: usize| {
+            let action = Action::CreateNetwork;
+            let step = Step { site: SiteId::new(), generation: 1, epoch: 1, part: Part::Network, action };
+            let backend = backends[n % 2].clone();
+            async move { backend.apply(&step).await }
+        };
+        for made in join_all((0..8).map(apply)).await {
+            made.unwrap();
+        }
+        let error = apply(0).await.unwrap_err();
+        assert_eq!(error.class, ErrorClass::Transient);
+        assert!(error.to_string().contains("10.224.0.0/23"), "{error}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_two_networks_of_a_site_the_older_one_counts() {
+    Lab::run("two", |lab| async move {
+        let network = lab.network().await;
+        // Old Engines allow it, new ones don't.
+        let request = NetworkCreateRequest {
+            name: lab.name(Part::Network),
+            labels: Some(lab.labels(Part::Network)),
+            ..NetworkCreateRequest::default()
+        };
+        if lab.docker.create_network(request).await.is_ok() {
+            assert_eq!(lab.objects().await, std::slice::from_ref(&network));
+            assert_eq!(lab.network().await, network);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_gateway_is_published_where_its_address_can_not_be_reached() {
+    Lab::run("publish", |lab| async move {
+        let mut config = lab.config.clone();
+        config.publish = Publish::Always;
+        let backend = backend(&config);
+        let Applied::Present(network) =
+            backend.apply(&lab.step(Part::Network, Action::CreateNetwork)).await.unwrap()
+        else {
+            panic!("no network")
+        };
+        let port = network.local_port.unwrap();
+        let gateway = NodeSpec { role: NodeRole::Gateway, ..spec(&[]) };
+        backend.apply(&lab.step(Part::Gateway(0), Action::CreateNode(gateway))).await.unwrap();
+        // The Engine listens for the gateway.
+        tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let seen = backend.observe(&Scope::Site(lab.site)).await.unwrap();
+        assert!(seen.objects.contains(&(lab.site, network)));
     })
     .await;
 }

@@ -1,1 +1,172 @@
 //! The real images. Building them takes minutes, so this is asked for with `WPAAS_TEST_DOCKER_IMAGES=1`.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use wpaas_backend_docker::Images;
+use wpaas_core::code::{Digest, Layout};
+use wpaas_core::converge::{
+    Action, BootId, DatabaseOrder, NodeSpec, Object, ObjectState, Part, ReleaseRef, RouteState, Routes,
+    RunIntent,
+};
+use wpaas_core::node::{self, GatewayConfig, WordpressSite};
+use wpaas_core::site::DatabaseSize;
+
+use crate::lab::{Lab, RELEASE, backend, release};
+
+/// What a node said: the part and the report.
+type Said = (String, serde_json::Value);
+
+/// Takes reports, and checks that each node proves itself with its own token.
+async fn reports(listener: TcpListener, said: mpsc::UnboundedSender<Said>) {
+    while let Ok((connection, _)) = listener.accept().await {
+        tokio::spawn(report(connection, said.clone()));
+    }
+}
+
+async fn report(connection: TcpStream, said: mpsc::UnboundedSender<Said>) {
+    let mut connection = BufReader::new(connection);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if connection.read_line(&mut head).await.unwrap_or(0) == 0 {
+            return;
+        }
+    }
+    let value =
+        |name: &str| head.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().to_owned();
+    let mut body = vec![0; value("Content-Length: ").parse().unwrap()];
+    connection.read_exact(&mut body).await.unwrap();
+    let part = head.split(' ').nth(1).unwrap().rsplit('/').next().unwrap().to_owned();
+    assert!(value("Authorization: Bearer ReportToken(").len() > 5, "{head}");
+    drop(connection.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await);
+    drop(said.send((part, serde_json::from_slice(&body).unwrap())));
+}
+
+/// What is wanted of a site of one node a kind.
+fn wanted() -> RunIntent {
+    RunIntent {
+        wordpress: 1,
+        database: DatabaseSize::One,
+        release: Some(ReleaseRef::Stock),
+        authorities: Vec::new(),
+        primary: None,
+        title: "Lab".to_owned(),
+        admin_user: "admin".parse().unwrap(),
+        admin_email: "admin@example.com".parse().unwrap(),
+        admin_version: 1,
+        was_founded: false,
+    }
+}
+
+impl Lab {
+    async fn make_node(&self, part: Part, spec: NodeSpec) -> Object {
+        let begun = Instant::now();
+        let object = self.make(part, Action::CreateNode(spec)).await;
+        println!("{part} made in {:?}", begun.elapsed());
+        object
+    }
+}
+
+/// The first report of this node that is as wanted.
+async fn until(
+    said: &mut mpsc::UnboundedReceiver<Said>,
+    node: &str,
+    so: impl Fn(&serde_json::Value) -> bool,
+) -> serde_json::Value {
+    let wait = async {
+        loop {
+            let (part, report) = said.recv().await.unwrap();
+            if part == node && so(&report) {
+                return report;
+            }
+            println!("  {part}: {report}");
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), wait).await.expect("no such report")
+}
+
+async fn status(address: &str, path: &str) -> String {
+    let mut connection = TcpStream::connect((address, 80)).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    connection.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    connection.read_to_end(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&Bytes::from(answer)).lines().next().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn a_site_of_the_real_images_serves() {
+    if std::env::var_os("WPAAS_TEST_DOCKER_IMAGES").is_none() {
+        println!("skipped: WPAAS_TEST_DOCKER_IMAGES=1 builds the real images");
+        return;
+    }
+    Lab::run("real", |lab| async move { serves(&lab).await }).await;
+}
+
+async fn serves(stand_in: &Lab) {
+    let listener = TcpListener::bind(("0.0.0.0", 0)).await.unwrap();
+    let mut config = stand_in.config.clone();
+    config.report_port = listener.local_addr().unwrap().port();
+    config.images = Images::Built { prefix: "wpaas".to_owned(), base: "debian:trixie-slim".to_owned() };
+    let lab = Lab { docker: stand_in.docker.clone(), backend: backend(&config), config, site: stand_in.site };
+    let (sender, mut said) = mpsc::unbounded_channel();
+    tokio::spawn(reports(listener, sender));
+    let begun = Instant::now();
+    lab.backend
+        .ensure_images(&|line| println!("{:6.1} {line}", begun.elapsed().as_secs_f64()))
+        .await
+        .unwrap();
+    println!("images after {:?}", begun.elapsed());
+
+    let begun = Instant::now();
+    let address = lab.network().await.address.unwrap();
+    lab.make(Part::DatabaseVolume(0), Action::CreateVolume).await;
+    lab.make(Part::UploadsVolume, Action::CreateVolume).await;
+    let (site, run, url) = (lab.site, wanted(), format!("http://{address}"));
+    let database = lab.make_node(Part::Database(0), node::database(site, 0)).await;
+    let stock = WordpressSite::new(site, &run, ReleaseRef::Stock, &url).spec(0);
+    lab.make_node(Part::Wordpress(0), stock).await;
+    let mut routes = Routes::default();
+    for part in [Part::Wordpress(0), Part::Wordpress(1), Part::Database(0)] {
+        routes.set(part, RouteState::Ready);
+    }
+    let config = GatewayConfig::new(&run, Some((address, None)), &routes);
+    lab.make_node(Part::Gateway(0), node::gateway(0, &config)).await;
+    let address = address.to_string();
+
+    let waiting = until(&mut said, "database-0", |report| report["database"]["phase"] == "waiting").await;
+    let boot = BootId::new(waiting["boot"].as_str().unwrap()).unwrap();
+    let order =
+        Action::Order { object: database.id.clone(), boot, order: DatabaseOrder::Found { number: 1 } };
+    lab.apply(Part::Database(0), order).await.unwrap();
+    println!("ordered after {:?}", begun.elapsed());
+    until(&mut said, "wordpress-0", |report| report["wordpress"]["phase"] == "serving").await;
+    println!("wordpress serves after {:?}", begun.elapsed());
+    until(&mut said, "gateway-0", |report| report["gateway"]["servers"]["wordpress-0"] == "up").await;
+    println!("gateway sees it after {:?}", begun.elapsed());
+    assert_eq!(status(&address, "/").await, "HTTP/1.1 200 OK");
+    println!("served after {:?}", begun.elapsed());
+
+    let begun = Instant::now();
+    lab.make(RELEASE, release(Layout::ContentWithoutTheme)).await;
+    println!("release filled in {:?}", begun.elapsed());
+    let stored =
+        ReleaseRef::Stored { digest: Digest::from_sha256([7; 32]), layout: Layout::ContentWithoutTheme };
+    lab.make_node(Part::Wordpress(1), WordpressSite::new(site, &run, stored, &url).spec(1)).await;
+    until(&mut said, "wordpress-1", |report| report["wordpress"]["phase"] == "serving").await;
+    println!("the release serves after {:?}", begun.elapsed());
+
+    let begun = Instant::now();
+    for object in lab.objects().await.into_iter().filter(|object| object.part.is_node()) {
+        assert_eq!(object.state, ObjectState::Ready, "{}", object.part);
+        lab.apply(object.part, Action::Remove { object: object.id }).await.unwrap();
+    }
+    println!("removals asked for after {:?}", begun.elapsed());
+    for part in [Part::Gateway(0), Part::Wordpress(0), Part::Wordpress(1), Part::Database(0)] {
+        lab.until("it is gone", async || lab.object(part).await.is_none()).await;
+        println!("{part} gone after {:?}", begun.elapsed());
+    }
+}
