@@ -1,0 +1,160 @@
+//! Puts the parts together, and takes them apart in order.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use wpaas_core::code::reference::InvalidPolicy;
+use wpaas_core::keyring::{Keyring, KeyringError};
+use wpaas_core::service::Service;
+use wpaas_core::store::StoreError;
+
+use crate::backends::{self, BackendStart};
+use crate::config::Settings;
+use crate::listener::{Listening, listen};
+use crate::metrics::Metrics;
+use crate::operator::{OperatorToken, TokenError};
+use crate::router;
+use crate::state::AppState;
+use crate::tasks::Tasks;
+use crate::watch::Watch;
+use crate::{code, domain, storage};
+
+/// A server that runs.
+#[derive(Debug)]
+pub struct Server {
+    api: Listening,
+    reports: Listening,
+    /// Ends the listeners.
+    stop_listening: CancellationToken,
+    /// What works beside the listeners: stopped after them.
+    tasks: Tasks,
+    patience: Duration,
+}
+
+/// Why the server can't start. The text is for the operator.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The data folder can't be used.
+    #[error("the data folder {} can't be made", path.display())]
+    Data {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// No operator could sign in.
+    #[error("there is no operator's token")]
+    Token(#[source] TokenError),
+    /// Secrets could not be sealed.
+    #[error("there is no key file")]
+    Keyring(#[source] KeyringError),
+    /// The state can't be read.
+    #[error("the store can't be opened")]
+    Store(#[source] StoreError),
+    /// A file that only we may read can't be made.
+    #[error("{} can't be made", path.display())]
+    File {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// What is allowed as code is not what its author thinks.
+    #[error("the policy for code is refused")]
+    Policy(#[source] InvalidPolicy),
+    /// Nothing to run sites on.
+    #[error("the backend can't be started")]
+    Backend(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Somebody else may be listening there.
+    #[error("can't listen at {address}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl Server {
+    /// Opens what is in the data folder, binds, and begins to answer and to converge.
+    ///
+    /// # Errors
+    ///
+    /// See [`StartError`].
+    pub async fn start(settings: Settings) -> Result<Self, StartError> {
+        let settings = Arc::new(settings);
+        let (state, tasks) = open(&settings).await?;
+        let stop_listening = state.stopping.clone();
+        let api = listen(settings.listen, router::api(state.clone()), &stop_listening).await?;
+        let reports = listen(settings.report_listen, router::reports(state), &stop_listening).await?;
+        tracing::info!(api = %api.address(), reports = %reports.address(), "ready for requests");
+        Ok(Self { api, reports, stop_listening, tasks, patience: settings.limits.shutdown.as_std() })
+    }
+
+    /// Where the API answers.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.api.address()
+    }
+
+    /// Where nodes report.
+    #[must_use]
+    pub const fn report_address(&self) -> SocketAddr {
+        self.reports.address()
+    }
+
+    /// Completes when a part that should run for ever has ended: only stopping is left then.
+    pub async fn broken(&self) {
+        tokio::select! {
+            () = self.tasks.broken() => {}
+            () = self.api.broken() => {}
+            () = self.reports.broken() => {}
+        }
+    }
+
+    /// Takes no more requests, waits a bounded time for those that run, then ends the converger between two
+    /// steps.
+    pub async fn stop(self) {
+        self.stop_listening.cancel();
+        tokio::join!(self.api.ended(self.patience), self.reports.ended(self.patience));
+        self.tasks.stop(self.patience).await;
+    }
+}
+
+/// Everything but the listeners.
+async fn open(settings: &Arc<Settings>) -> Result<(AppState, Tasks), StartError> {
+    let data = &settings.data;
+    storage::private_folder(data).map_err(|source| StartError::Data { path: data.clone(), source })?;
+    let operator = OperatorToken::load_or_create(data).map_err(StartError::Token)?;
+    let keyring = Keyring::open_or_create(&data.join("keys")).map_err(StartError::Keyring)?;
+    let code_policy = code::policy(&settings.code)?;
+    let store = storage::open(data).await?;
+    let service = Service::new(store, Arc::new(keyring), domain::settings(settings));
+    let releases = code::releases(data)?;
+    let watch = Watch::default();
+    let mut tasks = Tasks::default();
+    let start =
+        BackendStart { settings, service: &service, releases: &releases, watch: &watch, tasks: &mut tasks };
+    let backends::Started { converger, simulated } = backends::start(start)?;
+    code::start_worker(settings, &code_policy, &service, releases, &mut tasks)?;
+    let metrics = Metrics::new(|registry| watch.register(registry));
+    let state = AppState {
+        settings: settings.clone(),
+        service,
+        converger,
+        code_policy: Arc::new(code_policy),
+        operator,
+        metrics,
+        watch,
+        stopping: CancellationToken::new(),
+        simulated,
+    };
+    Ok((state, tasks))
+}

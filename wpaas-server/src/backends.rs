@@ -1,0 +1,95 @@
+//! What sites run on, and the converger over it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use wpaas_core::code::local_store::LocalReleaseStore;
+use wpaas_core::converge::simulated::Simulated;
+use wpaas_core::converge::{Backend, Converger, ConvergerHandle, Report};
+use wpaas_core::service::Service;
+
+use crate::StartError;
+use crate::config::{BackendKind, Settings};
+use crate::tasks::Tasks;
+use crate::watch::{Watch, WatchedBackend, WatchedIntents};
+
+#[cfg(feature = "docker")]
+mod docker;
+
+#[cfg(feature = "docker")]
+use docker::start as docker;
+
+/// Simulated nodes say again what they said this often, as real ones do.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// What a backend is started with.
+pub struct BackendStart<'a> {
+    /// As configured.
+    pub settings: &'a Settings,
+    /// Where intents and secrets come from.
+    pub service: &'a Service,
+    /// What kept releases are read from.
+    pub releases: &'a LocalReleaseStore,
+    /// Who looks over the converger's shoulder.
+    pub watch: &'a Watch,
+    /// Where what runs is kept.
+    pub tasks: &'a mut Tasks,
+}
+
+/// What runs now.
+pub struct Started {
+    /// Takes reports and explains plans.
+    pub converger: ConvergerHandle,
+    /// Nothing real runs.
+    pub simulated: bool,
+}
+
+/// Starts the configured backend and a converger over it.
+pub fn start(start: BackendStart<'_>) -> Result<Started, StartError> {
+    match start.settings.backend {
+        BackendKind::Simulated => Ok(simulated(start)),
+        BackendKind::Docker => docker(start),
+    }
+}
+
+fn simulated(mut start: BackendStart<'_>) -> Started {
+    tracing::warn!("NOTHING REAL RUNS: the backend is simulated, and no site can be opened");
+    let (backend, said) = Simulated::new();
+    let converger = start_converger(backend.clone(), &mut start);
+    let stopping = start.tasks.stopping();
+    let work = simulate(backend, said, converger.clone());
+    start.tasks.spawn("simulation", async move {
+        stopping.run_until_cancelled(work).await;
+    });
+    Started { converger, simulated: true }
+}
+
+async fn simulate(
+    backend: Arc<Simulated>,
+    mut said: mpsc::UnboundedReceiver<Report>,
+    converger: ConvergerHandle,
+) {
+    let mut heartbeat = tokio::time::interval(HEARTBEAT);
+    loop {
+        tokio::select! {
+            Some(report) = said.recv() => converger.report(report),
+            _ = heartbeat.tick() => backend.heartbeat(),
+        }
+    }
+}
+
+#[cfg(not(feature = "docker"))]
+fn docker(_: BackendStart<'_>) -> Result<Started, StartError> {
+    Err(StartError::Backend("this program was built without Docker; try --backend simulated".into()))
+}
+
+/// The converger over a backend and the service's intents, both watched.
+fn start_converger(backend: Arc<dyn Backend>, start: &mut BackendStart<'_>) -> ConvergerHandle {
+    let backend = WatchedBackend { inner: backend, watch: start.watch.clone() };
+    let intents = WatchedIntents { inner: Arc::new(start.service.intents()), watch: start.watch.clone() };
+    let (converger, handle) = Converger::new(Arc::new(backend), Arc::new(intents));
+    let stopping = start.tasks.stopping();
+    start.tasks.spawn("converger", converger.run(stopping.cancelled_owned()));
+    handle
+}

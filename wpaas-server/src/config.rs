@@ -1,0 +1,169 @@
+//! Configuration. A flag wins over the environment, the environment over the file, the file over the default.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use wpaas_core::name::Hostname;
+
+mod choices;
+mod file;
+mod flags;
+mod period;
+mod resolve;
+
+pub use choices::{BackendKind, LogFormat, Publish, Registration};
+pub use file::File;
+pub use flags::{Flags, unknown_variables};
+pub use period::{InvalidPeriod, Period};
+
+/// What the server runs with, every default filled in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Settings {
+    /// Where the API answers.
+    pub listen: SocketAddr,
+    /// Where nodes report; nothing else is served there.
+    pub report_listen: SocketAddr,
+    /// The folder of everything that the server keeps.
+    pub data: PathBuf,
+    /// What sites run on.
+    pub backend: BackendKind,
+    /// The domain that sites have their platform names below.
+    pub domain: Hostname,
+    /// Who may register customers.
+    pub registration: Registration,
+    /// How long deleted things can be brought back, unless a request says otherwise.
+    pub grace: GraceSettings,
+    /// What is logged.
+    pub log: LogSettings,
+    /// What a request may cost.
+    pub limits: LimitSettings,
+    /// Where code may come from, and how much of it.
+    pub code: CodeSettings,
+    /// Of the Docker backend.
+    pub docker: DockerSettings,
+}
+
+/// How long deleted things can be brought back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct GraceSettings {
+    /// Sites.
+    pub site: Period,
+    /// Customers.
+    pub customer: Period,
+}
+
+/// What is logged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LogSettings {
+    /// For people or for programs.
+    pub format: LogFormat,
+    /// As `tracing_subscriber::EnvFilter` takes it.
+    pub filter: String,
+}
+
+/// What a request may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct LimitSettings {
+    /// Of a request's body.
+    pub body_bytes: usize,
+    /// Of a report's body.
+    pub report_bytes: usize,
+    /// From a request's head to its answer's.
+    pub timeout: Period,
+    /// Requests at a time.
+    pub concurrency: usize,
+    /// How long open requests are waited for when the server is told to stop.
+    pub shutdown: Period,
+}
+
+/// Where code may come from, and how much of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CodeSettings {
+    /// Besides public https and ssh addresses: whatever begins with one of these.
+    pub allowed_prefixes: Vec<String>,
+    /// S3 endpoints other than AWS's that may be named.
+    pub endpoints: Vec<String>,
+    /// Buckets that the server's own S3 identity serves.
+    pub buckets: Vec<String>,
+    /// Keys of ssh servers, as OpenSSH keeps them: any other server is refused. Without, the key of a server that
+    /// was never seen is trusted, and kept in the data folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub known_hosts: Option<PathBuf>,
+    /// Of all files together, unpacked.
+    pub max_bytes: u64,
+    /// Files and folders.
+    pub max_entries: u64,
+    /// For a whole fetch.
+    pub max_time: Period,
+}
+
+/// Of the Docker backend.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DockerSettings {
+    /// Tells the objects of two installations on one Engine apart.
+    pub installation: String,
+    /// The Engine, as `DOCKER_HOST` names it; that variable, or the usual local one, without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// The range that sites' networks are taken from.
+    pub subnets: String,
+    /// The image that the nodes' images are built on.
+    pub base_image: String,
+    /// Whether sites get a port on 127.0.0.1.
+    pub publish: Publish,
+}
+
+/// Why the server has no configuration. The text is for the operator.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("the configuration file {} can't be read", path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is not what it should be.
+    #[error("the configuration file {} is refused", path.display())]
+    Refused {
+        /// Which.
+        path: PathBuf,
+        /// Where and why.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    /// A value that no syntax shows to be wrong.
+    #[error("{name}: {reason}")]
+    Value {
+        /// Of the setting.
+        name: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Settings {
+    /// Reads the file that the flags name, if any, and fills in the rest.
+    ///
+    /// # Errors
+    ///
+    /// See [`ConfigError`].
+    pub fn load(flags: Flags) -> Result<Self, ConfigError> {
+        let file = match &flags.config {
+            Some(path) => read(path)?,
+            None => File::default(),
+        };
+        resolve::settings(flags, file)
+    }
+}
+
+fn read(path: &Path) -> Result<File, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    toml::from_str(&text)
+        .map_err(|source| ConfigError::Refused { path: path.to_owned(), source: Box::new(source) })
+}

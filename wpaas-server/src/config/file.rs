@@ -1,0 +1,78 @@
+//! The configuration file: TOML, every key optional, unknown ones refused by name.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use wpaas_core::name::Hostname;
+
+use super::{BackendKind, LogFormat, Period, Publish, Registration};
+
+/// What a configuration file may say; the names are those of [`super::Settings`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(missing_docs, reason = "as in the settings")]
+pub struct File {
+    pub listen: Option<SocketAddr>,
+    pub report_listen: Option<SocketAddr>,
+    pub data: Option<PathBuf>,
+    pub backend: Option<BackendKind>,
+    pub domain: Option<Hostname>,
+    pub registration: Option<Registration>,
+    pub grace: Grace,
+    pub log: Log,
+    pub limits: Limits,
+    pub code: Code,
+    pub docker: Docker,
+}
+
+/// `[grace]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Grace {
+    pub site: Option<Period>,
+    pub customer: Option<Period>,
+}
+
+/// `[log]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    pub format: Option<LogFormat>,
+    pub filter: Option<String>,
+}
+
+/// `[limits]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    pub body_bytes: Option<usize>,
+    pub report_bytes: Option<usize>,
+    pub timeout: Option<Period>,
+    pub concurrency: Option<usize>,
+    pub shutdown: Option<Period>,
+}
+
+/// `[code]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Code {
+    pub allowed_prefixes: Option<Vec<String>>,
+    pub endpoints: Option<Vec<String>>,
+    pub buckets: Option<Vec<String>>,
+    pub known_hosts: Option<PathBuf>,
+    pub max_bytes: Option<u64>,
+    pub max_entries: Option<u64>,
+    pub max_time: Option<Period>,
+}
+
+/// `[docker]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Docker {
+    pub installation: Option<String>,
+    pub host: Option<String>,
+    pub subnets: Option<String>,
+    pub base_image: Option<String>,
+    pub publish: Option<Publish>,
+}

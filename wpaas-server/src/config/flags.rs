@@ -1,0 +1,117 @@
+//! Flags, each with its variable in the environment.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory};
+use wpaas_core::name::Hostname;
+
+use super::{BackendKind, LogFormat, Period, Publish, Registration};
+
+/// What the command line and the environment say. Lists are separated by commas.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct Flags {
+    /// A TOML file; flags and environment win over it
+    #[arg(long, env = "WPAAS_CONFIG", global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where the API answers [default: 127.0.0.1:8080]
+    #[arg(long, env = "WPAAS_LISTEN", global = true, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+    /// Where the sites' nodes report; nothing else is served there [default: 0.0.0.0:8010]
+    #[arg(long, env = "WPAAS_REPORT_LISTEN", global = true, value_name = "ADDRESS")]
+    pub report_listen: Option<SocketAddr>,
+    /// The folder of all that the server keeps [default: ./.wpaas/data]
+    #[arg(long, env = "WPAAS_DATA", global = true, value_name = "FOLDER")]
+    pub data: Option<PathBuf>,
+    /// What sites run on [default: docker]
+    #[arg(long, env = "WPAAS_BACKEND", global = true)]
+    pub backend: Option<BackendKind>,
+    /// The domain that sites have their platform names below [default: wpaas.localhost]
+    #[arg(long, env = "WPAAS_DOMAIN", global = true)]
+    pub domain: Option<Hostname>,
+    /// Who may register customers [default: closed]
+    #[arg(long, env = "WPAAS_REGISTRATION", global = true)]
+    pub registration: Option<Registration>,
+    /// How long a deleted site can be restored [default: 24h]
+    #[arg(long, env = "WPAAS_GRACE_SITE", global = true, value_name = "PERIOD")]
+    pub grace_site: Option<Period>,
+    /// How long a customer's deletion can be cancelled [default: 7d]
+    #[arg(long, env = "WPAAS_GRACE_CUSTOMER", global = true, value_name = "PERIOD")]
+    pub grace_customer: Option<Period>,
+    /// For people or for programs [default: text]
+    #[arg(long, env = "WPAAS_LOG_FORMAT", global = true)]
+    pub log_format: Option<LogFormat>,
+    /// What is logged, such as `info,wpaas_server=debug` [default: info]
+    #[arg(long, env = "WPAAS_LOG_FILTER", global = true, value_name = "FILTER")]
+    pub log_filter: Option<String>,
+    /// The largest body of a request [default: 262144]
+    #[arg(long, env = "WPAAS_LIMITS_BODY_BYTES", global = true, value_name = "BYTES")]
+    pub limits_body_bytes: Option<usize>,
+    /// The largest body of a node's report [default: 16384]
+    #[arg(long, env = "WPAAS_LIMITS_REPORT_BYTES", global = true, value_name = "BYTES")]
+    pub limits_report_bytes: Option<usize>,
+    /// The longest time that a request may take [default: 30s]
+    #[arg(long, env = "WPAAS_LIMITS_TIMEOUT", global = true, value_name = "PERIOD")]
+    pub limits_timeout: Option<Period>,
+    /// Requests at a time [default: 256]
+    #[arg(long, env = "WPAAS_LIMITS_CONCURRENCY", global = true, value_name = "NUMBER")]
+    pub limits_concurrency: Option<usize>,
+    /// How long a stop waits for open requests [default: 10s]
+    #[arg(long, env = "WPAAS_LIMITS_SHUTDOWN", global = true, value_name = "PERIOD")]
+    pub limits_shutdown: Option<Period>,
+    /// Allows code from addresses that begin like this, private ones too
+    #[arg(
+        long,
+        env = "WPAAS_CODE_ALLOWED_PREFIXES",
+        global = true,
+        value_delimiter = ',',
+        value_name = "URL"
+    )]
+    pub code_allowed_prefixes: Option<Vec<String>>,
+    /// Allows S3 endpoints other than AWS's
+    #[arg(long, env = "WPAAS_CODE_ENDPOINTS", global = true, value_delimiter = ',', value_name = "URL")]
+    pub code_endpoints: Option<Vec<String>>,
+    /// Buckets that the server's own S3 identity serves
+    #[arg(long, env = "WPAAS_CODE_BUCKETS", global = true, value_delimiter = ',', value_name = "BUCKET")]
+    pub code_buckets: Option<Vec<String>>,
+    /// Keys of ssh servers; without, that of a server never seen before is trusted and kept
+    #[arg(long, env = "WPAAS_CODE_KNOWN_HOSTS", global = true, value_name = "FILE")]
+    pub code_known_hosts: Option<PathBuf>,
+    /// The most bytes of a site's code, unpacked [default: 1073741824]
+    #[arg(long, env = "WPAAS_CODE_MAX_BYTES", global = true, value_name = "BYTES")]
+    pub code_max_bytes: Option<u64>,
+    /// The most files and folders of a site's code [default: 100000]
+    #[arg(long, env = "WPAAS_CODE_MAX_ENTRIES", global = true, value_name = "NUMBER")]
+    pub code_max_entries: Option<u64>,
+    /// The longest time that fetching a site's code may take [default: 5m]
+    #[arg(long, env = "WPAAS_CODE_MAX_TIME", global = true, value_name = "PERIOD")]
+    pub code_max_time: Option<Period>,
+    /// Tells two installations on one Docker Engine apart [default: wpaas]
+    #[arg(long, env = "WPAAS_DOCKER_INSTALLATION", global = true, value_name = "NAME")]
+    pub docker_installation: Option<String>,
+    /// The Docker Engine [default: `DOCKER_HOST`, or the local one]
+    #[arg(long, env = "WPAAS_DOCKER_HOST", global = true, value_name = "URL")]
+    pub docker_host: Option<String>,
+    /// The range that the sites' networks are taken from [default: 10.208.0.0/12]
+    #[arg(long, env = "WPAAS_DOCKER_SUBNETS", global = true, value_name = "CIDR")]
+    pub docker_subnets: Option<String>,
+    /// The image that the nodes' images are built on [default: debian:trixie-slim]
+    #[arg(long, env = "WPAAS_DOCKER_BASE_IMAGE", global = true, value_name = "IMAGE")]
+    pub docker_base_image: Option<String>,
+    /// Whether sites get a port on 127.0.0.1 [default: auto]
+    #[arg(long, env = "WPAAS_DOCKER_PUBLISH", global = true)]
+    pub docker_publish: Option<Publish>,
+}
+
+/// Variables of the environment that begin like ours and that nothing reads: most likely mistyped.
+#[must_use]
+pub fn unknown_variables<C: CommandFactory>() -> Vec<String> {
+    let command = C::command();
+    let known: Vec<_> = command.get_arguments().filter_map(clap::Arg::get_env).collect();
+    std::env::vars_os()
+        .map(|(name, _)| name)
+        .filter(|name| !known.contains(&name.as_os_str()))
+        .filter_map(|name| name.into_string().ok())
+        .filter(|name| name.starts_with("WPAAS_"))
+        .collect()
+}

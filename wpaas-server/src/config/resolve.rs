@@ -1,0 +1,140 @@
+//! One value of four: flag or environment, file, default.
+
+use std::fmt::Display;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use wpaas_core::name::{Hostname, Slug};
+
+use super::{
+    BackendKind, CodeSettings, ConfigError, DockerSettings, File, Flags, GraceSettings, LimitSettings,
+    LogFormat, LogSettings, Period, Publish, Registration, Settings, file,
+};
+
+pub(super) fn settings(flags: Flags, file: File) -> Result<Settings, ConfigError> {
+    let File { listen, report_listen, data, backend, domain, registration, grace, log, limits, code, docker } =
+        file;
+    let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
+    let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8010));
+    Ok(Settings {
+        limits: limit_settings(&flags, &limits)?,
+        grace: grace_settings(&flags, &grace),
+        log: log_settings(&flags, log),
+        code: code_settings(&flags, code)?,
+        docker: docker_settings(&flags, docker)?,
+        listen: flags.listen.or(listen).unwrap_or(local),
+        report_listen: flags.report_listen.or(report_listen).unwrap_or(everywhere),
+        data: flags.data.or(data).unwrap_or_else(|| PathBuf::from("./.wpaas/data")),
+        backend: flags.backend.or(backend).unwrap_or(BackendKind::Docker),
+        domain: flags.domain.or(domain).map_or_else(default_domain, Ok)?,
+        registration: flags.registration.or(registration).unwrap_or(Registration::Closed),
+    })
+}
+
+fn default_domain() -> Result<Hostname, ConfigError> {
+    "wpaas.localhost".parse().map_err(|error| value("domain", error))
+}
+
+fn grace_settings(flags: &Flags, file: &file::Grace) -> GraceSettings {
+    GraceSettings {
+        site: flags.grace_site.or(file.site).unwrap_or(Period::seconds(24 * 3600)),
+        customer: flags.grace_customer.or(file.customer).unwrap_or(Period::seconds(7 * 24 * 3600)),
+    }
+}
+
+fn log_settings(flags: &Flags, file: file::Log) -> LogSettings {
+    LogSettings {
+        format: flags.log_format.or(file.format).unwrap_or(LogFormat::Text),
+        filter: flags.log_filter.clone().or(file.filter).unwrap_or_else(|| "info".to_owned()),
+    }
+}
+
+fn limit_settings(flags: &Flags, file: &file::Limits) -> Result<LimitSettings, ConfigError> {
+    let limits = LimitSettings {
+        body_bytes: flags.limits_body_bytes.or(file.body_bytes).unwrap_or(256 * 1024),
+        report_bytes: flags.limits_report_bytes.or(file.report_bytes).unwrap_or(16 * 1024),
+        timeout: flags.limits_timeout.or(file.timeout).unwrap_or(Period::seconds(30)),
+        concurrency: flags.limits_concurrency.or(file.concurrency).unwrap_or(256),
+        shutdown: flags.limits_shutdown.or(file.shutdown).unwrap_or(Period::seconds(10)),
+    };
+    if limits.concurrency == 0 {
+        return Err(value("limits.concurrency", "must be at least 1"));
+    }
+    if limits.timeout == Period::seconds(0) {
+        return Err(value("limits.timeout", "must be longer than 0s"));
+    }
+    Ok(limits)
+}
+
+fn code_settings(flags: &Flags, file: file::Code) -> Result<CodeSettings, ConfigError> {
+    let prefixes = flags.code_allowed_prefixes.clone().or(file.allowed_prefixes).unwrap_or_default();
+    if prefixes.iter().any(|prefix| !prefix.contains("://")) {
+        return Err(value("code.allowed_prefixes", "each must begin with a scheme, such as https://"));
+    }
+    Ok(CodeSettings {
+        allowed_prefixes: prefixes,
+        endpoints: flags.code_endpoints.clone().or(file.endpoints).unwrap_or_default(),
+        buckets: flags.code_buckets.clone().or(file.buckets).unwrap_or_default(),
+        known_hosts: flags.code_known_hosts.clone().or(file.known_hosts),
+        max_bytes: flags.code_max_bytes.or(file.max_bytes).unwrap_or(1 << 30),
+        max_entries: flags.code_max_entries.or(file.max_entries).unwrap_or(100_000),
+        max_time: flags.code_max_time.or(file.max_time).unwrap_or(Period::seconds(300)),
+    })
+}
+
+fn docker_settings(flags: &Flags, file: file::Docker) -> Result<DockerSettings, ConfigError> {
+    let installation =
+        flags.docker_installation.clone().or(file.installation).unwrap_or_else(|| "wpaas".to_owned());
+    installation.parse::<Slug>().map_err(|error| value("docker.installation", error))?;
+    let subnets = flags.docker_subnets.clone().or(file.subnets);
+    let base_image = flags.docker_base_image.clone().or(file.base_image);
+    Ok(DockerSettings {
+        installation,
+        host: flags.docker_host.clone().or(file.host),
+        subnets: subnets.unwrap_or_else(|| "10.208.0.0/12".to_owned()),
+        base_image: base_image.unwrap_or_else(|| "debian:trixie-slim".to_owned()),
+        publish: flags.docker_publish.or(file.publish).unwrap_or(Publish::Auto),
+    })
+}
+
+fn value(name: &'static str, reason: impl Display) -> ConfigError {
+    ConfigError::Value { name, reason: format!("{reason}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_wins_over_the_file_and_the_file_over_the_default() {
+        let file: File =
+            toml::from_str("listen = '127.0.0.1:1'\ndata = '/srv'\n[log]\nformat = 'json'").unwrap();
+        let flags = Flags { listen: Some("127.0.0.1:2".parse().unwrap()), ..Flags::default() };
+        let settings = settings(flags, file).unwrap();
+        assert_eq!(settings.listen.port(), 2);
+        assert_eq!(settings.data, PathBuf::from("/srv"));
+        assert_eq!(settings.log.format, LogFormat::Json);
+        assert_eq!(settings.report_listen.to_string(), "0.0.0.0:8010");
+        assert_eq!(settings.registration, Registration::Closed);
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_by_name() {
+        for text in ["lisen = '127.0.0.1:1'", "[log]\nlisen = 1"] {
+            let error = toml::from_str::<File>(text).unwrap_err();
+            assert!(error.to_string().contains("lisen"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_bad_value_is_refused_by_name() {
+        let refused = |text: &str| {
+            let file: File = toml::from_str(text).unwrap();
+            settings(Flags::default(), file).unwrap_err().to_string()
+        };
+        assert!(refused("[limits]\nconcurrency = 0").starts_with("limits.concurrency"));
+        assert!(refused("[limits]\ntimeout = '0s'").starts_with("limits.timeout"));
+        assert!(refused("[docker]\ninstallation = 'A B'").starts_with("docker.installation"));
+        assert!(refused("[code]\nallowed_prefixes = ['/tmp']").starts_with("code.allowed_prefixes"));
+    }
+}

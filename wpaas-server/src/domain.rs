@@ -1,0 +1,18 @@
+//! The server's configuration as the domain takes it.
+
+use wpaas_core::service;
+
+use crate::config::{Registration, Settings};
+
+/// What the service is set to.
+pub fn settings(settings: &Settings) -> service::Settings {
+    service::Settings {
+        registration: match settings.registration {
+            Registration::Open => service::Registration::Open,
+            Registration::Closed => service::Registration::Closed,
+        },
+        site_grace: settings.grace.site.as_signed(),
+        customer_grace: settings.grace.customer.as_signed(),
+        ..service::Settings::new(settings.domain.clone())
+    }
+}

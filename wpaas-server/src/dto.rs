@@ -1,0 +1,16 @@
+//! What goes over the wire, by noun. The domain is converted with all its fields named, so that a new one
+//! breaks the build here.
+
+pub mod code;
+pub mod customer;
+pub mod event;
+pub mod key;
+pub mod list;
+pub mod org;
+pub mod plan;
+pub mod report;
+pub mod site;
+pub mod site_request;
+pub mod site_status;
+pub mod space;
+pub mod user;

@@ -1,0 +1,166 @@
+//! Customers.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use wpaas_core::account::{Customer, CustomerPlan, Lifecycle, Payment, Version};
+use wpaas_core::name::{Cid, Email, InvalidName, Username};
+use wpaas_core::service::{CustomerUpdate, NewCustomer};
+
+use super::list::{Cursor, Limit};
+use crate::extract::{Nullable, SecretText};
+use crate::problem::Problem;
+
+/// A customer.
+#[derive(Debug, Serialize)]
+pub struct CustomerView {
+    /// Its id.
+    pub cid: Cid,
+    /// As people write it.
+    pub name: String,
+    /// Where it is reached.
+    pub email: Email,
+    /// What its own identity signs in with.
+    pub username: Username,
+    /// Plan and lifecycle in one word.
+    pub status: &'static str,
+    /// What it has booked.
+    pub plan: CustomerPlan,
+    /// Where it stands.
+    pub lifecycle: Lifecycle,
+    /// What the billing system calls it.
+    pub payment: PaymentDto,
+    /// When it registered.
+    pub created_at: Timestamp,
+    /// Of this record; also the `ETag`.
+    pub version: Version,
+}
+
+impl From<Customer> for CustomerView {
+    fn from(customer: Customer) -> Self {
+        let status = customer.status();
+        let Customer { cid, name, email, username, plan, lifecycle, payment, created_at, version } = customer;
+        let payment = payment.into();
+        Self { cid, name, email, username, status, plan, lifecycle, payment, created_at, version }
+    }
+}
+
+/// What a billing system knows a customer or an org by.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PaymentDto {
+    /// The payer's identifier there.
+    #[serde(default)]
+    pub identifier: Option<String>,
+    /// The payment status there.
+    #[serde(default)]
+    pub status_id: Option<String>,
+}
+
+impl From<Payment> for PaymentDto {
+    fn from(Payment { identifier, status_id }: Payment) -> Self {
+        Self { identifier, status_id }
+    }
+}
+
+impl From<PaymentDto> for Payment {
+    fn from(PaymentDto { identifier, status_id }: PaymentDto) -> Self {
+        Self { identifier, status_id }
+    }
+}
+
+/// `POST /customers`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewCustomerDto {
+    name: String,
+    email: Email,
+    username: Option<Username>,
+    password: Option<SecretText>,
+}
+
+impl NewCustomerDto {
+    /// Without a user name, the e-mail address is it.
+    pub fn into_new(self) -> Result<NewCustomer, Problem> {
+        let Self { name, email, username, password } = self;
+        let username = match username {
+            Some(username) => username,
+            None => email.as_str().parse().map_err(|error: InvalidName| {
+                Problem::field(
+                    "username",
+                    format!("must be given, since the e-mail address can't be it: {error}"),
+                )
+            })?,
+        };
+        Ok(NewCustomer { name, email, username, password: password.map(|SecretText(secret)| secret) })
+    }
+}
+
+/// `PUT /customers/{cid}`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CustomerUpdateDto {
+    /// Must be the path's.
+    pub cid: Option<Cid>,
+    /// `free` and `paid` are plans, `suspended` is where it stands; `active` ends a suspension.
+    pub status: Option<StatusDto>,
+    name: Option<String>,
+    email: Option<Email>,
+    password: Option<SecretText>,
+    plan: Option<CustomerPlan>,
+    #[serde(default)]
+    payment: PaymentUpdateDto,
+}
+
+/// What a customer's status can be set to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StatusDto {
+    /// Not suspended, and pays nothing.
+    Free,
+    /// Not suspended, and pays.
+    Paid,
+    /// Not suspended.
+    Active,
+    /// Reads only.
+    Suspended,
+}
+
+/// What to change of a payment account.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PaymentUpdateDto {
+    #[serde(default)]
+    identifier: Nullable<String>,
+    #[serde(default)]
+    status_id: Nullable<String>,
+}
+
+impl From<CustomerUpdateDto> for CustomerUpdate {
+    fn from(dto: CustomerUpdateDto) -> Self {
+        let CustomerUpdateDto { cid: _, status, name, email, password, plan, payment } = dto;
+        let PaymentUpdateDto { identifier, status_id } = payment;
+        let named = match status {
+            Some(StatusDto::Free) => Some(CustomerPlan::Free),
+            Some(StatusDto::Paid) => Some(CustomerPlan::Paid),
+            Some(StatusDto::Active | StatusDto::Suspended) | None => None,
+        };
+        Self {
+            name,
+            email,
+            password: password.map(|SecretText(secret)| secret),
+            plan: plan.or(named),
+            payment_identifier: identifier.into_change(|text| text),
+            payment_status_id: status_id.into_change(|text| text),
+        }
+    }
+}
+
+/// `GET /customers`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CustomerQuery {
+    /// Where the page before ended.
+    pub cursor: Option<Cursor<Cid>>,
+    /// How many at a time.
+    pub limit: Option<Limit>,
+}

@@ -1,0 +1,62 @@
+//! Events: who did what to which object.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use wpaas_core::id::{OrgId, SiteId, SpaceId};
+use wpaas_core::name::Cid;
+use wpaas_core::store::{Event, EventFilter, EventKind, NewEvent, Subject, Who};
+
+use super::list::Limit;
+use crate::problem::Problem;
+
+/// Something that happened.
+#[derive(Debug, Serialize)]
+pub struct EventView {
+    /// Grows with every event; what `after` and `Last-Event-ID` name.
+    pub seq: u64,
+    at: Timestamp,
+    /// What, as `site_created`.
+    pub kind: EventKind,
+    who: Who,
+    subject: Subject,
+    cid: Option<Cid>,
+    org_id: Option<OrgId>,
+    space_id: Option<SpaceId>,
+    detail: serde_json::Value,
+}
+
+impl From<Event> for EventView {
+    fn from(Event { seq, at, event }: Event) -> Self {
+        let NewEvent { cid, org, space, who, kind, subject, detail } = event;
+        Self { seq, at, kind, who, subject, cid, org_id: org, space_id: space, detail }
+    }
+}
+
+/// Which events.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventQuery {
+    cid: Option<Cid>,
+    org_id: Option<OrgId>,
+    space_id: Option<SpaceId>,
+    site_id: Option<SiteId>,
+    /// Those after this number.
+    pub after: Option<u64>,
+    /// How many at a time.
+    pub limit: Option<Limit>,
+}
+
+impl EventQuery {
+    /// The narrowest that the query names; without one, the caller's customer's, or all for the operator.
+    pub fn filter(&self, own: Option<&Cid>) -> Result<EventFilter, Problem> {
+        let cid = self.cid.as_ref().or(own).cloned();
+        let inside =
+            || cid.clone().ok_or_else(|| Problem::bad_request("invalid_query", "must be given").at("cid"));
+        match (self.org_id, self.space_id, self.site_id) {
+            (None, None, None) => Ok(cid.map_or(EventFilter::All, EventFilter::Customer)),
+            (Some(org), None, None) => Ok(EventFilter::Org(inside()?, org)),
+            (_, Some(space), None) => Ok(EventFilter::Space(inside()?, space)),
+            (_, _, Some(site)) => Ok(EventFilter::Site(inside()?, site)),
+        }
+    }
+}

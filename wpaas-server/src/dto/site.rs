@@ -1,0 +1,209 @@
+//! Sites as they are shown: what is wanted and what was found, apart.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use wpaas_core::account::Version;
+use wpaas_core::id::{OrgId, SiteId, SpaceId};
+use wpaas_core::name::{Cid, Email, Hostname, Slug, Username};
+use wpaas_core::service::SiteView;
+use wpaas_core::site::{
+    Admin, CodeFailure, CodeState, Features, Generation, Release, Site, SiteLifecycle, SiteNames, SiteSpec,
+};
+use wpaas_core::store::StoredStatus;
+
+use super::code::{self, CodeView};
+use super::site_status::StatusView;
+
+/// A site.
+#[derive(Debug, Serialize)]
+pub struct SiteDto {
+    id: SiteId,
+    cid: Cid,
+    org_id: OrgId,
+    org: Slug,
+    space_id: SpaceId,
+    space: Slug,
+    name: Slug,
+    /// Whether nothing real runs.
+    simulated: bool,
+    /// The design's flat name of `spec.num_instances`.
+    expected_num_instances: u16,
+    /// The design's flat name of `actual.num_instances`: 0 until the site is seen.
+    num_instances: u16,
+    /// The design's flat name of `spec.code`.
+    code_url: Option<String>,
+    features: FeaturesDto,
+    expected: InstancesView,
+    /// Null until the site is seen.
+    actual: Option<InstancesView>,
+    spec: SpecView,
+    lifecycle: SiteLifecycle,
+    release: Option<Release>,
+    /// Whether the code comes with a credential, which is never shown.
+    has_code_credential: bool,
+    /// Why the wanted code is not a release, when it was last tried.
+    code_failure: Option<CodeFailure>,
+    names: NamesView,
+    status: StatusView,
+    created_at: Timestamp,
+    generation: Generation,
+    version: Version,
+}
+
+/// How many run, or should.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct InstancesView {
+    num_instances: u16,
+    database_instances: u8,
+}
+
+/// Optional behaviour.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct FeaturesDto {
+    autoscale: bool,
+}
+
+impl From<&Features> for FeaturesDto {
+    fn from(Features { autoscale }: &Features) -> Self {
+        Self { autoscale: *autoscale }
+    }
+}
+
+/// What is wanted.
+#[derive(Debug, Serialize)]
+struct SpecView {
+    title: String,
+    admin: AdminView,
+    code: Option<CodeView>,
+    num_instances: u16,
+    database: DatabaseView,
+    features: FeaturesDto,
+    domains: Vec<Hostname>,
+    labels: BTreeMap<String, String>,
+    deletion_protection: bool,
+}
+
+/// `WordPress`'s first user, without its password.
+#[derive(Debug, Serialize)]
+struct AdminView {
+    username: Username,
+    email: Email,
+    password_version: u64,
+}
+
+/// The database service.
+#[derive(Debug, Serialize)]
+struct DatabaseView {
+    num_instances: u8,
+}
+
+/// The site's names.
+#[derive(Debug, Serialize)]
+struct NamesView {
+    platform: Hostname,
+    domains: Vec<Hostname>,
+}
+
+impl SiteDto {
+    /// As the service shows it. `simulated` says that nothing real runs.
+    pub fn new(view: SiteView, simulated: bool) -> Self {
+        let phase = view.phase();
+        let SiteView { site, org_name, space_name, names, customer: _, status } = view;
+        let Site {
+            id,
+            cid,
+            org,
+            space,
+            name,
+            generation,
+            spec,
+            lifecycle,
+            release,
+            code,
+            created_at,
+            version,
+        } = site;
+        let CodeState { wanted: _, credential_version: _, keeps_stock: _, has_credential, failure } = code;
+        let SiteNames { platform, domains } = names;
+        let actual = status.as_ref().map(actual);
+        Self {
+            expected_num_instances: spec.num_instances,
+            num_instances: actual.map_or(0, |actual| actual.num_instances),
+            code_url: spec.code.as_ref().map(code::url),
+            features: (&spec.features).into(),
+            expected: expected(&spec),
+            actual,
+            spec: spec.into(),
+            names: NamesView { platform, domains },
+            status: StatusView::new(phase, status),
+            org_id: org,
+            org: org_name,
+            space_id: space,
+            space: space_name,
+            has_code_credential: has_credential,
+            code_failure: failure,
+            id,
+            cid,
+            name,
+            simulated,
+            lifecycle,
+            release,
+            created_at,
+            generation,
+            version,
+        }
+    }
+
+    /// What an `If-Match` can name.
+    pub const fn generation(&self) -> Generation {
+        self.generation
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> String {
+        let Self { cid, org, space, name, .. } = self;
+        if *org == Slug::default_name() {
+            return format!("/wpaas/{cid}/{space}/{name}");
+        }
+        format!("/orgs/{cid}/{org}/spaces/{space}/wpaas/{name}")
+    }
+}
+
+fn expected(spec: &SiteSpec) -> InstancesView {
+    InstancesView { num_instances: spec.num_instances, database_instances: spec.database.nodes() }
+}
+
+fn actual(stored: &StoredStatus) -> InstancesView {
+    let status = &stored.status;
+    InstancesView { num_instances: status.num_instances, database_instances: status.database_instances }
+}
+
+impl From<SiteSpec> for SpecView {
+    fn from(spec: SiteSpec) -> Self {
+        let SiteSpec {
+            title,
+            admin,
+            code,
+            num_instances,
+            database,
+            features,
+            domains,
+            labels,
+            deletion_protection,
+        } = spec;
+        let Admin { username, email, password_version } = admin;
+        Self {
+            title,
+            admin: AdminView { username, email, password_version },
+            code: code.map(Into::into),
+            num_instances,
+            database: DatabaseView { num_instances: database.nodes() },
+            features: (&features).into(),
+            domains,
+            labels,
+            deletion_protection,
+        }
+    }
+}

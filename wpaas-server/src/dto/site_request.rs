@@ -1,0 +1,303 @@
+//! Sites as they are asked for.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use wpaas_core::code::Code;
+use wpaas_core::code::reference::CodePolicy;
+use wpaas_core::id::SiteId;
+use wpaas_core::name::{Cid, Email, Hostname, Slug, Username};
+use wpaas_core::secret::Secret;
+use wpaas_core::service::{Grace, Mode, NewSite, SiteFilter, SitePhase, SiteUpdate};
+use wpaas_core::site::{DatabaseSize, Features};
+
+use super::code::CodeDto;
+use super::list::{Cursor, Limit};
+use crate::config::Period;
+use crate::extract::{Nullable, SecretText};
+use crate::problem::Problem;
+
+/// `POST /wpaas…`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewSiteDto {
+    /// Must be the path's, where that names it.
+    pub cid: Option<Cid>,
+    /// Must be the path's, where that names it.
+    pub org: Option<Slug>,
+    /// Must be the path's, where that names it.
+    pub space: Option<Slug>,
+    name: Slug,
+    title: Option<String>,
+    admin_username: Option<Username>,
+    admin_email: Option<Email>,
+    admin_password: Option<SecretText>,
+    code: Option<CodeDto>,
+    num_instances: Option<u16>,
+    database: Option<DatabaseDto>,
+    #[serde(default)]
+    features: FeaturesDto,
+    #[serde(default)]
+    domains: Vec<Hostname>,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+    #[serde(default)]
+    deletion_protection: bool,
+}
+
+/// The database service.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatabaseDto {
+    num_instances: DatabaseSize,
+}
+
+/// Optional behaviour.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FeaturesDto {
+    #[serde(default)]
+    autoscale: bool,
+}
+
+impl From<FeaturesDto> for Features {
+    fn from(FeaturesDto { autoscale }: FeaturesDto) -> Self {
+        Self { autoscale }
+    }
+}
+
+impl NewSiteDto {
+    /// As the service takes it.
+    pub fn into_new(self, policy: &CodePolicy) -> Result<NewSite, Problem> {
+        let Self {
+            cid: _,
+            org: _,
+            space: _,
+            name,
+            title,
+            admin_username,
+            admin_email,
+            admin_password,
+            mut code,
+            num_instances,
+            database,
+            features,
+            domains,
+            labels,
+            deletion_protection,
+        } = self;
+        let code_credential = code.as_mut().and_then(|code| code.take_credential().into_value());
+        Ok(NewSite {
+            name,
+            title,
+            admin_username,
+            admin_email,
+            admin_password: admin_password.map(|SecretText(secret)| secret),
+            code: code.map(|code| code.read(policy)).transpose()?,
+            code_credential: code_credential.map(|SecretText(secret)| secret),
+            num_instances,
+            database: database.map(|DatabaseDto { num_instances }| num_instances),
+            features: features.into(),
+            domains,
+            labels,
+            deletion_protection,
+        })
+    }
+}
+
+/// `PUT /wpaas…`: what is left out stays as it is.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SiteUpdateDto {
+    /// Must be the path's.
+    pub cid: Option<Cid>,
+    /// Must be the path's.
+    pub org: Option<Slug>,
+    /// Must be the path's.
+    pub space: Option<Slug>,
+    /// Must be the path's.
+    pub name: Option<Slug>,
+    title: Option<String>,
+    admin_password: Option<SecretText>,
+    #[serde(default)]
+    code: Nullable<CodeDto>,
+    num_instances: Option<u16>,
+    database: Option<DatabaseDto>,
+    features: Option<FeaturesDto>,
+    domains: Option<Vec<Hostname>>,
+    labels: Option<BTreeMap<String, String>>,
+    deletion_protection: Option<bool>,
+}
+
+impl SiteUpdateDto {
+    /// As the service takes it.
+    pub fn into_update(self, policy: &CodePolicy) -> Result<SiteUpdate, Problem> {
+        let Self {
+            cid: _,
+            org: _,
+            space: _,
+            name: _,
+            title,
+            admin_password,
+            code,
+            num_instances,
+            database,
+            features,
+            domains,
+            labels,
+            deletion_protection,
+        } = self;
+        let (code, code_credential) = code_change(code, policy)?;
+        Ok(SiteUpdate {
+            title,
+            admin_password: admin_password.map(|SecretText(secret)| secret),
+            code,
+            code_credential,
+            num_instances,
+            database: database.map(|DatabaseDto { num_instances }| num_instances),
+            features: features.map(Into::into),
+            domains,
+            labels,
+            deletion_protection,
+        })
+    }
+}
+
+type Change<T> = Option<Option<T>>;
+
+fn code_change(
+    code: Nullable<CodeDto>,
+    policy: &CodePolicy,
+) -> Result<(Change<Code>, Change<Secret>), Problem> {
+    match code {
+        Nullable::Absent => Ok((None, None)),
+        Nullable::Null => Ok((Some(None), Some(None))),
+        Nullable::Value(mut dto) => {
+            let credential = dto.take_credential().into_change(|SecretText(secret)| secret);
+            Ok((Some(Some(dto.read(policy)?)), credential))
+        }
+    }
+}
+
+/// What the query of a write may say.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WriteQuery {
+    /// Another org than the default one.
+    pub org: Option<Slug>,
+    #[serde(default)]
+    dry_run: bool,
+}
+
+impl WriteQuery {
+    /// Whether the change stays.
+    pub const fn mode(&self) -> Mode {
+        mode(self.dry_run)
+    }
+}
+
+/// What the query of a deletion may say.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeleteQuery {
+    /// Another org than the default one.
+    pub org: Option<Slug>,
+    #[serde(default)]
+    dry_run: bool,
+    grace: Option<Period>,
+}
+
+impl DeleteQuery {
+    /// Whether the change stays.
+    pub const fn mode(&self) -> Mode {
+        mode(self.dry_run)
+    }
+
+    /// How long the site can be restored.
+    pub fn grace(&self) -> Grace {
+        self.grace.map_or(Grace::Default, |grace| Grace::Of(grace.as_signed()))
+    }
+}
+
+const fn mode(dry_run: bool) -> Mode {
+    if dry_run { Mode::DryRun } else { Mode::Commit }
+}
+
+/// What the query of a read may say.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReadQuery {
+    /// Another org than the default one.
+    pub org: Option<Slug>,
+}
+
+/// Which sites to list.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SiteQuery {
+    /// Whose, where the path names nobody; the caller's own without.
+    pub cid: Option<Cid>,
+    /// Another org than the default one.
+    pub org: Option<Slug>,
+    /// Another space than the default one, where the path names none.
+    pub space: Option<Slug>,
+    name: Option<Slug>,
+    status: Option<PhaseDto>,
+    #[serde(default)]
+    label: Labels,
+    /// Where the page before ended.
+    pub cursor: Option<Cursor<SiteId>>,
+    /// How many at a time.
+    pub limit: Option<Limit>,
+}
+
+impl SiteQuery {
+    /// As the service takes it.
+    pub fn filter(&self) -> SiteFilter {
+        SiteFilter {
+            name: self.name.clone(),
+            phase: self.status.map(Into::into),
+            labels: self.label.0.clone(),
+        }
+    }
+}
+
+/// Labels of a query: `a=b,c`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(from = "String")]
+struct Labels(Vec<(String, Option<String>)>);
+
+impl From<String> for Labels {
+    fn from(text: String) -> Self {
+        let label = |item: &str| match item.split_once('=') {
+            Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
+            None => (item.to_owned(), None),
+        };
+        Self(text.split(',').filter(|item| !item.is_empty()).map(label).collect())
+    }
+}
+
+/// Where a site stands.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum PhaseDto {
+    Unknown,
+    Progressing,
+    Ready,
+    Degraded,
+    Suspended,
+    Deleting,
+}
+
+impl From<PhaseDto> for SitePhase {
+    fn from(dto: PhaseDto) -> Self {
+        match dto {
+            PhaseDto::Unknown => Self::Unknown,
+            PhaseDto::Progressing => Self::Progressing,
+            PhaseDto::Ready => Self::Ready,
+            PhaseDto::Degraded => Self::Degraded,
+            PhaseDto::Suspended => Self::Suspended,
+            PhaseDto::Deleting => Self::Deleting,
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What was found of a site.
+
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use wpaas_core::service::SitePhase;
+use wpaas_core::site::{Condition, ConditionKind, Generation, PartStatus, SiteAddress, SiteStatus, Truth};
+use wpaas_core::store::StoredStatus;
+
+/// What was found of a site, as last seen.
+#[derive(Debug, Serialize)]
+pub struct StatusView {
+    phase: &'static str,
+    /// Null until the site is seen for the first time, with all that follows.
+    #[serde(flatten)]
+    found: Option<FoundView>,
+}
+
+#[derive(Debug, Serialize)]
+struct FoundView {
+    observed_generation: Generation,
+    num_instances: u16,
+    database_instances: u8,
+    address: Option<AddressView>,
+    /// Where the site can be opened.
+    url: Option<String>,
+    conditions: Vec<ConditionView>,
+    parts: Vec<PartStatus>,
+    waiting: Vec<String>,
+    last_error: Option<String>,
+    next_try: Option<Timestamp>,
+    wordpress_version: Option<String>,
+    recorded_at: Timestamp,
+}
+
+#[derive(Debug, Serialize)]
+struct AddressView {
+    ip: IpAddr,
+    local_port: Option<u16>,
+}
+
+#[derive(Debug, Serialize)]
+struct ConditionView {
+    r#type: ConditionKind,
+    status: Truth,
+    reason: String,
+    message: String,
+    since: Timestamp,
+}
+
+impl StatusView {
+    /// As the store keeps it; `None` is not seen yet.
+    pub fn new(phase: SitePhase, stored: Option<StoredStatus>) -> Self {
+        Self { phase: phase.as_str(), found: stored.map(Into::into) }
+    }
+}
+
+impl From<StoredStatus> for FoundView {
+    fn from(StoredStatus { status, founded: _, recorded_at }: StoredStatus) -> Self {
+        let SiteStatus {
+            observed_generation,
+            num_instances,
+            database_instances,
+            address,
+            conditions,
+            parts,
+            waiting,
+            last_error,
+            next_try,
+            wordpress_version,
+        } = status;
+        Self {
+            observed_generation,
+            num_instances,
+            database_instances,
+            url: address.as_ref().map(url),
+            address: address.map(|SiteAddress { ip, local_port }| AddressView { ip, local_port }),
+            conditions: conditions.into_iter().map(Into::into).collect(),
+            parts,
+            waiting,
+            last_error,
+            next_try,
+            wordpress_version,
+            recorded_at,
+        }
+    }
+}
+
+impl From<Condition> for ConditionView {
+    fn from(Condition { kind, status, reason, message, since }: Condition) -> Self {
+        Self { r#type: kind, status, reason, message, since }
+    }
+}
+
+fn url(address: &SiteAddress) -> String {
+    match (address.local_port, address.ip) {
+        (Some(port), _) => format!("http://127.0.0.1:{port}/"),
+        (None, IpAddr::V6(ip)) => format!("http://[{ip}]/"),
+        (None, IpAddr::V4(ip)) => format!("http://{ip}/"),
+    }
+}

@@ -1,0 +1,138 @@
+//! Spaces.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize};
+use wpaas_core::account::{Space, Version};
+use wpaas_core::defaults;
+use wpaas_core::id::{OrgId, SpaceId};
+use wpaas_core::name::{Cid, Slug};
+use wpaas_core::quota::Quota;
+use wpaas_core::service::{NewSpace, Recursion, SpaceUpdate};
+
+use super::list::{Cursor, Limit};
+
+/// A space.
+#[derive(Debug, Serialize)]
+pub struct SpaceView {
+    /// Its id.
+    pub id: SpaceId,
+    /// Whose.
+    pub cid: Cid,
+    /// In which org.
+    pub org_id: OrgId,
+    /// Unique in the org.
+    pub name: Slug,
+    /// For people.
+    pub description: String,
+    /// Never above the org's.
+    pub quota: Quota,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Of this record; also the `ETag`.
+    pub version: Version,
+}
+
+impl From<Space> for SpaceView {
+    fn from(space: Space) -> Self {
+        let Space { id, cid, org, name, description, quota, created_at, version } = space;
+        Self { id, cid, org_id: org, name, description, quota, created_at, version }
+    }
+}
+
+/// `POST /spaces`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewSpaceDto {
+    #[serde(alias = "orgID", alias = "org")]
+    org_id: OrgId,
+    name: Slug,
+    #[serde(default)]
+    description: String,
+    #[serde(default, alias = "quotas")]
+    quota: Quota,
+}
+
+impl From<NewSpaceDto> for NewSpace {
+    fn from(NewSpaceDto { org_id, name, description, quota }: NewSpaceDto) -> Self {
+        Self { org: org_id, name, description, quota }
+    }
+}
+
+/// `PUT /spaces/{org_id}/{space}`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpaceUpdateDto {
+    /// Must be the path's.
+    #[serde(alias = "orgID", alias = "org")]
+    pub org_id: Option<OrgId>,
+    /// Must be the path's.
+    pub name: Option<Slug>,
+    description: Option<String>,
+    #[serde(alias = "quotas")]
+    quota: Option<Quota>,
+}
+
+impl From<SpaceUpdateDto> for SpaceUpdate {
+    fn from(dto: SpaceUpdateDto) -> Self {
+        let SpaceUpdateDto { org_id: _, name: _, description, quota } = dto;
+        Self { description, quota }
+    }
+}
+
+/// `GET /spaces?cid=&org_id=&name=`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpaceQuery {
+    /// Whose; the caller's own without.
+    pub cid: Option<Cid>,
+    /// In this org only.
+    #[serde(alias = "orgID", alias = "org")]
+    pub org_id: Option<OrgId>,
+    /// This one only.
+    pub name: Option<Slug>,
+    /// Where the page before ended.
+    pub cursor: Option<Cursor<SpaceId>>,
+    /// How many at a time.
+    pub limit: Option<Limit>,
+}
+
+/// `?recursive=true`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecursiveQuery {
+    #[serde(default)]
+    recursive: bool,
+}
+
+impl From<RecursiveQuery> for Recursion {
+    fn from(RecursiveQuery { recursive }: RecursiveQuery) -> Self {
+        if recursive { Self::Recursive } else { Self::OnlyEmpty }
+    }
+}
+
+/// The one path slot that takes either an org's id or, for its default org, a customer's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OrgOrCustomer {
+    /// This org.
+    Org(OrgId),
+    /// This customer.
+    Customer(Cid),
+}
+
+impl OrgOrCustomer {
+    /// The org that is meant where only one can be.
+    pub fn org(&self) -> OrgId {
+        match self {
+            Self::Org(id) => *id,
+            Self::Customer(cid) => defaults::org_id(cid),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for OrgOrCustomer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let org = text.parse().map(Self::Org);
+        org.or_else(|_| text.parse().map(Self::Customer)).map_err(serde::de::Error::custom)
+    }
+}

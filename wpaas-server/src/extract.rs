@@ -1,0 +1,15 @@
+//! What handlers take from a request; what can't be taken is answered as a [`crate::problem::Problem`].
+
+mod body;
+mod field;
+mod if_match;
+mod path;
+mod query;
+mod secret;
+
+pub use body::Body;
+pub use field::{Nullable, agree};
+pub use if_match::Expected;
+pub use path::Path;
+pub use query::Query;
+pub use secret::SecretText;

@@ -1,0 +1,11 @@
+//! What each route does, by noun and verb. Rules are the service's; here is only what the wire needs.
+
+pub mod customers;
+pub mod events;
+pub mod health;
+pub mod keys;
+pub mod orgs;
+pub mod reports;
+pub mod sites;
+pub mod spaces;
+pub mod users;

@@ -1,0 +1,110 @@
+//! `/customers`.
+
+use axum::extract::State;
+use jiff::Timestamp;
+use serde::Deserialize;
+use wpaas_core::account::{Customer, Lifecycle};
+use wpaas_core::name::Cid;
+use wpaas_core::service::Grace;
+
+use crate::answer::Answer;
+use crate::auth::{Caller, MaybeCaller};
+use crate::config::Period;
+use crate::dto::customer::{CustomerQuery, CustomerUpdateDto, CustomerView, NewCustomerDto, StatusDto};
+use crate::dto::list::{ListView, page};
+use crate::extract::{Body, Expected, Path, Query, agree};
+use crate::problem::Problem;
+use crate::state::AppState;
+
+type Shown = Result<Answer<CustomerView>, Problem>;
+
+fn shown(customer: Customer) -> Answer<CustomerView> {
+    let version = customer.version;
+    Answer::ok(customer.into()).version(version)
+}
+
+/// Registers a customer; anyone may where registration is open.
+pub async fn register(
+    State(state): State<AppState>,
+    MaybeCaller(actor): MaybeCaller,
+    Body(dto): Body<NewCustomerDto>,
+) -> Shown {
+    if actor.is_none() && !state.registration_is_open() {
+        return Err(Problem::unauthenticated());
+    }
+    let customer = state.service.register_customer(actor.as_ref(), dto.into_new()?, Timestamp::now()).await?;
+    let (version, place) = (customer.version, format!("/customers/{}", customer.cid));
+    Ok(Answer::created(customer.into(), place).version(version))
+}
+
+/// All customers, for the operator.
+pub async fn list(
+    State(state): State<AppState>,
+    caller: Caller,
+    Query(query): Query<CustomerQuery>,
+) -> Result<Answer<ListView<CustomerView>>, Problem> {
+    let page = page(query.cursor, query.limit);
+    let listed = state.service.customers(&caller.0, page).await?;
+    Ok(Answer::ok(ListView::new(listed, Into::into)))
+}
+
+/// One customer.
+pub async fn get(State(state): State<AppState>, caller: Caller, Path(cid): Path<Cid>) -> Shown {
+    Ok(shown(state.service.customer(&caller.0, &cid).await?))
+}
+
+/// Changes a customer.
+pub async fn update(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(cid): Path<Cid>,
+    Expected(if_match): Expected,
+    Body(mut dto): Body<CustomerUpdateDto>,
+) -> Shown {
+    let (cid, status, now) = (agree("cid", cid, dto.cid.take())?, dto.status, Timestamp::now());
+    let is = state.service.customer(&caller.0, &cid).await?.lifecycle;
+    if is == Lifecycle::Suspended && status.is_some_and(|status| status != StatusDto::Suspended) {
+        state.service.resume_customer(&caller.0, &cid, now).await?;
+    }
+    let customer = state.service.update_customer(&caller.0, &cid, dto.into(), if_match, now).await?;
+    if status == Some(StatusDto::Suspended) && is != Lifecycle::Suspended {
+        return Ok(shown(state.service.suspend_customer(&caller.0, &cid, now).await?));
+    }
+    Ok(shown(customer))
+}
+
+/// What the query of a deletion may say.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeleteQuery {
+    grace: Option<Period>,
+}
+
+/// Marks a customer as to be removed.
+pub async fn delete(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(cid): Path<Cid>,
+    Query(query): Query<DeleteQuery>,
+    Expected(if_match): Expected,
+) -> Shown {
+    let grace = query.grace.map_or(Grace::Default, |grace| Grace::Of(grace.as_signed()));
+    let customer = state.service.delete_customer(&caller.0, &cid, grace, if_match, Timestamp::now()).await?;
+    let version = customer.version;
+    Ok(Answer::accepted(customer.into()).version(version))
+}
+
+/// Takes a deletion back.
+pub async fn restore(State(state): State<AppState>, caller: Caller, Path(cid): Path<Cid>) -> Shown {
+    Ok(shown(state.service.cancel_customer_deletion(&caller.0, &cid, Timestamp::now()).await?))
+}
+
+/// Lets a customer only read.
+pub async fn suspend(State(state): State<AppState>, caller: Caller, Path(cid): Path<Cid>) -> Shown {
+    Ok(shown(state.service.suspend_customer(&caller.0, &cid, Timestamp::now()).await?))
+}
+
+/// Ends a suspension.
+pub async fn resume(State(state): State<AppState>, caller: Caller, Path(cid): Path<Cid>) -> Shown {
+    Ok(shown(state.service.resume_customer(&caller.0, &cid, Timestamp::now()).await?))
+}

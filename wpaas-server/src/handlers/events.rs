@@ -1,0 +1,137 @@
+//! `/events`: a page of them, or a stream that goes on.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::header::ACCEPT;
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::sse::{self, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures::{Stream, StreamExt, stream};
+use tokio::sync::broadcast::{self, error::RecvError};
+use wpaas_core::access::Actor;
+use wpaas_core::store::{Committed, EventFilter};
+
+use crate::answer::Answer;
+use crate::auth::Caller;
+use crate::dto::event::{EventQuery, EventView};
+use crate::dto::list::ListView;
+use crate::extract::Query;
+use crate::problem::{Problem, chain};
+use crate::state::AppState;
+
+/// A stream ends after so long, so that a key that was taken back opens nothing for ever; its reader comes again
+/// with `Last-Event-ID`.
+const LONGEST: Duration = Duration::from_secs(900);
+
+/// Events read at a time for a stream.
+const BATCH: usize = 100;
+
+/// A page of events; with `Accept: text/event-stream` each as it happens.
+pub async fn list(
+    State(state): State<AppState>,
+    caller: Caller,
+    Query(query): Query<EventQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let filter = query.filter(caller.cid())?;
+    let after = last_event_id(&headers)?.or(query.after);
+    if headers.get(ACCEPT).is_some_and(wants_stream) {
+        return follow(state, caller.0, filter, after).await;
+    }
+    let limit = query.limit.unwrap_or_default().get();
+    let events = state.service.events(&caller.0, &filter, after.unwrap_or(0), limit).await?;
+    let items: Vec<EventView> = events.into_iter().map(Into::into).collect();
+    let next = items.last().filter(|_| items.len() == limit).map(|event| event.seq.to_string());
+    Ok(Answer::ok(ListView { items, next }).into_response())
+}
+
+fn wants_stream(accept: &HeaderValue) -> bool {
+    accept.to_str().is_ok_and(|text| text.contains("text/event-stream"))
+}
+
+fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+    let Some(value) = headers.get("last-event-id") else { return Ok(None) };
+    let number = value.to_str().ok().and_then(|text| text.parse().ok());
+    let wrong =
+        || Problem::bad_request("invalid_last_event_id", "Last-Event-ID must be the `id` of an event");
+    number.map(Some).ok_or_else(wrong)
+}
+
+/// Goes on after the event that the caller names, else with what happens from now on.
+async fn follow(
+    state: AppState,
+    actor: Actor,
+    filter: EventFilter,
+    after: Option<u64>,
+) -> Result<Response, Problem> {
+    // The feed first, so that nothing is missed that is committed meanwhile.
+    let feed = state.service.feed();
+    let after = match after {
+        Some(after) => after,
+        None => state.service.last_event().await?,
+    };
+    state.service.events(&actor, &filter, after, 1).await?;
+    let end = state.stopping.clone();
+    let reader = Reader { state, actor, filter, after, feed, read: VecDeque::new() };
+    let ended = async move { tokio::time::timeout(LONGEST, end.cancelled()).await };
+    let events = reader.into_stream().take_until(Box::pin(ended));
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
+}
+
+/// Reads on where it was each time that something was committed.
+struct Reader {
+    state: AppState,
+    actor: Actor,
+    filter: EventFilter,
+    after: u64,
+    feed: broadcast::Receiver<Committed>,
+    read: VecDeque<EventView>,
+}
+
+impl Reader {
+    fn into_stream(self) -> impl Stream<Item = Result<sse::Event, Infallible>> {
+        stream::unfold(self, |mut reader| async move {
+            let event = reader.next().await?;
+            Some((Ok(written(&event)), reader))
+        })
+    }
+
+    /// The next event; `None` when there can be none any more, as when the caller lost its rights.
+    async fn next(&mut self) -> Option<EventView> {
+        loop {
+            if let Some(event) = self.read.pop_front() {
+                self.after = event.seq;
+                return Some(event);
+            }
+            let Self { actor, filter, after, .. } = self;
+            let more = self.state.service.events(actor, filter, *after, BATCH).await;
+            match more {
+                Ok(more) if more.is_empty() => committed(&mut self.feed).await?,
+                Ok(more) => self.read.extend(more.into_iter().map(EventView::from)),
+                Err(error) => {
+                    tracing::debug!(error = chain(&error), "a stream of events ended");
+                    return None;
+                }
+            }
+        }
+    }
+}
+
+async fn committed(feed: &mut broadcast::Receiver<Committed>) -> Option<()> {
+    loop {
+        match feed.recv().await {
+            Ok(committed) if committed.events.is_empty() => {}
+            Ok(_) | Err(RecvError::Lagged(_)) => return Some(()),
+            Err(RecvError::Closed) => return None,
+        }
+    }
+}
+
+fn written(event: &EventView) -> sse::Event {
+    let about = sse::Event::default().id(event.seq.to_string()).event(event.kind.as_str());
+    // Maps with texts as keys, numbers and texts: always JSON.
+    serde_json::to_string(event).map_or(sse::Event::default(), |text| about.data(text))
+}

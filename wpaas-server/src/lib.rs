@@ -1,0 +1,37 @@
+//! The reference server of wpaas: configuration, authentication, routes and wiring.
+//!
+//! [`Server::start`] binds and begins; [`Server::stop`] ends in order. Every rule is in `wpaas-core`; all
+//! HTTP is here.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
+
+pub mod config;
+pub mod problem;
+pub mod telemetry;
+
+mod answer;
+mod app;
+mod auth;
+mod backends;
+mod code;
+mod domain;
+mod dto;
+mod extract;
+mod handlers;
+mod idempotency;
+mod limits;
+mod listener;
+mod metrics;
+mod observe;
+mod operator;
+mod releases;
+mod request_id;
+mod router;
+mod state;
+mod storage;
+mod tasks;
+mod watch;
+
+pub use app::{Server, StartError};
+pub use operator::TokenError;

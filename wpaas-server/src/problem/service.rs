@@ -1,0 +1,36 @@
+//! What the domain refuses, as callers see it.
+
+use axum::http::StatusCode;
+use wpaas_core::service::ServiceError;
+
+use super::{Problem, chain};
+
+impl From<ServiceError> for Problem {
+    fn from(error: ServiceError) -> Self {
+        use ServiceError as E;
+        let (code, text) = (error.code(), error.to_string());
+        match error {
+            E::NotFound { .. } => Self::new(StatusCode::NOT_FOUND, code, text),
+            E::Unauthenticated => Self::unauthenticated(),
+            E::Forbidden { .. } | E::CustomerSuspended | E::CustomerToBeRemoved => {
+                Self::new(StatusCode::FORBIDDEN, code, text)
+            }
+            E::Conflict { .. } => Self::new(StatusCode::CONFLICT, code, text),
+            E::Invalid { field, why } => Self::field(wire_name(field), why),
+            E::QuotaExceeded { limit, .. } => {
+                Self::new(StatusCode::CONFLICT, code, format!("{text}: {limit}")).at(limit.what)
+            }
+            E::VersionMismatch { .. } => Self::new(StatusCode::PRECONDITION_FAILED, code, text),
+            E::Unavailable(_) | E::Credential(_) => {
+                tracing::error!(error = chain(&error), "the service is not available");
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, code, text).retry_after(1)
+            }
+            other => Self::internal(&other),
+        }
+    }
+}
+
+/// The core speaks of `spec.num_instances`; on the wire the fields of a spec stand at the top.
+fn wire_name(field: &str) -> &str {
+    field.strip_prefix("spec.").unwrap_or(field)
+}

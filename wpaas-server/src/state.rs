@@ -1,0 +1,36 @@
+//! What every handler may reach.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use wpaas_core::code::reference::CodePolicy;
+use wpaas_core::converge::ConvergerHandle;
+use wpaas_core::service::{Registration, Service};
+
+use crate::config::Settings;
+use crate::metrics::Metrics;
+use crate::operator::OperatorToken;
+use crate::watch::Watch;
+
+/// Shared by all requests; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct AppState {
+    pub settings: Arc<Settings>,
+    pub service: Service,
+    pub converger: ConvergerHandle,
+    pub code_policy: Arc<CodePolicy>,
+    pub operator: OperatorToken,
+    pub metrics: Metrics,
+    pub watch: Watch,
+    /// The server is to stop: streams end.
+    pub stopping: CancellationToken,
+    /// Nothing real runs, and every answer says so.
+    pub simulated: bool,
+}
+
+impl AppState {
+    /// Whether anyone may register customers.
+    pub fn registration_is_open(&self) -> bool {
+        self.service.settings().registration == Registration::Open
+    }
+}

@@ -1,0 +1,45 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use wpaas_core::converge::{Intent, Intents, IntentsError};
+use wpaas_core::id::SiteId;
+use wpaas_core::site::SiteStatus;
+
+use super::Watch;
+
+/// Where intents come from, watched.
+#[derive(Debug)]
+pub struct WatchedIntents {
+    /// What keeps them.
+    pub inner: Arc<dyn Intents>,
+    /// Who watches.
+    pub watch: Watch,
+}
+
+#[async_trait]
+impl Intents for WatchedIntents {
+    async fn page(&self, after: Option<SiteId>, limit: usize) -> Result<Vec<Intent>, IntentsError> {
+        self.inner.page(after, limit).await
+    }
+
+    async fn get(&self, site: SiteId) -> Result<Option<Intent>, IntentsError> {
+        self.inner.get(site).await
+    }
+
+    async fn record(&self, site: SiteId, status: &SiteStatus) -> Result<(), IntentsError> {
+        self.inner.record(site, status).await?;
+        self.watch.found(site, Some(status));
+        Ok(())
+    }
+
+    async fn purged(&self, site: SiteId) -> Result<(), IntentsError> {
+        self.inner.purged(site).await?;
+        self.watch.found(site, None);
+        Ok(())
+    }
+
+    fn changes(&self) -> BoxStream<'static, SiteId> {
+        self.inner.changes()
+    }
+}

@@ -1,0 +1,64 @@
+//! A secret goes in; it must be found nowhere outside.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::harness::{Api, LOG, site};
+
+const ADMIN: &str = "canary-admin-5f0b1c7e";
+const LOGIN: &str = "canary-login-93aa41d0";
+const CREDENTIAL: &str = "canary-credential-77e1";
+const CANARIES: [&str; 3] = [ADMIN, LOGIN, CREDENTIAL];
+
+fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.push((path.display().to_string(), std::fs::read(&path).unwrap()));
+        }
+    }
+    found
+}
+
+#[track_caller]
+fn absent(what: &str, bytes: &[u8]) {
+    for canary in CANARIES {
+        let found = bytes.windows(canary.len()).any(|window| window == canary.as_bytes());
+        assert!(!found, "{canary} is in {what}");
+    }
+}
+
+#[tokio::test]
+async fn passwords_and_credentials_are_nowhere() {
+    let api = Api::start().await;
+    let tenant = api.tenant("acme").await;
+    let user = json!({"cid": tenant.cid, "name": "eve", "email": "eve@example.com", "password": LOGIN});
+    let mut answers = vec![api.post("/users", &api.operator, user).await.is(201)];
+    let mut body = site("blog");
+    body["admin_password"] = json!(ADMIN);
+    body["code"] = json!({"git": "https://127.0.0.1/x.git", "credential": CREDENTIAL});
+    answers.push(api.post("/wpaas", &tenant.key, body).await.is(202));
+    let path = format!("/wpaas/{}/default/blog", tenant.cid);
+    answers.push(
+        api.put(&path, &tenant.key, json!({"admin_password": ADMIN, "num_instances": "x"})).await.is(422),
+    );
+    answers.push(api.put(&path, &tenant.key, json!({"admin_password": [ADMIN]})).await.is(422));
+    answers.push(api.put(&path, &tenant.key, json!({"admin_password": ADMIN})).await.is(202));
+    answers.push(api.get(&path, &tenant.key).await.is(200));
+    api.until(&path, &tenant.key, |site| !site["code_failure"].is_null()).await;
+    for answer in &answers {
+        absent("an answer", answer.body.to_string().as_bytes());
+    }
+    for (name, bytes) in files(&api.data()) {
+        absent(&name, &bytes);
+    }
+    let log = LOG.lock().unwrap().clone();
+    assert!(log.windows(8).any(|window| window == b"answered"), "the log is looked at");
+    absent("the log", &log);
+    let token = api.operator.as_bytes();
+    assert!(!log.windows(token.len()).any(|window| window == token), "the operator's token is in the log");
+}

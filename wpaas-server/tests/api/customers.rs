@@ -1,0 +1,79 @@
+//! `/customers`.
+
+use reqwest::Method;
+use serde_json::json;
+
+use super::harness::{Api, PASSWORD, send};
+
+#[tokio::test]
+async fn a_customer_is_registered_shown_changed_and_deleted() {
+    let api = Api::start().await;
+    let body = json!({"name": "Acme Inc.", "email": "a@acme.example", "password": PASSWORD});
+    let made = api.post("/customers", &api.operator, body).await.is(201);
+    assert_eq!((&made.body["cid"], &made.body["username"]), (&"acm".into(), &"a@acme.example".into()));
+    assert_eq!((made.header("location"), &made.body["status"]), ("/customers/acm", &"free".into()));
+    assert!(!made.body.to_string().contains("password"), "{}", made.body);
+    assert_eq!(api.get("/customers/acm", &api.operator).await.is(200).body, made.body);
+    assert_eq!(api.get("/customers", &api.operator).await.is(200).body["items"], json!([made.body]));
+
+    let change = json!({"name": "Acme", "status": "paid", "payment": {"identifier": "cus_1"}});
+    let changed = api.put("/customers/acm", &api.operator, change).await.is(200).body;
+    assert_eq!((&changed["name"], &changed["status"]), (&"Acme".into(), &"paid".into()));
+    assert_eq!(changed["payment"], json!({"identifier": "cus_1", "status_id": null}));
+
+    let gone = api.delete("/customers/acm?grace=1h", &api.operator).await.is(202);
+    assert_eq!(gone.body["status"], "to_be_removed");
+    api.post("/customers/acm/restore", &api.operator, json!({})).await.is(200);
+}
+
+#[tokio::test]
+async fn a_suspended_customer_only_reads() {
+    let api = Api::start().await;
+    let tenant = api.tenant("acme").await;
+    let path = format!("/customers/{}", tenant.cid);
+    let suspended = api.put(&path, &api.operator, json!({"status": "suspended"})).await.is(200);
+    assert_eq!(suspended.body["status"], "suspended");
+    let sites = format!("/wpaas/{}/default", tenant.cid);
+    api.post(&sites, &tenant.key, super::harness::site("blog")).await.is_problem(403, "customer_suspended");
+    api.get(&sites, &tenant.key).await.is(200);
+    assert_eq!(api.put(&path, &api.operator, json!({"status": "paid"})).await.is(200).body["status"], "paid");
+    api.post(&sites, &tenant.key, super::harness::site("blog")).await.is(202);
+}
+
+#[tokio::test]
+async fn pages_of_a_list_follow_each_other() {
+    let api = Api::start().await;
+    for name in ["anton", "berta", "caesar"] {
+        api.customer(name).await;
+    }
+    let first = api.get("/customers?limit=2", &api.operator).await.is(200).body;
+    assert_eq!(first["items"].as_array().unwrap().len(), 2);
+    let next = format!("/customers?limit=2&cursor={}", first["next"].as_str().unwrap());
+    let second = api.get(&next, &api.operator).await.is(200).body;
+    assert_eq!((&second["items"][0]["cid"], second.get("next")), (&"cae".into(), None));
+}
+
+#[tokio::test]
+async fn a_change_of_an_old_version_is_refused() {
+    let api = Api::start().await;
+    let cid = api.customer("acme").await;
+    let path = format!("/customers/{cid}");
+    let tag = api.get(&path, &api.operator).await.header("etag").to_owned();
+    let put = |tag: String, name: &'static str| {
+        let request = api.request(Method::PUT, &path).bearer_auth(&api.operator);
+        send(request.header("if-match", tag).json(&json!({"name": name})))
+    };
+    let changed = put(tag.clone(), "One").await.is(200);
+    assert_ne!(changed.header("etag"), tag);
+    put(tag, "Two").await.is_problem(412, "version_mismatch");
+    put("5".to_owned(), "Two").await.is_problem(400, "invalid_if_match");
+    put("*".to_owned(), "Three").await.is(200);
+}
+
+#[tokio::test]
+async fn path_and_body_must_agree() {
+    let api = Api::start().await;
+    let cid = api.customer("acme").await;
+    let answer = api.put(&format!("/customers/{cid}"), &api.operator, json!({"cid": "other"})).await;
+    assert_eq!(answer.is_problem(400, "path_body_mismatch").body["field"], "cid");
+}

@@ -1,0 +1,185 @@
+//! A server of its own for each test, and what tests say to it.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock, Mutex};
+
+use reqwest::header::HeaderMap;
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use wpaas_server::config::{BackendKind, Flags, LogFormat, LogSettings, Settings};
+use wpaas_server::{Server, telemetry};
+
+/// Everything that any test of this process logged.
+pub static LOG: LazyLock<Arc<Mutex<Vec<u8>>>> = LazyLock::new(|| {
+    let log = Arc::<Mutex<Vec<u8>>>::default();
+    let settings = LogSettings { format: LogFormat::Json, filter: "trace".to_owned() };
+    let writer = Shared(log.clone());
+    let subscriber = telemetry::subscriber(&settings, false, move || writer.clone()).unwrap();
+    tracing::subscriber::set_global_default(subscriber).unwrap();
+    log
+});
+
+#[derive(Clone)]
+struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+pub struct Api {
+    pub server: Server,
+    pub operator: String,
+    pub folder: TempDir,
+    client: Client,
+}
+
+/// What was answered.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Value,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// Checks that this is a problem of this status and code.
+    #[track_caller]
+    pub fn is_problem(&self, status: u16, code: &str) -> &Self {
+        assert_eq!((self.status, self.body["code"].as_str()), (status, Some(code)), "{}", self.body);
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        assert_eq!(self.body["status"], status);
+        assert_eq!(self.body["request_id"], self.header("x-request-id"), "{}", self.body);
+        self
+    }
+
+    /// Checks the status.
+    #[track_caller]
+    pub fn is(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}", self.body);
+        self
+    }
+}
+
+/// A customer, and a user of it who may make sites in the default space.
+pub struct Tenant {
+    pub cid: String,
+    pub key: String,
+    pub org: String,
+    pub space: String,
+}
+
+impl Api {
+    pub async fn start() -> Self {
+        Self::with(Flags::default()).await
+    }
+
+    pub async fn with(flags: Flags) -> Self {
+        LazyLock::force(&LOG);
+        let folder = TempDir::new().unwrap();
+        let local = Some("127.0.0.1:0".parse().unwrap());
+        let data = Some(folder.path().join("data"));
+        let backend = Some(BackendKind::Simulated);
+        let flags = Flags { listen: local, report_listen: local, data, backend, ..flags };
+        let server = Server::start(Settings::load(flags).unwrap()).await.unwrap();
+        let operator = std::fs::read_to_string(folder.path().join("data/operator-token")).unwrap();
+        Self { server, operator: operator.trim().to_owned(), folder, client: Client::new() }
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, format!("http://{}{path}", self.server.address()))
+    }
+
+    pub fn report_request(&self, path: &str) -> reqwest::RequestBuilder {
+        self.client.post(format!("http://{}{path}", self.server.report_address()))
+    }
+
+    pub async fn call(&self, method: Method, path: &str, key: &str, body: Option<Value>) -> Answer {
+        let mut request = self.request(method, path);
+        if !key.is_empty() {
+            request = request.bearer_auth(key);
+        }
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        send(request).await
+    }
+
+    pub async fn get(&self, path: &str, key: &str) -> Answer {
+        self.call(Method::GET, path, key, None).await
+    }
+
+    pub async fn post(&self, path: &str, key: &str, body: Value) -> Answer {
+        self.call(Method::POST, path, key, Some(body)).await
+    }
+
+    pub async fn put(&self, path: &str, key: &str, body: Value) -> Answer {
+        self.call(Method::PUT, path, key, Some(body)).await
+    }
+
+    pub async fn delete(&self, path: &str, key: &str) -> Answer {
+        self.call(Method::DELETE, path, key, None).await
+    }
+
+    /// Registers a customer; returns its id.
+    pub async fn customer(&self, name: &str) -> String {
+        let body = json!({"name": name, "email": format!("{name}@example.com"), "password": PASSWORD});
+        let answer = self.post("/customers", &self.operator, body).await.is(201);
+        answer.body["cid"].as_str().unwrap().to_owned()
+    }
+
+    pub async fn tenant(&self, name: &str) -> Tenant {
+        let cid = self.customer(name).await;
+        let org = self.get(&format!("/orgs/{cid}/default"), &self.operator).await.is(200);
+        let org = org.body["id"].as_str().unwrap().to_owned();
+        let space = self.get(&format!("/spaces/{org}/default"), &self.operator).await.is(200);
+        let space = space.body["id"].as_str().unwrap().to_owned();
+        let body = json!({"cid": cid, "name": "dev", "email": "dev@example.com", "spaces": [space]});
+        let user = self.post("/users", &self.operator, body).await.is(201);
+        let key = user.body["api_key"]["key"].as_str().unwrap().to_owned();
+        Tenant { cid, key, org, space }
+    }
+
+    /// Asks until the answer does; each try is a whole request.
+    pub async fn until(&self, path: &str, key: &str, does: impl Fn(&Value) -> bool) -> Value {
+        let began = std::time::Instant::now();
+        loop {
+            let answer = self.get(path, key).await;
+            if does(&answer.body) {
+                return answer.body;
+            }
+            assert!(began.elapsed().as_secs() < 30, "still {}", answer.body);
+        }
+    }
+}
+
+pub const PASSWORD: &str = "correct horse battery staple";
+
+pub async fn send(request: reqwest::RequestBuilder) -> Answer {
+    let response = request.send().await.unwrap();
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let text = response.text().await.unwrap();
+    let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+    Answer { status, headers, body }
+}
+
+/// A site's request that is right.
+pub fn site(name: &str) -> Value {
+    json!({"name": name, "num_instances": 1, "admin_password": "a fine password"})
+}

@@ -1,0 +1,19 @@
+//! The API over real HTTP: a server in this process on ports of its own, with its store in a file, over a backend
+//! that runs nothing.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod auth;
+mod canary;
+mod customers;
+mod events;
+mod harness;
+mod idempotency;
+mod orgs;
+mod problems;
+mod releases;
+mod reports;
+mod service;
+mod site_fields;
+mod sites;
+mod spaces;
+mod users;

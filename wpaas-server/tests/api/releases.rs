@@ -1,0 +1,73 @@
+//! Code from git becomes a release, and one site's bad code is no other's trouble.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use wpaas_server::config::Flags;
+
+use super::harness::{Api, Tenant, site};
+
+fn git(folder: &Path, arguments: &[&str]) {
+    let identity = ["-c", "user.name=t", "-c", "user.email=t@example.com"];
+    let done = Command::new("git").arg("-C").arg(folder).args(identity).args(arguments).output().unwrap();
+    assert!(done.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+}
+
+/// A repository with one plugin; returns its URL.
+fn repository(folder: &Path) -> String {
+    let work = folder.join("blog");
+    std::fs::create_dir_all(work.join("mu-plugins")).unwrap();
+    std::fs::write(work.join("mu-plugins/hello.php"), "<?php // hello").unwrap();
+    git(&work, &["init", "--quiet", "--initial-branch=main"]);
+    git(&work, &["add", "."]);
+    git(&work, &["commit", "--quiet", "--message", "hello"]);
+    format!("file://{}/blog", folder.display())
+}
+
+async fn post(api: &Api, tenant: &Tenant, name: &str, code: Value) -> String {
+    let mut body = site(name);
+    body["code"] = code;
+    api.post("/wpaas", &tenant.key, body).await.is(202);
+    format!("/wpaas/{}/default/{name}", tenant.cid)
+}
+
+#[tokio::test]
+async fn good_code_is_served_whatever_other_sites_ask_for() {
+    let folder = TempDir::new().unwrap();
+    let good = repository(folder.path());
+    let prefix = format!("file://{}/", folder.path().display());
+    let api =
+        Api::with(Flags { code_allowed_prefixes: Some(vec![prefix.clone()]), ..Flags::default() }).await;
+    let tenant = api.tenant("acme").await;
+    let mut bad = Vec::new();
+    for name in ["bad-one", "bad-two", "bad-three"] {
+        bad.push(post(&api, &tenant, name, json!({"git": format!("{prefix}nothing")})).await);
+    }
+    let path = post(&api, &tenant, "blog", json!({"git": good, "ref": "main"})).await;
+    let released = |site: &Value| !site["release"].is_null() && site["status"]["phase"] == "ready";
+    let site = api.until(&path, &tenant.key, released).await;
+    assert!(site["release"]["digest"].as_str().unwrap().starts_with("sha256:"), "{site}");
+    assert_eq!((&site["code_url"], &site["code_failure"]), (&json!(good), &Value::Null));
+    for path in bad {
+        let site = api.until(&path, &tenant.key, |site| !site["code_failure"].is_null()).await;
+        assert_eq!(site["release"], Value::Null);
+        assert!(!site["code_failure"]["message"].as_str().unwrap().is_empty(), "{site}");
+    }
+}
+
+#[tokio::test]
+async fn a_moved_branch_is_fetched_when_asked_for() {
+    let folder = TempDir::new().unwrap();
+    let good = repository(folder.path());
+    let prefix = format!("file://{}/", folder.path().display());
+    let api = Api::with(Flags { code_allowed_prefixes: Some(vec![prefix]), ..Flags::default() }).await;
+    let tenant = api.tenant("acme").await;
+    let path = post(&api, &tenant, "blog", json!({"git": good, "ref": "main"})).await;
+    let first = api.until(&path, &tenant.key, |site| !site["release"].is_null()).await["release"].clone();
+    git(&folder.path().join("blog"), &["commit", "--quiet", "--allow-empty", "--message", "again"]);
+    api.post(&format!("{path}/refetch"), &tenant.key, json!({})).await.is(202);
+    let moved = |site: &Value| site["release"]["revision"] != first["revision"];
+    api.until(&path, &tenant.key, moved).await;
+}
