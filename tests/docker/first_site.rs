@@ -87,6 +87,7 @@ async fn a_site_from_git_does_what_wordpress_does() {
         "exec",
         &server.container(&site, "database-0"),
         "mariadb",
+        "--defaults-file=/usr/local/lib/wpaas/mariadb.cnf",
         "-BNe",
         "SELECT @@innodb_flush_log_at_trx_commit",
     ]);
