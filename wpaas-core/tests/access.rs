@@ -94,7 +94,11 @@ fn the_rules_are_those_of_the_table() {
         std::fs::write(path, table()).expect("the table is written");
     }
     let expected = std::fs::read_to_string(path).expect("the table");
-    assert!(table() == expected, "the rules changed: WPAAS_BLESS=1 writes tests/access.out anew\n{}", table());
+    assert!(
+        table() == expected,
+        "the rules changed: WPAAS_BLESS=1 writes tests/access.out anew\n{}",
+        table()
+    );
 }
 
 fn any_grant() -> impl Strategy<Value = RoleGrant> {
@@ -102,16 +106,22 @@ fn any_grant() -> impl Strategy<Value = RoleGrant> {
     let of_spaces = select(vec![SpaceRole::Manager, SpaceRole::Developer, SpaceRole::Viewer]);
     prop_oneof![
         (0..4_u128, roles).prop_map(|(n, role)| RoleGrant::Org { org: org(n), role }),
-        (0..4_u128, 0..4_u128, of_spaces)
-            .prop_map(|(o, s, role)| RoleGrant::Space { org: org(o), space: space(s), role }),
+        (0..4_u128, 0..4_u128, of_spaces).prop_map(|(o, s, role)| RoleGrant::Space {
+            org: org(o),
+            space: space(s),
+            role
+        }),
     ]
 }
 
 fn any_actor() -> impl Strategy<Value = Actor> {
     prop_oneof![
         Just(Actor::Customer(cid("own"))),
-        (0..4_u128, proptest::collection::vec(any_grant(), 0..5))
-            .prop_map(|(n, roles)| Actor::User { cid: cid("own"), id: user(n), roles }),
+        (0..4_u128, proptest::collection::vec(any_grant(), 0..5)).prop_map(|(n, roles)| Actor::User {
+            cid: cid("own"),
+            id: user(n),
+            roles
+        }),
     ]
 }
 
