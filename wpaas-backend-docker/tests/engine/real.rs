@@ -2,16 +2,20 @@
 
 use std::time::Instant;
 
+use bollard::exec::StartExecResults;
+use bollard::models::ExecConfig;
 use bytes::Bytes;
+use futures::StreamExt as _;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use wpaas_backend_docker::Images;
 use wpaas_core::code::{Digest, Layout};
 use wpaas_core::converge::{
-    Action, BootId, DatabaseOrder, NodeSpec, Object, ObjectState, Part, ReleaseRef, RouteState, Routes,
-    RunIntent,
+    Action, Applied, Backend as _, BootId, DatabaseOrder, NodeSpec, Object, ObjectState, Part, ReleaseRef,
+    RouteState, Routes, RunIntent, Step,
 };
+use wpaas_core::id::SiteId;
 use wpaas_core::node::{self, GatewayConfig, WordpressSite};
 use wpaas_core::site::DatabaseSize;
 
@@ -97,6 +101,34 @@ async fn status(address: &str, path: &str) -> String {
     String::from_utf8_lossy(&Bytes::from(answer)).lines().next().unwrap_or_default().to_owned()
 }
 
+/// Whether a connection from this container is taken.
+async fn reaches(lab: &Lab, container: &str, address: &str) -> bool {
+    let connect = format!("timeout 2 bash -c 'exec 3<>/dev/tcp/{address}/80'");
+    let options =
+        ExecConfig { cmd: Some(vec!["bash".into(), "-c".into(), connect]), ..ExecConfig::default() };
+    let exec = lab.docker.create_exec(container, options).await.unwrap().id;
+    if let StartExecResults::Attached { mut output, .. } = lab.docker.start_exec(&exec, None).await.unwrap() {
+        while output.next().await.is_some() {}
+    }
+    lab.docker.inspect_exec(&exec).await.unwrap().exit_code == Some(0)
+}
+
+/// A node reaches its own site's gateway and no other site's.
+async fn isolated(lab: &Lab, own: &str) {
+    let step = |part, action| Step { site: SiteId::new(), ..lab.step(part, action) };
+    let network = step(Part::Network, Action::CreateNetwork);
+    let Applied::Present(other) = lab.backend.apply(&network).await.unwrap() else { panic!("no network") };
+    let address = other.address.unwrap();
+    let config = GatewayConfig::new(&wanted(), Some((address, None)), &Routes::default());
+    let gateway = Action::CreateNode(node::gateway(0, &config));
+    let gateway = Step { part: Part::Gateway(0), action: gateway, ..network };
+    lab.backend.apply(&gateway).await.unwrap();
+    lab.until("it answers", async || TcpStream::connect((address, 80)).await.is_ok()).await;
+    let node = lab.name(Part::Wordpress(0));
+    assert!(reaches(lab, &node, own).await, "its own");
+    assert!(!reaches(lab, &node, &address.to_string()).await, "another's");
+}
+
 #[tokio::test]
 async fn a_site_of_the_real_images_serves() {
     if std::env::var_os("WPAAS_TEST_DOCKER_IMAGES").is_none() {
@@ -149,6 +181,8 @@ async fn serves(stand_in: &Lab) {
     println!("gateway sees it after {:?}", begun.elapsed());
     assert_eq!(status(&address, "/").await, "HTTP/1.1 200 OK");
     println!("served after {:?}", begun.elapsed());
+
+    isolated(&lab, &address).await;
 
     let begun = Instant::now();
     lab.make(RELEASE, release(Layout::ContentWithoutTheme)).await;
