@@ -106,7 +106,21 @@ impl Slug {
     }
 }
 
+impl Email {
+    /// Nobody's address (RFC 2606): what stays where one was removed.
+    #[must_use]
+    pub fn nobody() -> Self {
+        Self("removed@example.invalid".into())
+    }
+}
+
 impl Username {
+    /// What stays where one was removed.
+    #[must_use]
+    pub fn nobody() -> Self {
+        Self("removed".into())
+    }
+
     /// What WordPress's first user is called when nobody says otherwise.
     #[must_use]
     pub fn admin() -> Self {

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::access::Actor;
 use crate::account::{Customer, CustomerPlan, Lifecycle, Payment};
 use crate::defaults;
 use crate::id::SiteId;
@@ -70,8 +69,4 @@ pub(super) fn site() -> Site {
         created_at: NOW,
         version: 1,
     }
-}
-
-pub(super) fn operator() -> Actor {
-    Actor::Operator
 }

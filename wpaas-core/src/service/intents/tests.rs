@@ -1,1 +1,122 @@
+use super::*;
+use crate::code::{Code, Digest, GitCode, Layout};
+use crate::service::test::{NOW, parse, settings, site};
+use crate::site::Release;
 
+fn facts(site: Site, customer: Lifecycle) -> SiteFacts {
+    SiteFacts { site, customer, org_name: Some(Slug::default_name()), founded: false }
+}
+
+fn wanted(facts: &SiteFacts) -> Wanted {
+    intent(facts, &settings().platform_domain, NOW).wanted
+}
+
+fn deleting(seconds: i64) -> Site {
+    let purge_after = Timestamp::from_second(NOW.as_second() + seconds).unwrap();
+    Site { lifecycle: SiteLifecycle::Deleting { since: NOW, purge_after }, ..site() }
+}
+
+#[test]
+fn a_site_runs_rests_or_goes() {
+    let removed = Lifecycle::ToBeRemoved { purge_after: NOW, was_suspended: false };
+    let word = |site: Site, customer| match wanted(&facts(site, customer)) {
+        Wanted::Run(_) => "run",
+        Wanted::Rest => "rest",
+        Wanted::Gone => "gone",
+    };
+    assert_eq!(word(site(), Lifecycle::Active), "run");
+    assert_eq!(word(site(), Lifecycle::Suspended), "rest");
+    assert_eq!(word(site(), removed), "rest");
+    assert_eq!(word(deleting(1), Lifecycle::Active), "rest");
+    assert_eq!(word(deleting(0), Lifecycle::Active), "gone");
+    assert_eq!(word(deleting(0), Lifecycle::Suspended), "gone");
+    let orphan = SiteFacts { org_name: None, ..facts(deleting(0), Lifecycle::Active) };
+    assert_eq!(wanted(&orphan), Wanted::Gone);
+    let orphan = SiteFacts { org_name: None, ..facts(site(), Lifecycle::Active) };
+    assert_eq!(wanted(&orphan), Wanted::Rest);
+}
+
+#[test]
+fn what_runs_has_the_platform_s_name_and_its_own() {
+    let mut site = site();
+    site.spec.domains = vec![parse("www.example.com")];
+    let Wanted::Run(run) = wanted(&facts(site, Lifecycle::Active)) else { panic!("runs") };
+    assert_eq!(run.authorities, ["blog.acm.www.wpaas.localhost", "www.example.com"]);
+    assert_eq!((run.wordpress, run.primary, run.was_founded), (2, None, false));
+}
+
+#[test]
+fn the_release_before_serves_until_the_next_is_ready() {
+    let stored = Digest::from_sha256([7; 32]);
+    let release_of = Release {
+        digest: stored,
+        layout: Layout::Content,
+        revision: "abc".to_owned(),
+        generation: 1,
+        created_at: NOW,
+    };
+    let mut site = site();
+    assert_eq!(release(&site), Some(ReleaseRef::Stock));
+    site.spec.code =
+        Some(Code::Git(GitCode { url: "https://example.com/a".to_owned(), reference: None, path: None }));
+    site.code.wanted = 2;
+    assert_eq!(release(&site), None);
+    site.code.keeps_stock = true;
+    assert_eq!(release(&site), Some(ReleaseRef::Stock));
+    site.release = Some(release_of);
+    assert_eq!(release(&site), Some(ReleaseRef::Stored { digest: stored, layout: Layout::Content }));
+}
+
+fn status(ready: Truth, database: Truth, since: Timestamp) -> SiteStatus {
+    let condition = |kind, status| Condition {
+        kind,
+        status,
+        reason: "Reason".to_owned(),
+        message: "message".to_owned(),
+        since,
+    };
+    SiteStatus {
+        observed_generation: 1,
+        num_instances: 0,
+        database_instances: 0,
+        address: None,
+        conditions: vec![
+            condition(ConditionKind::Ready, ready),
+            condition(ConditionKind::DatabaseReady, database),
+        ],
+        parts: Vec::new(),
+        waiting: Vec::new(),
+        last_error: None,
+        next_try: None,
+        wordpress_version: None,
+    }
+}
+
+#[test]
+fn a_condition_keeps_its_since_while_its_status_does() {
+    let later = Timestamp::from_second(NOW.as_second() + 60).unwrap();
+    let first = merge(None, &status(Truth::False, Truth::True, NOW), NOW).unwrap();
+    assert!(first.founded);
+    let second = merge(Some(&first), &status(Truth::True, Truth::True, later), later).unwrap();
+    let since = |kind| second.status.condition(kind).unwrap().since;
+    assert_eq!((since(ConditionKind::Ready), since(ConditionKind::DatabaseReady)), (later, NOW));
+    assert_eq!(merge(Some(&second), &status(Truth::True, Truth::True, later), later), None);
+    let third = merge(Some(&second), &status(Truth::True, Truth::False, later), later).unwrap();
+    assert!(third.founded, "once founded, always founded");
+}
+
+#[test]
+fn an_event_tells_of_each_condition_that_changed() {
+    let first = merge(None, &status(Truth::False, Truth::True, NOW), NOW).unwrap();
+    let stored = |status| StoredSite { site: site(), status };
+    let told = |stored: &StoredSite, status: &SiteStatus| -> Vec<String> {
+        let events = transitions(stored, status);
+        events
+            .iter()
+            .map(|event| format!("{} {}", event.detail["condition"], event.detail["status"]))
+            .collect()
+    };
+    assert_eq!(told(&stored(None), &first.status), [r#""DatabaseReady" "True""#]);
+    let next = status(Truth::True, Truth::True, NOW);
+    assert_eq!(told(&stored(Some(first)), &next), [r#""Ready" "True""#]);
+}

@@ -3,7 +3,7 @@ use jiff::Timestamp;
 
 use super::{SqliteStore, Users, int, micros, one, unavailable, usage};
 use crate::account::{ApiKey, Customer, Identity, Org, Space, User};
-use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId};
+use crate::id::{KeyId, OrgId, SpaceId, UserId};
 use crate::name::{Cid, Slug, Username};
 use crate::quota::Usage;
 use crate::store::row::{CustomerRow, KeyRow, OrgRow, SpaceRow, UserRow, identity, read};
