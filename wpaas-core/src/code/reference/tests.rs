@@ -95,6 +95,7 @@ fn an_allowed_prefix_admits_what_is_below_it_and_nothing_else() {
     assert!(!git("git@10.0.0.7:srv/a.git").unwrap().allowed_by_prefix, "that one is below the user's home");
     for bad in [
         "http://127.0.0.1:8099@evil/",
+        "https://127.0.0.1:8099/a",
         "http://127.0.0.1:80999/",
         "http://127.0.0.1:8099",
         "http://127.0.0.1/",
