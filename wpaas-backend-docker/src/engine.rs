@@ -7,7 +7,7 @@ use bollard::Docker;
 use bollard::errors::Error;
 use wpaas_core::converge::BackendError;
 
-use crate::error::{failed, status, transient};
+use crate::error::{failed, is_lost, is_unreachable, transient};
 
 /// For whole archives and builds: the usual two minutes are for small requests.
 const LONG: Duration = Duration::from_secs(1800);
@@ -78,11 +78,10 @@ impl Engine {
 
     /// As [`failed`]; where there was no answer, the connection is made anew next time.
     pub(crate) fn failed(&self, what: &str, error: Error) -> BackendError {
-        if status(&error).is_some() {
-            return failed(what, error);
+        if is_lost(&error) {
+            self.forget();
         }
-        self.forget();
-        self.unreachable(error)
+        if is_unreachable(&error) { self.unreachable(error) } else { failed(what, error) }
     }
 
     async fn open(&self) -> Result<Connection, Error> {

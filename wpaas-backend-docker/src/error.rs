@@ -22,8 +22,32 @@ pub(crate) fn failed(what: impl Display, error: Error) -> BackendError {
             BackendError::new(class(status_code), format!("{what}: the Engine says {status_code}, {message}"))
         }
         Error::DockerStreamError { error } => transient(format!("{what}: the Engine says {}", error.trim())),
-        error => transient(format!("{what}: the connection to the Engine failed")).caused_by(error),
+        error if is_lost(&error) => {
+            transient(format!("{what}: the connection to the Engine was lost")).caused_by(error)
+        }
+        error => transient(format!("{what}: the Engine's answer can't be understood")).caused_by(error),
     }
+}
+
+/// Whether the Engine did not even take the call.
+pub(crate) fn is_unreachable(error: &Error) -> bool {
+    match error {
+        Error::HyperLegacyError { err } => err.is_connect(),
+        Error::SocketNotFoundError(_) => true,
+        _ => false,
+    }
+}
+
+/// Whether the connection ended before the answer did.
+pub(crate) fn is_lost(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::HyperLegacyError { .. }
+            | Error::HyperResponseError { .. }
+            | Error::IOError { .. }
+            | Error::SocketNotFoundError(_)
+            | Error::RequestTimeoutError
+    )
 }
 
 /// A refusal of what was asked may pass once the site was looked at again; a failure of the Engine, with time.
@@ -86,6 +110,12 @@ mod tests {
     fn a_lost_connection_may_come_back() {
         let error = failed("starting x", Error::RequestTimeoutError);
         assert_eq!(error.class, ErrorClass::Transient);
-        assert!(error.source.is_some());
+        assert!(error.source.is_some() && error.to_string().contains("lost"), "{error}");
+    }
+
+    #[test]
+    fn a_build_that_fails_says_why() {
+        let error = failed("building x", Error::DockerStreamError { error: "no space left\n".to_owned() });
+        assert_eq!(error.to_string(), "building x: the Engine says no space left");
     }
 }

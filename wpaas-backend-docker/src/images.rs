@@ -61,7 +61,7 @@ impl Inner {
     ) -> Result<(), BackendError> {
         let _building = self.images.building.lock().await;
         let report = |line: &str| {
-            tracing::debug!(target: "wpaas_images", "{line}");
+            tracing::debug!("{line}");
             line.clone_into(&mut self.images.progress().line);
             progress(line);
         };
@@ -85,6 +85,7 @@ impl Inner {
         if missing.is_empty() {
             return Ok(());
         }
+        tracing::info!(?missing, "images are missing");
         let Images::Built { prefix, base } = &self.config.images else {
             let names: Vec<_> = missing.iter().map(|role| self.image_name(*role)).collect();
             return Err(transient(format!("the Engine has no image {}", names.join(", "))));
@@ -92,6 +93,7 @@ impl Inner {
         let base = self.base(&connection, prefix, base, report).await?;
         for role in missing {
             self.build(&connection, role, &base, report).await?;
+            tracing::info!(%role, "the image is built");
         }
         Ok(())
     }

@@ -13,19 +13,8 @@ use wpaas_core::secret::{SecretName, SecretRef};
 use crate::host;
 use crate::label::Labels;
 
-/// What a node may do as root, of what the Engine lets containers do: change owners and users, pass over the
-/// rights of files, signal its children, open low ports, lock a child up in a folder.
-const CAPABILITIES: [&str; 9] = [
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "NET_BIND_SERVICE",
-    "SETGID",
-    "SETUID",
-    "SYS_CHROOT",
-];
+/// What a node may do as root, of what the Engine lets containers do; the rest is `node/README.md`'s.
+const CAPABILITIES: [&str; 6] = ["CHOWN", "DAC_OVERRIDE", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"];
 
 /// Processes and threads of a node: far above what any needs, far below what hurts the host.
 const PROCESSES: i64 = 2048;
@@ -49,8 +38,7 @@ pub(crate) struct Place<'a> {
 const fn patience(role: NodeRole) -> i64 {
     match role {
         NodeRole::Database => 60,
-        NodeRole::Wordpress => 40,
-        NodeRole::Gateway => 25,
+        NodeRole::Wordpress | NodeRole::Gateway => 30,
     }
 }
 

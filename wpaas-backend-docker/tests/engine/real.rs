@@ -1,23 +1,28 @@
 //! The real images. Building them takes minutes, so this is asked for with `WPAAS_TEST_DOCKER_IMAGES=1`.
 
+use std::collections::HashMap;
 use std::time::Instant;
 
+use bollard::exec::StartExecResults;
+use bollard::models::ExecConfig;
 use bytes::Bytes;
+use futures::TryStreamExt as _;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use wpaas_backend_docker::Images;
 use wpaas_core::code::{Digest, Layout};
 use wpaas_core::converge::{
-    Action, BootId, DatabaseOrder, NodeSpec, Object, ObjectState, Part, ReleaseRef, RouteState, Routes,
-    RunIntent,
+    Action, Applied, Backend as _, BootId, DatabaseOrder, NodeSpec, Object, ObjectState, Part, ReleaseRef,
+    RouteState, Routes, RunIntent, Step,
 };
+use wpaas_core::id::SiteId;
 use wpaas_core::node::{self, GatewayConfig, WordpressSite};
 use wpaas_core::site::DatabaseSize;
 
 use crate::lab::{Lab, RELEASE, backend, release};
 
-/// What a node said: the part and the report.
+/// What a node said: whose it is, as `<site>/<part>`, and the report.
 type Said = (String, serde_json::Value);
 
 /// Takes reports, and checks that each node proves itself with its own token.
@@ -39,10 +44,10 @@ async fn report(connection: TcpStream, said: mpsc::UnboundedSender<Said>) {
         |name: &str| head.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().to_owned();
     let mut body = vec![0; value("Content-Length: ").parse().unwrap()];
     connection.read_exact(&mut body).await.unwrap();
-    let part = head.split(' ').nth(1).unwrap().rsplit('/').next().unwrap().to_owned();
+    let node = head.split(' ').nth(1).unwrap().trim_start_matches("/reports/").to_owned();
     assert!(value("Authorization: Bearer ReportToken(").len() > 5, "{head}");
     drop(connection.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await);
-    drop(said.send((part, serde_json::from_slice(&body).unwrap())));
+    drop(said.send((node, serde_json::from_slice(&body).unwrap())));
 }
 
 /// What is wanted of a site of one node a kind.
@@ -70,22 +75,29 @@ impl Lab {
     }
 }
 
-/// The first report of this node that is as wanted.
-async fn until(
-    said: &mut mpsc::UnboundedReceiver<Said>,
-    node: &str,
-    so: impl Fn(&serde_json::Value) -> bool,
-) -> serde_json::Value {
-    let wait = async {
-        loop {
-            let (part, report) = said.recv().await.unwrap();
-            if part == node && so(&report) {
-                return report;
+/// The nodes of one site, as far as they were heard.
+struct Heard {
+    site: SiteId,
+    said: mpsc::UnboundedReceiver<Said>,
+    latest: HashMap<String, serde_json::Value>,
+}
+
+impl Heard {
+    /// Listens until this node's last report is as wanted.
+    async fn until(&mut self, part: &str, so: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
+        let node = format!("{}/{part}", self.site);
+        let wait = async {
+            loop {
+                if let Some(report) = self.latest.get(&node).filter(|report| so(report)) {
+                    return report.clone();
+                }
+                let (node, report) = self.said.recv().await.unwrap();
+                println!("  {node}: {report}");
+                self.latest.insert(node, report);
             }
-            println!("  {part}: {report}");
-        }
-    };
-    tokio::time::timeout(std::time::Duration::from_secs(60), wait).await.expect("no such report")
+        };
+        tokio::time::timeout(std::time::Duration::from_mins(1), wait).await.expect("no such report")
+    }
 }
 
 async fn status(address: &str, path: &str) -> String {
@@ -95,6 +107,40 @@ async fn status(address: &str, path: &str) -> String {
     let mut answer = Vec::new();
     connection.read_to_end(&mut answer).await.unwrap();
     String::from_utf8_lossy(&Bytes::from(answer)).lines().next().unwrap_or_default().to_owned()
+}
+
+/// Whether a connection from this container is taken.
+async fn reaches(lab: &Lab, container: &str, address: &str) -> bool {
+    let connect = format!("timeout 2 bash -c 'exec 3<>/dev/tcp/{address}/80' && echo taken || echo refused");
+    let options = ExecConfig {
+        cmd: Some(vec!["bash".into(), "-c".into(), connect]),
+        attach_stdout: Some(true),
+        ..ExecConfig::default()
+    };
+    let exec = lab.docker.create_exec(container, options).await.unwrap().id;
+    let StartExecResults::Attached { output, .. } = lab.docker.start_exec(&exec, None).await.unwrap() else {
+        panic!("no output")
+    };
+    let output: Vec<_> = output.try_collect().await.unwrap();
+    let output: String = output.iter().map(ToString::to_string).collect();
+    assert!(["taken\n", "refused\n"].contains(&output.as_str()), "{output}");
+    output == "taken\n"
+}
+
+/// A node reaches its own site's gateway and no other site's.
+async fn isolated(lab: &Lab, own: &str) {
+    let step = |part, action| Step { site: SiteId::new(), ..lab.step(part, action) };
+    let network = step(Part::Network, Action::CreateNetwork);
+    let Applied::Present(other) = lab.backend.apply(&network).await.unwrap() else { panic!("no network") };
+    let address = other.address.unwrap();
+    let config = GatewayConfig::new(&wanted(), Some((address, None)), &Routes::default());
+    let gateway = Action::CreateNode(node::gateway(0, &config));
+    let gateway = Step { part: Part::Gateway(0), action: gateway, ..network };
+    lab.backend.apply(&gateway).await.unwrap();
+    lab.until("it answers", async || TcpStream::connect((address, 80)).await.is_ok()).await;
+    let node = lab.name(Part::Wordpress(0));
+    assert!(reaches(lab, &node, own).await, "its own");
+    assert!(!reaches(lab, &node, &address.to_string()).await, "another's");
 }
 
 #[tokio::test]
@@ -112,7 +158,8 @@ async fn serves(stand_in: &Lab) {
     config.report_port = listener.local_addr().unwrap().port();
     config.images = Images::Built { prefix: "wpaas".to_owned(), base: "debian:trixie-slim".to_owned() };
     let lab = Lab { docker: stand_in.docker.clone(), backend: backend(&config), config, site: stand_in.site };
-    let (sender, mut said) = mpsc::unbounded_channel();
+    let (sender, said) = mpsc::unbounded_channel();
+    let mut heard = Heard { site: lab.site, said, latest: HashMap::new() };
     tokio::spawn(reports(listener, sender));
     let begun = Instant::now();
     lab.backend
@@ -137,18 +184,20 @@ async fn serves(stand_in: &Lab) {
     lab.make_node(Part::Gateway(0), node::gateway(0, &config)).await;
     let address = address.to_string();
 
-    let waiting = until(&mut said, "database-0", |report| report["database"]["phase"] == "waiting").await;
+    let waiting = heard.until("database-0", |report| report["database"]["phase"] == "waiting").await;
     let boot = BootId::new(waiting["boot"].as_str().unwrap()).unwrap();
     let order =
         Action::Order { object: database.id.clone(), boot, order: DatabaseOrder::Found { number: 1 } };
     lab.apply(Part::Database(0), order).await.unwrap();
     println!("ordered after {:?}", begun.elapsed());
-    until(&mut said, "wordpress-0", |report| report["wordpress"]["phase"] == "serving").await;
+    heard.until("wordpress-0", |report| report["wordpress"]["phase"] == "serving").await;
     println!("wordpress serves after {:?}", begun.elapsed());
-    until(&mut said, "gateway-0", |report| report["gateway"]["servers"]["wordpress-0"] == "up").await;
+    heard.until("gateway-0", |report| report["gateway"]["servers"]["wordpress-0"] == "up").await;
     println!("gateway sees it after {:?}", begun.elapsed());
     assert_eq!(status(&address, "/").await, "HTTP/1.1 200 OK");
     println!("served after {:?}", begun.elapsed());
+
+    isolated(&lab, &address).await;
 
     let begun = Instant::now();
     lab.make(RELEASE, release(Layout::ContentWithoutTheme)).await;
@@ -156,7 +205,7 @@ async fn serves(stand_in: &Lab) {
     let stored =
         ReleaseRef::Stored { digest: Digest::from_sha256([7; 32]), layout: Layout::ContentWithoutTheme };
     lab.make_node(Part::Wordpress(1), WordpressSite::new(site, &run, stored, &url).spec(1)).await;
-    until(&mut said, "wordpress-1", |report| report["wordpress"]["phase"] == "serving").await;
+    heard.until("wordpress-1", |report| report["wordpress"]["phase"] == "serving").await;
     println!("the release serves after {:?}", begun.elapsed());
 
     let begun = Instant::now();
