@@ -9,6 +9,7 @@ settings=/etc/wpaas
 read -r REPLY </proc/sys/kernel/random/uuid
 boot=${REPLY:0:8}${REPLY: -8}
 body='' posted='' accepted='' posting='' begun=0 last_lines=() pace=0.1
+trap : PIPE # whoever it was that listened is gone: its reader finds out
 mkdir -p /run/wpaas
 exec {logs}<> <(:) # what the node's programs say; never at its end, so a read of it is also the clock
 

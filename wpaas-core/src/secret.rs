@@ -40,8 +40,6 @@ impl fmt::Debug for Secret {
 pub enum SecretName {
     /// Password of the site's own database user.
     DatabasePassword,
-    /// Password of the user that copies a database node's state to another.
-    ReplicationPassword,
     /// The seed of WordPress's keys and salts.
     Salt,
     /// The bcrypt hash of the WordPress admin's password.

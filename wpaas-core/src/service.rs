@@ -117,7 +117,7 @@ impl Settings {
             platform_domain,
             registration: Registration::Closed,
             max_instances: 20,
-            default_database: DatabaseSize::Three,
+            default_database: DatabaseSize::One,
             volumes: VolumeSizes { database_gib: 10, uploads_gib: 10 },
             site_grace: SignedDuration::from_hours(24),
             customer_grace: SignedDuration::from_hours(7 * 24),

@@ -6,6 +6,7 @@
 . /usr/local/lib/wpaas/agent.sh
 shopt -s dotglob
 data=/var/lib/mysql mark=/var/lib/mysql/wpaas-founding order=$settings/order
+options=--defaults-file=/run/wpaas/mariadb.cnf
 phase=recovering empty=false uuid='' seqno='' founding=0 state=null primary=false size=0 error=''
 server='' recovered='' stopping='' set_password='' sql='' seen='' next_look=0
 
@@ -43,7 +44,8 @@ find_position() {
     done < <(cat "$data/grastate.dat" 2>/dev/null)
     if [[ $uuid && $seqno ]]; then return; fi
     uuid='' seqno=''
-    run --wsrep-recover --wsrep-cluster-address=gcomm:// --skip-networking --log-error=/run/wpaas/recover.log
+    mariadbd "$options" --wsrep-recover --wsrep-cluster-address=gcomm:// --skip-networking >/run/wpaas/recover.log 2>&1 &
+    server=$!
     while kill -0 "$server" 2>/dev/null; do tick; done
     server=''
     while read -r line; do
@@ -51,12 +53,7 @@ find_position() {
             uuid=${BASH_REMATCH[1]} seqno=${BASH_REMATCH[2]} recovered=--wsrep-start-position=$uuid:$seqno
         fi
     done </run/wpaas/recover.log
-    if [[ ! $uuid ]]; then error="no position was found: ${line:-$(tail -n 5 /run/wpaas/recover.log)}"; fi
-}
-
-run() { # ARGUMENTS: MariaDB in the background, its words to the log.
-    mariadbd --defaults-file=/usr/local/lib/wpaas/mariadb.cnf "$@" >&"$logs" 2>&1 &
-    server=$!
+    if [[ ! $uuid ]]; then error="no position was found: $(tail -n 5 /run/wpaas/recover.log)"; fi
 }
 
 # clear_leftovers: of a seeding or a transfer that ended before ibdata1 was in place.
@@ -78,24 +75,33 @@ seed() {
     mv "$data/.ibdata1" "$data/ibdata1"
 }
 
-# obey ORDER: acts on it if it is for this boot, else says why not.
+# obey ORDER: `found NUMBER BOOT` or `join NUMBER BOOT`, if it is for this boot and the number is not
+# behind the volume's; else says why not.
 obey() {
-    local -a word
-    read -ra word <<<"$1"
+    local verb number for_boot rest
+    read -r verb number for_boot rest <<<"$1"
     error=''
     if [[ $phase != waiting ]]; then error="order refused, this node is $phase: $1"
-    elif [[ ${word[0]} == join && ${#word[@]} == 2 && ${word[1]} == "$boot" ]]; then start_joining
-    elif [[ ${word[0]} != found || ${#word[@]} != 3 || ${word[2]} != "$boot" ]]; then error="order not for this boot: $1"
-    elif [[ ! ${word[1]} =~ ^[1-9][0-9]{0,15}$ ]] || ((word[1] <= founding)); then error="founding number ${word[1]} is not greater than $founding"
+    elif [[ ! $verb =~ ^(found|join)$ || $rest || $for_boot != "$boot" ]]; then error="not an order for this boot: $1"
+    elif [[ ! $number =~ ^[1-9][0-9]{0,15}$ ]]; then error="not a number: $1"
+    elif [[ $verb == join ]]; then
+        if ((number < founding)); then error="founding number $number is behind $founding"; else start_joining "$number"; fi
+    elif ((number <= founding)); then error="founding number $number is not greater than $founding"
     elif [[ $empty == false && ! $uuid ]]; then error='a volume without a position founds nothing'
-    else start_founding "${word[1]}"
+    else start_founding "$number"
     fi
     publish
 }
 
-start_founding() {
-    founding=$1 set_password=yes
+# keep NUMBER: on the volume and on disk, before anything is done under it.
+keep() {
+    founding=$1
     if ! { printf '%s\n' "$1" >"$mark.new" && sync "$mark.new" && mv "$mark.new" "$mark" && sync "$data"; }; then die 1; fi
+}
+
+start_founding() {
+    keep "$1"
+    set_password=yes
     if [[ $empty == true ]]; then seed || die 1; fi
     rm -f "$data/gvwstate.dat"
     if [[ -e $data/grastate.dat ]]; then sed -i 's/^safe_to_bootstrap:.*/safe_to_bootstrap: 1/' "$data/grastate.dat"; fi
@@ -103,18 +109,19 @@ start_founding() {
 }
 
 start_joining() {
+    keep "$1"
     if [[ $empty == true ]]; then clear_leftovers; fi
     setting database.conf peers
     start "--wsrep-cluster-address=gcomm://$REPLY"
 }
 
 start() {
-    local part buffer_pool address
+    local part address
     setting node.conf part; part=$REPLY
-    setting database.conf buffer_pool; buffer_pool=${REPLY:-64M}
     read -r address _ < <(getent ahostsv4 "$part")
     phase=starting empty=false
-    run "--wsrep-node-name=$part" "--wsrep-node-address=$address" "--innodb-buffer-pool-size=$buffer_pool" ${recovered:+"$recovered"} "$@"
+    mariadbd "$options" "--wsrep-node-name=$part" "--wsrep-node-address=$address" ${recovered:+"$recovered"} "$@" >&"$logs" 2>&1 &
+    server=$!
 }
 
 # look: asks the server for its state over a client that stays connected; a server that does not
@@ -124,7 +131,7 @@ look() {
     state=null primary=false size=0
     if [[ ! $sql ]]; then
         [[ -S /run/mysqld/mysqld.sock ]] || return
-        coproc SQL { exec mariadb --defaults-file=/usr/local/lib/wpaas/mariadb.cnf -BN --unbuffered 2>/dev/null; }
+        coproc SQL { exec mariadb "$options" -BN --unbuffered 2>/dev/null; }
         sql=yes
     fi
     { printf "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_local_state', 'wsrep_cluster_status', 'wsrep_cluster_size');\nSELECT 'end', '';\n" >&"${SQL[1]}"; } 2>/dev/null
@@ -155,6 +162,9 @@ trap stop TERM INT
 rm -f "$order"
 mkdir -p /run/mysqld
 chown mysql: /run/mysqld
+setting database.conf buffer_pool
+# In a file, not an argument: a donor hands MariaDB's arguments on to a backup that knows fewer.
+{ echo "$(</usr/local/lib/wpaas/mariadb.cnf)"; printf '[mariadbd]\ninnodb_buffer_pool_size = %s\n' "$REPLY"; } >/run/wpaas/mariadb.cnf
 publish
 tick
 find_position

@@ -1,7 +1,7 @@
 #!/bin/bash
 # The node's cron runner, `cron.sh BOOT`: asks every ten seconds for the lease of the site's cron and
-# has due events run, by a PHP pool of one process, so never two runs at a time. The lease is renewed
-# while a run goes on.
+# has due events run, by a PHP pool of one process: a run that is asked for while another goes on waits
+# for its end. The lease is renewed meanwhile.
 run=''
 exec {clock}<> <(:)
 
@@ -13,7 +13,9 @@ ask() { # PATH HOST: the answer's last line
     printf '%s' "${answer[-1]}"
 }
 
-while :; do
+wait=2
+while read -rt "$wait" -u "$clock" _ || true; do
+    wait=10
     while IFS='=' read -r key value; do
         if [[ $key == url ]]; then url=${value%/}; fi
     done </etc/wpaas/wordpress.conf
@@ -21,5 +23,4 @@ while :; do
         ask /run >/dev/null &
         run=$!
     fi
-    read -rt 10 -u "$clock" _
 done

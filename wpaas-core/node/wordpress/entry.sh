@@ -6,7 +6,7 @@
 . /usr/local/lib/wpaas/agent.sh
 here=/usr/local/lib/wpaas
 phase=waiting admin_version=0 wordpress='' schema=null error=''
-nginx='' cron='' installer='' phases='' retry_at=0
+nginx='' cron='' installer='' phases='' retry_at=0 stopping=''
 
 publish() {
     local version
@@ -80,7 +80,7 @@ if [[ $layout != stock ]]; then rm -rf /var/cache/opcache/*/srv/wordpress/wp-con
 printf 'root %s;\n' "$root" >/run/wpaas/root.conf
 php-fpm8.4 -F -y "$here/php-fpm.conf" >&"$logs" 2>&1 &
 php=$!
-trap stop TERM INT
+trap 'stopping=yes' TERM INT
 publish
 tick
 if [[ ! -r $root/wp-includes/version.php ]]; then die "there is no WordPress at $root"; fi
@@ -91,6 +91,7 @@ content "$settings/secrets/admin-hash"; hash=$REPLY
 install
 while :; do
     tick
+    if [[ $stopping ]]; then stop; fi
     if ! kill -0 "$php" 2>/dev/null; then die 'PHP ended'; fi
     if [[ $nginx ]] && ! kill -0 "$nginx" 2>/dev/null; then die 'nginx ended'; fi
     if [[ $installer ]]; then installing; cron_as_set; continue; fi

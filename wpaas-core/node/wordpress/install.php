@@ -30,7 +30,7 @@ function adopt(mysqli $database, array $site): void {
 	$database->execute_query('UPDATE wp_posts SET post_date = NOW(), post_date_gmt = UTC_TIMESTAMP(), post_modified = NOW(), post_modified_gmt = UTC_TIMESTAMP(),
 		guid = REPLACE(guid, ?, ?), post_content = REPLACE(post_content, ?, ?)', [$golden, $site['url'], $golden, $site['url']]);
 	$database->execute_query('UPDATE wp_comments SET comment_date = NOW(), comment_date_gmt = UTC_TIMESTAMP()');
-	$database->execute_query("UPDATE wp_options SET option_value = ? WHERE option_name = 'blogname'", [$site['title']]);
+	$database->execute_query("UPDATE wp_options SET option_value = ? WHERE option_name = 'blogname'", [htmlspecialchars($site['title'], ENT_QUOTES)]); // as WordPress keeps it
 	$database->execute_query("UPDATE wp_options SET option_value = ? WHERE option_name = 'admin_email'", [$site['admin_email']]);
 }
 

@@ -76,6 +76,12 @@ pub struct DatabaseReport {
 }
 
 impl DatabaseReport {
+    /// Whether it takes writes: also while it gives its state to a joiner.
+    #[must_use]
+    pub fn takes_writes(&self) -> bool {
+        self.phase == DatabasePhase::Running && self.primary && matches!(self.state, Some(2 | 4))
+    }
+
     /// Whether it takes writes and is up to date.
     #[must_use]
     pub fn is_synced(&self) -> bool {

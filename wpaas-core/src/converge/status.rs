@@ -69,7 +69,7 @@ impl Counts {
                 Part::Wordpress(_) if facts.serving(object.part) == Some(true) && routed(object.part) => {
                     counts.wordpress += 1;
                 }
-                Part::Database(_) if synced(facts, object.part) => counts.database += 1,
+                Part::Database(_) if takes_writes(facts, object.part) => counts.database += 1,
                 Part::Gateway(_) if gateway.is_some() => counts.gateway = true,
                 _ => {}
             }
@@ -78,9 +78,9 @@ impl Counts {
     }
 }
 
-fn synced(facts: &Facts, part: Part) -> bool {
+fn takes_writes(facts: &Facts, part: Part) -> bool {
     match facts.report(part).map(|report| &report.node) {
-        Some(NodeReport::Database(report)) => DatabaseReport::is_synced(report),
+        Some(NodeReport::Database(report)) => DatabaseReport::takes_writes(report),
         _ => false,
     }
 }

@@ -1,4 +1,8 @@
+use std::sync::OnceLock;
+
 use sha2::{Digest as _, Sha256};
+
+use crate::converge::NodeRole;
 
 /// A file of the node set-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,8 +30,29 @@ pub fn context_file(path: &str) -> Option<&'static ContextFile> {
 /// Names the node set-up: 12 hex digits that differ when any of its files does.
 #[must_use]
 pub fn context_digest() -> String {
+    digest(FILES.iter())
+}
+
+/// Names what a node of this role is made of: its own folder and what all roles share.
+#[must_use]
+pub fn role_digest(role: NodeRole) -> &'static str {
+    static DIGESTS: OnceLock<[String; 3]> = OnceLock::new();
+    let digests = DIGESTS.get_or_init(|| {
+        [NodeRole::Database, NodeRole::Wordpress, NodeRole::Gateway].map(|role| {
+            let own = format!("{role}/");
+            digest(FILES.iter().filter(|file| !file.path.contains('/') || file.path.starts_with(&own)))
+        })
+    });
+    &digests[match role {
+        NodeRole::Database => 0,
+        NodeRole::Wordpress => 1,
+        NodeRole::Gateway => 2,
+    }]
+}
+
+fn digest<'a>(files: impl Iterator<Item = &'a ContextFile>) -> String {
     let mut hash = Sha256::new();
-    for file in FILES {
+    for file in files {
         hash.update((file.path.len() as u64).to_be_bytes());
         hash.update(file.path);
         hash.update((file.bytes.len() as u64).to_be_bytes());

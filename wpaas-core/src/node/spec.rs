@@ -18,7 +18,6 @@ pub fn database(site: SiteId, n: u8) -> NodeSpec {
     let files = vec![
         text("database.conf", format!("peers={}\nbuffer_pool=64M\n", peers.join(","))),
         secret("secrets/database-password", "root", site, SecretName::DatabasePassword, 1),
-        secret("secrets/replication-password", "root", site, SecretName::ReplicationPassword, 1),
     ];
     let mounts = vec![mount(Part::DatabaseVolume(n), "/var/lib/mysql", false)];
     node(NodeRole::Database, files, &[], mounts, 512, false)
@@ -162,7 +161,8 @@ fn wordpress_conf(run: &RunIntent, url: &str, release: &str, layout: &str) -> St
     )
 }
 
-/// A node whose fingerprint covers its role, files, mounts and sizes, and these texts.
+/// A node whose fingerprint covers its role and what that is made of, its files, mounts and sizes, and these
+/// texts.
 fn node(
     role: NodeRole,
     files: Vec<NodeFile>,
@@ -182,6 +182,7 @@ fn node(
     let fixed =
         [role.to_string(), NodeFile::fingerprint(&files).to_string(), format!("{memory_mib} {restart}")];
     let texts = fixed.iter().chain(&mounted).map(String::as_str).chain(also.iter().copied());
+    let texts = texts.chain([super::role_digest(role)]);
     let fingerprint = Fingerprint::of(texts);
     NodeSpec { role, fingerprint, files, mounts, memory_mib, restart }
 }

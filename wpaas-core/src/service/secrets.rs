@@ -23,7 +23,6 @@ impl fmt::Debug for StoreSecrets {
 pub(super) fn context(site: SiteId, name: SecretName, version: u64) -> String {
     let name = match name {
         SecretName::DatabasePassword => "database-password".to_owned(),
-        SecretName::ReplicationPassword => "replication-password".to_owned(),
         SecretName::Salt => "salt".to_owned(),
         SecretName::AdminHash => "admin-hash".to_owned(),
         SecretName::CodeCredential => "code-credential".to_owned(),

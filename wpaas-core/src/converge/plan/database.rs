@@ -109,12 +109,7 @@ impl Pass<'_> {
 
     /// Whether a component that can take joiners is there.
     fn primary_exists(&self) -> bool {
-        self.members().any(|member| {
-            let report = member.report;
-            report.phase == DatabasePhase::Running
-                && report.primary
-                && matches!(report.state, Some(SYNCED | DONOR))
-        })
+        self.members().any(|member| member.report.takes_writes())
     }
 
     /// Decides what the nodes that wait do.
@@ -284,14 +279,11 @@ impl Pass<'_> {
     }
 }
 
-const DONOR: u8 = 2;
-const SYNCED: u8 = 4;
-
 /// On its way to being Synced.
 fn is_joining(report: &DatabaseReport) -> bool {
     match report.phase {
         DatabasePhase::Starting => true,
-        DatabasePhase::Running => report.primary && !matches!(report.state, Some(SYNCED | DONOR)),
+        DatabasePhase::Running => report.primary && !report.takes_writes(),
         DatabasePhase::Recovering | DatabasePhase::Waiting | DatabasePhase::Failed => false,
     }
 }

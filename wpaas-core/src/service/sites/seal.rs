@@ -25,7 +25,7 @@ impl Service {
 
     /// The secrets that every site has from the beginning.
     pub(super) fn first_secrets(&self, site: SiteId) -> Result<Vec<Write>, ServiceError> {
-        [SecretName::DatabasePassword, SecretName::ReplicationPassword, SecretName::Salt]
+        [SecretName::DatabasePassword, SecretName::Salt]
             .into_iter()
             .map(|name| self.seal(site, name, 1, &random_text(GENERATED)))
             .collect()

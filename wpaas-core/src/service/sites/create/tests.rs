@@ -47,7 +47,7 @@ fn code(at: &Place, same: Option<&Site>, new: &NewSite) -> String {
 fn what_is_not_said_has_a_default() {
     let site = decide(&place(Lifecycle::Active), None, &new("blog")).unwrap();
     let spec = &site.spec;
-    assert_eq!((spec.title.as_str(), spec.num_instances, spec.database), ("blog", 1, DatabaseSize::Three));
+    assert_eq!((spec.title.as_str(), spec.num_instances, spec.database), ("blog", 1, DatabaseSize::One));
     assert_eq!((spec.admin.username.as_str(), spec.admin.email.as_str()), ("admin", "owner@acme.example"));
     assert_eq!((site.generation, site.version, site.code), (1, 1, CodeState::default()));
     assert_eq!(site.space, defaults::space_id(defaults::org_id(&cid())));
