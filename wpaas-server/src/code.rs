@@ -78,7 +78,13 @@ fn maker(settings: &Settings, policy: &CodePolicy, releases: LocalReleaseStore) 
     }
 }
 
-// SEAM: `wpaas-backend-aws` has no S3 source yet. It goes here, under the feature `s3`.
+#[cfg(feature = "s3")]
+#[expect(clippy::unnecessary_wraps, reason = "without the feature there is none")]
+fn s3_source(policy: &CodePolicy) -> Option<Arc<dyn CodeSource>> {
+    Some(Arc::new(wpaas_backend_aws::s3::S3Source::new(policy.clone())))
+}
+
+#[cfg(not(feature = "s3"))]
 fn s3_source(_: &CodePolicy) -> Option<Arc<dyn CodeSource>> {
     None
 }

@@ -12,4 +12,4 @@ pub use field::{Nullable, agree};
 pub use if_match::Expected;
 pub use path::Path;
 pub use query::Query;
-pub use secret::SecretText;
+pub use secret::{Credential, SecretText};

@@ -52,3 +52,55 @@ pub fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
     tracing::error!(panic = text.as_deref().unwrap_or("of unknown kind"), "a handler panicked");
     Problem::broken().into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::{Body, to_bytes};
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::get;
+    use tower::ServiceExt;
+    use tower_http::catch_panic::CatchPanicLayer;
+
+    use super::*;
+
+    fn routes(places: usize, timeout: Duration) -> Router {
+        let limits = Limits { places: Arc::new(Semaphore::new(places)), timeout };
+        Router::new()
+            .route("/quick", get(async || "done"))
+            .route("/never", get(async || std::future::pending::<()>().await))
+            .route("/panic", get(async || -> &'static str { panic!("hush") }))
+            .layer(from_fn_with_state(limits, layer))
+            .layer(CatchPanicLayer::custom(panicked))
+    }
+
+    async fn ask(routes: Router, path: &str) -> (u16, serde_json::Value) {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let response = routes.oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        let body = to_bytes(response.into_body(), 4096).await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    #[tokio::test]
+    async fn what_takes_too_long_is_given_up() {
+        let (status, body) = ask(routes(1, Duration::from_millis(1)), "/never").await;
+        assert_eq!((status, &body["code"]), (504, &"timeout".into()));
+    }
+
+    #[tokio::test]
+    async fn what_is_too_much_at_once_is_refused_and_a_place_is_given_back() {
+        let (status, body) = ask(routes(0, Duration::from_secs(5)), "/quick").await;
+        assert_eq!((status, &body["code"]), (503, &"overloaded".into()));
+        let routes = routes(1, Duration::from_secs(5));
+        assert_eq!(ask(routes.clone(), "/quick").await.0, 200);
+        assert_eq!(ask(routes, "/quick").await.0, 200);
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_problem_that_tells_nothing() {
+        let (status, body) = ask(routes(1, Duration::from_secs(5)), "/panic").await;
+        assert_eq!((status, &body["code"]), (500, &"internal".into()));
+        assert!(!body.to_string().contains("hush"));
+    }
+}

@@ -7,7 +7,7 @@ use std::fmt;
 use wpaas_core::code::reference::{CodePolicy, CodeRequest, parse_plain};
 use wpaas_core::code::{Code, GitCode, S3Code};
 
-use crate::extract::{Nullable, SecretText};
+use crate::extract::{Credential, Nullable};
 use crate::problem::Problem;
 
 /// Code as it is shown: never with its credential.
@@ -76,7 +76,7 @@ pub struct CodeParts {
     endpoint: Option<String>,
     region: Option<String>,
     #[serde(default)]
-    credential: Nullable<SecretText>,
+    credential: Nullable<Credential>,
 }
 
 impl CodeDto {
@@ -94,7 +94,7 @@ impl CodeDto {
     }
 
     /// Takes the credential out, which goes another way than the code.
-    pub fn take_credential(&mut self) -> Nullable<SecretText> {
+    pub fn take_credential(&mut self) -> Nullable<Credential> {
         match self {
             Self::Text(_) => Nullable::Absent,
             Self::Parts(parts) => std::mem::take(&mut parts.credential),

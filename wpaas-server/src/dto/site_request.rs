@@ -14,7 +14,7 @@ use wpaas_core::site::{DatabaseSize, Features};
 use super::code::CodeDto;
 use super::list::{Cursor, Limit};
 use crate::config::Period;
-use crate::extract::{Nullable, SecretText};
+use crate::extract::{Credential, Nullable, SecretText};
 use crate::problem::Problem;
 
 /// `POST /wpaas…`.
@@ -94,7 +94,7 @@ impl NewSiteDto {
             admin_email,
             admin_password: admin_password.map(|SecretText(secret)| secret),
             code: code.map(|code| code.read(policy)).transpose()?,
-            code_credential: code_credential.map(|SecretText(secret)| secret),
+            code_credential: code_credential.map(|Credential(secret)| secret),
             num_instances,
             database: database.map(|DatabaseDto { num_instances }| num_instances),
             features: features.into(),
@@ -173,7 +173,7 @@ fn code_change(
         Nullable::Absent => Ok((None, None)),
         Nullable::Null => Ok((Some(None), Some(None))),
         Nullable::Value(mut dto) => {
-            let credential = dto.take_credential().into_change(|SecretText(secret)| secret);
+            let credential = dto.take_credential().into_change(|Credential(secret)| secret);
             Ok((Some(Some(dto.read(policy)?)), credential))
         }
     }

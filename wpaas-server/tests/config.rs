@@ -1,0 +1,54 @@
+//! The program's configuration: a flag wins over the environment, the environment over the file.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+fn check(file: &str, variables: &[(&str, &str)], flags: &[&str]) -> Output {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("wpaas.toml");
+    std::fs::write(&path, file).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wpaas-server"));
+    command.arg("check-config").arg("--config").arg(path).args(flags);
+    command.envs(variables.iter().copied()).output().unwrap()
+}
+
+fn value(output: &Output, name: &str) -> String {
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    let table: toml::Table = text.parse().unwrap();
+    table[name].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn flag_then_environment_then_file_then_default() {
+    let file = "domain = 'file.example'";
+    let variable = [("WPAAS_DOMAIN", "variable.example")];
+    let domain = |file, variables, flags| value(&check(file, variables, flags), "domain");
+    assert_eq!(domain("", &[], &[]), "wpaas.localhost");
+    assert_eq!(domain(file, &[], &[]), "file.example");
+    assert_eq!(domain(file, &variable, &[]), "variable.example");
+    assert_eq!(domain(file, &variable, &["--domain", "flag.example"]), "flag.example");
+}
+
+#[test]
+fn what_is_not_known_is_refused_by_name() {
+    for (file, flags, name) in [
+        ("lisen = '127.0.0.1:1'", &[][..], "lisen"),
+        ("[docker]\nsubnet = 'x'", &[], "subnet"),
+        ("backend = 'kubernetes'", &[], "kubernetes"),
+        ("", &["--lisen", "x"], "--lisen"),
+    ] {
+        let output = check(file, &[], flags);
+        assert!(!output.status.success(), "{file}");
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(told.contains(name), "{told}");
+    }
+}
+
+#[test]
+fn what_is_printed_can_be_read_again() {
+    let first = check("[grace]\nsite = '1h'", &[], &["--backend", "simulated"]);
+    let second = check(&String::from_utf8(first.stdout.clone()).unwrap(), &[], &[]);
+    assert_eq!(first.stdout, second.stdout);
+}
