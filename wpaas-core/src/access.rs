@@ -137,15 +137,33 @@ fn customer(own: &Cid, action: Action, scope: Scope<'_>) -> Access {
         return Access::Hidden;
     }
     match action {
-        A::CustomerRegister | A::CustomerList | A::CustomerBilling | A::CustomerSuspend => Access::Forbidden,
-        A::SiteCreate | A::SiteUpdate | A::SiteDelete => Access::Forbidden,
-        A::CustomerRead | A::CustomerUpdate | A::CustomerDelete => Access::Allowed,
-        A::OrgCreate | A::OrgRead | A::OrgUpdate | A::OrgDelete => Access::Allowed,
-        A::SpaceCreate | A::SpaceRead | A::SpaceUpdate | A::SpaceDelete => Access::Allowed,
-        A::UserCreate | A::UserRead | A::UserUpdate | A::ProfileUpdate | A::UserDelete | A::KeyManage => {
-            Access::Allowed
-        }
-        A::SiteRead | A::UsageRead | A::EventRead => Access::Allowed,
+        A::CustomerRegister
+        | A::CustomerList
+        | A::CustomerBilling
+        | A::CustomerSuspend
+        | A::SiteCreate
+        | A::SiteUpdate
+        | A::SiteDelete => Access::Forbidden,
+        A::CustomerRead
+        | A::CustomerUpdate
+        | A::CustomerDelete
+        | A::OrgCreate
+        | A::OrgRead
+        | A::OrgUpdate
+        | A::OrgDelete
+        | A::SpaceCreate
+        | A::SpaceRead
+        | A::SpaceUpdate
+        | A::SpaceDelete
+        | A::UserCreate
+        | A::UserRead
+        | A::UserUpdate
+        | A::ProfileUpdate
+        | A::UserDelete
+        | A::KeyManage
+        | A::SiteRead
+        | A::UsageRead
+        | A::EventRead => Access::Allowed,
     }
 }
 

@@ -22,7 +22,7 @@ impl Service {
         }
         match self.store().commit(change).await {
             Ok(_) => Ok(true),
-            Err(StoreError::Violated(violation)) => meaning(violation).map_or(Ok(()), Err).and_then(|()| {
+            Err(StoreError::Violated(violation)) => meaning(&violation).map_or(Ok(()), Err).and_then(|()| {
                 rounds.0 += 1;
                 if rounds.0 < ROUNDS { Ok(false) } else { Err(contention()) }
             }),
@@ -32,8 +32,8 @@ impl Service {
 }
 
 /// What a violation means whatever was asked for; `None` where only a new decision can tell.
-fn meaning(violation: Violation) -> Option<ServiceError> {
-    match violation {
+fn meaning(violation: &Violation) -> Option<ServiceError> {
+    match *violation {
         Violation::CustomerAbsent => Some(ServiceError::not_found(Noun::Customer)),
         Violation::CustomerInactive(lifecycle) => writable(lifecycle).err(),
         Violation::OrgQuota(limit) => Some(ServiceError::QuotaExceeded { of: Noun::Org, limit }),

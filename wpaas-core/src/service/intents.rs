@@ -53,8 +53,8 @@ impl Intents for StoreIntents {
         if let Some(facts) = store.site_facts_of(site).await.map_err(unreadable)? {
             return Ok(Some(self.intent(&facts)));
         }
-        let stone = store.tombstone(site).await.map_err(unreadable)?;
-        Ok(stone.map(|stone| Intent {
+        let purged = store.tombstone(site).await.map_err(unreadable)?;
+        Ok(purged.map(|stone| Intent {
             site,
             generation: stone.generation,
             epoch: EPOCH,

@@ -1,4 +1,6 @@
-use super::*;
+use super::{
+    Expect, NOW, Quota, Store, Violation, Write, at, cid, done, org, parse, violation, with_place, write,
+};
 use crate::account::{ApiKey, Identity, User};
 use crate::id::{KeyId, UserId};
 use crate::store::{Idempotent, StoredResponse};
@@ -52,8 +54,8 @@ pub(super) async fn passwords_and_keys_belong_to_one_identity(store: &dyn Store)
     let taken = Violation::Taken(Box::new(Expect::UsernameFree(cid(), parse("ADA"))));
     assert_eq!(violation(store, write(Write::InsertUser(again))).await, taken);
     assert_eq!(store.password_hash(&identity).await.expect("read").as_deref(), Some("second"));
-    let used = ApiKey { last_used_at: Some(at(5)), ..own.clone() };
-    assert_eq!(store.keys(&identity).await.expect("read"), [used]);
+    let touched = ApiKey { last_used_at: Some(at(5)), ..own.clone() };
+    assert_eq!(store.keys(&identity).await.expect("read"), [touched]);
 
     let revoked = ApiKey { revoked: true, ..own.clone() };
     done(store, write(Write::UpdateKey(revoked.clone()))).await;

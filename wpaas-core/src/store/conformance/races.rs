@@ -1,6 +1,9 @@
 use tokio::task::JoinSet;
 
-use super::*;
+use super::{
+    Arc, Change, EventKind, Expect, Page, Quota, Store, StoreError, Subject, USAGE, Write, cid, customer,
+    done, event, org, site, with_place, write,
+};
 
 const TASKS: u32 = 64;
 

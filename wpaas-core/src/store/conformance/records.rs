@@ -1,4 +1,8 @@
-use super::*;
+use super::{
+    Change, Cid, Customer, EventFilter, EventKind, Expect, Lifecycle, Mode, NOW, NewEvent, Org, Page, Quota,
+    Record, Site, SiteId, SiteLifecycle, SpaceId, Store, Subject, USAGE, Violation, Write, at, cid, customer,
+    defaults, done, event, org, other_space, parse, site, space, violation, with_place, write,
+};
 
 pub(super) async fn a_change_is_done_whole_or_not_at_all(store: &dyn Store) {
     let customer = customer(&cid(), "acme");

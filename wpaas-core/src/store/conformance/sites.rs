@@ -1,4 +1,8 @@
-use super::*;
+use super::{
+    Change, CodeState, Customer, Expect, Lifecycle, NOW, Org, Page, Quota, Record, Site, SiteId,
+    SiteLifecycle, Space, Store, USAGE, Usage, Violation, Write, at, cid, customer, done, org, parse, site,
+    space, violation, with_place, write,
+};
 use crate::code::{Code, Digest, GitCode, Layout};
 use crate::converge::Part;
 use crate::secret::SecretName;
@@ -115,16 +119,16 @@ pub(super) async fn a_purged_site_leaves_a_tombstone_and_its_name(store: &dyn St
     let secret = SealedSecret { site: site.id, name: SecretName::Salt, version: 1, sealed: b"salt".to_vec() };
     let status = Write::RecordStatus(site.id, Box::new(status()));
     done(store, write(Write::InsertSecret(secret)).write(status)).await;
-    let stone = Tombstone { id: site.id, cid: cid(), org: org().id, generation: 4, purged_at: at(5) };
-    let late = write(Write::PurgeSite(stone.clone(), 7));
+    let left = Tombstone { id: site.id, cid: cid(), org: org().id, generation: 4, purged_at: at(5) };
+    let late = write(Write::PurgeSite(left.clone(), 7));
     let found = Violation::Version { record: Record::Site(site.id), found: Some(1) };
     assert_eq!(violation(store, late).await, found);
-    done(store, write(Write::PurgeSite(stone.clone(), 1))).await;
+    done(store, write(Write::PurgeSite(left.clone(), 1))).await;
 
     assert_eq!(store.site(site.id).await.expect("read"), None);
     assert_eq!(store.site_facts(&Page::first(9)).await.expect("read"), []);
     assert_eq!(store.secret(site.id, SecretName::Salt, 1).await.expect("read"), None);
-    assert_eq!(store.tombstone(site.id).await.expect("read"), Some(stone));
+    assert_eq!(store.tombstone(site.id).await.expect("read"), Some(left));
     assert_eq!(store.org_usage(org().id).await.expect("read"), Usage::default());
     let again = write(Write::InsertSite(site.clone(), USAGE));
     assert_eq!(violation(store, again).await, Violation::Present(Record::Site(site.id)));

@@ -6,9 +6,6 @@ use crate::store::StoreError;
 /// Each takes the schema one version on. Never change one that was released: add another.
 const MIGRATIONS: [&str; 1] = [include_str!("schema-1.sql")];
 
-/// What this program knows.
-const KNOWN: i64 = MIGRATIONS.len() as i64;
-
 /// Brings the schema up to date, and refuses one that is newer than this program.
 pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(unavailable)?;
@@ -21,8 +18,9 @@ pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<(), Sto
         .await
         .map_err(unavailable)?;
     let at = found.unwrap_or(0);
-    if at > KNOWN {
-        return Err(StoreError::TooNew { found: at, known: KNOWN });
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    if at > known {
+        return Err(StoreError::TooNew { found: at, known });
     }
     for migration in MIGRATIONS.iter().skip(usize::try_from(at).unwrap_or(0)) {
         sqlx::raw_sql(*migration).execute(&mut *transaction).await.map_err(unavailable)?;
@@ -32,6 +30,6 @@ pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<(), Sto
     } else {
         "UPDATE schema_version SET version = $1"
     };
-    sqlx::query(set).bind(KNOWN).execute(&mut *transaction).await.map_err(unavailable)?;
+    sqlx::query(set).bind(known).execute(&mut *transaction).await.map_err(unavailable)?;
     transaction.commit().await.map_err(unavailable)
 }
