@@ -20,7 +20,7 @@ use crate::router;
 use crate::state::AppState;
 use crate::tasks::Tasks;
 use crate::watch::Watch;
-use crate::{code, domain, storage};
+use crate::{code, domain, purges, storage};
 
 /// A server that runs.
 #[derive(Debug)]
@@ -143,6 +143,8 @@ async fn open(settings: &Arc<Settings>) -> Result<(AppState, Tasks), StartError>
     let start =
         BackendStart { settings, service: &service, releases: &releases, watch: &watch, tasks: &mut tasks };
     let backends::Started { converger, simulated } = backends::start(start)?;
+    let stopping = tasks.stopping();
+    tasks.spawn("customer removal", purges::run(service.clone(), stopping.cancelled_owned()));
     code::start_worker(settings, &code_policy, &service, releases, &mut tasks)?;
     let metrics = Metrics::new(|registry| watch.register(registry));
     let state = AppState {

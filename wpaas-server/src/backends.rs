@@ -30,6 +30,7 @@ pub struct BackendStart<'a> {
     /// Where intents and secrets come from.
     pub service: &'a Service,
     /// What kept releases are read from.
+    #[cfg_attr(not(feature = "docker"), expect(dead_code, reason = "what is simulated reads none"))]
     pub releases: &'a LocalReleaseStore,
     /// Who looks over the converger's shoulder.
     pub watch: &'a Watch,

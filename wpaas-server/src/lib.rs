@@ -25,6 +25,7 @@ mod listener;
 mod metrics;
 mod observe;
 mod operator;
+mod purges;
 mod releases;
 mod request_id;
 mod router;

@@ -71,6 +71,7 @@ impl Watch {
     }
 
     /// How far the backend's preparation is; `None` once it is done.
+    #[cfg_attr(not(feature = "docker"), expect(dead_code, reason = "what is simulated is always prepared"))]
     pub fn preparing(&self, progress: Option<String>) {
         self.lock().preparing = progress;
     }

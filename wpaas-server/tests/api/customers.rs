@@ -77,3 +77,16 @@ async fn path_and_body_must_agree() {
     let answer = api.put(&format!("/customers/{cid}"), &api.operator, json!({"cid": "other"})).await;
     assert_eq!(answer.is_problem(400, "path_body_mismatch").body["field"], "cid");
 }
+
+#[tokio::test]
+async fn a_customer_deleted_without_a_grace_leaves_only_its_id() {
+    let api = Api::start().await;
+    let tenant = api.tenant("acme").await;
+    api.post("/wpaas", &tenant.key, super::harness::site("blog")).await.is(202);
+    let path = format!("/customers/{}", tenant.cid);
+    api.delete(&format!("{path}?grace=0"), &api.operator).await.is(202);
+    let left = api.until(&path, &api.operator, |answer| answer["status"] != "to_be_removed").await;
+    assert!(!left.to_string().contains("example.com"), "{left}");
+    api.get(&path, &tenant.key).await.is_problem(401, "unauthenticated");
+    assert_ne!(api.customer("acme").await, tenant.cid);
+}
