@@ -3,7 +3,6 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use reqwest::{Client, Method};
@@ -46,7 +45,7 @@ impl Server {
             "listen = \"127.0.0.1:{api_port}\"\nreport_listen = \"0.0.0.0:{report_port}\"\n\
              data = {:?}\n[code]\nallowed_prefixes = [\"git://127.0.0.1:{git_port}/\"]\n\
              [docker]\ninstallation = \"{installation}\"\n[log]\nfilter = \"info\"\n",
-            folder.path().join("data")
+            folder.path().join("data").to_str().unwrap()
         );
         std::fs::write(folder.path().join("server.toml"), config).unwrap();
         let git = git_daemon(folder.path(), git_port);
@@ -68,7 +67,7 @@ impl Server {
     /// Starts the server's process and waits until it answers.
     pub async fn run(&mut self) {
         let log = std::fs::File::options().create(true).append(true).open(self.path("server.log")).unwrap();
-        let mut command = Command::new(binary());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wpaas-server-under-test"));
         command.arg("--config").arg(self.path("server.toml")).stdout(log.try_clone().unwrap()).stderr(log);
         if let Some(host) = &self.docker_host {
             command.env("DOCKER_HOST", host);
@@ -80,7 +79,8 @@ impl Server {
             assert!(began.elapsed() < Duration::from_secs(60), "the server does not start:\n{}", self.log());
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        self.operator = std::fs::read_to_string(self.path("data/operator-token")).unwrap().trim().to_owned();
+        let token = std::fs::read_to_string(self.path("data/operator-token")).unwrap();
+        token.trim().clone_into(&mut self.operator);
     }
 
     /// As `kill -9`.
@@ -236,20 +236,21 @@ impl Server {
             (format!("label=wpaas.site={}", site.id), format!("label=wpaas.part={part}"));
         docker(&["ps", "--all", "--quiet", "--no-trunc", "--filter", &by_site, "--filter", &by_part])
     }
+}
 
-    fn remove_all(&self) {
-        let filter = format!("label=wpaas.installation={}", self.installation);
-        let remove = |list: &[&str], remove: &[&str]| {
-            let found = docker(&[list, &["--quiet", "--filter", &filter]].concat());
-            let found: Vec<_> = found.lines().collect();
-            if !found.is_empty() {
-                drop(Command::new("docker").args(remove).args(found).output());
-            }
-        };
-        remove(&["container", "ls", "--all"], &["rm", "--force", "--volumes"]);
-        remove(&["network", "ls"], &["network", "rm"]);
-        remove(&["volume", "ls"], &["volume", "rm"]);
-    }
+/// Everything that carries this label and nothing else.
+fn remove_all(installation: &str) {
+    let filter = format!("label=wpaas.installation={installation}");
+    let remove = |list: &[&str], remove: &[&str]| {
+        let found = docker(&[list, &["--quiet", "--filter", &filter]].concat());
+        let found: Vec<_> = found.lines().collect();
+        if !found.is_empty() {
+            drop(Command::new("docker").args(remove).args(found).output());
+        }
+    };
+    remove(&["container", "ls", "--all"], &["rm", "--force", "--volumes"]);
+    remove(&["network", "ls"], &["network", "rm"]);
+    remove(&["volume", "ls"], &["volume", "rm"]);
 }
 
 impl Drop for Server {
@@ -258,7 +259,7 @@ impl Drop for Server {
             drop(child.kill());
             drop(child.wait());
         }
-        self.remove_all();
+        remove_all(&self.installation);
     }
 }
 
@@ -279,17 +280,4 @@ fn git_daemon(folder: &Path, port: u16) -> Child {
     command.args(["daemon", "--listen=127.0.0.1", "--reuseaddr", "--export-all"]);
     command.arg(format!("--port={port}")).arg(format!("--base-path={}", base.display())).arg(base);
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
-}
-
-/// The server, built if it is not.
-fn binary() -> &'static Path {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let cargo = std::env::var("CARGO").unwrap();
-        let built = Command::new(cargo).args(["build", "--package", "wpaas-server"]).status().unwrap();
-        assert!(built.success());
-        // …/debug/deps/all-0123 of this test.
-        let debug = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_owned();
-        debug.join("wpaas-server")
-    })
 }
