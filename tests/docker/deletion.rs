@@ -31,7 +31,7 @@ async fn a_deleted_site_can_come_back_until_its_grace_is_over() {
     server.done(Method::DELETE, &site.path, &tenant.key, None).await;
     server
         .until("nothing of it runs", Duration::from_secs(60), async || {
-            server.container(&site, "database-0").is_empty().then_some(())
+            Server::container(&site, "database-0").is_empty().then_some(())
         })
         .await;
     let again =

@@ -58,7 +58,7 @@ async fn a_site_from_git_does_what_wordpress_does() {
     for part in ["wordpress-0", "wordpress-1"] {
         let path = format!("http://127.0.0.1{picture}");
         let read = "echo base64_encode(file_get_contents($argv[1]));";
-        let node = server.container(&site, part);
+        let node = Server::container(&site, part);
         let seen = docker(&["exec", &node, "php", "-r", read, &path]);
         assert!(!seen.is_empty(), "{part} serves the upload");
     }
@@ -72,7 +72,7 @@ async fn a_site_from_git_does_what_wordpress_does() {
         .await;
 
     // What serves is read-only, and no secret is where it must not be.
-    let node = server.container(&site, "wordpress-0");
+    let node = Server::container(&site, "wordpress-0");
     let inspected = docker(&["inspect", &node]);
     assert!(!inspected.contains("swordfish-1"));
     let password = docker(&["exec", &node, "cat", "/etc/wpaas/secrets/database-password"]);
@@ -85,7 +85,7 @@ async fn a_site_from_git_does_what_wordpress_does() {
     assert!(!write.status.success(), "code is read-only");
     let durable = docker(&[
         "exec",
-        &server.container(&site, "database-0"),
+        &Server::container(&site, "database-0"),
         "mariadb",
         "--defaults-file=/usr/local/lib/wpaas/mariadb.cnf",
         "-BNe",

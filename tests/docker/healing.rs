@@ -39,17 +39,17 @@ async fn a_site_comes_back_from_every_loss_with_its_data() {
     };
 
     for part in NODES {
-        let node = server.container(&site, part);
+        let node = Server::container(&site, part);
         docker(&["kill", &node]);
         runs_again(&server, &site, part, &node).await;
         kept(&format!("{part} killed")).await;
-        let node = server.container(&site, part);
+        let node = Server::container(&site, part);
         docker(&["rm", "--force", &node]);
         replaced(&server, &site, part, &node).await;
         kept(&format!("{part} removed")).await;
     }
 
-    let node = server.container(&site, "wordpress-1");
+    let node = Server::container(&site, "wordpress-1");
     docker(&["pause", &node]);
     server
         .until("the frozen node runs", Duration::from_secs(60), async || {
@@ -57,21 +57,21 @@ async fn a_site_comes_back_from_every_loss_with_its_data() {
                 "inspect",
                 "--format",
                 "{{.State.Status}}",
-                &server.container(&site, "wordpress-1"),
+                &Server::container(&site, "wordpress-1"),
             ]);
             (state == "running").then_some(())
         })
         .await;
     kept("wordpress-1 frozen").await;
 
-    let node = server.container(&site, "wordpress-0");
+    let node = Server::container(&site, "wordpress-0");
     docker(&["update", "--memory", "200m", "--memory-swap", "400m", &node]);
     replaced(&server, &site, "wordpress-0", &node).await;
     kept("wordpress-0 changed behind our back").await;
 
     let network = docker(&["network", "ls", "--quiet", "--filter", &format!("label=wpaas.site={}", site.id)]);
     for part in NODES {
-        docker(&["network", "disconnect", "--force", &network, &server.container(&site, part)]);
+        docker(&["network", "disconnect", "--force", &network, &Server::container(&site, part)]);
     }
     docker(&["network", "rm", &network]);
     server
@@ -88,7 +88,7 @@ async fn a_site_comes_back_from_every_loss_with_its_data() {
 async fn runs_again(server: &Server, site: &Site, part: &str, before: &str) {
     server
         .until(&format!("{part} runs again"), Duration::from_secs(60), async || {
-            let now = server.container(site, part);
+            let now = Server::container(site, part);
             let state = docker(&["inspect", "--format", "{{.State.Running}}", &now]);
             assert_eq!(now, before, "{part} is started, not replaced");
             (state == "true").then_some(())
@@ -99,7 +99,7 @@ async fn runs_again(server: &Server, site: &Site, part: &str, before: &str) {
 async fn replaced(server: &Server, site: &Site, part: &str, before: &str) {
     server
         .until(&format!("another {part}"), Duration::from_secs(60), async || {
-            let now = server.container(site, part);
+            let now = Server::container(site, part);
             (!now.is_empty() && now != before && !now.contains('\n')).then_some(())
         })
         .await;

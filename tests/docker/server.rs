@@ -98,6 +98,13 @@ impl Server {
         std::fs::read_to_string(self.path("server.log")).unwrap_or_default()
     }
 
+    /// What a person looks at first.
+    fn last_lines(&self) -> String {
+        let log = self.log();
+        let lines: Vec<_> = log.lines().collect();
+        lines[lines.len().saturating_sub(60)..].join("\n")
+    }
+
     /// Waits for `/readyz`; the first server of all builds the images.
     pub async fn ready(&self) {
         self.until("ready", Duration::from_secs(1200), async || {
@@ -114,7 +121,11 @@ impl Server {
             if let Some(answer) = ask().await {
                 return answer;
             }
-            assert!(began.elapsed() < patience, "after {patience:?} still not: {what}\n{}", self.log());
+            assert!(
+                began.elapsed() < patience,
+                "after {patience:?} still not: {what}\n{}",
+                self.last_lines()
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -231,7 +242,7 @@ impl Server {
     }
 
     /// The container of a part of a site.
-    pub fn container(&self, site: &Site, part: &str) -> String {
+    pub fn container(site: &Site, part: &str) -> String {
         let (by_site, by_part) =
             (format!("label=wpaas.site={}", site.id), format!("label=wpaas.part={part}"));
         docker(&["ps", "--all", "--quiet", "--no-trunc", "--filter", &by_site, "--filter", &by_part])

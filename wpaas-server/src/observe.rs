@@ -11,7 +11,8 @@ use tracing::Instrument;
 use crate::metrics::Metrics;
 use crate::request_id;
 
-/// Measures and logs a request. The path is logged, the query and the headers are not.
+/// Measures and logs a request. The path is logged, the query and the headers are not. What changes nothing, and
+/// what nodes report every few seconds, is for `debug`; what fails here, or a report that is refused, is a warning.
 pub async fn layer(State(metrics): State<Metrics>, mut request: Request, next: Next) -> Response {
     if let Some(value) = request.headers_mut().get_mut(AUTHORIZATION) {
         value.set_sensitive(true);
@@ -26,6 +27,14 @@ pub async fn layer(State(metrics): State<Metrics>, mut request: Request, next: N
     let (status, elapsed) = (response.status().as_u16(), started.elapsed());
     metrics.request(method.as_str(), route.as_deref().unwrap_or("unknown"), status, elapsed);
     let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-    span.in_scope(|| tracing::info!(%method, path, route, status, elapsed_ms, "answered"));
+    let _entered = span.enter();
+    let report = path.starts_with("/reports/");
+    if status >= 500 || (report && status >= 400) {
+        tracing::warn!(%method, path, route, status, elapsed_ms, "answered");
+    } else if method.is_safe() || report {
+        tracing::debug!(%method, path, route, status, elapsed_ms, "answered");
+    } else {
+        tracing::info!(%method, path, route, status, elapsed_ms, "answered");
+    }
     response
 }
