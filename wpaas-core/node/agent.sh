@@ -1,8 +1,8 @@
 #!/bin/bash
 # What the three kinds of node share, sourced by each entry.sh: the boot's name, settings, logs, and
 # reports. A tick waits a tenth of a second while the node starts, a quarter later, and forks nothing;
-# a report costs one fork and is given up after three seconds, so a control plane that hangs never
-# holds a node up.
+# a report costs one fork and is given up after two seconds, so a control plane that hangs never
+# holds a node up, and one that comes back has a report soon.
 # shellcheck disable=SC2034 # what is set here is used there
 export LC_ALL=C
 settings=/etc/wpaas
@@ -12,6 +12,7 @@ body='' posted='' accepted='' posting='' begun=0 last_lines=() pace=0.1
 trap : PIPE # whoever it was that listened is gone: its reader finds out
 mkdir -p /run/wpaas
 exec {logs}<> <(:) # what the node's programs say; never at its end, so a read of it is also the clock
+declare -A cut=()  # by descriptor: the beginning of a line whose end has not come yet
 
 # setting FILE KEY: REPLY is what follows KEY= in FILE, nothing without such a line.
 setting() {
@@ -42,15 +43,30 @@ json() {
     REPLY=\"${REPLY//[^[:print:]]/?}\"
 }
 
-milliseconds() { REPLY=$((${EPOCHREALTIME/[.,]/} / 1000)); }
+# next_line FD SECONDS: REPLY is the next line that comes in time. The time can end in the middle of a
+# line, which read has then taken: it is kept for the call that reads the rest, unless it has no end.
+next_line() {
+    local line code=0
+    IFS= read -rt "$2" -u "$1" line || code=$?
+    REPLY=${cut[$1]-}$line cut[$1]=''
+    if ((code && ${#REPLY} < 16384)); then cut[$1]=$REPLY; return "$code"; fi
+}
 
-# tick: passes the programs' lines on, keeps the last eight, sends a report if one is due.
+# milliseconds: REPLY is a clock that nobody sets.
+milliseconds() {
+    read -r REPLY _ </proc/uptime
+    REPLY=$((10#${REPLY/./} * 10))
+}
+
+# tick: passes the programs' lines on, keeps the last eight, sends a report if one is due. However much
+# they say, it takes no longer than the pace and a hundred lines.
 tick() {
-    local line
+    local seconds=$pace
     for _ in {1..100}; do
-        IFS= read -rt "$pace" -u "$logs" line || break
-        printf '%s\n' "$line" >&2
-        last_lines+=("$line")
+        next_line "$logs" "$seconds" || break
+        seconds=0.001
+        printf '%s\n' "$REPLY" >&2
+        last_lines+=("${REPLY:0:500}")
         ((${#last_lines[@]} <= 8)) || last_lines=("${last_lines[@]:1}")
     done
     send
@@ -63,7 +79,7 @@ send() {
     now=$REPLY
     if [[ $posting ]]; then
         if kill -0 "$posting" 2>/dev/null; then
-            ((now < begun + 3000)) || kill -KILL "$posting"
+            ((now < begun + 2000)) || kill -KILL "$posting"
             return 0
         fi
         if wait "$posting" 2>/dev/null; then accepted=yes; fi
@@ -85,7 +101,7 @@ post() {
     exec 3<>"/dev/tcp/${host%:*}/${host##*:}" || exit 1
     printf 'POST %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s' \
         "$path" "$host" "$token" "${#body}" "$body" >&3
-    read -rt 3 -u 3 _ status _ && [[ $status == 2* ]]
+    read -rt 2 -u 3 _ status _ && [[ $status == 2* ]]
 } 2>/dev/null
 
 # last_report: gives the last $body two seconds to arrive.

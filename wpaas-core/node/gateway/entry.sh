@@ -6,8 +6,8 @@
 . /usr/local/lib/wpaas/agent.sh
 list=/run/wpaas/authorities
 phase=starting revision='' error='' servers='' stopping='' next_look=0 fast_until=0
-routes='' authorities=''
-declare -A listed=() up=()
+routes='' routed='' unread='' refused='' authorities='' named='' answer=()
+declare -A wanted=() known=() up=()
 
 publish() {
     local number
@@ -16,14 +16,45 @@ publish() {
     body="{\"boot\":\"$boot\",\"gateway\":{\"phase\":\"$phase\",\"revision\":$number,\"servers\":{$servers},\"error\":$REPLY}}"
 }
 
-# admin COMMANDS: sends a line of commands; `answer` has the lines that come back.
+# admin COMMANDS: sends a line of commands; `answer` has the lines that come back. It fails unless the
+# answer came to its end.
 admin() {
-    local socket
+    local socket code
     answer=()
     { exec {socket}<>/dev/tcp/127.0.0.1/8404; } 2>/dev/null || return 1
     printf '%s\n' "$1" >&"$socket"
-    mapfile -t answer <&"$socket"
+    IFS= read -rN 10000000 -t 2 -u "$socket" REPLY
+    code=$?
     exec {socket}>&-
+    mapfile -t answer <<<"$REPLY"
+    ((code == 1))
+}
+
+# read_routes: `wanted` and `routed`, the revision, are what `routes` says; `unread` is a line that isn't known.
+read_routes() {
+    local line name
+    wanted=() routed='' unread=''
+    while IFS= read -r line; do
+        name=${line%%=*}
+        if [[ $name == revision ]]; then routed=${line#*=}
+        elif [[ $line =~ ^(wordpress-[0-9]{1,3}|database-[0-2])=(ready|drain)$ ]]; then wanted[$name]=${line#*=}
+        elif [[ $line && $line != end ]]; then unread=$line
+        fi
+    done <<<"$routes"
+}
+
+# survey: what HAProxy has: the state of each server that is in service, and whether it is up.
+survey() {
+    local line
+    local -a field
+    admin 'show servers state' || return 1 # name, state and administrative state are fields 3, 5 and 6
+    known=() up=()
+    for line in "${answer[@]}"; do
+        read -ra field <<<"$line"
+        if [[ ! ${field[3]-} =~ ^(wordpress|database)-[0-9]+$ ]] || ((field[6] & 0x63)); then continue; fi
+        if ((field[6] & 0x18)); then known[${field[3]}]=drain; else known[${field[3]}]=ready; fi
+        if [[ ${field[5]} == 2 ]]; then up[${field[3]}]=yes; fi
+    done
 }
 
 # add_server NAME: makes the server known to HAProxy, out of service. A WordPress server is added, as a
@@ -38,71 +69,75 @@ add_server() {
     admin "add server wordpress/$1 $found:80 check inter 2s fastinter 200ms downinter 100ms fall 2 rise 1 maxconn 32; enable health wordpress/$1"
 }
 
-# apply_routes CONTENT: a server newly listed starts as down, until a check of it succeeds.
-apply_routes() {
-    local line name state slot commands='' new_revision=''
-    local -A wanted=()
-    error=''
-    while IFS= read -r line; do
-        name=${line%%=*} state=${line#*=}
-        if [[ $name == revision ]]; then new_revision=$state
-        elif [[ $line =~ ^(wordpress-[0-9]{1,3}|database-[0-2])=(ready|drain)$ ]]; then wanted[$name]=$state
-        elif [[ $line && $line != end ]]; then error="not a route: $line"
-        fi
-    done <<<"$1"
-    for name in "${!listed[@]}"; do
+# approach: takes HAProxy from what it has to what is wanted. A server newly listed starts as down, until
+# a check of it succeeds. Fails if there was something to do.
+approach() {
+    local name slot state commands='' differs=''
+    for name in "${!known[@]}"; do
         if [[ ! ${wanted[$name]-} ]]; then commands+="set server ${name%-*}/$name state maint;"; fi
     done
     for name in "${!wanted[@]}"; do
         slot=${name%-*}/$name state=${wanted[$name]}
-        if [[ ${listed[$name]-} == "$state" ]]; then continue; fi
-        if [[ ! ${listed[$name]-} ]]; then
-            if ! add_server "$name"; then unset "wanted[$name]"; continue; fi
-            commands+="set server $slot state $state; set server $slot health down;"
-        else
-            commands+="set server $slot state $state;"
+        if [[ ${known[$name]-} == "$state" ]]; then continue; fi
+        differs=yes
+        if [[ ${known[$name]-} ]]; then commands+="set server $slot state $state;"
+        elif add_server "$name"; then commands+="set server $slot state $state; set server $slot health down;"
         fi
         if [[ $state == drain && $name == database-* ]]; then commands+='clear table database;'; fi
     done
-    if [[ $commands ]]; then admin "$commands" || return 1; fi
-    listed=()
-    for name in "${!wanted[@]}"; do listed[$name]=${wanted[$name]}; done
-    revision=$new_revision
-    milliseconds
-    fast_until=$((REPLY + 15000))
+    if [[ $commands ]]; then
+        admin "$commands"
+        milliseconds
+        fast_until=$((REPLY + 15000))
+    fi
+    [[ ! $differs && ! $commands ]]
 }
 
 # apply_authorities CONTENT: all of them change at once.
 apply_authorities() {
     local name version commands=''
+    refused=''
     admin "prepare map $list" || return 1
     [[ ${answer[0]} =~ ([0-9]+)$ ]] || return 1
     version=${BASH_REMATCH[1]}
     while IFS= read -r name; do
         if [[ $name == end || ! $name =~ ^[][a-z0-9.:-]+$ ]]; then continue; fi
         commands+="add map @$version $list $name yes;"
-        if ((${#commands} > 8000)); then admin "$commands" || return 1; commands=''; fi
+        if ((${#commands} > 8000)); then silently "$commands" || return 1; commands=''; fi
     done <<<"$1"
-    admin "${commands}commit map @$version $list"
+    silently "${commands}commit map @$version $list"
 }
 
-# look: HAProxy's view of the servers listed.
-look() {
-    local line name
-    local -a field
-    admin 'show servers state' || return 1 # field 3 is the name, field 5 is 2 when it runs
-    up=()
+# silently COMMANDS: of which none has anything to say when it succeeds.
+silently() {
+    local line
+    admin "$1" || return 1
     for line in "${answer[@]}"; do
-        read -ra field <<<"$line"
-        if [[ ${field[5]} == 2 ]]; then up[${field[3]}]=yes; fi
+        if [[ $line ]]; then refused="HAProxy says: $line"; return 1; fi
     done
+}
+
+# look: makes HAProxy what `routes` says, and has what is so for the report: a revision only when nothing
+# was left to do for it. Fails if it has to be done again.
+look() {
+    local name state agreed=''
+    error=$refused
+    if [[ $unread ]]; then error="not a route: $unread"; fi
+    if ! survey; then
+        if [[ $phase == serving ]]; then error='HAProxy does not answer'; fi
+        return 1
+    fi
+    if approach || { survey && approach; }; then agreed=yes
+    elif [[ ! $error ]]; then error="the routes are not in force, HAProxy says: ${answer[*]}"
+    fi
     servers=''
-    for name in "${!listed[@]}"; do
-        if [[ ${listed[$name]} == drain ]]; then line=drain; elif [[ ${up[$name]-} ]]; then line=up; else line=down; fi
-        servers+=",\"$name\":\"$line\""
+    for name in "${!wanted[@]}"; do
+        if [[ ${known[$name]-} == drain ]]; then state=drain; elif [[ ${up[$name]-} ]]; then state=up; else state=down; fi
+        servers+=",\"$name\":\"$state\""
     done
     servers=${servers#,}
     phase=serving
+    [[ $agreed && $named && ! $unread ]] && revision=$routed
 }
 
 : >"$list"
@@ -120,15 +155,19 @@ while :; do
         last_report
         exit 1
     fi
-    content "$settings/authorities"
-    if [[ $REPLY != "$authorities" ]] && whole && apply_authorities "$REPLY"; then authorities=$REPLY; fi
+    # The authorities are put there before the routes that go with them, so they are read after.
     content "$settings/routes"
-    new=$REPLY
-    if [[ $new != "$routes" ]] && whole && apply_routes "$new"; then routes=$new next_look=0; fi
-    milliseconds
-    if ((REPLY >= next_look)) && look; then
-        milliseconds
-        if ((REPLY < fast_until)); then next_look=0 pace=0.1; else next_look=$((REPLY + 900)) pace=0.25; fi
-        publish
+    if [[ $REPLY != "$routes" ]] && whole; then routes=$REPLY next_look=0; read_routes; fi
+    content "$settings/authorities"
+    if [[ ! $REPLY || $REPLY != "$authorities" ]]; then
+        named=''
+        if whole && apply_authorities "$REPLY"; then authorities=$REPLY named=yes next_look=0; fi
     fi
+    milliseconds
+    if ((REPLY < next_look)); then continue; fi
+    if look || [[ ! $error ]]; then rest=0; else rest=900; fi
+    milliseconds
+    if ((REPLY >= fast_until)) && [[ $revision == "$routed" ]]; then rest=900 pace=0.25; else pace=0.1; fi
+    next_look=$((REPLY + rest))
+    publish
 done

@@ -36,21 +36,25 @@ stop() {
 
 install() {
     exec {phases}< <(exec setpriv --reuid=www-data --regid=www-data --init-groups --no-new-privs --inh-caps=-all php "$here/install.php" "$root" 2>&"$logs")
-    installer=$!
+    installer=$! cut[$phases]=''
 }
 
-# installing: takes in what the installer says; its end without `serving` is a failure, tried again.
+# installing: takes in what the installer says, after its end all that is left of it; its end without
+# `serving` is a failure, tried again.
 installing() {
-    local word
-    while read -rt 0.01 -a word -u "$phases"; do
-        if [[ ${word[0]} == serving ]]; then
+    local seconds=0.01 over=''
+    local -a word
+    if ! kill -0 "$installer" 2>/dev/null; then over=yes seconds=1; fi
+    while next_line "$phases" "$seconds"; do
+        read -ra word <<<"$REPLY"
+        if [[ ${word[0]-} == serving ]]; then
             phase=serving admin_version=${word[1]} wordpress=${word[2]} schema=${word[3]} error='' retry_at=0
             if [[ ! $nginx ]]; then nginx -c "$here/nginx.conf" -g 'daemon off;' >&"$logs" 2>&1 & nginx=$!; fi
-        elif [[ ! $nginx ]]; then phase=${word[0]}
+        elif [[ ${word[0]-} && ! $nginx ]]; then phase=${word[0]}
         fi
         publish
     done
-    if kill -0 "$installer" 2>/dev/null; then return; fi
+    if [[ ! $over ]]; then return; fi
     if ! wait "$installer"; then
         printf -v error '%s\n' 'the installer failed' "${last_lines[@]}"
         if [[ ! $nginx ]]; then phase=failed; fi
