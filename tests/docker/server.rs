@@ -210,6 +210,13 @@ impl Server {
         self.done(Method::GET, &site.path, &site.tenant.key, None).await
     }
 
+    /// The site's parts, as its status tells.
+    pub async fn parts(&self, site: &Site) -> Vec<String> {
+        let answer = self.site(site).await;
+        let parts = answer["status"]["parts"].as_array().unwrap();
+        parts.iter().map(|part| part["part"].as_str().unwrap().to_owned()).collect()
+    }
+
     /// Waits until the site is ready and nothing is left to do; returns its URL.
     pub async fn settled(&self, site: &Site) -> String {
         self.until("the site is ready and settled", Duration::from_secs(120), async || {

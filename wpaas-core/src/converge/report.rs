@@ -155,8 +155,8 @@ pub enum WordpressPhase {
 /// Of a gateway.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GatewayReport {
-    /// Of the routes that it follows.
-    pub revision: String,
+    /// Of the routes that it follows; none before the first.
+    pub revision: Option<String>,
     /// Of every server it was told of.
     pub servers: BTreeMap<String, ServerState>,
     /// What went wrong, for people.

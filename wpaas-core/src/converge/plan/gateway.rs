@@ -43,15 +43,17 @@ impl Pass<'_> {
             ObjectState::Removing => self.hold(GATEWAY, HoldReason::Removing),
             ObjectState::Ready => match self.gateway_revision() {
                 None => self.hold(GATEWAY, HoldReason::Silent),
-                Some(revision) if revision == config.revision => {}
-                Some(_) => self.tell(GATEWAY, Action::Configure { object: id, files: config.files() }),
+                Some(None) => self.hold(GATEWAY, HoldReason::Starting),
+                Some(Some(revision)) if revision == config.revision => {}
+                Some(Some(_)) => self.tell(GATEWAY, Action::Configure { object: id, files: config.files() }),
             },
         }
     }
 
-    fn gateway_revision(&self) -> Option<&str> {
+    /// What the gateway follows, if anything; `None` while it is silent.
+    fn gateway_revision(&self) -> Option<Option<&str>> {
         match &self.facts.report(GATEWAY)?.node {
-            NodeReport::Gateway(report) => Some(&report.revision),
+            NodeReport::Gateway(report) => Some(report.revision.as_deref()),
             NodeReport::Database(_) | NodeReport::Wordpress(_) => None,
         }
     }
@@ -59,6 +61,6 @@ impl Pass<'_> {
     /// Whether the gateway sends visitors by these routes now, or sends none at all.
     pub(super) fn gateway_follows(&self, run: &RunIntent, routes: &Routes) -> bool {
         let config = node::GatewayConfig::new(run, self.facts.address(), routes);
-        self.facts.seen(GATEWAY) == Seen::Absent || self.gateway_revision() == Some(&config.revision)
+        self.facts.seen(GATEWAY) == Seen::Absent || self.gateway_revision() == Some(Some(&config.revision))
     }
 }

@@ -233,6 +233,10 @@ impl World {
             Some((server.to_owned(), state))
         });
         let servers = servers.collect();
-        Some(GatewayReport { revision: node.value("routes", "revision")?.to_owned(), servers, error: None })
+        Some(GatewayReport {
+            revision: node.value("routes", "revision").map(str::to_owned),
+            servers,
+            error: None,
+        })
     }
 }
