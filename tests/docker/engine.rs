@@ -30,5 +30,6 @@ async fn a_server_without_an_engine_says_so_and_converges_when_it_is_back() {
         })
         .await;
     std::os::unix::fs::symlink("/var/run/docker.sock", &socket).unwrap();
+    server.ready().await;
     server.settled(&site).await;
 }

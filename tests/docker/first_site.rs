@@ -152,3 +152,50 @@ async fn stock_wordpress_needs_no_code_and_refused_code_harms_nothing() {
     assert!(failure.to_string().contains("wp-content"), "it says what is expected: {failure}");
     assert_eq!(Wordpress::at(&url).get("/").await.0, 200, "the site stays on what it served");
 }
+
+#[tokio::test]
+async fn a_site_from_s3_serves_its_code() {
+    let Ok(endpoint) = std::env::var("WPAAS_TEST_S3_ENDPOINT") else {
+        println!("skipped: WPAAS_TEST_S3_ENDPOINT names no S3");
+        return;
+    };
+    if !engine() {
+        return;
+    }
+    let _alone = ENGINE.lock().await;
+    let server = Server::start().await;
+    server.ready().await;
+    let tenant = server.tenant("bucket").await;
+    let bucket = format!("code-{}", std::process::id());
+    let key = "releases/site.zip";
+    put_archive(&format!("{endpoint}/{bucket}"), key, &server.path("archive")).await;
+    let site = server
+        .post_site(
+            &tenant,
+            json!({
+                "name": "bucket", "admin_password": "swordfish-1",
+                "code": {"s3": bucket, "key": key, "endpoint": endpoint, "region": "us-east-1", "credential": "key:secret"},
+            }),
+        )
+        .await;
+    let url = server.settled(&site).await;
+    let page = Wordpress::at(&url).get("/").await.1;
+    assert!(page.contains("from-the-bucket"), "{page}");
+    assert!(!server.site(&site).await.to_string().contains("key:secret"), "the credential is write-only");
+}
+
+/// A `wp-content` as a zip in a new bucket.
+async fn put_archive(bucket: &str, key: &str, work: &std::path::Path) {
+    let plugins = work.join("wp-content/mu-plugins");
+    std::fs::create_dir_all(&plugins).unwrap();
+    let code = "<?php add_action('wp_footer', function () { echo 'from-the-bucket'; });";
+    std::fs::write(plugins.join("s3.php"), code).unwrap();
+    let zip = "import shutil, sys; shutil.make_archive(sys.argv[1], 'zip', sys.argv[1])";
+    let made =
+        std::process::Command::new("python3").args(["-c", zip, work.to_str().unwrap()]).status().unwrap();
+    assert!(made.success());
+    let archive = std::fs::read(work.with_extension("zip")).unwrap();
+    let client = reqwest::Client::new();
+    assert!(client.put(bucket).send().await.unwrap().status().is_success());
+    assert!(client.put(format!("{bucket}/{key}")).body(archive).send().await.unwrap().status().is_success());
+}

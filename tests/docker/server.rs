@@ -41,9 +41,12 @@ impl Server {
         let (api_port, report_port, git_port) = (free_port(), free_port(), free_port());
         let installation = format!("test-{}-{api_port}", std::process::id());
         std::fs::create_dir(folder.path().join("git")).unwrap();
+        let endpoint = std::env::var("WPAAS_TEST_S3_ENDPOINT").ok();
+        let endpoints = endpoint.map(|endpoint| format!("{endpoint:?}")).unwrap_or_default();
         let config = format!(
             "listen = \"127.0.0.1:{api_port}\"\nreport_listen = \"0.0.0.0:{report_port}\"\n\
              data = {:?}\n[code]\nallowed_prefixes = [\"git://127.0.0.1:{git_port}/\"]\n\
+             endpoints = [{endpoints}]\n\
              [docker]\ninstallation = \"{installation}\"\n[log]\nfilter = \"info\"\n",
             folder.path().join("data").to_str().unwrap()
         );

@@ -52,7 +52,7 @@ pub enum HoldReason {
     #[error("is being removed")]
     Removing,
     /// It runs and has said nothing lately.
-    #[error("runs and has not reported; can it reach the control plane?")]
+    #[error("runs and has not reported (if this lasts, it can't reach the control plane)")]
     Silent,
     /// The code is not fetched yet.
     #[error("waits for the code")]
