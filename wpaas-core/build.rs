@@ -15,6 +15,7 @@ fn main() -> io::Result<()> {
     for file in &files {
         // Written with `/` on every system: these are paths inside an archive.
         let path = file.strip_prefix(&root).map_err(io::Error::other)?.to_string_lossy().replace('\\', "/");
+        println!("cargo::rerun-if-changed={}", file.display());
         if path != "README.md" {
             writeln!(
                 list,
