@@ -163,6 +163,14 @@ pub struct GatewayReport {
     pub error: Option<String>,
 }
 
+impl GatewayReport {
+    /// Whether it follows these routes.
+    #[must_use]
+    pub fn follows(&self, revision: &str) -> bool {
+        self.revision.as_deref() == Some(revision)
+    }
+}
+
 /// A server as a gateway sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,7 +1,9 @@
 //! The gateway: what it is, and where it sends visitors.
 
 use super::{HoldReason, Pass};
-use crate::converge::{Action, NodeReport, Object, ObjectState, Part, Routes, RunIntent, Seen};
+use crate::converge::{
+    Action, GatewayReport, NodeReport, Object, ObjectState, Part, Routes, RunIntent, Seen,
+};
 use crate::node;
 
 const GATEWAY: Part = Part::Gateway(0);
@@ -41,19 +43,18 @@ impl Pass<'_> {
                 self.step(GATEWAY, Action::StartNode { object: id });
             }
             ObjectState::Removing => self.hold(GATEWAY, HoldReason::Removing),
-            ObjectState::Ready => match self.gateway_revision() {
+            ObjectState::Ready => match self.gateway_report() {
                 None => self.hold(GATEWAY, HoldReason::Silent),
-                Some(None) => self.hold(GATEWAY, HoldReason::Starting),
-                Some(Some(revision)) if revision == config.revision => {}
-                Some(Some(_)) => self.tell(GATEWAY, Action::Configure { object: id, files: config.files() }),
+                Some(GatewayReport { revision: None, .. }) => self.hold(GATEWAY, HoldReason::Starting),
+                Some(report) if report.follows(&config.revision) => {}
+                Some(_) => self.tell(GATEWAY, Action::Configure { object: id, files: config.files() }),
             },
         }
     }
 
-    /// What the gateway follows, if anything; `None` while it is silent.
-    fn gateway_revision(&self) -> Option<Option<&str>> {
+    fn gateway_report(&self) -> Option<&GatewayReport> {
         match &self.facts.report(GATEWAY)?.node {
-            NodeReport::Gateway(report) => Some(report.revision.as_deref()),
+            NodeReport::Gateway(report) => Some(report),
             NodeReport::Database(_) | NodeReport::Wordpress(_) => None,
         }
     }
@@ -61,6 +62,7 @@ impl Pass<'_> {
     /// Whether the gateway sends visitors by these routes now, or sends none at all.
     pub(super) fn gateway_follows(&self, run: &RunIntent, routes: &Routes) -> bool {
         let config = node::GatewayConfig::new(run, self.facts.address(), routes);
-        self.facts.seen(GATEWAY) == Seen::Absent || self.gateway_revision() == Some(Some(&config.revision))
+        self.facts.seen(GATEWAY) == Seen::Absent
+            || self.gateway_report().is_some_and(|report| report.follows(&config.revision))
     }
 }
