@@ -8,7 +8,7 @@ shopt -s dotglob
 data=/var/lib/mysql mark=/var/lib/mysql/wpaas-founding order=$settings/order
 options=--defaults-file=/run/wpaas/mariadb.cnf
 phase=recovering empty=false uuid='' seqno='' founding=0 state=null primary=false size=0 error=''
-server='' recovered='' stopping='' set_password='' sql='' seen='' next_look=0
+server='' recovered='' stopping='' set_password='' sql='' seen='' obeyed='' next_look=0 kill_at=''
 
 publish() {
     local position=null
@@ -26,9 +26,14 @@ die() {
     exit "$1"
 }
 
+# stop: a server that is not in a component yet may not listen, and has nothing to lose, nor has one
+# that only reads its position.
 stop() {
     stopping=yes
-    if [[ $server ]]; then kill -TERM "$server"; else exit 0; fi
+    if [[ ! $server || $phase == recovering ]]; then exit 0; fi
+    kill -TERM "$server" 2>/dev/null
+    milliseconds
+    kill_at=$((REPLY + 15000))
 }
 
 # find_position: a volume without ibdata1 never held a commit. After a clean stop the position is in
@@ -76,19 +81,22 @@ seed() {
 }
 
 # obey ORDER: `found NUMBER BOOT` or `join NUMBER BOOT`, if it is for this boot and the number is not
-# behind the volume's; else says why not.
+# behind the volume's; else says why not. The order it follows can be given again.
 obey() {
     local verb number for_boot rest
     read -r verb number for_boot rest <<<"$1"
     error=''
-    if [[ $phase != waiting ]]; then error="order refused, this node is $phase: $1"
+    if [[ $1 == "$obeyed" ]]; then :
+    elif [[ $phase != waiting ]]; then error="order refused, this node is $phase: $1"
     elif [[ ! $verb =~ ^(found|join)$ || $rest || $for_boot != "$boot" ]]; then error="not an order for this boot: $1"
     elif [[ ! $number =~ ^[1-9][0-9]{0,15}$ ]]; then error="not a number: $1"
     elif [[ $verb == join ]]; then
-        if ((number < founding)); then error="founding number $number is behind $founding"; else start_joining "$number"; fi
+        if ((number < founding)); then error="founding number $number is behind $founding"
+        else obeyed=$1; start_joining "$number"
+        fi
     elif ((number <= founding)); then error="founding number $number is not greater than $founding"
     elif [[ $empty == false && ! $uuid ]]; then error='a volume without a position founds nothing'
-    else start_founding "$number"
+    else obeyed=$1; start_founding "$number"
     fi
     publish
 }
@@ -179,12 +187,15 @@ while :; do
         die "$code"
     fi
     content "$order"
-    if [[ $REPLY && $REPLY != "$seen" ]]; then seen=$REPLY; obey "${REPLY%$'\n'}"; fi
+    REPLY=${REPLY%$'\n'}
+    if [[ $REPLY && $REPLY != "$seen" ]]; then seen=$REPLY; obey "$REPLY"; fi
     milliseconds
+    if [[ $stopping && $phase == starting ]] && ((REPLY >= kill_at)); then kill -KILL "$server"; fi
     if [[ $server ]] && ((REPLY >= next_look)); then
         look
         publish
         next_look=0 pace=0.1
+        milliseconds
         if [[ $state == 4 && ! $set_password ]]; then next_look=$((REPLY + 900)) pace=0.25; fi
     fi
 done

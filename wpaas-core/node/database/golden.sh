@@ -29,7 +29,7 @@ SQL
 printf '127.0.0.1 gateway-0\n' >>/etc/hosts
 printf '%s\n' site=golden part=wordpress-0 >/etc/wpaas/node.conf
 printf '%s\n' title=golden url=http://golden.invalid admin_user=golden admin_email=golden@golden.invalid \
-    admin_version=1 release=stock layout=stock cron=off >/etc/wpaas/wordpress.conf
+    admin_version=1 release=stock layout=stock cron=off end >/etc/wpaas/wordpress.conf
 printf golden >/etc/wpaas/secrets/database-password
 printf golden >/etc/wpaas/secrets/salt
 printf golden >/etc/wpaas/secrets/admin-hash

@@ -6,7 +6,7 @@
 . /usr/local/lib/wpaas/agent.sh
 here=/usr/local/lib/wpaas
 phase=waiting admin_version=0 wordpress='' schema=null error=''
-nginx='' cron='' installer='' phases='' retry_at=0 stopping=''
+nginx='' cron='' installer='' served='' phases='' retry_at=0 stopping=''
 
 publish() {
     local version
@@ -24,39 +24,47 @@ die() {
 }
 
 stop() {
-    local child
+    local child until
     pace=0.1
     for child in $cron $installer; do kill -TERM "$child" 2>/dev/null; done
     for child in $nginx $php; do
         kill -QUIT "$child" 2>/dev/null
-        while kill -0 "$child" 2>/dev/null; do tick; done
+        milliseconds
+        until=$((REPLY + 13000))
+        while kill -0 "$child" 2>/dev/null; do
+            tick
+            milliseconds
+            if ((REPLY >= until)); then kill -KILL "$child" 2>/dev/null; fi
+        done
     done
     exit 0
 }
 
 install() {
-    exec {phases}< <(exec setpriv --reuid=www-data --regid=www-data --init-groups --no-new-privs --inh-caps=-all php "$here/install.php" "$root" 2>&"$logs")
-    installer=$! cut[$phases]=''
+    exec {phases}< <(exec setpriv --reuid=www-data --regid=www-data --init-groups --no-new-privs --inh-caps=-all php "$here/install.php" "$root" 3>&1 >&"$logs" 2>&1)
+    installer=$! served='' cut[$phases]=''
 }
 
 # installing: takes in what the installer says, after its end all that is left of it; its end without
 # `serving` is a failure, tried again.
 installing() {
-    local seconds=0.01 over=''
+    local seconds=0.01 over='' code=0
     local -a word
     if ! kill -0 "$installer" 2>/dev/null; then over=yes seconds=1; fi
     while next_line "$phases" "$seconds"; do
         read -ra word <<<"$REPLY"
         if [[ ${word[0]-} == serving ]]; then
-            phase=serving admin_version=${word[1]} wordpress=${word[2]} schema=${word[3]} error='' retry_at=0
+            phase=serving admin_version=${word[1]} wordpress=${word[2]} schema=${word[3]} error='' retry_at=0 served=yes
             if [[ ! $nginx ]]; then nginx -c "$here/nginx.conf" -g 'daemon off;' >&"$logs" 2>&1 & nginx=$!; fi
-        elif [[ ${word[0]-} && ! $nginx ]]; then phase=${word[0]}
+        elif [[ ! $nginx ]]; then phase=${word[0]}
         fi
         publish
     done
     if [[ ! $over ]]; then return; fi
-    if ! wait "$installer"; then
-        printf -v error '%s\n' 'the installer failed' "${last_lines[@]}"
+    wait "$installer" || code=$?
+    if ((code)) || [[ ! $served ]]; then
+        tick # its last words
+        printf -v error '%s\n' "the installer failed ($code)" "${last_lines[@]}"
         if [[ ! $nginx ]]; then phase=failed; fi
         milliseconds
         retry_at=$((REPLY + 3000))
@@ -69,12 +77,18 @@ installing() {
 
 # cron_as_set: the runner runs when the settings say so and the site serves.
 cron_as_set() {
-    setting wordpress.conf cron
-    if [[ $REPLY == on && $nginx && ! $cron ]]; then bash "$here/cron.sh" "$boot" >&"$logs" 2>&1 & cron=$!
-    elif [[ $REPLY != on && $cron ]]; then kill -TERM "$cron"; cron=''
+    if [[ $conf == *$'\ncron=on\n'* && $nginx && ! $cron ]]; then bash "$here/cron.sh" "$boot" >&"$logs" 2>&1 & cron=$!
+    elif [[ $conf != *$'\ncron=on\n'* && $cron ]]; then kill -TERM "$cron"; cron=''
     fi
 }
 
+release=''
+until content "$settings/wordpress.conf"; whole; do
+    error='wordpress.conf has no end'
+    publish
+    tick
+done
+conf=$REPLY error=''
 setting wordpress.conf release; release=$REPLY
 setting wordpress.conf layout; layout=$REPLY
 root=/srv/wordpress
@@ -90,7 +104,6 @@ tick
 if [[ ! -r $root/wp-includes/version.php ]]; then die "there is no WordPress at $root"; fi
 uploads=$root/wp-content/uploads
 if [[ $(stat -c %U "$uploads") != www-data ]]; then chown www-data: "$uploads"; fi
-content "$settings/wordpress.conf"; conf=$REPLY
 content "$settings/secrets/admin-hash"; hash=$REPLY
 install
 while :; do
@@ -101,7 +114,7 @@ while :; do
     if [[ $installer ]]; then installing; cron_as_set; continue; fi
     changed=''
     content "$settings/wordpress.conf"
-    if [[ $REPLY && $REPLY != "$conf" ]]; then conf=$REPLY changed=yes; fi
+    if [[ $REPLY != "$conf" ]] && whole; then conf=$REPLY changed=yes; fi
     content "$settings/secrets/admin-hash"
     if [[ $REPLY && $REPLY != "$hash" ]]; then hash=$REPLY changed=yes; fi
     milliseconds

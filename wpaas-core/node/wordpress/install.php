@@ -1,19 +1,22 @@
 <?php
-// Makes the site's database this site's, then ends: `php install.php DOCUMENT_ROOT`. Prints a line a
-// phase: `waiting`, `installing`, `serving ADMIN_VERSION WORDPRESS SCHEMA`. Can be run at any time, by
-// any number of nodes at once: an installation is done by one of them, an admin's version is set once.
+// Makes the site's database this site's, then ends: `php install.php DOCUMENT_ROOT`. Writes a line a
+// phase to descriptor 3, where there is one: `waiting`, `installing`, `serving ADMIN_VERSION WORDPRESS
+// SCHEMA`. Can be run at any time, by any number of nodes at once: an installation is done by one of
+// them, an admin's version is set once. Code of a release has to load before its node serves.
 require __DIR__ . '/site.php';
 $root = $argv[1];
 require "$root/wp-includes/version.php";
 $schema = (string) $wp_db_version;
 $site = wpaas_settings();
-$me = bin2hex(random_bytes(8));
+// A node has one installer at a time: what its last one left half way it takes up at once.
+$me = current(preg_grep('/^part=/', wpaas_lines('node.conf', false)));
 $said = '';
+$phases = @fopen('php://fd/3', 'w') ?: STDOUT;
 
 function say(string $line): void {
-	global $said;
+	global $said, $phases;
 	if ($line !== $said) {
-		echo $said = $line, "\n";
+		fwrite($phases, ($said = $line) . "\n");
 	}
 }
 
@@ -35,7 +38,7 @@ function adopt(mysqli $database, array $site): void {
 }
 
 /** Installs the WordPress of the tree in place of every table there is; what is left half way is begun again. */
-function install(mysqli $database, array $site, string $root): void {
+function install(mysqli $database, array $site, string $root, string $me): void {
 	$database->query("INSERT IGNORE INTO wpaas (name, value) VALUES ('golden', 'none')");
 	foreach ($database->query('SHOW TABLES')->fetch_all() as [$table]) {
 		if ($table !== 'wpaas') {
@@ -43,22 +46,40 @@ function install(mysqli $database, array $site, string $root): void {
 		}
 	}
 	define('WP_INSTALLING', true);
+	define('WP_DISABLE_FATAL_ERROR_HANDLER', true); // its page is not for this log
+	register_shutdown_function(static function () use ($me) {
+		if (empty($GLOBALS['wpaas_whole'])) {
+			fwrite(STDERR, "the installation of WordPress did not come to its end\n");
+			wpaas_database()->execute_query("UPDATE wpaas SET until = 0 WHERE name = 'install' AND holder = ?", [$me]);
+			exit(1);
+		}
+	});
 	function wp_mail() { return true; }
 	function wp_new_blog_notification() {}
 	foreach (['HTTP_HOST' => parse_url($site['url'], PHP_URL_HOST), 'REQUEST_URI' => '/', 'REQUEST_METHOD' => 'GET', 'SERVER_PROTOCOL' => 'HTTP/1.1', 'REMOTE_ADDR' => '127.0.0.1'] as $name => $value) {
 		$_SERVER[$name] = $value;
 	}
-	// WordPress expects its globals to be global.
-	$GLOBALS['wpaas_root'] = $root;
-	(static function () {
-		foreach (array_keys($GLOBALS) as $name) { global $$name; }
-		require $GLOBALS['wpaas_root'] . '/wp-load.php';
-		require_once ABSPATH . 'wp-admin/includes/upgrade.php';
-	})();
-	add_filter('pre_http_request', fn() => new WP_Error('wpaas', 'no HTTP while installing'));
-	wp_install($site['title'], $site['admin_user'], $site['admin_email'], true, '', bin2hex(random_bytes(16)));
-	$GLOBALS['wp_rewrite']->set_permalink_structure('/%postname%/');
-	update_option('rewrite_rules', '');
+	pcntl_alarm(90); // which kills: code that hangs is no reason to wait for ever
+	try {
+		// WordPress expects its globals to be global.
+		$GLOBALS['wpaas_root'] = $root;
+		(static function () {
+			foreach (array_keys($GLOBALS) as $name) { global $$name; }
+			require $GLOBALS['wpaas_root'] . '/wp-load.php';
+			require_once ABSPATH . 'wp-admin/includes/upgrade.php';
+		})();
+		add_filter('pre_http_request', fn() => new WP_Error('wpaas', 'no HTTP while installing'));
+		wp_install($site['title'], $site['admin_user'], $site['admin_email'], true, '', bin2hex(random_bytes(16)));
+		$GLOBALS['wp_rewrite']->set_permalink_structure('/%postname%/');
+		update_option('rewrite_rules', '');
+	} catch (mysqli_sql_exception $e) {
+		throw $e;
+	} catch (Throwable $e) {
+		fwrite(STDERR, get_class($e) . ": {$e->getMessage()} in {$e->getFile()}:{$e->getLine()}\n");
+		exit(1);
+	}
+	pcntl_alarm(0);
+	$GLOBALS['wpaas_whole'] = true;
 }
 
 /** One attempt; false when another node is at it. */
@@ -74,7 +95,7 @@ function settle(mysqli $database, array $site, string $root, string $schema, str
 		}
 		$foreign = !isset($is['golden']) && exists($database, 'wp_options'); // somebody's data: kept as it is
 		if (!$foreign && ($is['golden'] ?? '') !== $schema) {
-			install($database, $site, $root);
+			install($database, $site, $root, $me);
 		}
 		$database->begin_transaction();
 		if (($is['golden'] ?? '') === $schema) {
@@ -107,6 +128,13 @@ for ($tries = 0;; usleep(30000)) {
 		if ($e->getCode() < 2000 && !in_array($e->getCode(), [1040, 1045, 1047, 1205, 1213, 1927, 4151]) && ++$tries > 5) {
 			throw $e;
 		}
+	}
+}
+if ($site['layout'] !== 'stock') {
+	$output = proc_open([PHP_BINARY, __DIR__ . '/load.php', $root], [['file', '/dev/null', 'r'], STDERR, STDERR], $pipes);
+	if (proc_close($output) !== 0) {
+		fwrite(STDERR, "the release's code does not load within 60 seconds\n");
+		exit(1);
 	}
 }
 $version = $database->query("SELECT value FROM wpaas WHERE name = 'admin_version'")->fetch_column();

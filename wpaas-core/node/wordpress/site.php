@@ -3,9 +3,20 @@
 // it. The table `wpaas` (name, value, holder, until) is the nodes' own: `golden` or `installed`,
 // `admin_version`, and the leases `install` and `cron`.
 
-function wpaas_settings(string $file = 'wordpress.conf'): array {
+/** The lines of a file, waited for while it is being replaced. */
+function wpaas_lines(string $file, bool $ends): array {
+	for ($tries = 0; $tries < 50; $tries++, usleep(20000)) {
+		$lines = @file("/etc/wpaas/$file", FILE_IGNORE_NEW_LINES) ?: [''];
+		if ($ends ? end($lines) === 'end' : $lines[0] !== '') {
+			return $lines;
+		}
+	}
+	throw new RuntimeException("/etc/wpaas/$file is not whole");
+}
+
+function wpaas_settings(): array {
 	$settings = [];
-	foreach (file("/etc/wpaas/$file", FILE_IGNORE_NEW_LINES) as $line) {
+	foreach (wpaas_lines('wordpress.conf', true) as $line) {
 		[$key, $value] = explode('=', $line, 2) + [1 => ''];
 		$settings[$key] = $value;
 	}
@@ -13,7 +24,7 @@ function wpaas_settings(string $file = 'wordpress.conf'): array {
 }
 
 function wpaas_secret(string $name): string {
-	return rtrim(file_get_contents("/etc/wpaas/secrets/$name"), "\r\n");
+	return rtrim(wpaas_lines("secrets/$name", false)[0], "\r\n");
 }
 
 /** A connection of its own; throws mysqli_sql_exception. */
