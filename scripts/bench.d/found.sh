@@ -4,8 +4,8 @@
 set -euo pipefail
 data=/var/lib/mysql options=--defaults-file=/run/mariadb.cnf
 mkdir -p /run/mysqld
-chown mysql: /run/mysqld "$data"
-cp -a --sparse=always /usr/local/share/wpaas/golden/. "$data"
+cp -r --sparse=always /usr/local/share/wpaas/golden/. "$data"
+chown -R mysql: /run/mysqld "$data"
 { cat /usr/local/lib/wpaas/mariadb.cnf; printf '[mariadbd]\ninnodb_buffer_pool_size = 64M\n'; } >/run/mariadb.cnf
 mariadbd "$options" --wsrep-new-cluster --wsrep-cluster-address=gcomm:// &
 trap 'kill -TERM %1' TERM
