@@ -22,6 +22,8 @@ struct Facts {
     drifted: HashSet<String>,
     /// Containers that an event says were changed.
     suspects: BTreeSet<String>,
+    /// Containers of each site that an event says have ended, until they are looked at.
+    ended: HashMap<SiteId, BTreeSet<String>>,
     /// The last container of the rotation.
     cursor: String,
 }
@@ -89,6 +91,21 @@ impl Memory {
     /// A container was changed: it is inspected next.
     pub(crate) fn suspect(&self, id: &str) {
         self.facts().suspects.insert(id.to_owned());
+    }
+
+    /// A container has ended.
+    pub(crate) fn ended(&self, site: SiteId, id: &str) {
+        self.facts().ended.entry(site).or_default().insert(id.to_owned());
+    }
+
+    /// Up to `limit` containers that have ended since this was asked last.
+    pub(crate) fn take_ended(&self, scope: &Scope, limit: usize) -> Vec<String> {
+        let mut facts = self.facts();
+        let ended: Vec<_> = match scope {
+            Scope::Fleet => std::mem::take(&mut facts.ended).into_values().flatten().collect(),
+            Scope::Site(site) => facts.ended.remove(site).into_iter().flatten().collect(),
+        };
+        ended.into_iter().take(limit).collect()
     }
 
     /// Up to `limit` of these containers to inspect: the suspects, and with `rotate` those that come next in turn.

@@ -71,7 +71,8 @@ clear_leftovers() {
 # in its place, the volume stays an empty one.
 copy_seed() {
     clear_leftovers
-    { cp -a --sparse=always /usr/local/share/wpaas/golden "$data/.seed" && sync -f "$data"; } &
+    # Without FOWNER, a file's mode can't be set once it is another's: so owners come last.
+    { cp -r --sparse=always /usr/local/share/wpaas/golden "$data/.seed" && chown -R mysql: "$data/.seed" && sync -f "$data"; } &
     seeding=$!
 }
 

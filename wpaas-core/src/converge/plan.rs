@@ -191,12 +191,6 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Whether no database node is made yet. It has the longest way to the first page, so until then it has the
-    /// machine to itself.
-    fn database_comes_first(&self) -> bool {
-        !self.facts.objects.iter().any(|object| matches!(object.part, Part::Database(_)))
-    }
-
     /// The first of these parts that is not ready; what needs them holds for it.
     fn missing(&self, needs: &[Part]) -> Option<Part> {
         needs.iter().copied().find(|part| self.facts.ready(*part).is_none())

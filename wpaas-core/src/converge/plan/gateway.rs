@@ -15,9 +15,6 @@ impl Pass<'_> {
             Seen::Unknown => self.hold(GATEWAY, HoldReason::Unseen),
             Seen::Absent => match self.missing(&[Part::Network]) {
                 Some(need) => self.hold(GATEWAY, HoldReason::Needs(need)),
-                None if self.database_comes_first() => {
-                    self.hold(GATEWAY, HoldReason::Needs(Part::Database(0)));
-                }
                 None => self.step(GATEWAY, Action::CreateNode(spec)),
             },
             Seen::There(object) if object.fingerprint != Some(spec.fingerprint) => {

@@ -146,7 +146,6 @@ impl<'a> Pass<'a> {
         let part = Part::Wordpress(slot);
         match self.missing(&site.needs) {
             Some(need) => self.hold(part, HoldReason::Needs(need)),
-            None if self.database_comes_first() => self.hold(part, HoldReason::Needs(Part::Database(0))),
             None => self.step(part, Action::CreateNode(site.spec(slot))),
         }
         routes.set(part, RouteState::Ready);
