@@ -160,6 +160,20 @@ mod tests {
     }
 
     #[test]
+    fn what_ended_is_told_once_to_who_looks_at_it() {
+        let memory = Memory::default();
+        let (site, other) = (SiteId::new(), SiteId::new());
+        memory.ended(site, "a");
+        memory.ended(site, "a");
+        memory.ended(other, "b");
+        assert_eq!(memory.take_ended(&Scope::Site(site), 8), ["a"]);
+        assert_eq!(memory.take_ended(&Scope::Site(site), 8), [""; 0]);
+        memory.ended(other, "c");
+        assert_eq!(memory.take_ended(&Scope::Fleet, 1).len(), 1);
+        assert_eq!(memory.take_ended(&Scope::Fleet, 1), [""; 0]);
+    }
+
+    #[test]
     fn the_newest_mark_counts_until_its_part_is_gone() {
         let memory = Memory::default();
         let site = SiteId::new();
