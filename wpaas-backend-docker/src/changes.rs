@@ -46,10 +46,13 @@ impl Inner {
                 if get(INSTALLATION) != Some(self.config.installation.as_str()) {
                     return None;
                 }
-                if let (Some("update"), Some(id)) = (event.action.as_deref(), &actor.id) {
-                    self.memory.suspect(id);
+                let site = get(SITE)?.parse().ok()?;
+                match (event.action.as_deref(), &actor.id) {
+                    (Some("update"), Some(id)) => self.memory.suspect(id),
+                    (Some("die"), Some(id)) => self.memory.ended(site, id),
+                    _ => {}
                 }
-                get(SITE)?.parse().ok()
+                Some(site)
             }
             Kind::NETWORK => name::site_of(get("name")?).filter(|site| self.memory.knows(*site)),
             Kind::VOLUME => name::site_of(actor.id.as_deref()?).filter(|site| self.memory.knows(*site)),

@@ -22,6 +22,8 @@ struct Facts {
     drifted: HashSet<String>,
     /// Containers that an event says were changed.
     suspects: BTreeSet<String>,
+    /// Containers of each site that an event says have ended, until they are looked at.
+    ended: HashMap<SiteId, BTreeSet<String>>,
     /// The last container of the rotation.
     cursor: String,
 }
@@ -91,6 +93,21 @@ impl Memory {
         self.facts().suspects.insert(id.to_owned());
     }
 
+    /// A container has ended.
+    pub(crate) fn ended(&self, site: SiteId, id: &str) {
+        self.facts().ended.entry(site).or_default().insert(id.to_owned());
+    }
+
+    /// Up to `limit` containers that have ended since this was asked last.
+    pub(crate) fn take_ended(&self, scope: &Scope, limit: usize) -> Vec<String> {
+        let mut facts = self.facts();
+        let ended: Vec<_> = match scope {
+            Scope::Fleet => std::mem::take(&mut facts.ended).into_values().flatten().collect(),
+            Scope::Site(site) => facts.ended.remove(site).into_iter().flatten().collect(),
+        };
+        ended.into_iter().take(limit).collect()
+    }
+
     /// Up to `limit` of these containers to inspect: the suspects, and with `rotate` those that come next in turn.
     pub(crate) fn due(&self, ids: &BTreeSet<&str>, rotate: bool, limit: usize) -> Vec<String> {
         let mut facts = self.facts();
@@ -140,6 +157,20 @@ mod tests {
         assert_eq!(memory.due(&ids, true, 2), ["e", "a"]);
         assert_eq!(memory.due(&BTreeSet::new(), true, 2), [""; 0]);
         assert_eq!(memory.due(&BTreeSet::from(["x"]), true, 2), ["x"]);
+    }
+
+    #[test]
+    fn what_ended_is_told_once_to_who_looks_at_it() {
+        let memory = Memory::default();
+        let (site, other) = (SiteId::new(), SiteId::new());
+        memory.ended(site, "a");
+        memory.ended(site, "a");
+        memory.ended(other, "b");
+        assert_eq!(memory.take_ended(&Scope::Site(site), 8), ["a"]);
+        assert_eq!(memory.take_ended(&Scope::Site(site), 8), [""; 0]);
+        memory.ended(other, "c");
+        assert_eq!(memory.take_ended(&Scope::Fleet, 1).len(), 1);
+        assert_eq!(memory.take_ended(&Scope::Fleet, 1), [""; 0]);
     }
 
     #[test]

@@ -19,6 +19,7 @@ const INSPECTIONS: usize = 8;
 impl Inner {
     pub(crate) async fn observe(&self, scope: &Scope) -> Result<Observation, BackendError> {
         let connection = self.engine.connect().await?;
+        self.settle(&connection.docker, scope).await;
         let listing = self.list(&connection.docker, scope).await?;
         self.memory.learn(scope, &listing);
         self.look_closely(&connection.docker, scope, &listing).await;
@@ -28,6 +29,15 @@ impl Inner {
         }
         let coverage = if listing.unreadable == 0 { Coverage::Complete } else { Coverage::Partial };
         Ok(Observation { coverage, objects })
+    }
+
+    /// The Engine tells of a container's end just before its listings do, while it holds the container: an
+    /// inspection waits for that, so that the listing which follows knows. Without it, the hint would be lost
+    /// on a listing that is too early, and the end be found by the next resync.
+    async fn settle(&self, docker: &Docker, scope: &Scope) {
+        let ended = self.memory.take_ended(scope, INSPECTIONS);
+        // What can't be inspected is no news.
+        join_all(ended.iter().map(|id| docker.inspect_container(id, None))).await;
     }
 
     pub(crate) async fn list(&self, docker: &Docker, scope: &Scope) -> Result<Listing, BackendError> {

@@ -9,6 +9,7 @@ data=/var/lib/mysql mark=/var/lib/mysql/wpaas-founding order=$settings/order
 options=--defaults-file=/run/wpaas/mariadb.cnf
 phase=recovering empty=false uuid='' seqno='' founding=0 state=null primary=false size=0 error=''
 server='' recovered='' stopping='' set_password='' sql='' seen='' obeyed='' next_look=0 kill_at=''
+seeding=''
 
 publish() {
     local position=null
@@ -49,6 +50,7 @@ find_position() {
     done < <(cat "$data/grastate.dat" 2>/dev/null)
     if [[ $uuid && $seqno ]]; then return; fi
     uuid='' seqno=''
+    publish
     mariadbd "$options" --wsrep-recover --wsrep-cluster-address=gcomm:// --skip-networking >/run/wpaas/recover.log 2>&1 &
     server=$!
     while kill -0 "$server" 2>/dev/null; do tick; done
@@ -70,13 +72,22 @@ clear_leftovers() {
     chown mysql: "$data"
 }
 
-seed() {
+# copy_seed: has the golden data copied beside its place while the order is waited for. Without ibdata1
+# in its place, the volume stays an empty one.
+copy_seed() {
     clear_leftovers
-    cp -a --sparse=always /usr/local/share/wpaas/golden "$data/.seed"
+    # Without FOWNER, a file's mode can't be set once it is another's: so owners come last.
+    { cp -r --sparse=always /usr/local/share/wpaas/golden "$data/.seed" && chown -R mysql: "$data/.seed" && sync -f "$data"; } &
+    seeding=$!
+}
+
+seed() {
+    if [[ ! $seeding ]]; then copy_seed; fi
+    wait "$seeding" || return 1
     mv "$data/.seed/ibdata1" "$data/.ibdata1"
     mv "$data/.seed"/* "$data"
     rmdir "$data/.seed"
-    sync -f "$data"
+    sync "$data"
     mv "$data/.ibdata1" "$data/ibdata1"
 }
 
@@ -118,7 +129,10 @@ start_founding() {
 
 start_joining() {
     keep "$1"
-    if [[ $empty == true ]]; then clear_leftovers; fi
+    if [[ $empty == true ]]; then
+        if [[ $seeding ]]; then wait "$seeding"; fi
+        clear_leftovers
+    fi
     setting database.conf peers
     start "--wsrep-cluster-address=gcomm://$REPLY"
 }
@@ -173,11 +187,13 @@ chown mysql: /run/mysqld
 setting database.conf buffer_pool
 # In a file, not an argument: a donor hands MariaDB's arguments on to a backup that knows fewer.
 { echo "$(</usr/local/lib/wpaas/mariadb.cnf)"; printf '[mariadbd]\ninnodb_buffer_pool_size = %s\n' "$REPLY"; } >/run/wpaas/mariadb.cnf
-publish
-tick
 find_position
 phase=waiting
 publish
+send
+setting node.conf part
+if [[ $empty == true && $REPLY == database-0 ]]; then copy_seed; fi # a new site is founded on this one
+pace=0.02
 while :; do
     tick
     if [[ $server ]] && ! kill -0 "$server" 2>/dev/null; then
@@ -186,6 +202,8 @@ while :; do
         if [[ $stopping ]]; then exit "$code"; fi
         die "$code"
     fi
+    # Whoever starts is looked after closely, but not for ever.
+    if ((SECONDS > 20)) && [[ $pace == 0.02 ]]; then pace=0.1; fi
     content "$order"
     REPLY=${REPLY%$'\n'}
     if [[ $REPLY && $REPLY != "$seen" ]]; then seen=$REPLY; obey "$REPLY"; fi
@@ -194,7 +212,8 @@ while :; do
     if [[ $server ]] && ((REPLY >= next_look)); then
         look
         publish
-        next_look=0 pace=0.1
+        next_look=0
+        if [[ $pace == 0.25 ]]; then pace=0.1; fi
         milliseconds
         if [[ $state == 4 && ! $set_password ]]; then next_look=$((REPLY + 900)) pace=0.25; fi
     fi

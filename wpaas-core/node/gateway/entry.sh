@@ -66,7 +66,7 @@ add_server() {
     if [[ ! $found ]]; then error="no address for $1"; return 1; fi
     if [[ $1 == database-* ]]; then admin "set server database/$1 addr $found"; return; fi
     admin "del server wordpress/$1" # what an earlier listing left, unless requests still run on it
-    admin "add server wordpress/$1 $found:80 check inter 2s fastinter 200ms downinter 100ms fall 2 rise 1 maxconn 32; enable health wordpress/$1"
+    admin "add server wordpress/$1 $found:80 check inter 2s fastinter 200ms downinter 50ms fall 2 rise 1 maxconn 32; enable health wordpress/$1"
 }
 
 # approach: takes HAProxy from what it has to what is wanted. A server newly listed starts as down, until

@@ -100,14 +100,17 @@ php-fpm8.4 -F -y "$here/php-fpm.conf" >&"$logs" 2>&1 &
 php=$!
 trap 'stopping=yes' TERM INT
 publish
-tick
+send
 if [[ ! -r $root/wp-includes/version.php ]]; then die "there is no WordPress at $root"; fi
 uploads=$root/wp-content/uploads
 if [[ $(stat -c %U "$uploads") != www-data ]]; then chown www-data: "$uploads"; fi
 content "$settings/secrets/admin-hash"; hash=$REPLY
 install
+pace=0.02
 while :; do
     tick
+    # Whoever starts is looked after closely, but not for ever.
+    if ((SECONDS > 20)) && [[ $pace == 0.02 ]]; then pace=0.1; fi
     if [[ $stopping ]]; then stop; fi
     if ! kill -0 "$php" 2>/dev/null; then die 'PHP ended'; fi
     if [[ $nginx ]] && ! kill -0 "$nginx" 2>/dev/null; then die 'nginx ended'; fi
