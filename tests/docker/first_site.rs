@@ -184,6 +184,54 @@ async fn a_site_from_s3_serves_its_code() {
     assert!(!server.site(&site).await.to_string().contains("key:secret"), "the credential is write-only");
 }
 
+#[tokio::test]
+async fn a_whole_wordpress_tree_replaces_the_stock_one() {
+    let Ok(endpoint) = std::env::var("WPAAS_TEST_S3_ENDPOINT") else {
+        println!("skipped: WPAAS_TEST_S3_ENDPOINT names no S3");
+        return;
+    };
+    if !engine() {
+        return;
+    }
+    let _alone = ENGINE.lock().await;
+    let server = Server::start().await;
+    server.ready().await;
+    let tenant = server.tenant("tree").await;
+    let site = server.post_site(&tenant, json!({"name": "tree", "admin_password": "swordfish-1"})).await;
+    let url = server.settled(&site).await;
+    assert!(Wordpress::at(&url).login("admin", "swordfish-1").await);
+
+    // The tree of the image, with something of its own, as a customer might have it.
+    let work = server.path("tree");
+    std::fs::create_dir(&work).unwrap();
+    let node = Server::container(&site, "wordpress-0");
+    docker(&["cp", &format!("{node}:/srv/wordpress"), work.to_str().unwrap()]);
+    // Debian's one link out of the tree; a customer's tree has a file there.
+    let bundle = work.join("wordpress/wp-includes/certificates/ca-bundle.crt");
+    std::fs::remove_file(&bundle).unwrap();
+    std::fs::write(&bundle, "").unwrap();
+    let plugins = work.join("wordpress/wp-content/mu-plugins");
+    std::fs::create_dir_all(&plugins).unwrap();
+    let code = "<?php add_action('wp_footer', function () { echo 'from-the-tree'; });";
+    std::fs::write(plugins.join("tree.php"), code).unwrap();
+    let archive = server.path("tree.tar.gz");
+    let tar = ["-czf", archive.to_str().unwrap(), "-C", work.to_str().unwrap(), "wordpress"];
+    assert!(std::process::Command::new("tar").args(tar).status().unwrap().success());
+    let bucket = format!("tree-{}", std::process::id());
+    put(&format!("{endpoint}/{bucket}"), "tree.tar.gz", std::fs::read(&archive).unwrap()).await;
+
+    let change = json!({"code": {"s3": bucket, "key": "tree.tar.gz", "endpoint": endpoint, "credential": "key:secret"}});
+    server.done(reqwest::Method::PUT, &site.path, &tenant.key, Some(change)).await;
+    server
+        .until("the tree serves", std::time::Duration::from_secs(120), async || {
+            Wordpress::at(&url).get("/").await.1.contains("from-the-tree").then_some(())
+        })
+        .await;
+    server.settled(&site).await;
+    assert!(Wordpress::at(&url).login("admin", "swordfish-1").await, "the same site");
+    assert_eq!(server.site(&site).await["release"]["layout"], "tree");
+}
+
 /// A `wp-content` as a zip in a new bucket.
 async fn put_archive(bucket: &str, key: &str, work: &std::path::Path) {
     let plugins = work.join("wp-content/mu-plugins");
@@ -194,8 +242,12 @@ async fn put_archive(bucket: &str, key: &str, work: &std::path::Path) {
     let made =
         std::process::Command::new("python3").args(["-c", zip, work.to_str().unwrap()]).status().unwrap();
     assert!(made.success());
-    let archive = std::fs::read(work.with_extension("zip")).unwrap();
+    put(bucket, key, std::fs::read(work.with_extension("zip")).unwrap()).await;
+}
+
+/// An object in a new bucket.
+async fn put(bucket: &str, key: &str, body: Vec<u8>) {
     let client = reqwest::Client::new();
     assert!(client.put(bucket).send().await.unwrap().status().is_success());
-    assert!(client.put(format!("{bucket}/{key}")).body(archive).send().await.unwrap().status().is_success());
+    assert!(client.put(format!("{bucket}/{key}")).body(body).send().await.unwrap().status().is_success());
 }
