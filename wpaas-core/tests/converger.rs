@@ -79,6 +79,7 @@ impl Intents for Book {
 struct Flaky {
     inner: Arc<Simulated>,
     cut: AtomicBool,
+    panicking: AtomicBool,
     failing: Mutex<Option<(Part, ErrorClass)>>,
     hanging: Mutex<Option<SiteId>>,
     applied: AtomicUsize,
@@ -91,6 +92,7 @@ impl Backend for Flaky {
     }
 
     async fn observe(&self, scope: &Scope) -> Result<Observation, BackendError> {
+        assert!(!self.panicking.swap(false, Ordering::Relaxed), "as told");
         if self.cut.load(Ordering::Relaxed) {
             return Err(BackendError::new(ErrorClass::Transient, "the cable is out"));
         }
@@ -144,6 +146,7 @@ fn start() -> World {
     let backend = Arc::new(Flaky {
         inner: inner.clone(),
         cut: AtomicBool::new(false),
+        panicking: AtomicBool::new(false),
         failing: Mutex::default(),
         hanging: Mutex::default(),
         applied: AtomicUsize::new(0),
@@ -244,6 +247,20 @@ async fn an_unreachable_backend_is_said_so_and_nothing_is_done_until_it_is_back(
     assert_eq!(world.applied(), 0);
     world.backend.cut.store(false, Ordering::Relaxed);
     until("ready", || ready(&world, site)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_that_panics_is_not_waited_for_ever() {
+    let world = start();
+    let intent = intent(1);
+    let site = intent.site;
+    world.backend.panicking.store(true, Ordering::Relaxed);
+    world.book.want(intent);
+    until("ready", || ready(&world, site)).await;
+    world.backend.panicking.store(true, Ordering::Relaxed);
+    assert!(world.backend.inner.vanish(site, Part::Wordpress(0)));
+    until("back", || world.backend.inner.objects().len() == 6).await;
+    assert!(!world.backend.panicking.load(Ordering::Relaxed), "it has panicked");
 }
 
 #[tokio::test(start_paused = true)]

@@ -68,6 +68,11 @@ struct Sight {
     unseen: Option<String>,
 }
 
+impl Sight {
+    /// A backend that can't be seen is looked for this often.
+    const SEARCH: Duration = Duration::from_secs(2);
+}
+
 /// Everything that wakes the loop.
 #[derive(Debug)]
 enum Event {
@@ -82,6 +87,7 @@ enum Event {
     Stepped(Step, Result<Applied, BackendError>),
     Recorded(SiteId, Result<(), IntentsError>),
     Purged(SiteId, Result<(), IntentsError>),
+    Panicked,
     Due,
 }
 
@@ -162,7 +168,7 @@ impl Converger {
             let event = tokio::select! {
                 biased;
                 () = &mut stop => Event::Stop,
-                Some(Ok(event)) = self.tasks.join_next() => event,
+                Some(ended) = self.tasks.join_next() => ended.unwrap_or(Event::Panicked),
                 Some(command) = self.commands.recv() => Event::Command(command),
                 Some(site) = wanted.next() => Event::Wanted(site),
                 site = next_or_never(&mut changes) => site.map_or(Event::ChangesLost, Event::Changed),
@@ -197,9 +203,22 @@ impl Converger {
             Event::Stepped(step, result) => self.stepped(&step, result, now),
             Event::Recorded(site, result) => self.recorded(site, result, now),
             Event::Purged(site, result) => self.purged(site, result, now),
+            Event::Panicked => self.panicked(now),
             Event::Due => self.due(now),
             Event::Stop | Event::ChangesLost => {}
         }
+    }
+
+    /// A look or a call of the store has panicked, and nobody knows which: none of them is waited for any more.
+    /// What still comes of them does no harm. Steps catch their own panics.
+    fn panicked(&mut self, now: Instant) {
+        tracing::error!("a defect: a task of the converger has panicked; looking at everything again");
+        self.loads = Loads { next_sweep: Some(now + Sight::SEARCH), ..Loads::default() };
+        self.recording.clear();
+        self.found.clear();
+        self.sight.fleet = false;
+        self.sight.sites.clear();
+        self.sight.next_fleet = Some(now + Sight::SEARCH);
     }
 
     fn command(&mut self, command: Command, now: Instant) {

@@ -3,15 +3,13 @@
 use std::time::Duration;
 
 use super::wanted::chain;
-use super::{BackendError, Converger, Event, Instant, Observation, Scope, SiteId, timestamp};
+use super::{BackendError, Converger, Event, Instant, Observation, Scope, Sight, SiteId, timestamp};
 
 impl Converger {
     /// Above this number of hinted sites one listing of everything is cheaper.
     const MANY: usize = 16;
     /// A listing that takes longer counts as failed.
     const PATIENCE: Duration = Duration::from_secs(30);
-    /// A backend that can't be seen is looked for this often.
-    const SEARCH: Duration = Duration::from_secs(2);
 
     /// Looks at one site soon; hints that come meanwhile are one more look.
     pub(super) fn look_at(&mut self, site: SiteId, now: Instant) {
@@ -112,14 +110,14 @@ impl Converger {
     fn saw_nothing(&mut self, scope: &Scope, error: &BackendError, now: Instant) {
         let why = chain(error);
         if *scope == Scope::Fleet || self.sight.unseen.is_some() {
-            self.sight.next_fleet = Some(now + Self::SEARCH);
+            self.sight.next_fleet = Some(now + Sight::SEARCH);
         } else {
             // One site's listing failed: a listing of everything tells whether the backend is there at all.
             self.look_at_all(now);
             return;
         }
         if self.sight.unseen.as_ref() != Some(&why) {
-            tracing::warn!(error = why, next_try = %timestamp(now + Self::SEARCH, now), "the backend can't be seen");
+            tracing::warn!(error = why, next_try = %timestamp(now + Sight::SEARCH, now), "the backend can't be seen");
             self.sight.unseen = Some(why);
             let all: Vec<SiteId> = self.wanted.keys().copied().collect();
             for site in all {
