@@ -6,7 +6,7 @@ mod support;
 use proptest::prelude::*;
 use support::{Harness, wanted};
 use wpaas_core::code::{Digest, Layout};
-use wpaas_core::converge::{Coverage, Part, ReleaseRef, Wanted};
+use wpaas_core::converge::{Coverage, Facts, Part, ReleaseRef, Wanted, plan};
 use wpaas_core::site::DatabaseSize::{self, One, Three};
 
 const SMALL: [&str; 6] =
@@ -107,6 +107,19 @@ fn incomplete_listings_make_and_remove_nothing() {
         site.want(wanted);
         assert_eq!(site.pass().steps, []);
     }
+}
+
+#[test]
+fn no_component_is_founded_while_a_volume_may_be_unseen() {
+    let mut site = Harness::up(wanted(1, One));
+    site.kill(Part::Database(0));
+    site.pass();
+    let mut facts = site.facts();
+    let founds =
+        |facts: &Facts| plan(&site.intent, facts).steps.iter().any(|step| step.to_string().contains("found"));
+    assert!(founds(&facts));
+    facts.coverage = Coverage::Partial;
+    assert!(!founds(&facts));
 }
 
 #[test]

@@ -26,9 +26,10 @@ pub struct Violation {
 ///
 /// The first rule that it breaks.
 pub fn lint(intent: &Intent, facts: &Facts, plan: &SitePlan) -> Result<(), Violation> {
-    let rules = [founding, quorum, serving, storage, tombstone, own_site];
+    let rules: [(u8, Rule); 7] =
+        [(1, founding), (2, quorum), (2, joining), (3, serving), (4, storage), (5, tombstone), (6, own_site)];
     for step in &plan.steps {
-        for (number, rule) in (1..).zip(rules) {
+        for (number, rule) in rules {
             if let Err(why) = rule(intent, facts, plan, step) {
                 return Err(Violation { rule: number, step: step.to_string(), why });
             }
@@ -38,6 +39,7 @@ pub fn lint(intent: &Intent, facts: &Facts, plan: &SitePlan) -> Result<(), Viola
 }
 
 type Verdict = Result<(), &'static str>;
+type Rule = fn(&Intent, &Facts, &SitePlan, &Step) -> Verdict;
 
 fn require(holds: bool, why: &'static str) -> Verdict {
     if holds { Ok(()) } else { Err(why) }
@@ -92,6 +94,18 @@ fn quorum(intent: &Intent, facts: &Facts, plan: &SitePlan, step: &Step) -> Verdi
         left > usize::from(run.database.nodes()) / 2,
         "stops a Synced database node without a quorum of others",
     )
+}
+
+/// Joiners join one at a time: two at once can split a component.
+fn joining(_: &Intent, facts: &Facts, plan: &SitePlan, step: &Step) -> Verdict {
+    if !matches!(step.action, Action::Order { order: DatabaseOrder::Join { .. }, .. }) {
+        return Ok(());
+    }
+    let orders = plan.steps.iter().filter(|step| matches!(step.action, Action::Order { .. })).count();
+    require(orders == 1, "orders two database nodes at once")?;
+    let starts = |part| database(facts, part).is_some_and(|report| report.phase == DatabasePhase::Starting);
+    let starting = facts.objects.iter().any(|object| starts(object.part));
+    require(!starting, "orders a node to join while another is starting")
 }
 
 /// With two or more wanted, a change never takes the serving WordPress nodes below the wanted number.
