@@ -1,5 +1,5 @@
 //! Real WordPress in real containers. Runs where a Docker Engine answers; with `WPAAS_TEST_DOCKER=1`, as CI has
-//! it, an Engine that does not answer is a failure.
+//! it, an Engine that does not answer is a failure; with `WPAAS_TEST_DOCKER=0` they are skipped.
 
 mod deletion;
 mod engine;
@@ -21,9 +21,14 @@ pub fn docker(arguments: &[&str]) -> String {
 
 /// Whether there is an Engine to test with.
 pub fn engine() -> bool {
+    let asked = std::env::var("WPAAS_TEST_DOCKER").unwrap_or_default();
+    if asked == "0" {
+        println!("skipped: WPAAS_TEST_DOCKER=0");
+        return false;
+    }
     let answers =
         Command::new("docker").args(["version"]).output().is_ok_and(|output| output.status.success());
-    let demanded = std::env::var("WPAAS_TEST_DOCKER").is_ok_and(|value| value == "1");
+    let demanded = asked == "1";
     assert!(answers || !demanded, "WPAAS_TEST_DOCKER=1, and no Docker Engine answers");
     if !answers {
         println!("skipped: no Docker Engine answers");
