@@ -71,11 +71,16 @@ ensure_docker() {
         fail 'no Docker Engine answers' 'Start Docker (Docker Desktop, or the docker service) and start this again,' \
             'or try the API without it: scripts/quickstart --simulated'
     fi
+    have ps || install procps
     have dockerd || install docker.io iptables
     have docker || install docker-cli
     have mmdebstrap || install mmdebstrap
     if ! docker_answers; then start_dockerd; fi
 }
+
+# alive NAME: whether a process of that name runs; one that has ended and was not waited for does not.
+# shellcheck disable=SC2009 # pgrep does not tell the dead from the living
+alive() { ps -C "$1" -o stat= 2>/dev/null | grep -qv '^Z'; }
 
 start_dockerd() {
     say 'starting the Docker Engine'
@@ -83,6 +88,9 @@ start_dockerd() {
         systemctl start docker
     else
         mkdir -p "$state"
+        # What a killed Engine left behind keeps a new one from starting.
+        if ! alive dockerd; then rm -f /var/run/docker.pid; fi
+        if ! alive containerd; then rm -f /var/run/docker/containerd/containerd.pid; fi
         setsid nohup dockerd >"$state/dockerd.log" 2>&1 </dev/null &
         echo $! >"$state/dockerd.pid"
     fi
