@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt as _;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -37,6 +38,8 @@ pub struct Harness {
     pub backend: Arc<Simulated>,
     reports: UnboundedReceiver<Report>,
     view: View,
+    /// Passes a little with every look, and long while there is nothing to do but wait.
+    now: Instant,
     pub coverage: Coverage,
     /// Every step taken, as it is printed.
     pub log: Vec<String>,
@@ -47,7 +50,7 @@ impl Harness {
         let (backend, reports) = Simulated::new();
         let intent = Intent { site: SiteId::new(), generation: 1, epoch: 1, wanted: Wanted::Run(run) };
         let (view, coverage) = (View::default(), Coverage::Complete);
-        Self { intent, backend, reports, view, coverage, log: Vec::new() }
+        Self { intent, backend, reports, view, now: Instant::now(), coverage, log: Vec::new() }
     }
 
     /// A site that has come up.
@@ -70,7 +73,8 @@ impl Harness {
     }
 
     pub fn facts(&mut self) -> Facts {
-        let now = Instant::now();
+        self.now += Duration::from_millis(1);
+        let now = self.now;
         let mut seen = self.backend.observe(&Scope::Fleet).now_or_never().unwrap().unwrap();
         seen.coverage = self.coverage;
         self.view.listed(&Scope::Fleet, now, seen);
@@ -89,7 +93,7 @@ impl Harness {
             self.log.push(step.to_string());
             self.view.step_began(step);
             let applied = self.backend.apply(step).now_or_never().unwrap();
-            self.view.step_ended(step, applied.ok(), Instant::now());
+            self.view.step_ended(step, applied.ok(), self.now);
         }
         plan
     }
@@ -102,9 +106,18 @@ impl Harness {
                 assert!(self.pass().is_empty(), "rule 7: a plan made from a plan's result is empty");
                 return;
             }
+            if last.steps.is_empty() {
+                self.wait();
+            }
             last = self.pass();
         }
         panic!("not converged after 40 passes:\n{last}\n{:#?}", self.facts());
+    }
+
+    /// Nodes that are well say so again; what others once said is forgotten.
+    fn wait(&mut self) {
+        self.now += View::STALE;
+        self.backend.heartbeat();
     }
 
     pub fn parts(&self) -> Vec<String> {
