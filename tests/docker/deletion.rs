@@ -5,16 +5,13 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::json;
 
+use super::engine_alone;
 use super::server::Server;
 use super::wordpress::Wordpress;
-use super::{ENGINE, engine};
 
 #[tokio::test]
 async fn a_deleted_site_can_come_back_until_its_grace_is_over() {
-    if !engine() {
-        return;
-    }
-    let _alone = ENGINE.lock().await;
+    let Some(_alone) = engine_alone().await else { return };
     let server = Server::start().await;
     server.ready().await;
     let tenant = server.tenant("gone").await;

@@ -4,15 +4,12 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::engine_alone;
 use super::server::Server;
-use super::{ENGINE, engine};
 
 #[tokio::test]
 async fn a_server_without_an_engine_says_so_and_converges_when_it_is_back() {
-    if !engine() {
-        return;
-    }
-    let _alone = ENGINE.lock().await;
+    let Some(_alone) = engine_alone().await else { return };
     let folder = tempfile::TempDir::new().unwrap();
     let socket = folder.path().join("docker.sock");
     let server = Server::start_with(Some(format!("unix://{}", socket.display()))).await;

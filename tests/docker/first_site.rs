@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::server::Server;
 use super::wordpress::{GIF, Wordpress};
-use super::{ENGINE, docker, engine};
+use super::{docker, engine_alone};
 
 const MU_PLUGIN: &str = "<?php add_action('wp_footer', function () { echo 'first-release'; });
 add_action('wpaas_tick', function () { update_option('wpaas_ticks', 1 + (int) get_option('wpaas_ticks')); });
@@ -14,10 +14,7 @@ add_action('rest_api_init', function () { register_rest_route('t/v1', '/ticks', 
 
 #[tokio::test]
 async fn a_site_from_git_does_what_wordpress_does() {
-    if !engine() {
-        return;
-    }
-    let _alone = ENGINE.lock().await;
+    let Some(_alone) = engine_alone().await else { return };
     let server = Server::start().await;
     server.ready().await;
     let tenant = server.tenant("acme").await;
@@ -127,10 +124,7 @@ async fn a_site_from_git_does_what_wordpress_does() {
 
 #[tokio::test]
 async fn stock_wordpress_needs_no_code_and_refused_code_harms_nothing() {
-    if !engine() {
-        return;
-    }
-    let _alone = ENGINE.lock().await;
+    let Some(_alone) = engine_alone().await else { return };
     let server = Server::start().await;
     server.ready().await;
     let tenant = server.tenant("plain").await;
@@ -155,14 +149,8 @@ async fn stock_wordpress_needs_no_code_and_refused_code_harms_nothing() {
 
 #[tokio::test]
 async fn a_site_from_s3_serves_its_code() {
-    let Ok(endpoint) = std::env::var("WPAAS_TEST_S3_ENDPOINT") else {
-        println!("skipped: WPAAS_TEST_S3_ENDPOINT names no S3");
-        return;
-    };
-    if !engine() {
-        return;
-    }
-    let _alone = ENGINE.lock().await;
+    let Some(endpoint) = s3() else { return };
+    let Some(_alone) = engine_alone().await else { return };
     let server = Server::start().await;
     server.ready().await;
     let tenant = server.tenant("bucket").await;
@@ -186,14 +174,8 @@ async fn a_site_from_s3_serves_its_code() {
 
 #[tokio::test]
 async fn a_whole_wordpress_tree_replaces_the_stock_one() {
-    let Ok(endpoint) = std::env::var("WPAAS_TEST_S3_ENDPOINT") else {
-        println!("skipped: WPAAS_TEST_S3_ENDPOINT names no S3");
-        return;
-    };
-    if !engine() {
-        return;
-    }
-    let _alone = ENGINE.lock().await;
+    let Some(endpoint) = s3() else { return };
+    let Some(_alone) = engine_alone().await else { return };
     let server = Server::start().await;
     server.ready().await;
     let tenant = server.tenant("tree").await;
@@ -230,6 +212,15 @@ async fn a_whole_wordpress_tree_replaces_the_stock_one() {
     server.settled(&site).await;
     assert!(Wordpress::at(&url).login("admin", "swordfish-1").await, "the same site");
     assert_eq!(server.site(&site).await["release"]["layout"], "tree");
+}
+
+/// The S3 to test with, if there is one.
+fn s3() -> Option<String> {
+    let endpoint = std::env::var("WPAAS_TEST_S3_ENDPOINT").ok();
+    if endpoint.is_none() {
+        println!("skipped: WPAAS_TEST_S3_ENDPOINT names no S3");
+    }
+    endpoint
 }
 
 /// A `wp-content` as a zip in a new bucket.

@@ -6,16 +6,13 @@ use serde_json::json;
 
 use super::server::{Server, Site};
 use super::wordpress::{GIF, Wordpress};
-use super::{ENGINE, docker, engine};
+use super::{docker, engine_alone};
 
 const NODES: [&str; 4] = ["database-0", "wordpress-0", "wordpress-1", "gateway-0"];
 
 #[tokio::test]
 async fn a_site_comes_back_from_every_loss_with_its_data() {
-    if !engine() {
-        return;
-    }
-    let _alone = ENGINE.lock().await;
+    let Some(_alone) = engine_alone().await else { return };
     let server = Server::start().await;
     let decoys = Decoys::new(&server.installation);
     server.ready().await;

@@ -20,7 +20,7 @@ pub fn docker(arguments: &[&str]) -> String {
 }
 
 /// Whether there is an Engine to test with.
-pub fn engine() -> bool {
+fn engine() -> bool {
     let asked = std::env::var("WPAAS_TEST_DOCKER").unwrap_or_default();
     if asked == "0" {
         println!("skipped: WPAAS_TEST_DOCKER=0");
@@ -36,5 +36,8 @@ pub fn engine() -> bool {
     answers
 }
 
-/// One test with the Engine at a time: two cores, and times that people wait for.
-pub static ENGINE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+/// One test with the Engine at a time: two cores, and times that people wait for. `None` where there is none.
+pub async fn engine_alone() -> Option<tokio::sync::MutexGuard<'static, ()>> {
+    static ENGINE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    if engine() { Some(ENGINE.lock().await) } else { None }
+}

@@ -5,19 +5,16 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::json;
 
+use super::engine_alone;
 use super::server::Server;
 use super::wordpress::Wordpress;
-use super::{ENGINE, engine};
 
 /// What a small stock site is made of.
 const OBJECTS: usize = 6;
 
 #[tokio::test]
 async fn a_server_killed_at_any_moment_makes_nothing_twice_and_leaves_nothing_over() {
-    if !engine() {
-        return;
-    }
-    let _alone = ENGINE.lock().await;
+    let Some(_alone) = engine_alone().await else { return };
     let mut server = Server::start().await;
     server.ready().await;
     let tenant = server.tenant("crash").await;

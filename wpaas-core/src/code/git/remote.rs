@@ -119,7 +119,7 @@ mod tests {
         let policy =
             CodePolicy { allowed_prefixes: vec!["git://127.0.0.1/".into()], ..CodePolicy::default() };
         let url = GitUrl::parse(url, &policy).unwrap();
-        let git = Git::local(Path::new("git"), Path::new("/tmp/work"), &Limits::default());
+        let git = Git::local(Path::new("git"), Path::new("/tmp/fetch"), &Limits::default());
         let git = reach(git, &url, to, keys).map_err(|error| error.to_string())?;
         Ok(format!("{:?}", git.command(&["fetch"])))
     }
@@ -146,7 +146,7 @@ mod tests {
             "HostKeyAlias=example.com",
             "StrictHostKeyChecking=yes",
             "UserKnownHostsFile='/etc/known'",
-            "IdentityFile='/tmp/work/key'",
+            "IdentityFile='/tmp/fetch/key'",
         ] {
             assert!(command.contains(option), "{option}: {command}");
         }

@@ -23,7 +23,9 @@ impl Converger {
         if !plan.holds.is_empty() {
             self.queue.push(site, now + self.backend.capabilities().resync);
         }
-        self.record(&intent, &plan, next_try, now);
+        // A step that has begun changes what is known; nothing else of this pass does.
+        let facts = if plan.steps.is_empty() { facts } else { self.view.facts(site, now) };
+        self.record(&intent, &facts, &plan, next_try, now);
     }
 
     fn is_gone(&self, intent: &Intent, facts: &Facts, plan: &SitePlan) -> bool {
@@ -66,15 +68,21 @@ impl Converger {
     }
 
     /// Keeps what was found, when it differs from what was kept.
-    fn record(&mut self, intent: &Intent, plan: &SitePlan, next_try: Option<Instant>, now: Instant) {
+    fn record(
+        &mut self,
+        intent: &Intent,
+        facts: &Facts,
+        plan: &SitePlan,
+        next_try: Option<Instant>,
+        now: Instant,
+    ) {
         let site = intent.site;
         let trouble = Trouble {
             unseen: self.sight.unseen.clone(),
             last_error: self.errors.get(&site).cloned(),
             next_try: next_try.map(|at| timestamp(at, now)),
         };
-        let facts = self.view.facts(site, now);
-        let mut new = status(intent, &facts, plan, &trouble, Timestamp::now());
+        let mut new = status(intent, facts, plan, &trouble, Timestamp::now());
         if let Some(old) = self.found.get(&site) {
             new.keep_since(old);
             if new == *old {

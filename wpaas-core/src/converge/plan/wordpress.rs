@@ -173,6 +173,9 @@ impl<'a> Pass<'a> {
         leave.extend(slots.old.iter().map(|(slot, _)| *slot));
         let enough = stay.iter().filter(|slot| serves(slot)).count() >= wanted;
         let leaving: Vec<_> = leave.iter().map(|slot| self.leaver(*slot, enough, routes)).collect();
+        if leaving.is_empty() {
+            return;
+        }
         let drained = self.gateway_follows(run, routes);
         for (part, object, at_once) in leaving.into_iter().flatten() {
             if at_once || (enough && drained) {
