@@ -73,6 +73,29 @@ fn each_protocol_is_known_to_one_crate() {
 }
 
 #[test]
+fn the_command_line_knows_the_api_alone() {
+    fn read(folder: &std::path::Path, files: &mut Vec<(std::path::PathBuf, String)>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                read(&path, files);
+            } else {
+                let text = std::fs::read_to_string(&path).unwrap();
+                files.push((path, text));
+            }
+        }
+    }
+    let mut files = Vec::new();
+    read(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../wpaas-server/src/bin/wpaas"), &mut files);
+    assert!(files.len() > 10, "the command line is not where it was");
+    for (path, text) in files {
+        for knows in ["wpaas_core", "wpaas_server", "wpaas_backend"] {
+            assert!(!text.contains(knows), "{} may not use {knows}", path.display());
+        }
+    }
+}
+
+#[test]
 fn an_embedder_of_the_core_pays_for_no_feature_by_default() {
     let packages = packages();
     let core = packages.iter().find(|package| name(package) == "wpaas-core").unwrap();

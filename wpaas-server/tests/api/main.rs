@@ -4,6 +4,7 @@
 
 mod auth;
 mod canary;
+mod cli;
 mod customers;
 mod events;
 mod harness;

@@ -9,14 +9,14 @@ use wpaas_server::config::Flags;
 
 use super::harness::{Api, Tenant, site};
 
-fn git(folder: &Path, arguments: &[&str]) {
+pub fn git(folder: &Path, arguments: &[&str]) {
     let identity = ["-c", "user.name=t", "-c", "user.email=t@example.com"];
     let done = Command::new("git").arg("-C").arg(folder).args(identity).args(arguments).output().unwrap();
     assert!(done.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
 }
 
 /// A repository with one plugin; returns its URL.
-fn repository(folder: &Path) -> String {
+pub fn repository(folder: &Path) -> String {
     let work = folder.join("blog");
     std::fs::create_dir_all(work.join("mu-plugins")).unwrap();
     std::fs::write(work.join("mu-plugins/hello.php"), "<?php // hello").unwrap();

@@ -1,0 +1,115 @@
+//! `wpaas`, the command line of those who use the API. It speaks HTTP and knows nothing else of the server.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod api;
+mod ask;
+mod completions;
+mod config;
+mod customers;
+mod events;
+mod failure;
+mod keys;
+mod login;
+mod orgs;
+mod output;
+mod place;
+mod problem;
+mod quota;
+mod secret;
+mod sites;
+mod spaces;
+mod users;
+
+use api::Api;
+use config::Global;
+use failure::{Done, EXIT_CODES, Failure};
+
+/// Manages customers, orgs, spaces, users and their WordPress sites over the API of a wpaas server.
+///
+/// Sign in once, then make a site and wait until it serves:
+///
+///     wpaas login --api https://wpaas.example.com --key-file key.txt
+///     wpaas sites create blog --code https://github.com/acme/blog.git --ref main --instances 2 --wait
+///     wpaas sites list
+///
+/// Secrets never stand on the command line: they come from a file, or from the standard input with `-`, which
+/// is asked for without echo on a terminal.
+#[derive(Debug, Parser)]
+#[command(name = "wpaas", version, verbatim_doc_comment, after_long_help = EXIT_CODES)]
+#[command(after_help = "`wpaas --help` has examples and the exit codes.", arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Signs in: checks a key, or makes one with a password, and keeps it
+    Login(login::Login),
+    /// Forgets the key that `login` kept
+    Logout,
+    /// Customers
+    #[command(subcommand)]
+    Customers(customers::Command),
+    /// Orgs of a customer
+    #[command(subcommand)]
+    Orgs(orgs::Command),
+    /// Spaces of an org
+    #[command(subcommand)]
+    Spaces(spaces::Command),
+    /// Users of a customer
+    #[command(subcommand)]
+    Users(users::Command),
+    /// API keys of a user, or of the customer's own identity
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Sites
+    #[command(subcommand)]
+    Sites(Box<sites::Command>),
+    /// What happened, and what happens
+    Events(events::Events),
+    /// Prints completions for a shell
+    Completions(completions::Completions),
+}
+
+fn main() -> ExitCode {
+    let Cli { global, command } = Cli::parse();
+    let output = global.output;
+    match run(&global, command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output.failure(&failure);
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn run(global: &Global, command: Command) -> Done {
+    match command {
+        Command::Login(login) => login.run(global).await,
+        Command::Logout => login::forget(global),
+        Command::Completions(completions) => completions.run(),
+        command => call(&Api::new(global)?, command).await,
+    }
+}
+
+async fn call(api: &Api, command: Command) -> Done {
+    match command {
+        Command::Customers(command) => command.run(api).await,
+        Command::Orgs(command) => command.run(api).await,
+        Command::Spaces(command) => command.run(api).await,
+        Command::Users(command) => command.run(api).await,
+        Command::Keys(command) => command.run(api).await,
+        Command::Sites(command) => command.run(api).await,
+        Command::Events(events) => events.run(api).await,
+        Command::Login(_) | Command::Logout | Command::Completions(_) => {
+            Err(Failure::Other("this command needs no server".to_owned()))
+        }
+    }
+}
