@@ -7,7 +7,7 @@ use super::{Page, Service, ServiceError};
 use crate::account::{Customer, Identity, Lifecycle, Payment};
 use crate::name::{Cid, Email, Username};
 use crate::site::{Site, SiteLifecycle};
-use crate::store::{Change, EventKind, StoreError, Who, Write};
+use crate::store::{Change, EventKind, Expect, Record, StoreError, Who, Write};
 
 /// Of what is removed in one transaction.
 const PIECE: usize = 200;
@@ -55,6 +55,8 @@ impl Service {
             Some(without_sites(&sites, self.settings(), now)).filter(|change| !change.is_empty())
         };
         let Some(change) = change else { return Ok(Purge::Waiting { sites: sites.len() }) };
+        // A server whose clock is late may still let the deletion be cancelled.
+        let change = change.expect(Expect::Version(Record::Customer(cid.clone()), customer.version));
         let is_last = change.writes.iter().any(|write| matches!(write, Write::UpdateCustomer(_)));
         let mut rounds = Rounds::default();
         let done = self.commit(change, &mut rounds).await?;

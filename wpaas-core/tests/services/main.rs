@@ -1,0 +1,163 @@
+//! The services over each store: what an embedder and the server see.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use wpaas_core::access::Actor;
+use wpaas_core::account::RoleGrant;
+use wpaas_core::keyring::Keyring;
+use wpaas_core::name::Cid;
+use wpaas_core::secret::Secret;
+use wpaas_core::service::{
+    EventFilter, NewCustomer, NewSite, NewUser, Registration, Service, ServiceError, Settings, SitePath,
+    SitePlace,
+};
+use wpaas_core::site::Features;
+use wpaas_core::store::Store;
+use wpaas_core::store::memory::MemoryStore;
+use wpaas_core::store::sqlite::SqliteStore;
+
+const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(NOW.as_second() + seconds).expect("a time")
+}
+
+fn parse<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
+    text.parse().expect("well formed")
+}
+
+fn secret(text: &str) -> Secret {
+    Secret::new(text.to_owned())
+}
+
+struct World {
+    service: Service,
+    _folder: tempfile::TempDir,
+}
+
+impl std::ops::Deref for World {
+    type Target = Service;
+
+    fn deref(&self) -> &Service {
+        &self.service
+    }
+}
+
+async fn world(of: &str) -> World {
+    let folder = tempfile::tempdir().expect("a folder");
+    let service = match of {
+        "memory" => over(Arc::new(MemoryStore::default())),
+        _ => server(folder.path()).await,
+    };
+    World { service, _folder: folder }
+}
+
+/// A server over the file in this folder, as another process would open it.
+async fn server(folder: &Path) -> Service {
+    over(Arc::new(SqliteStore::open(&folder.join("wpaas.db")).await.expect("opens")))
+}
+
+fn over(store: Arc<dyn Store>) -> Service {
+    let mut settings = Settings::new(parse("wpaas.localhost"));
+    settings.registration = Registration::Closed;
+    Service::new(store, Arc::new(Keyring::ephemeral()), settings)
+}
+
+impl World {
+    /// A customer named Acme, and its id.
+    async fn acme(&self) -> (Cid, Actor) {
+        let new = customer("Acme", "acme");
+        let customer = self.register_customer(Some(&Actor::Operator), new, NOW).await.expect("registers");
+        (customer.cid.clone(), Actor::Customer(customer.cid))
+    }
+
+    async fn kinds(&self) -> Vec<&'static str> {
+        kinds(&self.service).await
+    }
+}
+
+/// What was told, in order.
+async fn kinds(service: &Service) -> Vec<&'static str> {
+    let events = service.events(&Actor::Operator, &EventFilter::All, 0, 1000).await.expect("read");
+    events.iter().map(|event| event.event.kind.as_str()).collect()
+}
+
+fn customer(name: &str, username: &str) -> NewCustomer {
+    NewCustomer {
+        name: name.to_owned(),
+        email: parse("owner@acme.example"),
+        username: parse(username),
+        password: None,
+    }
+}
+
+fn place(cid: &Cid) -> SitePlace {
+    SitePlace { cid: cid.clone(), org: None, space: None }
+}
+
+fn path(cid: &Cid, name: &str) -> SitePath {
+    SitePath { place: place(cid), name: parse(name) }
+}
+
+fn site(name: &str) -> NewSite {
+    NewSite {
+        name: parse(name),
+        title: None,
+        admin_username: None,
+        admin_email: None,
+        admin_password: Some(secret("pass")),
+        code: None,
+        code_credential: None,
+        num_instances: None,
+        database: None,
+        features: Features::default(),
+        domains: Vec::new(),
+        labels: BTreeMap::new(),
+        deletion_protection: false,
+    }
+}
+
+fn user(cid: &Cid, name: &str, roles: Vec<RoleGrant>) -> NewUser {
+    NewUser {
+        cid: cid.clone(),
+        username: parse(name),
+        name: name.to_owned(),
+        email: parse("user@acme.example"),
+        password: Some(secret("correct horse")),
+        enabled: true,
+        spaces: Vec::new(),
+        roles,
+    }
+}
+
+fn code<T>(result: Result<T, ServiceError>) -> &'static str {
+    result.map_or_else(|error| error.code(), |_| "ok")
+}
+
+macro_rules! on_each_store {
+    ($($name:ident)*) => {
+        mod memory {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                super::$name(crate::world("memory").await).await;
+            })*
+        }
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                super::$name(crate::world("sqlite").await).await;
+            })*
+        }
+    };
+}
+
+mod customers;
+mod idempotency;
+mod orgs;
+mod purge;
+mod races;
+mod sites;
+mod users;

@@ -1,0 +1,111 @@
+//! A purge worker that is killed wherever it waits, and the server that goes on with it.
+
+use std::pin::pin;
+
+use futures::future::poll_fn;
+use jiff::SignedDuration;
+use wpaas_core::access::Actor;
+use wpaas_core::account::Lifecycle;
+use wpaas_core::converge::Intents as _;
+use wpaas_core::name::Cid;
+use wpaas_core::quota::Quota;
+use wpaas_core::service::{
+    Event, EventFilter, Grace, IfMatch, Mode, NewOrg, Page, Purge, Service, SitePlace,
+};
+
+use crate::{NOW, at, customer, parse, place, server, site, user};
+
+/// Two sites, two orgs, two spaces and a user, all of it to be removed at 60 s.
+async fn to_be_removed(service: &Service) -> Cid {
+    let op = &Actor::Operator;
+    let made = service.register_customer(Some(op), customer("Acme", "acme"), NOW).await;
+    let cid = made.expect("registers").cid;
+    let team = NewOrg {
+        cid: cid.clone(),
+        name: parse("team"),
+        description: String::new(),
+        quota: Quota::default(),
+        spaces: vec![parse("s")],
+    };
+    service.create_org(op, team, NOW).await.expect("is made");
+    let in_team = SitePlace { org: Some(parse("team")), space: Some(parse("s")), ..place(&cid) };
+    for place in [place(&cid), in_team] {
+        service.create_site(op, &place, site("blog"), Mode::Commit, NOW).await.expect("is made");
+    }
+    service.create_user(op, user(&cid, "ada", Vec::new()), NOW).await.expect("is made");
+    let grace = Grace::Of(SignedDuration::from_secs(60));
+    service.delete_customer(op, &cid, grace, IfMatch::Any, NOW).await.expect("is marked");
+    cid
+}
+
+/// What the worker and the converger do, until nothing is left.
+async fn purge(service: &Service, cid: &Cid) {
+    let intents = service.intents().with_clock(|| at(60));
+    loop {
+        match service.purge_customer(cid, at(60)).await.expect("goes on") {
+            Purge::Done => return,
+            Purge::More => {}
+            Purge::Waiting { .. } => {
+                for intent in intents.page(None, 9).await.expect("read") {
+                    intents.purged(intent.site).await.expect("is purged");
+                }
+            }
+        }
+    }
+}
+
+/// Polls so many times, whenever it can go on, then drops it; whether it came to its end.
+async fn killed_after(polls: usize, work: impl Future<Output = ()>) -> bool {
+    let mut work = pin!(work);
+    let mut left = polls;
+    poll_fn(|context| {
+        let ended = work.as_mut().poll(context).is_ready();
+        left -= 1;
+        if ended || left == 0 { std::task::Poll::Ready(ended) } else { std::task::Poll::Pending }
+    })
+    .await
+}
+
+/// What was removed, from the inside out, each once.
+fn removed(events: &[Event]) -> Vec<&'static str> {
+    let kinds = events.iter().map(|event| event.event.kind.as_str());
+    kinds.filter(|kind| ["purged", "deleted"].iter().any(|end| kind.ends_with(end))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purge_that_is_killed_anywhere_is_ended_by_the_next_server() {
+    let mut polls = 1;
+    loop {
+        let folder = tempfile::tempdir().expect("a folder");
+        let first = server(folder.path()).await;
+        let cid = to_be_removed(&first).await;
+        let ended = killed_after(polls, purge(&first, &cid)).await;
+        drop(first);
+
+        let next = server(folder.path()).await;
+        purge(&next, &cid).await;
+        check_removed(&next, &cid, polls).await;
+        if ended {
+            break;
+        }
+        polls += 1;
+    }
+    assert!(polls > 8, "it was killed between all of its transactions: {polls}");
+}
+
+async fn check_removed(service: &Service, cid: &Cid, polls: usize) {
+    let op = &Actor::Operator;
+    let events = service.events(op, &EventFilter::Customer(cid.clone()), 0, 1000).await.expect("read");
+    let record = [
+        ["site_deleted", "site_deleted", "site_purged", "site_purged"].as_slice(),
+        &["space_deleted", "space_deleted", "org_deleted", "org_deleted", "user_deleted", "customer_purged"],
+    ];
+    assert_eq!(removed(&events), record.concat(), "after {polls} polls");
+    let left = service.customer(op, cid).await.expect("its record stays");
+    assert_eq!((left.lifecycle, left.email.as_str()), (Lifecycle::Purged, "removed@example.invalid"));
+    assert_eq!(service.intents().page(None, 9).await.expect("read"), []);
+    let orgs = service.orgs(op, cid, Page::first(9), at(60)).await;
+    assert!(orgs.map_or(true, |orgs| orgs.items.is_empty()), "no default is made for it");
+    let next = service.register_customer(Some(op), customer("Acme", "acme"), at(61)).await;
+    assert_eq!(next.expect("registers").cid.as_str(), "acme", "the id is never given again");
+}

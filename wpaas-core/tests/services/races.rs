@@ -1,0 +1,243 @@
+//! Races of two servers over one file, each with several connections.
+
+use tokio::task::JoinSet;
+use wpaas_core::access::Actor;
+use wpaas_core::name::{Cid, Slug};
+use wpaas_core::quota::Quota;
+use wpaas_core::service::{
+    EventFilter, Grace, IfMatch, Mode, NewSite, NewSpace, OrgUpdate, Page, Recursion, Service, SiteFilter,
+    SiteUpdate,
+};
+
+use crate::{NOW, at, code, customer, kinds, parse, path, place, server, site};
+
+const CLIENTS: u16 = 64;
+
+/// Two servers and the file that they share.
+struct Pair {
+    servers: [Service; 2],
+    _folder: tempfile::TempDir,
+}
+
+impl Pair {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let servers = [server(folder.path()).await, server(folder.path()).await];
+        Self { servers, _folder: folder }
+    }
+
+    fn any(&self) -> &Service {
+        &self.servers[0]
+    }
+
+    async fn acme(&self) -> Cid {
+        let made = self.any().register_customer(Some(&Actor::Operator), customer("Acme", "acme"), NOW).await;
+        made.expect("registers").cid
+    }
+
+    /// What each of many clients was answered, that ask either server at once.
+    async fn race<T: Send + 'static, F>(&self, ask: impl Fn(u16, Service) -> F) -> Vec<T>
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
+        let mut clients = JoinSet::new();
+        for n in 0..CLIENTS {
+            clients.spawn(ask(n, self.servers[usize::from(n % 2)].clone()));
+        }
+        clients.join_all().await
+    }
+
+    async fn set_quota(&self, cid: &Cid, quota: Quota) {
+        let update = OrgUpdate { quota: Some(quota), ..OrgUpdate::default() };
+        let default = Slug::default_name();
+        let set = self.any().update_org(&Actor::Operator, cid, &default, update, IfMatch::Any, NOW).await;
+        set.expect("is set");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn first_requests_make_one_org_one_space_and_an_event_of_each() {
+    let pair = Pair::new().await;
+    let cid = pair.acme().await;
+    let owner = Actor::Customer(cid.clone());
+    let mut found = pair
+        .race(|n, service| {
+            let (cid, owner) = (cid.clone(), owner.clone());
+            async move {
+                let default = Slug::default_name();
+                let org = service.org_by_name(&owner, &cid, &default, at(n.into())).await.expect("is made");
+                let space = service.space_by_name(&owner, org.id, &default, at(n.into())).await;
+                (org, space.expect("is made"))
+            }
+        })
+        .await;
+    found.dedup();
+    assert_eq!(found.len(), 1, "all see the same row");
+    assert_eq!(kinds(pair.any()).await, ["customer_registered", "org_created", "space_created"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn first_sites_make_one_org_and_one_space() {
+    let pair = Pair::new().await;
+    let cid = pair.acme().await;
+    let made = pair
+        .race(|n, service| {
+            let cid = cid.clone();
+            async move {
+                let new = site(&format!("site-{}", n % 4));
+                code(service.create_site(&Actor::Operator, &place(&cid), new, Mode::Commit, NOW).await)
+            }
+        })
+        .await;
+    assert_eq!(made.iter().filter(|code| **code == "ok").count(), 4);
+    assert!(made.iter().all(|code| ["ok", "site_name_taken"].contains(code)), "{made:?}");
+    let told = kinds(pair.any()).await;
+    let count = |kind| told.iter().filter(|told| **told == kind).count();
+    assert_eq!([count("org_created"), count("space_created"), count("site_created")], [1, 1, 4]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_quota_is_passed_by_one() {
+    let pair = Pair::new().await;
+    let cid = pair.acme().await;
+    pair.set_quota(&cid, Quota { wordpress_instances: Some(21), ..Quota::default() }).await;
+    let made = pair
+        .race(|n, service| {
+            let cid = cid.clone();
+            async move {
+                let new = NewSite { num_instances: Some(2), ..site(&format!("site-{n}")) };
+                code(service.create_site(&Actor::Operator, &place(&cid), new, Mode::Commit, NOW).await)
+            }
+        })
+        .await;
+    assert_eq!(made.iter().filter(|code| **code == "ok").count(), 10);
+    assert!(made.iter().all(|code| ["ok", "quota_exceeded"].contains(code)), "{made:?}");
+
+    // One instance is free: of all that grow at once, one may.
+    let sites =
+        pair.any().sites(&Actor::Operator, &place(&cid), &SiteFilter::default(), Page::first(99)).await;
+    let names: Vec<_> = sites.expect("lists").items.into_iter().map(|view| view.site.name).collect();
+    let grown = pair
+        .race(|n, service| {
+            let path = path(&cid, names[usize::from(n) % names.len()].as_str());
+            async move {
+                let update = SiteUpdate { num_instances: Some(3), ..SiteUpdate::default() };
+                service.update_site(&Actor::Operator, &path, update, IfMatch::Any, Mode::Commit, NOW).await
+            }
+        })
+        .await;
+    let grown: Vec<_> = grown.into_iter().filter_map(Result::ok).map(|view| view.site.id).collect();
+    assert!(!grown.is_empty() && grown.iter().all(|id| *id == grown[0]), "one site grew: {grown:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spaces_quota_and_its_orgs_are_never_at_odds() {
+    let pair = Pair::new().await;
+    let cid = pair.acme().await;
+    pair.set_quota(&cid, Quota { sites: Some(10), ..Quota::default() }).await;
+    let org = pair.any().org_by_name(&Actor::Operator, &cid, &Slug::default_name(), NOW).await;
+    let org = org.expect("is made").id;
+    let asked = pair
+        .race(|n, service| {
+            let cid = cid.clone();
+            async move {
+                if n % 8 == 0 {
+                    let quota = Quota { sites: Some(5), ..Quota::default() };
+                    let update = OrgUpdate { quota: Some(quota), ..OrgUpdate::default() };
+                    let default = Slug::default_name();
+                    let lowered =
+                        service.update_org(&Actor::Operator, &cid, &default, update, IfMatch::Any, NOW).await;
+                    return code(lowered);
+                }
+                let quota = Quota { sites: Some(8), ..Quota::default() };
+                let name = parse(&format!("space-{n}"));
+                let new = NewSpace { org, name, description: String::new(), quota };
+                code(service.create_space(&Actor::Operator, new, NOW).await)
+            }
+        })
+        .await;
+    let codes = ["ok", "quota_above_org", "quota_below_spaces"];
+    assert!(asked.iter().all(|code| codes.contains(code)), "{asked:?}");
+    let after = pair.any().org_by_name(&Actor::Operator, &cid, &Slug::default_name(), NOW).await;
+    let after = after.expect("is there").quota;
+    let spaces = pair.any().spaces_of_org(&Actor::Operator, org, Page::first(99), NOW).await.expect("lists");
+    assert!(spaces.items.iter().all(|space| space.quota.fits_in(&after)), "{after:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_that_registers_gets_an_id_of_its_own() {
+    let pair = Pair::new().await;
+    let mut cids = pair
+        .race(|n, service| async move {
+            let new = customer("Acme", &format!("user{n}"));
+            let made = service.register_customer(Some(&Actor::Operator), new, NOW).await;
+            made.expect("registers").cid.to_string()
+        })
+        .await;
+    cids.sort_by_key(|cid| (cid.len(), cid.clone()));
+    cids.dedup();
+    assert_eq!(cids.len(), usize::from(CLIENTS));
+    assert_eq!(cids[..3], ["acm", "acme", "acme2"], "no id is skipped");
+    let one_name = pair
+        .race(|_, service| async move {
+            code(service.register_customer(Some(&Actor::Operator), customer("Same", "same"), NOW).await)
+        })
+        .await;
+    assert_eq!(one_name.iter().filter(|code| **code == "ok").count(), 1);
+    assert!(one_name.iter().all(|code| ["ok", "username_taken"].contains(code)), "{one_name:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_made_in_what_is_deleted_at_the_same_time() {
+    let pair = Pair::new().await;
+    let cid = pair.acme().await;
+    let org = pair.any().org_by_name(&Actor::Operator, &cid, &Slug::default_name(), NOW).await;
+    let org = org.expect("is made").id;
+    let name: Slug = parse("s");
+    let new = NewSpace { org, name: name.clone(), description: String::new(), quota: Quota::default() };
+    pair.any().create_space(&Actor::Operator, new, NOW).await.expect("is made");
+    let asked = pair
+        .race(|n, service| {
+            let (cid, name) = (cid.clone(), name.clone());
+            async move {
+                if n % 8 == 7 {
+                    let op = &Actor::Operator;
+                    let any = IfMatch::Any;
+                    return code(service.delete_space(op, org, &name, Recursion::Recursive, any, NOW).await);
+                }
+                let mut place = place(&cid);
+                place.space = Some(name);
+                let new = site(&format!("site-{n}"));
+                code(service.create_site(&Actor::Operator, &place, new, Mode::Commit, NOW).await)
+            }
+        })
+        .await;
+    assert!(asked.iter().all(|code| ["ok", "not_found"].contains(code)), "{asked:?}");
+    let events = pair.any().events(&Actor::Operator, &EventFilter::All, 0, 1000).await.expect("read");
+    let of = |kind| events.iter().filter(move |event| event.event.kind.as_str() == kind).count();
+    assert_eq!(of("space_deleted"), 1);
+    assert_eq!(of("site_created"), of("site_deleted"), "every site that was made went with its space");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_default_is_made_behind_a_deletion() {
+    let pair = Pair::new().await;
+    let cid = pair.acme().await;
+    pair.race(|n, service| {
+        let cid = cid.clone();
+        async move {
+            if n == 9 {
+                let grace = Grace::Default;
+                let marked = service.delete_customer(&Actor::Operator, &cid, grace, IfMatch::Any, NOW).await;
+                return code(marked);
+            }
+            code(service.org_by_name(&Actor::Operator, &cid, &Slug::default_name(), NOW).await)
+        }
+    })
+    .await;
+    let told = kinds(pair.any()).await;
+    assert_eq!(told.iter().filter(|kind| **kind == "customer_deletion_requested").count(), 1);
+    let marked = told.iter().position(|kind| *kind == "customer_deletion_requested");
+    let made = told.iter().position(|kind| *kind == "org_created");
+    assert!(made.is_none_or(|made| Some(made) < marked), "{told:?}");
+}
