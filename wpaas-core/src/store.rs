@@ -29,7 +29,9 @@ pub mod sqlite;
 pub use change::{Change, Expect, Mode, Record, StoreError, Violation, Write};
 pub use event::{Event, EventFilter, EventKind, NewEvent, Subject, Who};
 pub use page::{Listed, Page};
-pub use record::{Idempotent, SealedSecret, SiteFacts, StoredResponse, StoredSite, StoredStatus};
+pub use record::{
+    Bearer, Idempotent, Located, SealedSecret, SiteFacts, StoredResponse, StoredSite, StoredStatus,
+};
 
 /// What keeps the state.
 pub trait Store:
@@ -146,6 +148,9 @@ pub trait KeyReads: std::fmt::Debug + Send + Sync + 'static {
     /// The key of this id.
     async fn key(&self, id: KeyId) -> Result<Option<ApiKey>, StoreError>;
 
+    /// The key of this id with who it speaks for, in one read.
+    async fn bearer(&self, id: KeyId) -> Result<Option<Bearer>, StoreError>;
+
     /// The keys that speak for an identity, in the order of their ids.
     async fn keys(&self, identity: &Identity) -> Result<Vec<ApiKey>, StoreError>;
 }
@@ -156,8 +161,15 @@ pub trait SiteReads: std::fmt::Debug + Send + Sync + 'static {
     /// The site of this id.
     async fn site(&self, id: SiteId) -> Result<Option<StoredSite>, StoreError>;
 
-    /// An org's site of this name.
-    async fn site_by_name(&self, org: OrgId, name: &Slug) -> Result<Option<StoredSite>, StoreError>;
+    /// What the names lead to, in one read. The site is the org's of this name, whatever space it is in; none is
+    /// read where none is named.
+    async fn located(
+        &self,
+        cid: &Cid,
+        org: &Slug,
+        space: &Slug,
+        site: Option<&Slug>,
+    ) -> Result<Located, StoreError>;
 
     /// The sites of a space in the order of their ids.
     async fn sites_in_space(

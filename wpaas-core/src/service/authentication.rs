@@ -2,12 +2,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Service, ServiceError};
 use crate::access::Actor;
-use crate::account::{Customer, Identity, Lifecycle};
+use crate::account::{Customer, Identity, Lifecycle, User};
 use crate::credential::{api_key_hash, api_key_id};
-use crate::id::UserId;
 use crate::name::{Cid, Username};
 use crate::secret::Secret;
-use crate::store::{Change, Write};
+use crate::store::{Bearer, Change, Write};
 
 /// How exactly the last use of a key is kept.
 const COARSE: SignedDuration = SignedDuration::from_mins(1);
@@ -20,11 +19,11 @@ impl Service {
     /// `Unauthenticated`, whatever the reason.
     pub async fn authenticate_key(&self, key: &str, now: Timestamp) -> Result<Actor, ServiceError> {
         let id = api_key_id(key).ok_or(ServiceError::Unauthenticated)?;
-        let found = self.store().key(id).await?;
-        let found = found.filter(|found| found.hash == api_key_hash(key) && found.is_valid(now));
-        let found = found.ok_or(ServiceError::Unauthenticated)?;
-        let actor = self.actor(&found.identity).await?.ok_or(ServiceError::Unauthenticated)?;
-        if found.last_used_at.is_none_or(|last| now.duration_since(last) >= COARSE) {
+        let found = self.store().bearer(id).await?;
+        let found = found.filter(|found| found.key.hash == api_key_hash(key) && found.key.is_valid(now));
+        let Bearer { key, customer, user } = found.ok_or(ServiceError::Unauthenticated)?;
+        let actor = speaker(&key.identity, customer, user).ok_or(ServiceError::Unauthenticated)?;
+        if key.last_used_at.is_none_or(|last| now.duration_since(last) >= COARSE) {
             self.store().commit(Change::at(now).write(Write::TouchKey(id, now))).await?;
         }
         Ok(actor)
@@ -72,23 +71,24 @@ impl Service {
 
     /// The actor with its roles as they are now; `None` for one that may not sign in any more.
     async fn actor(&self, identity: &Identity) -> Result<Option<Actor>, ServiceError> {
-        match identity {
-            Identity::Operator => Ok(Some(Actor::Operator)),
-            Identity::Customer(cid) => {
-                Ok(self.living(cid).await?.map(|customer| Actor::Customer(customer.cid)))
-            }
-            Identity::User(cid, id) => self.user_actor(cid, *id).await,
+        let (customer, user) = match identity {
+            Identity::Operator => (None, None),
+            Identity::Customer(cid) => (self.store().customer(cid).await?, None),
+            Identity::User(cid, id) => (self.store().customer(cid).await?, self.store().user(*id).await?),
+        };
+        Ok(speaker(identity, customer, user))
+    }
+}
+
+/// Who an identity is now, by what is stored of it; `None` for one that may not sign in any more.
+fn speaker(identity: &Identity, customer: Option<Customer>, user: Option<User>) -> Option<Actor> {
+    let living = customer.filter(|customer| customer.lifecycle != Lifecycle::Purged);
+    match identity {
+        Identity::Operator => Some(Actor::Operator),
+        Identity::Customer(_) => living.map(|customer| Actor::Customer(customer.cid)),
+        Identity::User(cid, id) => {
+            let user = user.filter(|user| user.enabled && user.cid == *cid && user.id == *id)?;
+            living.map(|_| Actor::User { cid: user.cid, id: user.id, roles: user.roles })
         }
-    }
-
-    async fn user_actor(&self, cid: &Cid, id: UserId) -> Result<Option<Actor>, ServiceError> {
-        let user = self.store().user(id).await?.filter(|user| user.enabled && user.cid == *cid);
-        let (Some(user), Some(_)) = (user, self.living(cid).await?) else { return Ok(None) };
-        Ok(Some(Actor::User { cid: user.cid, id, roles: user.roles }))
-    }
-
-    async fn living(&self, cid: &Cid) -> Result<Option<Customer>, ServiceError> {
-        let found = self.store().customer(cid).await?;
-        Ok(found.filter(|customer| customer.lifecycle != Lifecycle::Purged))
     }
 }

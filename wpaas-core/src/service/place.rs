@@ -7,7 +7,7 @@ use crate::access::{Access, Action, Actor, Scope, decide};
 use crate::account::{Customer, Lifecycle, Org, Space};
 use crate::defaults;
 use crate::name::{Cid, Slug};
-use crate::store::{Change, EventKind, Expect, Who, Write};
+use crate::store::{Change, EventKind, Expect, Located, StoredSite, Who, Write};
 
 /// A default that may not be stored yet; whoever reads it can't tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,11 +72,7 @@ const fn takes_defaults(customer: &Customer) -> bool {
 impl Service {
     /// The customer, if the actor may know of it.
     pub(super) async fn visible_customer(&self, actor: &Actor, cid: &Cid) -> Result<Customer, ServiceError> {
-        if decide(actor, Action::CustomerRead, Scope::Customer(cid)) == Access::Hidden {
-            return Err(ServiceError::not_found(Noun::Customer));
-        }
-        let found = self.store().customer(cid).await?;
-        found.ok_or(ServiceError::not_found(Noun::Customer))
+        seen_customer(actor, cid, self.store().customer(cid).await?)
     }
 
     /// The customer's org of this name, if the actor may know of it; the default one also before it is stored.
@@ -87,14 +83,7 @@ impl Service {
         name: &Slug,
         now: Timestamp,
     ) -> Result<Found<Org>, ServiceError> {
-        let stored = self.store().org_by_name(&customer.cid, name).await?.map(Found::Stored);
-        let found = stored.or_else(|| {
-            let is_default = *name == Slug::default_name() && takes_defaults(customer);
-            is_default.then(|| Found::Virtual(defaults::org(&customer.cid, now)))
-        });
-        let found = found.ok_or(ServiceError::not_found(Noun::Org))?;
-        see(actor, Action::OrgRead, Scope::Org(&customer.cid, found.get().id), Noun::Org)?;
-        Ok(found)
+        seen_org(actor, customer, self.store().org_by_name(&customer.cid, name).await?, name, now)
     }
 
     /// The org's space of this name, if the actor may know of it; the default one also before it is stored.
@@ -106,14 +95,7 @@ impl Service {
         name: &Slug,
         now: Timestamp,
     ) -> Result<Found<Space>, ServiceError> {
-        let stored = self.store().space_by_name(org.id, name).await?.map(Found::Stored);
-        let found = stored.or_else(|| {
-            let is_default = *name == Slug::default_name() && takes_defaults(customer);
-            is_default.then(|| Found::Virtual(defaults::space(&customer.cid, org.id, now)))
-        });
-        let found = found.ok_or(ServiceError::not_found(Noun::Space))?;
-        see(actor, Action::SpaceRead, Scope::Space(&org.cid, org.id, found.get().id), Noun::Space)?;
-        Ok(found)
+        seen_space(actor, customer, org, self.store().space_by_name(org.id, name).await?, name, now)
     }
 
     /// Where the path leads, if the actor may know of it and do this there.
@@ -124,14 +106,29 @@ impl Service {
         place: &SitePlace,
         now: Timestamp,
     ) -> Result<Place, ServiceError> {
+        Ok(self.place_and_site(actor, action, place, None, now).await?.0)
+    }
+
+    /// The same, and the org's site of this name, whatever space it is in. One read, whoever asks for whatever.
+    pub(super) async fn place_and_site(
+        &self,
+        actor: &Actor,
+        action: Action,
+        place: &SitePlace,
+        site: Option<&Slug>,
+        now: Timestamp,
+    ) -> Result<(Place, Option<StoredSite>), ServiceError> {
         let default = Slug::default_name();
-        let customer = self.visible_customer(actor, &place.cid).await?;
-        let org = self.visible_org(actor, &customer, place.org.as_ref().unwrap_or(&default), now).await?;
-        let name = place.space.as_ref().unwrap_or(&default);
-        let space = self.visible_space(actor, &customer, org.get(), name, now).await?;
+        let (org_name, space_name) =
+            (place.org.as_ref().unwrap_or(&default), place.space.as_ref().unwrap_or(&default));
+        let located = self.store().located(&place.cid, org_name, space_name, site).await?;
+        let Located { customer, org, space, site } = located;
+        let customer = seen_customer(actor, &place.cid, customer)?;
+        let org = seen_org(actor, &customer, org, org_name, now)?;
+        let space = seen_space(actor, &customer, org.get(), space, space_name, now)?;
         let place = Place { customer, org, space };
         may(actor, action, place.scope(), Noun::Site)?;
-        Ok(place)
+        Ok((place, site))
     }
 
     /// Stores the customer's default org unless it is. One row and one event, whoever else asks at once.
@@ -178,6 +175,47 @@ impl Service {
             }
         }
     }
+}
+
+/// What was found, if the actor may know of it.
+fn seen_customer(actor: &Actor, cid: &Cid, found: Option<Customer>) -> Result<Customer, ServiceError> {
+    see(actor, Action::CustomerRead, Scope::Customer(cid), Noun::Customer)?;
+    found.ok_or(ServiceError::not_found(Noun::Customer))
+}
+
+/// What was found of this name, or the default one before it is stored, if the actor may know of it.
+fn seen_org(
+    actor: &Actor,
+    customer: &Customer,
+    found: Option<Org>,
+    name: &Slug,
+    now: Timestamp,
+) -> Result<Found<Org>, ServiceError> {
+    let found = found.map(Found::Stored).or_else(|| {
+        let is_default = *name == Slug::default_name() && takes_defaults(customer);
+        is_default.then(|| Found::Virtual(defaults::org(&customer.cid, now)))
+    });
+    let found = found.ok_or(ServiceError::not_found(Noun::Org))?;
+    see(actor, Action::OrgRead, Scope::Org(&customer.cid, found.get().id), Noun::Org)?;
+    Ok(found)
+}
+
+/// As `seen_org`, for a space.
+fn seen_space(
+    actor: &Actor,
+    customer: &Customer,
+    org: &Org,
+    found: Option<Space>,
+    name: &Slug,
+    now: Timestamp,
+) -> Result<Found<Space>, ServiceError> {
+    let found = found.map(Found::Stored).or_else(|| {
+        let is_default = *name == Slug::default_name() && takes_defaults(customer);
+        is_default.then(|| Found::Virtual(defaults::space(&customer.cid, org.id, now)))
+    });
+    let found = found.ok_or(ServiceError::not_found(Noun::Space))?;
+    see(actor, Action::SpaceRead, Scope::Space(&org.cid, org.id, found.get().id), Noun::Space)?;
+    Ok(found)
 }
 
 /// Whether the actor may know of it, whatever it may do there.

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use tokio::sync::broadcast;
 
 use super::{
-    Change, Commit, Committed, CustomerReads, Event, EventFilter, EventReads, Idempotent, KeyReads, Mode,
-    OrgReads, Page, SealedSecret, SiteFacts, SiteReads, SpaceReads, StoreError, StoredSite, StoredStatus,
-    UserReads,
+    Bearer, Change, Commit, Committed, CustomerReads, Event, EventFilter, EventReads, Idempotent, KeyReads,
+    Located, Mode, OrgReads, Page, SealedSecret, SiteFacts, SiteReads, SpaceReads, StoreError, StoredSite,
+    StoredStatus, UserReads,
 };
 use crate::account::{ApiKey, Customer, Identity, Lifecycle, Org, Space, User};
 use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId};
@@ -221,6 +221,19 @@ impl KeyReads for MemoryStore {
         Ok(self.state().keys.get(&id).cloned())
     }
 
+    async fn bearer(&self, id: KeyId) -> Result<Option<Bearer>, StoreError> {
+        let state = self.state();
+        let bearer = |key: &ApiKey| {
+            let (cid, user) = match &key.identity {
+                Identity::Operator => (None, None),
+                Identity::Customer(cid) => (Some(cid), None),
+                Identity::User(cid, user) => (Some(cid), state.users.get(user).cloned()),
+            };
+            Bearer { key: key.clone(), customer: cid.and_then(|cid| state.customers.get(cid).cloned()), user }
+        };
+        Ok(state.keys.get(&id).map(bearer))
+    }
+
     async fn keys(&self, identity: &Identity) -> Result<Vec<ApiKey>, StoreError> {
         Ok(self.state().keys.values().filter(|key| key.identity == *identity).cloned().collect())
     }
@@ -233,9 +246,22 @@ impl SiteReads for MemoryStore {
         Ok(state.sites.get(&id).map(|(site, _)| state.stored(site)))
     }
 
-    async fn site_by_name(&self, org: OrgId, name: &Slug) -> Result<Option<StoredSite>, StoreError> {
+    async fn located(
+        &self,
+        cid: &Cid,
+        org: &Slug,
+        space: &Slug,
+        site: Option<&Slug>,
+    ) -> Result<Located, StoreError> {
         let state = self.state();
-        Ok(state.site_of_name(org, name).map(|site| state.stored(site)))
+        let Some(customer) = state.customers.get(cid).cloned() else { return Ok(Located::default()) };
+        let org = state.orgs.values().find(|other| other.cid == *cid && other.name == *org).cloned();
+        let id = org.as_ref().map(|org| org.id);
+        let space =
+            state.spaces.values().find(|other| Some(other.org) == id && other.name == *space).cloned();
+        let site = id.zip(site).and_then(|(org, name)| state.site_of_name(org, name));
+        let site = site.map(|site| state.stored(site));
+        Ok(Located { customer: Some(customer), org, space, site })
     }
 
     async fn sites_in_space(&self, space: SpaceId, at: &Page<SiteId>) -> Result<Vec<StoredSite>, StoreError> {

@@ -1,6 +1,6 @@
 use jiff::Timestamp;
 
-use crate::account::Lifecycle;
+use crate::account::{ApiKey, Customer, Lifecycle, Org, Space, User};
 use crate::id::SiteId;
 use crate::name::Slug;
 use crate::secret::SecretName;
@@ -13,6 +13,30 @@ pub struct StoredSite {
     pub site: Site,
     /// What was found; `None` before the first look.
     pub status: Option<StoredStatus>,
+}
+
+/// A key, and who it speaks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bearer {
+    /// The key.
+    pub key: ApiKey,
+    /// The customer that it belongs to; `None` for the operator's.
+    pub customer: Option<Customer>,
+    /// The user that it belongs to; `None` for the customer's own identity.
+    pub user: Option<User>,
+}
+
+/// What a path of names leads to; each is `None` from where on there is nothing of that name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Located {
+    /// Whose.
+    pub customer: Option<Customer>,
+    /// In which org.
+    pub org: Option<Org>,
+    /// In which space.
+    pub space: Option<Space>,
+    /// The org's site of that name.
+    pub site: Option<StoredSite>,
 }
 
 /// What was last found of a site.

@@ -33,8 +33,8 @@ impl Service {
         let secrets = self.secrets_of(id, &new).await?;
         let mut rounds = Rounds::default();
         loop {
-            let at = self.place(actor, Action::SiteCreate, place, now).await?;
-            let same_name = self.store().site_by_name(at.org.get().id, &new.name).await?;
+            let (at, same_name) =
+                self.place_and_site(actor, Action::SiteCreate, place, Some(&new.name), now).await?;
             let site = decide_create(&at, same_name.as_ref(), id, &new, self.settings(), now)?;
             let mut change = creation(&at, &site, who(actor), self.settings(), now);
             change.writes.extend(secrets.iter().cloned());

@@ -60,8 +60,8 @@ impl Service {
         action: Action,
         path: &SitePath,
     ) -> Result<(Place, StoredSite), ServiceError> {
-        let at = self.place(actor, action, &path.place, Timestamp::UNIX_EPOCH).await?;
-        let found = self.store().site_by_name(at.org.get().id, &path.name).await?;
+        let (place, name, no_time) = (&path.place, Some(&path.name), Timestamp::UNIX_EPOCH);
+        let (at, found) = self.place_and_site(actor, action, place, name, no_time).await?;
         let found = found.filter(|stored| stored.site.space == at.space.get().id);
         Ok((at, found.ok_or(ServiceError::not_found(Noun::Site))?))
     }

@@ -1,9 +1,10 @@
 use super::{
-    Expect, NOW, Quota, Store, Violation, Write, at, cid, done, org, parse, violation, with_place, write,
+    Expect, NOW, Quota, Store, Violation, Write, at, cid, customer, done, org, parse, violation, with_place,
+    write,
 };
 use crate::account::{ApiKey, Identity, User};
 use crate::id::{KeyId, UserId};
-use crate::store::{Idempotent, StoredResponse};
+use crate::store::{Bearer, Idempotent, StoredResponse};
 
 fn user() -> User {
     User {
@@ -55,7 +56,13 @@ pub(super) async fn passwords_and_keys_belong_to_one_identity(store: &dyn Store)
     assert_eq!(violation(store, write(Write::InsertUser(again))).await, taken);
     assert_eq!(store.password_hash(&identity).await.expect("read").as_deref(), Some("second"));
     let touched = ApiKey { last_used_at: Some(at(5)), ..own.clone() };
-    assert_eq!(store.keys(&identity).await.expect("read"), [touched]);
+    assert_eq!(store.keys(&identity).await.expect("read"), vec![touched.clone()]);
+    let owner = Some(customer(&cid(), "acme"));
+    let bearer = Bearer { key: touched, customer: owner.clone(), user: Some(user.clone()) };
+    assert_eq!(store.bearer(own.id).await.expect("read"), Some(bearer));
+    let bearer = Bearer { key: of_customer.clone(), customer: owner, user: None };
+    assert_eq!(store.bearer(of_customer.id).await.expect("read"), Some(bearer));
+    assert_eq!(store.bearer(KeyId::new()).await.expect("read"), None);
 
     let revoked = ApiKey { revoked: true, ..own.clone() };
     done(store, write(Write::UpdateKey(revoked.clone()))).await;

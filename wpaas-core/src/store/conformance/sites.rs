@@ -7,7 +7,7 @@ use crate::code::{Code, Digest, GitCode, Layout};
 use crate::converge::Part;
 use crate::secret::SecretName;
 use crate::site::{CodeFailure, Condition, ConditionKind, PartStatus, Release, SiteStatus, Tombstone, Truth};
-use crate::store::{SealedSecret, StoredStatus};
+use crate::store::{Located, SealedSecret, StoredStatus};
 
 async fn with_site(store: &dyn Store) -> Site {
     with_place(store, Quota::default()).await;
@@ -71,7 +71,21 @@ pub(super) async fn a_site_comes_back_as_it_was_written(store: &dyn Store) {
     done(store, write(Write::UpdateSite(site.clone(), USAGE))).await;
     assert_eq!(feed.try_recv().expect("was told").sites, [site.id]);
     assert_eq!(store.site(site.id).await.expect("read").expect("is there").site, site);
-    let by_name = store.site_by_name(org().id, &site.name).await.expect("read").expect("is there");
+    let located = async |space: &str, name: Option<&str>| {
+        let name = name.map(parse);
+        store.located(&cid(), &parse("default"), &parse(space), name.as_ref()).await.expect("read")
+    };
+    let there = located("default", Some("blog")).await;
+    assert_eq!((there.org, there.space), (Some(org()), Some(space())));
+    assert_eq!(there.customer, Some(customer(&cid(), "acme")));
+    let by_name = there.site.expect("is there");
+    let elsewhere = located("other", Some("blog")).await;
+    assert_eq!((elsewhere.space, elsewhere.site.as_ref()), (None, Some(&by_name)));
+    assert_eq!(located("default", Some("nothing")).await.site, None);
+    assert_eq!(located("default", None).await.site, None);
+    let (nobody, default) = (parse("oth"), parse("default"));
+    let nothing = store.located(&nobody, &default, &default, Some(&site.name)).await.expect("read");
+    assert_eq!(nothing, Located::default());
     assert_eq!(by_name.site, site);
     let in_space = store.sites_in_space(space().id, &Page::first(9)).await.expect("read");
     assert_eq!(in_space.len(), 1);

@@ -165,13 +165,17 @@ async fn quota(
     site: Option<SiteId>,
     wanted: Usage,
 ) -> Checked {
+    let (of_org, of_space) = (org_quota(db, org).await?, space_quota(db, space).await?);
+    if of_org == Quota::default() && of_space == Quota::default() {
+        // Without a limit nothing is summed up; with one, the sum is over no more than it allows.
+        return Ok(());
+    }
     let now = match site {
         Some(site) => usage(&mut *db, Users::Site(site)).await?,
         None => Usage::default(),
     };
     let in_org = usage(&mut *db, Users::Org(org)).await?;
     let in_space = usage(&mut *db, Users::Space(space)).await?;
-    let (of_org, of_space) = (org_quota(db, org).await?, space_quota(db, space).await?);
     of_org.allows(in_org, in_org - now + wanted).or_else(|limit| violated(Violation::OrgQuota(limit)))?;
     of_space.allows(in_space, in_space - now + wanted).or_else(|limit| violated(Violation::SpaceQuota(limit)))
 }

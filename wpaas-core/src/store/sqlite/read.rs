@@ -7,7 +7,7 @@ use crate::id::{KeyId, OrgId, SpaceId, UserId};
 use crate::name::{Cid, Slug, Username};
 use crate::quota::Usage;
 use crate::store::row::{CustomerRow, KeyRow, OrgRow, SpaceRow, UserRow, identity, read};
-use crate::store::{CustomerReads, KeyReads, OrgReads, Page, SpaceReads, StoreError, UserReads};
+use crate::store::{Bearer, CustomerReads, KeyReads, OrgReads, Page, SpaceReads, StoreError, UserReads};
 
 mod events;
 mod sites;
@@ -216,6 +216,26 @@ impl KeyReads for SqliteStore {
             .await
             .map_err(unavailable)?;
         found.map(key).transpose()
+    }
+
+    async fn bearer(&self, id: KeyId) -> Result<Option<Bearer>, StoreError> {
+        // A user's id, or `customer/` and the customer's.
+        let found: Option<(String, Option<i64>, Option<String>, Option<String>)> = sqlx::query_as(
+            "SELECT api_keys.doc, api_keys.last_used_at, users.doc, customers.doc FROM api_keys \
+             LEFT JOIN users ON users.id = api_keys.identity \
+             LEFT JOIN customers ON customers.cid = COALESCE(users.cid, substr(api_keys.identity, 10)) \
+             WHERE api_keys.id = $1",
+        )
+        .bind(id.to_string())
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        let Some((doc, last_used_at, of_user, of_customer)) = found else { return Ok(None) };
+        Ok(Some(Bearer {
+            key: key((doc, last_used_at))?,
+            customer: of_customer.as_deref().map(customer).transpose()?,
+            user: of_user.as_deref().map(user).transpose()?,
+        }))
     }
 
     async fn keys(&self, owner: &Identity) -> Result<Vec<ApiKey>, StoreError> {

@@ -1,17 +1,19 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{SqliteStore, after, all, limit, micros, parsed, time, unavailable};
+use super::{SqliteStore, after, all, customer, limit, micros, org, parsed, space, time, unavailable};
 use crate::account::{Customer, Lifecycle};
 use crate::id::{OrgId, SiteId, SpaceId};
 use crate::name::{Cid, Slug};
 use crate::secret::SecretName;
 use crate::site::{Site, Tombstone};
 use crate::store::row::{CustomerRow, SiteRow, StatusRow, read, write};
-use crate::store::{Page, SealedSecret, SiteFacts, SiteReads, StoreError, StoredSite};
+use crate::store::{Located, Page, SealedSecret, SiteFacts, SiteReads, StoreError, StoredSite};
 
 /// Of a site, and of its status.
 type StoredColumns = (String, Option<String>);
+/// Of a customer, an org, a space, a site and its status.
+type LocatedColumns = (String, Option<String>, Option<String>, Option<String>, Option<String>);
 /// Of a site, its customer, the name of its org, and whether it was founded.
 type FactsColumns = (String, Option<String>, Option<String>, Option<bool>);
 
@@ -45,6 +47,15 @@ fn stored((doc, status): StoredColumns) -> Result<StoredSite, StoreError> {
     Ok(StoredSite { site: site(&doc)?, status: status.map(Into::into) })
 }
 
+fn located((of_customer, of_org, of_space, doc, status): LocatedColumns) -> Result<Located, StoreError> {
+    Ok(Located {
+        customer: Some(customer(&of_customer)?),
+        org: of_org.as_deref().map(org).transpose()?,
+        space: of_space.as_deref().map(space).transpose()?,
+        site: doc.map(|doc| stored((doc, status))).transpose()?,
+    })
+}
+
 fn facts((doc, customer, org_name, founded): FactsColumns) -> Result<SiteFacts, StoreError> {
     let customer = customer.map(|doc| read::<CustomerRow>(&doc)).transpose()?.map(Customer::from);
     Ok(SiteFacts {
@@ -66,14 +77,28 @@ impl SiteReads for SqliteStore {
         found.map(stored).transpose()
     }
 
-    async fn site_by_name(&self, org: OrgId, name: &Slug) -> Result<Option<StoredSite>, StoreError> {
-        let found = sqlx::query_as(stored!("WHERE sites.org_id = $1 AND sites.name = $2"))
-            .bind(org.to_string())
-            .bind(name.to_string())
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(unavailable)?;
-        found.map(stored).transpose()
+    async fn located(
+        &self,
+        cid: &Cid,
+        org: &Slug,
+        space: &Slug,
+        site: Option<&Slug>,
+    ) -> Result<Located, StoreError> {
+        let found: Option<LocatedColumns> = sqlx::query_as(
+            "SELECT customers.doc, orgs.doc, spaces.doc, sites.doc, site_status.doc FROM customers \
+             LEFT JOIN orgs ON orgs.cid = customers.cid AND orgs.name = $2 \
+             LEFT JOIN spaces ON spaces.org_id = orgs.id AND spaces.name = $3 \
+             LEFT JOIN sites ON sites.org_id = orgs.id AND sites.name = $4 \
+             LEFT JOIN site_status ON site_status.site_id = sites.id WHERE customers.cid = $1",
+        )
+        .bind(cid.to_string())
+        .bind(org.to_string())
+        .bind(space.to_string())
+        .bind(site.map(ToString::to_string))
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        found.map_or(Ok(Located::default()), located)
     }
 
     async fn sites_in_space(

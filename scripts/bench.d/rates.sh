@@ -1,0 +1,91 @@
+# P5 to P7 of scripts/bench: how much the store and the API do in a second, side by side with a plain axum and sqlx.
+# Sourced by scripts/bench. No Docker: the server runs on its
+# simulated backend.
+# shellcheck shell=bash disable=SC2154 # scripts/bench sets what is used here
+callers=256 seconds=3
+
+build_rates() {
+    local target
+    target=$(cargo metadata --format-version 1 --no-deps | jq -r .target_directory)
+    ensure wrk wrk
+    say 'building what is measured (some minutes the first time)'
+    cargo build --locked --profile bench-server --package wpaas-examples --bin store_rates
+    store_rates=$target/bench-server/store_rates
+    rate_server=$server
+    if [[ ! $rate_server ]]; then
+        # Without Docker and S3; aside, since p8 to p10 build theirs in the same place.
+        cargo build --locked --profile bench-server --package wpaas-server --bin wpaas-server --no-default-features
+        rate_server=$here/wpaas-server
+        cp "$target/bench-server/wpaas-server" "$rate_server"
+    fi
+    cargo build --locked --release --manifest-path "$peers/db-bench/Cargo.toml" --target-dir "$state/bench-peers"
+    db_bench=$state/bench-peers/release/db-bench
+}
+
+# peer_insert: REPLY is how many rows a second the peer inserts, each durable before the next of its 32 callers.
+peer_insert() {
+    local line
+    REPLY=''
+    while read -r line; do
+        if [[ $line =~ FULL\ autocommit\ insert.*conc\ +32\ +([0-9]+)\ commits ]]; then
+            REPLY=${BASH_REMATCH[1]}
+            break
+        fi
+    done < <(exec "$db_bench" sqlite "$here/rates")
+    kill "$!" 2>/dev/null || true
+    if [[ ! $REPLY ]]; then fail 'the peer tells no rate of its inserts'; fi
+}
+
+# store_rate status|post: REPLY is how many a second our store makes durable.
+store_rate() { REPLY=$("$store_rates" "$here/rates" "$1" "$callers" "$seconds"); }
+
+# load URL [ARGUMENT…]: REPLY is the requests a second that wrk had answered with success.
+load() {
+    local report
+    report=$(wrk --threads 1 --connections 32 --duration "${seconds}s" "${@:2}" "$1")
+    if [[ $report == *Non-2xx* ]]; then fail "$1 refuses requests" "$report"; fi
+    REPLY=$(awk '/^Requests\/sec/ {print int($2)}' <<<"$report")
+}
+
+start_rate_servers() {
+    rm -rf "$here/data" "$here/rates"
+    mkdir -p "$here/rates"
+    setsid nohup "$rate_server" --backend simulated --listen "127.0.0.1:$port" --report-listen "127.0.0.1:$report_port" \
+        --data "$here/data" --log-filter warn >"$here/server.log" 2>&1 </dev/null &
+    echo $! >"$here/server.pid"
+    setsid nohup "$db_bench" serve-sqlite "$peer_port" "$here/rates" >"$here/db-bench.log" 2>&1 </dev/null &
+    echo $! >"$here/db-bench.pid"
+    for _ in {1..200}; do
+        if curl -sf -o /dev/null "$api/readyz" && curl -s -o /dev/null "http://127.0.0.1:$peer_port/"; then return; fi
+        sleep 0.1
+    done
+    fail 'the servers do not start' "Their logs are in $here."
+}
+
+end_rate_servers() {
+    end "$here/server.pid" wpaas-server
+    end "$here/db-bench.pid" db-bench
+}
+
+measure_rates() {
+    local n
+    start_rate_servers
+    register
+    call POST "/wpaas/$cid/default" "$key" '{"name": "bench", "admin_password": "not-used-but-long-enough"}' >/dev/null
+    say "p5 to p7: a second's work"
+    for ((n = 1; n <= pairs; n++)); do
+        printf '   '
+        if wants p5 || wants p7; then peer_insert; took insert /s; fi
+        if wants p5; then store_rate status; took p5 /s; fi
+        if wants p6; then
+            load "http://127.0.0.1:$peer_port/wpaas/cus1/default/site-7" --header 'x-api-key: k1'; took serve /s
+            load "$api/wpaas/$cid/default/bench" --header "Authorization: Bearer $key"; took p6 /s
+        fi
+        if wants p7; then
+            store_rate post; took p7rows /s
+            RUN=$n KEY=$key load "$api/wpaas/$cid/default" --script "$root/scripts/bench.d/post.lua"; took p7 /s
+        fi
+        echo
+    done
+    end_rate_servers
+}
