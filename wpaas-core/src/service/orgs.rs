@@ -6,7 +6,7 @@ mod delete;
 mod read;
 mod write;
 
-pub(super) use delete::Contents;
+pub(super) use delete::{Contents, Deletion};
 
 /// An org to make.
 #[derive(Debug, Clone)]

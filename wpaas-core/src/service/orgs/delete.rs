@@ -40,7 +40,8 @@ impl Service {
             if_match.check(org.version)?;
             writable(customer.lifecycle)?;
             let inside = self.contents(org, None).await?;
-            let change = decide(org, &inside, recursion, &who(actor), self.settings(), now)?;
+            let deletion = Deletion { recursion, who: who(actor), settings: self.settings(), now };
+            let change = decide(org, &inside, &deletion)?;
             if self.commit(change, &mut rounds).await? {
                 return Ok(());
             }
@@ -88,6 +89,14 @@ impl Service {
     }
 }
 
+/// How an org or a space is deleted.
+pub(in crate::service) struct Deletion<'a> {
+    pub(in crate::service) recursion: Recursion,
+    pub(in crate::service) who: Who,
+    pub(in crate::service) settings: &'a Settings,
+    pub(in crate::service) now: Timestamp,
+}
+
 /// What is in an org or a space.
 #[derive(Debug, Clone, Default)]
 pub(in crate::service) struct Contents {
@@ -96,9 +105,25 @@ pub(in crate::service) struct Contents {
 }
 
 impl Contents {
+    /// What a deletion of `what` begins with: its sites go too, or it must be empty, and a default one stays.
+    pub(in crate::service) fn cleared(
+        &self,
+        what: Noun,
+        cid: &Cid,
+        name: &Slug,
+        deletion: &Deletion<'_>,
+    ) -> Result<Change, ServiceError> {
+        let change = Change::at(deletion.now).expect(Expect::CustomerActive(cid.clone()));
+        match deletion.recursion {
+            Recursion::Recursive => self.without_sites(change, &deletion.who, deletion.settings),
+            Recursion::OnlyEmpty if *name == Slug::default_name() => Err(default_stays(what)),
+            Recursion::OnlyEmpty => self.must_be_empty(what, deletion.now).map(|()| change),
+        }
+    }
+
     /// Refuses while something is inside. An empty default space counts for nothing: it would be made anew by
     /// whoever looks.
-    pub(in crate::service) fn must_be_empty(&self, what: Noun, now: Timestamp) -> Result<(), ServiceError> {
+    fn must_be_empty(&self, what: Noun, now: Timestamp) -> Result<(), ServiceError> {
         let spaces = self.spaces.iter().filter(|space| space.name != Slug::default_name());
         let mut inside: Vec<String> = spaces.map(|space| format!("space {}", space.name)).collect();
         let sites = self.sites.iter().filter(|site| is_kept(site, now));
@@ -117,7 +142,7 @@ impl Contents {
     }
 
     /// All sites go at once, their data too.
-    pub(in crate::service) fn without_sites(
+    fn without_sites(
         &self,
         mut change: Change,
         who: &Who,
@@ -148,32 +173,22 @@ fn is_kept(site: &Site, now: Timestamp) -> bool {
     !matches!(site.lifecycle, SiteLifecycle::Deleting { purge_after, .. } if purge_after <= now)
 }
 
-fn decide(
-    org: &Org,
-    inside: &Contents,
-    recursion: Recursion,
-    who: &Who,
-    settings: &Settings,
-    now: Timestamp,
-) -> Result<Change, ServiceError> {
-    let is_default = org.name == Slug::default_name();
-    let change = Change::at(now).expect(Expect::CustomerActive(org.cid.clone()));
-    let change = match recursion {
-        Recursion::OnlyEmpty if is_default => {
-            let message = "the default org stays as long as its customer: recursive=true empties it";
-            return Err(ServiceError::conflict(ConflictCode::DefaultOrg, message));
-        }
-        Recursion::OnlyEmpty => {
-            inside.must_be_empty(Noun::Org, now)?;
-            change
-        }
-        Recursion::Recursive => inside.without_sites(change, who, settings)?,
+fn default_stays(what: Noun) -> ServiceError {
+    let (code, parent) = match what {
+        Noun::Org => (ConflictCode::DefaultOrg, Noun::Customer),
+        _ => (ConflictCode::DefaultSpace, Noun::Org),
     };
-    if is_default {
-        return Ok(inside.without_spaces(change, who, Some(&Slug::default_name())));
+    let message = format!("the default {what} stays as long as its {parent}: recursive=true empties it");
+    ServiceError::conflict(code, message)
+}
+
+fn decide(org: &Org, inside: &Contents, deletion: &Deletion<'_>) -> Result<Change, ServiceError> {
+    let change = inside.cleared(Noun::Org, &org.cid, &org.name, deletion)?;
+    if org.name == Slug::default_name() {
+        return Ok(inside.without_spaces(change, &deletion.who, Some(&org.name)));
     }
-    let event = of_org(org, who.clone(), EventKind::OrgDeleted, json!({ "name": org.name }));
-    let change = inside.without_spaces(change, who, None);
+    let event = of_org(org, deletion.who.clone(), EventKind::OrgDeleted, json!({ "name": org.name }));
+    let change = inside.without_spaces(change, &deletion.who, None);
     Ok(change.write(Write::DeleteOrg(org.id, org.version)).event(event))
 }
 
@@ -192,8 +207,9 @@ mod tests {
     }
 
     fn told(org: &Org, inside: &Contents, recursion: Recursion) -> Result<Vec<&'static str>, String> {
-        let change = decide(org, inside, recursion, &Who::Operator, &settings(), NOW);
-        let change = change.map_err(|error| format!("{}: {error}", error.code()))?;
+        let settings = settings();
+        let deletion = Deletion { recursion, who: Who::Operator, settings: &settings, now: NOW };
+        let change = decide(org, inside, &deletion).map_err(|error| format!("{}: {error}", error.code()))?;
         Ok(change.events.iter().map(|event| event.kind.as_str()).collect())
     }
 

@@ -6,9 +6,9 @@ use crate::account::Space;
 use crate::id::OrgId;
 use crate::name::Slug;
 use crate::service::commit::{Rounds, may, of_space, who, writable};
-use crate::service::orgs::Contents;
-use crate::service::{ConflictCode, IfMatch, Noun, Recursion, Service, ServiceError, Settings};
-use crate::store::{Change, EventKind, Expect, Who, Write};
+use crate::service::orgs::{Contents, Deletion};
+use crate::service::{IfMatch, Noun, Recursion, Service, ServiceError};
+use crate::store::{Change, EventKind, Write};
 
 impl Service {
     /// Deletes a space. `Recursive` takes its sites along without a grace; of the default space it leaves the
@@ -35,7 +35,8 @@ impl Service {
             if_match.check(space.version)?;
             writable(customer.lifecycle)?;
             let inside = self.contents(&org, Some(space)).await?;
-            let change = decide(space, &inside, recursion, &who(actor), self.settings(), now)?;
+            let deletion = Deletion { recursion, who: who(actor), settings: self.settings(), now };
+            let change = decide(space, &inside, &deletion)?;
             if self.commit(change, &mut rounds).await? {
                 return Ok(());
             }
@@ -43,30 +44,11 @@ impl Service {
     }
 }
 
-fn decide(
-    space: &Space,
-    inside: &Contents,
-    recursion: Recursion,
-    who: &Who,
-    settings: &Settings,
-    now: Timestamp,
-) -> Result<Change, ServiceError> {
-    let is_default = space.name == Slug::default_name();
-    let change = Change::at(now).expect(Expect::CustomerActive(space.cid.clone()));
-    let change = match recursion {
-        Recursion::OnlyEmpty if is_default => {
-            let message = "the default space stays as long as its org: recursive=true empties it";
-            return Err(ServiceError::conflict(ConflictCode::DefaultSpace, message));
-        }
-        Recursion::OnlyEmpty => {
-            inside.must_be_empty(Noun::Space, now)?;
-            change
-        }
-        Recursion::Recursive => inside.without_sites(change, who, settings)?,
-    };
-    if is_default {
+fn decide(space: &Space, inside: &Contents, deletion: &Deletion<'_>) -> Result<Change, ServiceError> {
+    let change = inside.cleared(Noun::Space, &space.cid, &space.name, deletion)?;
+    if space.name == Slug::default_name() {
         return Ok(change);
     }
-    let event = of_space(space, who.clone(), EventKind::SpaceDeleted, json!({ "name": space.name }));
+    let event = of_space(space, deletion.who.clone(), EventKind::SpaceDeleted, json!({ "name": space.name }));
     Ok(change.write(Write::DeleteSpace(space.id, space.version)).event(event))
 }
