@@ -5,6 +5,7 @@ use axum::http::header::{ETAG, LOCATION};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use wpaas_core::account::Version;
 
 /// What a handler answers.
@@ -12,6 +13,8 @@ use wpaas_core::account::Version;
 pub struct Answer<T> {
     status: StatusCode,
     version: Option<Version>,
+    /// Whether the version changes with all that the answer shows.
+    covers_all: bool,
     location: Option<String>,
     body: T,
 }
@@ -19,23 +22,30 @@ pub struct Answer<T> {
 impl<T> Answer<T> {
     /// 200.
     pub const fn ok(body: T) -> Self {
-        Self { status: StatusCode::OK, version: None, location: None, body }
+        Self { status: StatusCode::OK, version: None, covers_all: true, location: None, body }
     }
 
     /// 201, and where it is now.
     pub const fn created(body: T, location: String) -> Self {
-        Self { status: StatusCode::CREATED, version: None, location: Some(location), body }
+        Self { status: StatusCode::CREATED, version: None, covers_all: true, location: Some(location), body }
     }
 
     /// 202: the wish is kept, the converger works on it.
     pub const fn accepted(body: T) -> Self {
-        Self { status: StatusCode::ACCEPTED, version: None, location: None, body }
+        Self { status: StatusCode::ACCEPTED, version: None, covers_all: true, location: None, body }
     }
 
     /// With the version that an `If-Match` can name.
     pub const fn version(mut self, version: Version) -> Self {
         self.version = Some(version);
         self
+    }
+
+    /// With the version of what was asked for, while the answer shows more, as a site's status: the `ETag` then
+    /// also has a digest of the answer, and `If-Match` looks at the version alone.
+    pub const fn version_of_part(mut self, version: Version) -> Self {
+        self.covers_all = false;
+        self.version(version)
     }
 
     /// With where it is.
@@ -47,10 +57,11 @@ impl<T> Answer<T> {
 
 impl<T: Serialize> IntoResponse for Answer<T> {
     fn into_response(self) -> Response {
-        let Self { status, version, location, body } = self;
+        let Self { status, version, covers_all, location, body } = self;
+        let tag = version
+            .map(|version| if covers_all { format!("\"{version}\"") } else { digested(version, &body) });
         let mut response = (status, Json(body)).into_response();
-        let tag = version.and_then(|version| HeaderValue::from_str(&format!("\"{version}\"")).ok());
-        if let Some(tag) = tag {
+        if let Some(tag) = tag.and_then(|tag| HeaderValue::from_str(&tag).ok()) {
             response.headers_mut().insert(ETAG, tag);
         }
         if let Some(place) = location.and_then(|place| HeaderValue::from_str(&place).ok()) {
@@ -58,4 +69,9 @@ impl<T: Serialize> IntoResponse for Answer<T> {
         }
         response
     }
+}
+
+fn digested(version: Version, body: &impl Serialize) -> String {
+    let digest = Sha256::digest(serde_json::to_vec(body).unwrap_or_default());
+    format!("\"{version}.{}\"", hex::encode(&digest[..8]))
 }

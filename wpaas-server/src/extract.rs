@@ -3,6 +3,7 @@
 mod body;
 mod field;
 mod if_match;
+mod object;
 mod path;
 mod query;
 mod secret;
@@ -10,6 +11,7 @@ mod secret;
 pub use body::Body;
 pub use field::{Nullable, agree};
 pub use if_match::Expected;
+pub use object::Object;
 pub use path::Path;
 pub use query::Query;
 pub use secret::{Credential, SecretText};

@@ -11,11 +11,13 @@ pub mod config;
 pub mod problem;
 pub mod telemetry;
 
+mod accept;
 mod answer;
 mod app;
 mod auth;
 mod backends;
 mod code;
+mod conditional;
 mod domain;
 mod dto;
 mod extract;

@@ -12,7 +12,7 @@ use crate::handlers::{customers, events, health, keys, orgs, reports, sites, spa
 use crate::limits::{self, Limits};
 use crate::problem::Problem;
 use crate::state::AppState;
-use crate::{auth, idempotency, observe, request_id};
+use crate::{accept, auth, conditional, idempotency, observe, request_id};
 
 /// The API.
 pub fn api(state: AppState) -> Router {
@@ -25,8 +25,10 @@ pub fn api(state: AppState) -> Router {
         .merge(user_routes())
         .merge(site_routes())
         .route("/events", get(events::list))
+        .layer(from_fn(conditional::layer))
         .layer(from_fn_with_state(state.clone(), idempotency::layer))
         .layer(from_fn_with_state(state.clone(), auth::layer))
+        .layer(from_fn(accept::layer))
         .layer(from_fn_with_state(limits, limits::layer))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))

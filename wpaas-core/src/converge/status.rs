@@ -141,6 +141,8 @@ impl Judge<'_> {
             ConditionKind::CodeReady => self.code(),
             ConditionKind::DatabaseReady => self.database(),
             ConditionKind::AddressReady => self.address(),
+            ConditionKind::DnsReady => untended("DNS", "point the site's names at its address yourself"),
+            ConditionKind::CertificateReady => untended("certificates", "the site is served over plain HTTP"),
             ConditionKind::PossibleDataLoss => self.data_loss(),
             ConditionKind::Suspended => lifecycle(self.intent.wanted == Wanted::Rest, "Resting"),
             ConditionKind::Deleting => lifecycle(self.intent.wanted == Wanted::Gone, "Deleting"),
@@ -240,7 +242,13 @@ impl Judge<'_> {
 
 /// Whether a condition says something of what runs, not only of what is wanted.
 fn depends_on_sight(kind: ConditionKind) -> bool {
-    !matches!(kind, ConditionKind::CodeReady | ConditionKind::Suspended | ConditionKind::Deleting)
+    use ConditionKind::{CertificateReady, CodeReady, Deleting, DnsReady, Suspended};
+    !matches!(kind, CodeReady | DnsReady | CertificateReady | Suspended | Deleting)
+}
+
+/// Of what wpaas neither makes nor sees yet.
+fn untended(what: &str, instead: &str) -> Verdict {
+    (Truth::Unknown, "NotTended", format!("wpaas does not tend {what} yet: {instead}"))
 }
 
 fn lifecycle(holds: bool, reason: &'static str) -> Verdict {

@@ -93,6 +93,10 @@ pub enum ConditionKind {
     DatabaseReady,
     /// The address answers.
     AddressReady,
+    /// Its names lead to its address.
+    DnsReady,
+    /// It has certificates for its names.
+    CertificateReady,
     /// Everything was lost of the database; it was founded anew.
     PossibleDataLoss,
     /// Rests, with its data kept.
@@ -103,13 +107,15 @@ pub enum ConditionKind {
 
 impl ConditionKind {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Ready,
         Self::Progressing,
         Self::Degraded,
         Self::CodeReady,
         Self::DatabaseReady,
         Self::AddressReady,
+        Self::DnsReady,
+        Self::CertificateReady,
         Self::PossibleDataLoss,
         Self::Suspended,
         Self::Deleting,

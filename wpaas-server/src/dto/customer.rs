@@ -7,7 +7,7 @@ use wpaas_core::name::{Cid, Email, InvalidName, Username};
 use wpaas_core::service::{CustomerUpdate, NewCustomer};
 
 use super::list::{Cursor, Limit};
-use crate::extract::{Nullable, SecretText};
+use crate::extract::{Nullable, Object, SecretText};
 use crate::problem::Problem;
 
 /// A customer.
@@ -108,7 +108,7 @@ pub struct CustomerUpdateDto {
     password: Option<SecretText>,
     plan: Option<CustomerPlan>,
     #[serde(default)]
-    payment: PaymentUpdateDto,
+    payment: Object<PaymentUpdateDto>,
 }
 
 /// What a customer's status can be set to.
@@ -138,7 +138,7 @@ pub struct PaymentUpdateDto {
 impl From<CustomerUpdateDto> for CustomerUpdate {
     fn from(dto: CustomerUpdateDto) -> Self {
         let CustomerUpdateDto { cid: _, status, name, email, password, plan, payment } = dto;
-        let PaymentUpdateDto { identifier, status_id } = payment;
+        let Object(PaymentUpdateDto { identifier, status_id }) = payment;
         let named = match status {
             Some(StatusDto::Free) => Some(CustomerPlan::Free),
             Some(StatusDto::Paid) => Some(CustomerPlan::Paid),

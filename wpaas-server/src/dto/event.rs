@@ -41,6 +41,7 @@ pub struct EventQuery {
     space_id: Option<SpaceId>,
     site_id: Option<SiteId>,
     /// Those after this number.
+    #[serde(alias = "cursor")]
     pub after: Option<u64>,
     /// How many at a time.
     pub limit: Option<Limit>,

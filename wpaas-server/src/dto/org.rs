@@ -10,7 +10,7 @@ use wpaas_core::service::{NewOrg, OrgUpdate};
 
 use super::customer::PaymentDto;
 use super::list::{Cursor, Limit};
-use crate::extract::Nullable;
+use crate::extract::{Nullable, Object};
 
 /// An org.
 #[derive(Debug, Serialize)]
@@ -50,7 +50,7 @@ pub struct NewOrgDto {
     #[serde(default)]
     description: String,
     #[serde(default, alias = "quotas")]
-    quota: Quota,
+    quota: Object<Quota>,
     #[serde(default)]
     spaces: Vec<Slug>,
 }
@@ -58,7 +58,7 @@ pub struct NewOrgDto {
 impl NewOrgDto {
     /// For the customer that the body names, else that of the caller.
     pub fn into_new(self, own: Option<&Cid>) -> Option<NewOrg> {
-        let Self { cid, name, description, quota, spaces } = self;
+        let Self { cid, name, description, quota: Object(quota), spaces } = self;
         let cid = cid.or_else(|| own.cloned())?;
         Some(NewOrg { cid, name, description, quota, spaces })
     }
@@ -74,15 +74,16 @@ pub struct OrgUpdateDto {
     pub name: Option<Slug>,
     description: Option<String>,
     #[serde(alias = "quotas")]
-    quota: Option<Quota>,
+    quota: Option<Object<Quota>>,
     #[serde(default)]
-    payment: Nullable<PaymentDto>,
+    payment: Nullable<Object<PaymentDto>>,
 }
 
 impl From<OrgUpdateDto> for OrgUpdate {
     fn from(dto: OrgUpdateDto) -> Self {
         let OrgUpdateDto { cid: _, name: _, description, quota, payment } = dto;
-        Self { description, quota, payment: payment.into_change(Into::into) }
+        let quota = quota.map(|Object(quota)| quota);
+        Self { description, quota, payment: payment.into_change(|Object(payment)| payment.into()) }
     }
 }
 

@@ -14,7 +14,7 @@ use wpaas_core::site::{DatabaseSize, Features};
 use super::code::CodeDto;
 use super::list::{Cursor, Limit};
 use crate::config::Period;
-use crate::extract::{Credential, Nullable, SecretText};
+use crate::extract::{Credential, Nullable, Object, SecretText};
 use crate::problem::Problem;
 
 /// `POST /wpaas…`.
@@ -34,9 +34,9 @@ pub struct NewSiteDto {
     admin_password: Option<SecretText>,
     code: Option<CodeDto>,
     num_instances: Option<u16>,
-    database: Option<DatabaseDto>,
+    database: Option<Object<DatabaseDto>>,
     #[serde(default)]
-    features: FeaturesDto,
+    features: Object<FeaturesDto>,
     #[serde(default)]
     domains: Vec<Hostname>,
     #[serde(default)]
@@ -96,8 +96,8 @@ impl NewSiteDto {
             code: code.map(|code| code.read(policy)).transpose()?,
             code_credential: code_credential.map(|Credential(secret)| secret),
             num_instances,
-            database: database.map(|DatabaseDto { num_instances }| num_instances),
-            features: features.into(),
+            database: database.map(|Object(DatabaseDto { num_instances })| num_instances),
+            features: features.0.into(),
             domains,
             labels,
             deletion_protection,
@@ -122,8 +122,8 @@ pub struct SiteUpdateDto {
     #[serde(default)]
     code: Nullable<CodeDto>,
     num_instances: Option<u16>,
-    database: Option<DatabaseDto>,
-    features: Option<FeaturesDto>,
+    database: Option<Object<DatabaseDto>>,
+    features: Option<Object<FeaturesDto>>,
     domains: Option<Vec<Hostname>>,
     labels: Option<BTreeMap<String, String>>,
     deletion_protection: Option<bool>,
@@ -154,8 +154,8 @@ impl SiteUpdateDto {
             code,
             code_credential,
             num_instances,
-            database: database.map(|DatabaseDto { num_instances }| num_instances),
-            features: features.map(Into::into),
+            database: database.map(|Object(DatabaseDto { num_instances })| num_instances),
+            features: features.map(|Object(features)| features.into()),
             domains,
             labels,
             deletion_protection,

@@ -10,6 +10,7 @@ use wpaas_core::quota::Quota;
 use wpaas_core::service::{NewSpace, Recursion, SpaceUpdate};
 
 use super::list::{Cursor, Limit};
+use crate::extract::Object;
 
 /// A space.
 #[derive(Debug, Serialize)]
@@ -49,11 +50,11 @@ pub struct NewSpaceDto {
     #[serde(default)]
     description: String,
     #[serde(default, alias = "quotas")]
-    quota: Quota,
+    quota: Object<Quota>,
 }
 
 impl From<NewSpaceDto> for NewSpace {
-    fn from(NewSpaceDto { org_id, name, description, quota }: NewSpaceDto) -> Self {
+    fn from(NewSpaceDto { org_id, name, description, quota: Object(quota) }: NewSpaceDto) -> Self {
         Self { org: org_id, name, description, quota }
     }
 }
@@ -69,13 +70,13 @@ pub struct SpaceUpdateDto {
     pub name: Option<Slug>,
     description: Option<String>,
     #[serde(alias = "quotas")]
-    quota: Option<Quota>,
+    quota: Option<Object<Quota>>,
 }
 
 impl From<SpaceUpdateDto> for SpaceUpdate {
     fn from(dto: SpaceUpdateDto) -> Self {
         let SpaceUpdateDto { org_id: _, name: _, description, quota } = dto;
-        Self { description, quota }
+        Self { description, quota: quota.map(|Object(quota)| quota) }
     }
 }
 

@@ -9,7 +9,7 @@ use wpaas_core::service::{NewUser, UserUpdate};
 
 use super::key::NewKeyView;
 use super::list::{Cursor, Limit};
-use crate::extract::SecretText;
+use crate::extract::{Object, SecretText};
 use crate::problem::Problem;
 
 /// A user.
@@ -71,7 +71,7 @@ pub struct NewUserDto {
     #[serde(default)]
     spaces: Vec<SpaceId>,
     #[serde(default)]
-    roles: Vec<RoleDto>,
+    roles: Vec<Object<RoleDto>>,
     #[serde(default = "yes")]
     enabled: bool,
 }
@@ -87,7 +87,7 @@ impl NewUserDto {
         let cid = cid.or_else(|| own.cloned()).ok_or_else(|| Problem::field("cid", "must be given"))?;
         let username = username.map_or_else(|| username_from(&name), Ok)?;
         let password = password.map(|SecretText(secret)| secret);
-        let roles = roles.into_iter().map(Into::into).collect();
+        let roles = roles.into_iter().map(|Object(role)| role.into()).collect();
         Ok(NewUser { cid, username, name, email, password, enabled, spaces, roles })
     }
 }
@@ -114,7 +114,7 @@ pub struct UserUpdateDto {
     email: Option<Email>,
     password: Option<SecretText>,
     spaces: Option<Vec<SpaceId>>,
-    roles: Option<Vec<RoleDto>>,
+    roles: Option<Vec<Object<RoleDto>>>,
     enabled: Option<bool>,
 }
 
@@ -133,7 +133,7 @@ impl From<UserUpdateDto> for UserUpdate {
     fn from(dto: UserUpdateDto) -> Self {
         let UserUpdateDto { cid: _, username: _, name, email, password, spaces, roles, enabled } = dto;
         let password = password.map(|SecretText(secret)| secret);
-        let roles = roles.map(|roles| roles.into_iter().map(Into::into).collect());
+        let roles = roles.map(|roles| roles.into_iter().map(|Object(role)| role.into()).collect());
         Self { name, email, password, enabled, spaces, roles }
     }
 }

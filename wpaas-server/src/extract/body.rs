@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
+use super::Object;
 use crate::problem::Problem;
 
 /// A JSON body. What is wrong in it is told by the path of the field.
@@ -32,7 +33,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
 /// 400 for what is no JSON, 422 with the field's path for JSON that is not what it should be.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+    let Object(value) = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
         let problem = problem(error.inner());
         if path == "." { problem } else { problem.at(path) }

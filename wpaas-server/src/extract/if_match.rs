@@ -26,6 +26,8 @@ fn parse(text: &str) -> Option<IfMatch> {
     if text == "*" {
         return Some(IfMatch::Any);
     }
-    let digits = text.strip_prefix('"')?.strip_suffix('"')?;
-    digits.parse().ok().map(IfMatch::Version)
+    let tag = text.strip_prefix('"')?.strip_suffix('"')?;
+    // A site's tag has a digest of its status besides, which no update depends on.
+    let (version, _) = tag.split_once('.').unwrap_or((tag, ""));
+    version.parse().ok().map(IfMatch::Version)
 }

@@ -83,7 +83,7 @@ async fn written(state: &AppState, view: SiteView, mode: Mode) -> Response {
     if mode == Mode::Commit {
         let site = SiteDto::new(view, state.simulated);
         let (generation, place) = (site.generation(), site.path());
-        return Answer::accepted(site).version(generation).at(place).into_response();
+        return Answer::accepted(site).version_of_part(generation).at(place).into_response();
     }
     let intent = state.service.intent_of(&view, Timestamp::now());
     let plan = state.converger.preview(intent).await.map(Into::into);
@@ -132,7 +132,7 @@ pub async fn get(
     let view = state.service.site(&caller.0, &which.resolve(query.org)?).await?;
     let site = SiteDto::new(view, state.simulated);
     let generation = site.generation();
-    Ok(Answer::ok(site).version(generation))
+    Ok(Answer::ok(site).version_of_part(generation))
 }
 
 /// Changes what is wanted of a site.
@@ -188,9 +188,10 @@ pub async fn refetch(
     State(state): State<AppState>,
     caller: Caller,
     Path(which): Path<Which>,
-    Query(query): Query<ReadQuery>,
+    Query(query): Query<WriteQuery>,
 ) -> Result<Response, Problem> {
+    let mode = query.mode();
     let path = which.resolve(query.org)?;
-    let view = state.service.refetch_code(&caller.0, &path, Timestamp::now()).await?;
-    Ok(written(&state, view, Mode::Commit).await)
+    let view = state.service.refetch_code(&caller.0, &path, mode, Timestamp::now()).await?;
+    Ok(written(&state, view, mode).await)
 }

@@ -25,6 +25,7 @@ async fn what_is_no_json_is_told_apart_from_wrong_json() {
     post("{").await.is_problem(400, "invalid_json");
     post("{} x").await.is_problem(422, "invalid");
     post("[1,").await.is_problem(422, "invalid");
+    post(r#"["Acme", "a@example.com"]"#).await.is_problem(422, "invalid");
     let answer = post(r#"{"name":"Acme","email":"nobody"}"#).await;
     assert_eq!(answer.is_problem(422, "invalid").body["field"], "email");
     let answer = post(r#"{"name":"Acme","email":"a@example.com","colour":1}"#).await;
@@ -69,4 +70,33 @@ async fn a_trailing_slash_makes_no_difference() {
         assert_eq!((without.status, &without.body), (with.status, &with.body), "{path}");
         assert_eq!(without.status, 200, "{path}");
     }
+}
+
+#[tokio::test]
+async fn who_reads_no_json_is_told_so_and_nothing_is_done() {
+    let api = Api::start().await;
+    let as_kind = |method, path: &str, kind: &'static str| {
+        let request = api.request(method, path).bearer_auth(&api.operator).header("accept", kind);
+        request.json(&json!({"name": "acme", "email": "a@example.com"}))
+    };
+    send(as_kind(Method::POST, "/customers", "text/html")).await.is_problem(406, "not_acceptable");
+    send(as_kind(Method::GET, "/customers", "text/event-stream")).await.is_problem(406, "not_acceptable");
+    assert_eq!(api.get("/customers", &api.operator).await.is(200).body["items"], json!([]));
+    send(as_kind(Method::POST, "/customers", "text/html, application/*;q=0.1")).await.is(201);
+}
+
+#[tokio::test]
+async fn an_array_is_not_taken_for_an_object() {
+    let api = Api::start().await;
+    let cid = api.customer("acme").await;
+    let org = |field: &str, value| {
+        let mut body = json!({"cid": cid, "name": "lab"});
+        body[field] = value;
+        body
+    };
+    for (field, value) in [("quota", json!([1])), ("quota", json!([])), ("quota", json!(5))] {
+        let answer = api.post("/orgs", &api.operator, org(field, value.clone())).await;
+        assert_eq!(answer.is_problem(422, "invalid").body["field"], "quota", "{value}");
+    }
+    api.post("/orgs", &api.operator, org("quota", json!({"sites": 1}))).await.is(201);
 }

@@ -58,6 +58,7 @@ impl Service {
         &self,
         actor: &Actor,
         path: &SitePath,
+        mode: Mode,
         now: Timestamp,
     ) -> Result<SiteView, ServiceError> {
         let mut rounds = Rounds::default();
@@ -72,7 +73,9 @@ impl Service {
             site.code.failure = None;
             let detail = json!({ "generation": site.generation, "changed": ["code"] });
             let event = of_site(&site, who(actor), EventKind::SiteUpdated, detail);
-            if self.commit(rewrite(&site, self.settings(), now).event(event), &mut rounds).await? {
+            let mut change = rewrite(&site, self.settings(), now).event(event);
+            change.mode = mode;
+            if self.commit(change, &mut rounds).await? {
                 return self.view(&at, StoredSite { site, status: stored.status });
             }
         }
