@@ -23,6 +23,8 @@ mod row;
 pub mod conformance;
 #[cfg(feature = "testing")]
 pub mod memory;
+#[cfg(feature = "testing")]
+pub mod recording;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 

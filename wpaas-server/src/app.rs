@@ -129,7 +129,7 @@ impl Server {
 }
 
 /// Everything but the listeners.
-async fn open(settings: &Arc<Settings>) -> Result<(AppState, Tasks), StartError> {
+pub async fn open(settings: &Arc<Settings>) -> Result<(AppState, Tasks), StartError> {
     let data = &settings.data;
     storage::private_folder(data).map_err(|source| StartError::Data { path: data.clone(), source })?;
     let operator = OperatorToken::load_or_create(data).map_err(StartError::Token)?;

@@ -62,6 +62,9 @@ impl Service {
     /// `NotFound`, `Forbidden`.
     pub async fn keys(&self, actor: &Actor, owner: &Identity) -> Result<Vec<ApiKey>, ServiceError> {
         may_manage(actor, owner)?;
+        if let Identity::Customer(cid) = owner {
+            self.visible_customer(actor, cid).await?;
+        }
         Ok(self.store().keys(owner).await?)
     }
 

@@ -1,0 +1,126 @@
+//! A store that remembers what it was asked, for tests.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::sync::broadcast;
+
+use super::{
+    Bearer, Change, Commit, Committed, CustomerReads, Event, EventFilter, EventReads, Idempotent, KeyReads,
+    Located, OrgReads, Page, SealedSecret, SiteFacts, SiteReads, SpaceReads, Store, StoreError, StoredSite,
+    UserReads, Write,
+};
+use crate::account::{ApiKey, Customer, Identity, Org, Space, User};
+use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId};
+use crate::name::{Cid, Slug, Username};
+use crate::quota::Usage;
+use crate::secret::SecretName;
+use crate::site::{Site, Tombstone};
+
+/// Asks another store, and remembers the statements: which reads, and that something was written.
+#[derive(Debug)]
+pub struct RecordingStore {
+    inner: Arc<dyn Store>,
+    asked: Mutex<Vec<&'static str>>,
+}
+
+impl RecordingStore {
+    /// What a commit is remembered as, unless it only notes that a key was used.
+    pub const COMMIT: &'static str = "commit";
+
+    /// Over this store.
+    #[must_use]
+    pub fn new(inner: Arc<dyn Store>) -> Self {
+        Self { inner, asked: Mutex::default() }
+    }
+
+    /// What was asked since the last time, in order.
+    #[must_use]
+    pub fn take(&self) -> Vec<&'static str> {
+        std::mem::take(&mut *self.asked.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn note(&self, statement: &'static str) {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(statement);
+    }
+}
+
+#[async_trait]
+impl Commit for RecordingStore {
+    async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
+        if !change.writes.iter().all(|write| matches!(write, Write::TouchKey(..))) {
+            self.note(Self::COMMIT);
+        }
+        self.inner.commit(change).await
+    }
+
+    fn feed(&self) -> broadcast::Receiver<Committed> {
+        self.inner.feed()
+    }
+}
+
+macro_rules! reads {
+    ($reads:ident { $(fn $name:ident($($arg:ident: $type:ty),*) -> $out:ty;)* }) => {
+        #[async_trait]
+        impl $reads for RecordingStore {
+            $(async fn $name(&self, $($arg: $type),*) -> Result<$out, StoreError> {
+                self.note(stringify!($name));
+                self.inner.$name($($arg),*).await
+            })*
+        }
+    };
+}
+
+reads!(CustomerReads {
+    fn customer(cid: &Cid) -> Option<Customer>;
+    fn customer_by_username(username: &Username) -> Option<Customer>;
+    fn customers(page: &Page<Cid>) -> Vec<Customer>;
+    fn cids_beginning(prefix: &str) -> Vec<Cid>;
+    fn customers_to_purge(now: Timestamp, limit: usize) -> Vec<Cid>;
+});
+
+reads!(OrgReads {
+    fn org(id: OrgId) -> Option<Org>;
+    fn org_by_name(cid: &Cid, name: &Slug) -> Option<Org>;
+    fn orgs(cid: &Cid, page: &Page<OrgId>) -> Vec<Org>;
+    fn org_usage(org: OrgId) -> Usage;
+});
+
+reads!(SpaceReads {
+    fn space(id: SpaceId) -> Option<Space>;
+    fn space_by_name(org: OrgId, name: &Slug) -> Option<Space>;
+    fn spaces(cid: &Cid, org: Option<OrgId>, page: &Page<SpaceId>) -> Vec<Space>;
+    fn space_usage(space: SpaceId) -> Usage;
+});
+
+reads!(UserReads {
+    fn user(id: UserId) -> Option<User>;
+    fn user_by_name(cid: &Cid, username: &Username) -> Option<User>;
+    fn users(cid: &Cid, page: &Page<UserId>) -> Vec<User>;
+    fn password_hash(identity: &Identity) -> Option<String>;
+});
+
+reads!(KeyReads {
+    fn key(id: KeyId) -> Option<ApiKey>;
+    fn bearer(id: KeyId) -> Option<Bearer>;
+    fn keys(identity: &Identity) -> Vec<ApiKey>;
+});
+
+reads!(SiteReads {
+    fn site(id: SiteId) -> Option<StoredSite>;
+    fn located(cid: &Cid, org: &Slug, space: &Slug, site: Option<&Slug>) -> Located;
+    fn sites_in_space(space: SpaceId, page: &Page<SiteId>) -> Vec<StoredSite>;
+    fn sites_of(cid: &Cid, org: Option<OrgId>, page: &Page<SiteId>) -> Vec<Site>;
+    fn site_facts(page: &Page<SiteId>) -> Vec<SiteFacts>;
+    fn site_facts_of(id: SiteId) -> Option<SiteFacts>;
+    fn sites_wanting_code(now: Timestamp, page: &Page<SiteId>) -> Vec<Site>;
+    fn tombstone(id: SiteId) -> Option<Tombstone>;
+    fn secret(site: SiteId, name: SecretName, version: u64) -> Option<SealedSecret>;
+});
+
+reads!(EventReads {
+    fn events(filter: &EventFilter, after: u64, limit: usize) -> Vec<Event>;
+    fn last_event() -> u64;
+    fn idempotent(principal: &str, key: &str) -> Option<Idempotent>;
+});

@@ -1,0 +1,158 @@
+//! What each route does to what, and what it is sent: one line a route.
+
+use axum::http::Method;
+use serde_json::{Value, json};
+use wpaas_core::access::Action as A;
+
+use super::world::Target;
+
+/// What a route names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    System,
+    Customer,
+    CustomerKey,
+    User,
+    UserKey,
+    Org,
+    Space,
+    Site,
+}
+
+impl Level {
+    pub const fn parent(self) -> Option<Self> {
+        match self {
+            Self::System => None,
+            Self::Customer => Some(Self::System),
+            Self::CustomerKey | Self::User | Self::Org => Some(Self::Customer),
+            Self::UserKey => Some(Self::User),
+            Self::Space => Some(Self::Org),
+            Self::Site => Some(Self::Space),
+        }
+    }
+
+    /// Found in a place that the rules have decided on.
+    pub const fn is_leaf(self) -> bool {
+        matches!(self, Self::Site | Self::CustomerKey | Self::UserKey)
+    }
+}
+
+/// A request to a route, with the names of the target still to be filled in.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    pub action: A,
+    pub level: Level,
+    pub method: Method,
+    /// With `{slots}`, also in the query.
+    pub target: String,
+    /// With `{slots}`.
+    pub body: Option<String>,
+}
+
+impl Ask {
+    pub fn with_wrong_kind(&self, slot: &str, own: &Target) -> Self {
+        let wrong = match slot {
+            "{cid}" | "{space}" | "{org}" => own.org_id.to_string(),
+            "{org_id}" | "{name}" => own.space_id.to_string(),
+            "{username}" => own.site_id.to_string(),
+            "{key}" => own.user_id.to_string(),
+            other => panic!("which kind is {other} of?"),
+        };
+        Self { target: self.target.replacen(slot, &wrong, 1), ..self.clone() }
+    }
+}
+
+/// What a route is asked.
+pub fn asks(method: &Method, path: &str) -> Vec<Ask> {
+    let known = ["/projects", "/org/"].iter().find_map(|alias| path.strip_prefix(alias));
+    let known = if path == "/org" { Some("") } else { known };
+    let known = known.map_or(path.to_owned(), |rest| format!("/orgs/{}", rest.trim_start_matches('/')));
+    let line = format!("{method} {}", known.trim_end_matches('/'));
+    let ask = |action, level, query: &str, body: Option<Value>| Ask {
+        action,
+        level,
+        method: method.clone(),
+        target: format!("{path}{query}"),
+        body: body.map(|body| body.to_string()),
+    };
+    let plain = |action, level| vec![ask(action, level, "", None)];
+    let with = |action, level, body: Value| vec![ask(action, level, "", Some(body))];
+    let asked = |action, level, query: &str| vec![ask(action, level, query, None)];
+    let email = "a@example.com";
+    match line.as_str() {
+        "POST /customers" => with(A::CustomerRegister, Level::System, json!({"name": "New", "email": email})),
+        "GET /customers" => plain(A::CustomerList, Level::System),
+        "PUT /customers/{cid}" => with(A::CustomerUpdate, Level::Customer, json!({"name": "Other"})),
+        "DELETE /customers/{cid}" | "POST /customers/{cid}/restore" => {
+            plain(A::CustomerDelete, Level::Customer)
+        }
+        "POST /customers/{cid}/suspend" | "POST /customers/{cid}/resume" => {
+            plain(A::CustomerSuspend, Level::Customer)
+        }
+        "POST /customers/{cid}/keys" => with(A::KeyManage, Level::Customer, json!({})),
+        "GET /customers/{cid}/keys" => plain(A::KeyManage, Level::Customer),
+        "DELETE /customers/{cid}/keys/{key}" | "POST /customers/{cid}/keys/{key}/renew" => {
+            asked(A::KeyManage, Level::CustomerKey, "")
+        }
+        "POST /orgs" => with(A::OrgCreate, Level::Customer, json!({"cid": "{cid}", "name": "new"})),
+        "PUT /orgs" => with(A::OrgUpdate, Level::Org, json!({"cid": "{cid}", "name": "{org}"})),
+        "GET /orgs" => asked(A::CustomerRead, Level::Customer, "?cid={cid}"),
+        "GET /customers/{cid}" | "GET /orgs/{cid}" | "GET /users/{cid}" => {
+            plain(A::CustomerRead, Level::Customer)
+        }
+        "PUT /orgs/{cid}/{org}" => with(A::OrgUpdate, Level::Org, json!({"description": "other"})),
+        "DELETE /orgs/{cid}/{org}" => plain(A::OrgDelete, Level::Org),
+        "POST /spaces" => with(A::SpaceCreate, Level::Org, json!({"org_id": "{org_id}", "name": "new"})),
+        "GET /spaces" => asked(A::OrgRead, Level::Org, "?org_id={org_id}"),
+        "GET /orgs/{cid}/{org}" | "GET /spaces/{org_id}" => plain(A::OrgRead, Level::Org),
+        "GET /spaces/{org_id}/{space}" => plain(A::SpaceRead, Level::Space),
+        "PUT /spaces/{org_id}/{space}" => with(A::SpaceUpdate, Level::Space, json!({"description": "other"})),
+        "DELETE /spaces/{org_id}/{space}" => plain(A::SpaceDelete, Level::Space),
+        "POST /users" => {
+            let user = json!({"cid": "{cid}", "name": "new", "email": email});
+            with(A::UserCreate, Level::Customer, user)
+        }
+        "PUT /users/{cid}" => {
+            let profile = json!({"username": "{username}", "name": "Other"});
+            let grant = json!({"username": "{username}", "enabled": true});
+            let ask = |action, body| ask(action, Level::User, "", Some(body));
+            vec![ask(A::ProfileUpdate, profile), ask(A::UserUpdate, grant)]
+        }
+        "GET /users/{cid}/{username}" => plain(A::UserRead, Level::User),
+        "PUT /users/{cid}/{username}" => {
+            let ask = |action, body| ask(action, Level::User, "", Some(body));
+            vec![
+                ask(A::ProfileUpdate, json!({"name": "Other"})),
+                ask(A::UserUpdate, json!({"enabled": true})),
+            ]
+        }
+        "DELETE /users/{cid}/{username}" => plain(A::UserDelete, Level::User),
+        "POST /users/{cid}/{username}/keys" => with(A::KeyManage, Level::User, json!({})),
+        "GET /users/{cid}/{username}/keys" => plain(A::KeyManage, Level::User),
+        "DELETE /users/{cid}/{username}/keys/{key}" | "POST /users/{cid}/{username}/keys/{key}/renew" => {
+            plain(A::KeyManage, Level::UserKey)
+        }
+        "GET /events" => vec![
+            ask(A::EventRead, Level::Space, "?cid={cid}&space_id={space_id}", None),
+            ask(A::EventRead, Level::Site, "?cid={cid}&site_id={site_id}", None),
+        ],
+        _ if path.contains("wpaas") => {
+            let (site, sites) = ("?org={org}", "?cid={cid}&org={org}&space={space}");
+            let new = json!({"cid": "{cid}", "org": "{org}", "space": "{space}", "name": "new"});
+            match (method.as_str(), path.rsplit('/').next()) {
+                ("POST", Some("wpaas" | "{cid}" | "{space}")) => with(A::SiteCreate, Level::Space, new),
+                ("GET", Some("wpaas" | "{cid}" | "{space}")) => asked(A::SiteRead, Level::Space, sites),
+                ("GET", Some("{name}")) => asked(A::SiteRead, Level::Site, site),
+                ("PUT", Some("{name}")) => {
+                    vec![ask(A::SiteUpdate, Level::Site, site, Some(json!({"title": "Other"})))]
+                }
+                ("DELETE", Some("{name}")) | ("POST", Some("restore")) => {
+                    asked(A::SiteDelete, Level::Site, site)
+                }
+                ("POST", Some("refetch")) => asked(A::SiteUpdate, Level::Site, site),
+                _ => panic!("the matrix does not know {line}: say what it does to what"),
+            }
+        }
+        _ => panic!("the matrix does not know {line}: say what it does to what"),
+    }
+}
