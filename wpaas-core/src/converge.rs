@@ -17,6 +17,8 @@ mod report;
 pub mod simulated;
 mod status;
 mod step;
+#[cfg(feature = "testing")]
+pub mod trial;
 mod view;
 mod work_queue;
 

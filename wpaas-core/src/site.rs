@@ -83,7 +83,7 @@ pub struct Admin {
 }
 
 /// How many database nodes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u8", into = "u8")]
 pub enum DatabaseSize {
     /// One node, without redundancy.

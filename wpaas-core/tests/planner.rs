@@ -3,11 +3,10 @@
 
 mod support;
 
-use proptest::prelude::*;
 use support::{Harness, wanted};
 use wpaas_core::code::{Digest, Layout};
 use wpaas_core::converge::{Coverage, Facts, Part, ReleaseRef, Wanted, plan};
-use wpaas_core::site::DatabaseSize::{self, One, Three};
+use wpaas_core::site::DatabaseSize::{One, Three};
 
 const SMALL: [&str; 6] =
     ["network", "volume-database-0", "volume-uploads", "database-0", "wordpress-0", "gateway-0"];
@@ -226,101 +225,4 @@ fn a_new_admin_password_is_told_to_the_nodes_that_run() {
     site.change(|run| run.admin_version = 2);
     site.converge();
     assert_eq!(site.log, ["configure wordpress-0: secrets/admin-hash, wordpress.conf"]);
-}
-
-#[derive(Debug, Clone)]
-enum Doing {
-    Pass,
-    Kill(u8),
-    Vanish(u8),
-    Wordpress(u8),
-    Database(DatabaseSize),
-    Release(Option<u8>),
-    Admin,
-    Rest,
-    Partial,
-}
-
-fn doing() -> impl Strategy<Value = Doing> {
-    prop_oneof![
-        6 => Just(Doing::Pass),
-        3 => any::<u8>().prop_map(Doing::Kill),
-        2 => any::<u8>().prop_map(Doing::Vanish),
-        1 => (0..6_u8).prop_map(Doing::Wordpress),
-        1 => prop_oneof![Just(One), Just(Three)].prop_map(Doing::Database),
-        1 => proptest::option::of(0..3_u8).prop_map(Doing::Release),
-        1 => Just(Doing::Admin),
-        1 => Just(Doing::Rest),
-        1 => Just(Doing::Partial),
-    ]
-}
-
-fn act(site: &mut Harness, run: &mut wpaas_core::converge::RunIntent, doing: &Doing) {
-    let part = |site: &Harness, at: u8| -> Option<Part> {
-        let parts = site.parts();
-        parts.get(usize::from(at) % parts.len().max(1))?.parse().ok()
-    };
-    site.coverage = Coverage::Complete;
-    match *doing {
-        Doing::Pass => {
-            site.pass();
-            return;
-        }
-        Doing::Partial => {
-            site.coverage = Coverage::Partial;
-            site.pass();
-            return;
-        }
-        Doing::Kill(at) => {
-            part(site, at).map(|part| site.kill(part));
-            return;
-        }
-        Doing::Vanish(at) => {
-            part(site, at).map(|part| site.vanish(part));
-            return;
-        }
-        Doing::Rest => {
-            site.want(Wanted::Rest);
-            return;
-        }
-        Doing::Wordpress(n) => run.wordpress = n,
-        Doing::Database(nodes) => run.database = nodes,
-        Doing::Release(None) => run.release = Some(ReleaseRef::Stock),
-        Doing::Release(Some(n)) => {
-            let digest = Digest::from_sha256([n; 32]);
-            run.release = Some(ReleaseRef::Stored { digest, layout: Layout::Tree });
-        }
-        Doing::Admin => run.admin_version += 1,
-    }
-    site.want(Wanted::Run(run.clone()));
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
-
-    /// Any path of changes and losses ends where a fresh deployment of the last wish does (L1, L2, L4).
-    #[test]
-    fn any_path_converges_to_what_is_wanted(path in proptest::collection::vec(doing(), 0..40)) {
-        let mut run = wanted(1, One);
-        let mut site = Harness::new(run.clone());
-        for doing in &path {
-            act(&mut site, &mut run, doing);
-        }
-        site.coverage = Coverage::Complete;
-        site.want(Wanted::Run(run.clone()));
-        site.converge();
-        let mut fresh = Harness::new(run);
-        fresh.converge();
-        let kinds = |site: &Harness| {
-            // Slots have no identity.
-            let mut kinds: Vec<_> =
-                site.parts().iter().map(|part| if part.starts_with("wordpress") { "wordpress".into() } else { part.clone() }).collect();
-            kinds.sort();
-            kinds
-        };
-        prop_assert_eq!(kinds(&site), kinds(&fresh));
-        site.want(Wanted::Gone);
-        site.converge();
-        prop_assert_eq!(site.parts(), Vec::<String>::new());
-    }
 }

@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use super::{Coverage, NodeReport, Object, ObjectState, Part, Report};
 
 /// What is known of one site at one moment: all that [`super::plan`] looks at besides the intent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Facts {
     /// Whether what is not in `objects` is surely absent.
     pub coverage: Coverage,
@@ -18,7 +18,7 @@ pub struct Facts {
 }
 
 /// Something a node was told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Told {
     /// Which node.
     pub part: Part,
@@ -27,7 +27,7 @@ pub struct Told {
 }
 
 /// One part as it is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Seen<'a> {
     /// It is surely not there.
     Absent,

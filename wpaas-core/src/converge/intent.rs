@@ -4,7 +4,7 @@ use crate::name::{Email, Hostname, Username};
 use crate::site::{DatabaseSize, Generation};
 
 /// What is wanted of one site, as the planner takes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Intent {
     /// Whose.
     pub site: SiteId,
@@ -17,7 +17,7 @@ pub struct Intent {
 }
 
 /// Whether a site is to run, rest or go.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Wanted {
     /// Serve.
     Run(RunIntent),
@@ -28,7 +28,7 @@ pub enum Wanted {
 }
 
 /// What is wanted of a site that runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RunIntent {
     /// WordPress nodes that serve.
     pub wordpress: u8,

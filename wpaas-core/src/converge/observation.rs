@@ -15,7 +15,7 @@ pub enum Scope {
 }
 
 /// What a listing showed. Absent, unknown and present are three different things.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Observation {
     /// How far absence can be believed.
     pub coverage: Coverage,
@@ -24,7 +24,7 @@ pub struct Observation {
 }
 
 /// How far a listing proves absence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Coverage {
     /// What is not listed is not there.
     Complete,
@@ -33,7 +33,7 @@ pub enum Coverage {
 }
 
 /// One object that a backend made.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Object {
     /// What it is.
     pub part: Part,

@@ -75,6 +75,11 @@ pub enum HoldReason {
     /// Two nodes hold different histories: a person must choose.
     #[error("database nodes hold different histories; an operator must remove the volume of the wrong one")]
     Diverged,
+    /// What is left of a copy that was cut off, and no whole one is there: a person must choose.
+    #[error(
+        "holds a copy that was cut off, and no node holds a whole one; an operator must restore it or remove it"
+    )]
+    TornData,
     /// Stopping it would leave too few Synced database nodes.
     #[error("is replaced once enough other database nodes are Synced")]
     Quorum,

@@ -10,7 +10,7 @@ use crate::id::SiteId;
 use super::Part;
 
 /// One report of a node.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Report {
     /// Whose.
     pub site: SiteId,
@@ -43,7 +43,7 @@ impl BootId {
 }
 
 /// What a node of each kind says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NodeReport {
     /// Of a database node.
@@ -55,7 +55,7 @@ pub enum NodeReport {
 }
 
 /// Of a database node.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct DatabaseReport {
     /// Where it stands.
     pub phase: DatabasePhase,
@@ -90,7 +90,7 @@ impl DatabaseReport {
 }
 
 /// Where a database node stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DatabasePhase {
     /// Reading its position.
@@ -106,7 +106,7 @@ pub enum DatabasePhase {
 }
 
 /// How far a database node's data goes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Position {
     /// Of the history; all zeros when there is none.
     pub uuid: uuid::Uuid,
@@ -121,7 +121,7 @@ impl fmt::Display for Position {
 }
 
 /// Of a WordPress node.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct WordpressReport {
     /// Where it stands.
     pub phase: WordpressPhase,
@@ -139,7 +139,7 @@ pub struct WordpressReport {
 }
 
 /// Where a WordPress node stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WordpressPhase {
     /// For the database.
@@ -153,7 +153,7 @@ pub enum WordpressPhase {
 }
 
 /// Of a gateway.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct GatewayReport {
     /// Of the routes that it follows; none before the first.
     pub revision: Option<String>,
@@ -172,7 +172,7 @@ impl GatewayReport {
 }
 
 /// A server as a gateway sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ServerState {
     /// Passes its checks.

@@ -1,10 +1,11 @@
 //! A backend that runs nothing: for tests, for benchmarks and for trying the API out.
 //!
 //! Its nodes behave as `node/README.md` says: database nodes wait for orders and keep positions on their
-//! volumes, WordPress nodes wait for a database, gateways follow their routes.
+//! volumes, WordPress nodes wait for a database, gateways follow their routes. [`World`] is all that, as a value.
+//! [`Simulated`] makes a [`Backend`] of it, in any [`Weather`]: slow, forgetful, late; the same again for the same
+//! seed.
 
-use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,80 +13,261 @@ use async_trait::async_trait;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use tokio::sync::{broadcast, mpsc};
+use tokio::time::{Instant, sleep};
 
 use super::{
-    Action, Applied, Backend, BackendError, Capabilities, Coverage, ErrorClass, Object, ObjectId,
-    ObjectState, Observation, Part, Report, Scope, Step,
+    Applied, Backend, BackendError, Capabilities, Coverage, ErrorClass, Object, Observation, Part, Report,
+    Scope, Step,
 };
 use crate::id::SiteId;
 
+mod galera;
+mod place;
+mod thing;
+mod weather;
 mod world;
 
-use world::World;
+use weather::{Fate, Sky};
+
+pub use weather::Weather;
+pub use world::World;
 
 /// Runs nothing, and says so in [`Capabilities::real`].
 #[derive(Debug)]
-pub struct Simulated {
-    world: Mutex<World>,
+pub struct Simulated(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    state: Mutex<State>,
+    listing_lag: Duration,
     reports: mpsc::UnboundedSender<Report>,
     hints: broadcast::Sender<SiteId>,
 }
 
+#[derive(Debug)]
+struct State {
+    world: World,
+    sky: Sky,
+    /// What each running node said last.
+    said: BTreeMap<(SiteId, Part), Report>,
+    /// What comes after something later.
+    held_back: Option<Report>,
+    /// What complete listings showed, for listings that lag.
+    past: VecDeque<(Instant, Observation)>,
+}
+
 impl Simulated {
-    /// An empty world, and what its nodes will say.
+    /// An empty world in which nothing goes wrong, and what its nodes will say.
     #[must_use]
     pub fn new() -> (Arc<Self>, mpsc::UnboundedReceiver<Report>) {
+        Self::in_weather(Weather::calm())
+    }
+
+    /// An empty world in this weather, and what its nodes will say.
+    #[must_use]
+    pub fn in_weather(weather: Weather) -> (Arc<Self>, mpsc::UnboundedReceiver<Report>) {
         let (reports, receiver) = mpsc::unbounded_channel();
         let (hints, _) = broadcast::channel(1024);
-        (Arc::new(Self { world: Mutex::default(), reports, hints }), receiver)
+        let state = State {
+            world: World::default(),
+            sky: Sky::new(weather),
+            said: BTreeMap::new(),
+            held_back: None,
+            past: VecDeque::new(),
+        };
+        let inner = Inner { state: Mutex::new(state), listing_lag: weather.listing_lag, reports, hints };
+        (Arc::new(Self(Arc::new(inner))), receiver)
+    }
+
+    /// From now on nothing goes wrong any more; what was delayed still comes.
+    pub fn calm_down(&self) {
+        self.0.lock().sky = Sky::new(Weather::calm());
     }
 
     /// Every node says again what it said last; nodes do that every 5 s.
     pub fn heartbeat(&self) {
-        for report in self.lock().last_reports() {
-            self.say(report);
+        let mut state = self.0.lock();
+        let said: Vec<_> = state.said.values().cloned().collect();
+        for report in said {
+            self.0.say(&mut state, report);
         }
     }
 
     /// A node dies, as by SIGKILL. Returns whether it ran.
+    #[expect(clippy::must_use_candidate, reason = "it is done for its effect")]
     pub fn kill(&self, site: SiteId, part: Part) -> bool {
         self.outside(site, |world| world.kill(site, part))
     }
 
     /// An object is removed by somebody else. Returns whether it was there.
+    #[expect(clippy::must_use_candidate, reason = "it is done for its effect")]
     pub fn vanish(&self, site: SiteId, part: Part) -> bool {
-        self.outside(site, |world| world.objects.remove(&(site, part)).is_some())
+        self.outside(site, |world| world.vanish(site, part))
+    }
+
+    /// Something happens to a site that the control plane did not do.
+    pub fn outside<T>(&self, site: SiteId, happens: impl FnOnce(&mut World) -> T) -> T {
+        let happened = happens(&mut self.0.lock().world);
+        self.0.settle(site);
+        happened
     }
 
     /// Everything that is there, in order.
     #[must_use]
     pub fn objects(&self) -> Vec<(SiteId, Object)> {
-        self.lock().objects.iter().map(|((site, _), thing)| (*site, thing.object.clone())).collect()
+        self.0.lock().world.objects().map(|(site, object)| (site, object.clone())).collect()
     }
 
-    /// Something happens to a site that the control plane did not do.
-    fn outside(&self, site: SiteId, happens: impl FnOnce(&mut World) -> bool) -> bool {
-        let mut world = self.lock();
-        let happened = happens(&mut world);
-        self.settle(&mut world, site);
-        happened
+    /// A copy of the world as it is.
+    #[must_use]
+    pub fn world(&self) -> World {
+        self.0.lock().world.clone()
+    }
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn settle(&self, world: &mut World, site: SiteId) {
-        for report in world.settle(site) {
-            self.say(report);
+    /// Lets everything of a site go on by itself: at once, or stage by stage.
+    fn settle(self: &Arc<Self>, site: SiteId) {
+        self.tell(site);
+        if self.lock().sky.weather.latency.is_zero() {
+            while self.stage(site) {}
+            return;
         }
-        // Nobody listens: then nobody needs the hint.
-        let _nobody = self.hints.send(site);
+        let inner = self.clone();
+        tokio::spawn(async move {
+            inner.wait().await;
+            while inner.stage(site) {
+                inner.wait().await;
+            }
+        });
     }
 
-    fn say(&self, report: Report) {
-        // The receiver is gone when the simulation's owner is.
-        let _gone = self.reports.send(report);
+    fn stage(&self, site: SiteId) -> bool {
+        let changed = self.lock().world.progress(site);
+        if changed {
+            self.tell(site);
+        }
+        changed
     }
 
-    fn lock(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A call takes its time.
+    async fn wait(&self) {
+        let latency = {
+            let sky = &mut self.lock().sky;
+            sky.up_to(sky.weather.latency)
+        };
+        // Without latency there may be no clock either.
+        if !latency.is_zero() {
+            sleep(latency).await;
+        }
+    }
+
+    /// The site's nodes say what they did not say before, and whoever listens is told to look.
+    fn tell(&self, site: SiteId) {
+        let mut state = self.lock();
+        let new = state.world.reports(site);
+        state.said.retain(|(at, part), _| *at != site || new.iter().any(|report| report.part == *part));
+        for report in new {
+            if state.said.get(&(site, report.part)) != Some(&report) {
+                state.said.insert((site, report.part), report.clone());
+                self.say(&mut state, report);
+            }
+        }
+        state.remember(self.listing_lag);
+        let Weather { unheard, .. } = state.sky.weather;
+        if !state.sky.happens(unheard) {
+            // Nobody listens: then nobody needs the hint.
+            let _nobody = self.hints.send(site);
+        }
+    }
+
+    fn say(&self, state: &mut State, report: Report) {
+        let Weather { unheard, reordered, .. } = state.sky.weather;
+        if state.sky.happens(unheard) {
+            return;
+        }
+        if state.held_back.is_none() && state.sky.happens(reordered) {
+            state.held_back = Some(report);
+            return;
+        }
+        for report in [Some(report), state.held_back.take()].into_iter().flatten() {
+            // The receiver is gone when the simulation's owner is.
+            let _gone = self.reports.send(report);
+        }
+    }
+
+    /// Takes a step later, whatever has happened since.
+    fn later(self: &Arc<Self>, step: &Step) {
+        let (inner, step) = (self.clone(), step.clone());
+        let lateness = {
+            let sky = &mut self.lock().sky;
+            sky.up_to(sky.weather.lateness)
+        };
+        tokio::spawn(async move {
+            sleep(lateness).await;
+            // Nobody waits for this answer any more.
+            let _unheard = inner.lock().world.apply_late(&step);
+            inner.settle(step.site);
+        });
+    }
+
+    fn take(self: &Arc<Self>, step: &Step, fate: Fate) -> Result<Applied, BackendError> {
+        let failed = |what| Err(BackendError::new(ErrorClass::Transient, format!("{}: {what}", step.part)));
+        let result = match fate {
+            Fate::Fine | Fate::Hung => self.lock().world.apply(step),
+            Fate::Doubled => {
+                self.later(step);
+                self.lock().world.apply(step)
+            }
+            Fate::Lost => failed("the request was lost"),
+            Fate::Unanswered => self.lock().world.apply(step).and_then(|_| failed("the answer was lost")),
+            Fate::Delayed => {
+                self.later(step);
+                failed("no answer in time")
+            }
+            Fate::HalfMade => self.lock().world.apply_half(step).and_then(|()| failed("crashed half way")),
+            Fate::Throttled => {
+                let retry_after = Some(Duration::from_secs(2));
+                Err(BackendError::new(ErrorClass::Throttled { retry_after }, "too many calls"))
+            }
+        };
+        self.settle(step.site);
+        result
+    }
+}
+
+impl State {
+    /// Keeps what a listing shows now for those that lag.
+    fn remember(&mut self, lag: Duration) {
+        if lag.is_zero() {
+            return;
+        }
+        let now = Instant::now();
+        self.past.push_back((now, self.world.list(&Scope::Fleet)));
+        // One that is older than the lag is still what a listing may show, if nothing came after it.
+        while self.past.get(1).is_some_and(|(at, _)| *at + lag < now) {
+            self.past.pop_front();
+        }
+    }
+
+    /// A listing, as the weather lets it be seen.
+    fn list(&mut self, scope: &Scope) -> Observation {
+        let age = self.sky.up_to(self.sky.weather.listing_lag);
+        let old = self.past.iter().rev().find(|(at, _)| *at + age <= Instant::now());
+        let mut seen = match old {
+            Some((_, seen)) if !age.is_zero() => seen.clone(),
+            _ => self.world.list(&Scope::Fleet),
+        };
+        seen.objects.retain(|(site, _)| matches!(scope, Scope::Fleet) || *scope == Scope::Site(*site));
+        if self.sky.happens(self.sky.weather.partial) {
+            seen.coverage = Coverage::Partial;
+            seen.objects.retain(|_| !self.sky.happens(300));
+        }
+        seen
     }
 }
 
@@ -97,25 +279,33 @@ impl Backend for Simulated {
             real: false,
             concurrency: 64,
             resync: Duration::from_secs(10),
-            listing_lag: Duration::ZERO,
+            listing_lag: self.0.listing_lag,
         }
     }
 
     async fn observe(&self, scope: &Scope) -> Result<Observation, BackendError> {
-        let inside = |site: &SiteId| matches!(scope, Scope::Fleet) || *scope == Scope::Site(*site);
-        let objects = self.objects().into_iter().filter(|(site, _)| inside(site)).collect();
-        Ok(Observation { coverage: Coverage::Complete, objects })
+        self.0.wait().await;
+        let mut state = self.0.lock();
+        let unseen = state.sky.weather.unseen;
+        if state.sky.happens(unseen) {
+            return Err(BackendError::new(ErrorClass::Transient, "the listing failed"));
+        }
+        Ok(state.list(scope))
     }
 
     async fn apply(&self, step: &Step) -> Result<Applied, BackendError> {
-        let mut world = self.lock();
-        let applied = take(&mut world, step);
-        self.settle(&mut world, step.site);
-        applied
+        self.0.wait().await;
+        let fate = self.0.lock().sky.fate();
+        if fate == Fate::Hung {
+            return std::future::pending().await;
+        }
+        let result = self.0.take(step, fate);
+        self.0.wait().await;
+        result
     }
 
     fn changes(&self) -> BoxStream<'static, SiteId> {
-        futures::stream::unfold(self.hints.subscribe(), |mut hints| async move {
+        futures::stream::unfold(self.0.hints.subscribe(), |mut hints| async move {
             loop {
                 match hints.recv().await {
                     Ok(site) => return Some((site, hints)),
@@ -127,76 +317,3 @@ impl Backend for Simulated {
         .boxed()
     }
 }
-
-fn take(world: &mut World, step: &Step) -> Result<Applied, BackendError> {
-    let key = (step.site, step.part);
-    match &step.action {
-        Action::CreateNetwork | Action::CreateVolume | Action::CreateRelease { .. } => {
-            let thing = world.make(step, None, Vec::new());
-            if step.part == Part::Network {
-                thing.object.address = Some(address(step.site));
-            }
-            Ok(Applied::Present(thing.object.clone()))
-        }
-        Action::CreateNode(spec) => {
-            let there = world.objects.get(&key).map(|thing| thing.object.fingerprint);
-            if there.is_some_and(|fingerprint| fingerprint != Some(spec.fingerprint)) {
-                return Err(conflict(step));
-            }
-            let thing = world.make(step, Some(spec.fingerprint), spec.files.clone());
-            thing.boot();
-            Ok(Applied::Present(thing.object.clone()))
-        }
-        Action::StartNode { object } => {
-            let thing = world.find(key, object).ok_or_else(|| conflict(step))?;
-            thing.object.state = ObjectState::Ready;
-            thing.boot();
-            Ok(Applied::Present(thing.object.clone()))
-        }
-        Action::Order { object, boot, order } => {
-            world.find(key, object).ok_or_else(|| conflict(step))?;
-            world.order(key, boot, *order);
-            Ok(Applied::Told)
-        }
-        Action::Configure { object, files } => {
-            world.find(key, object).ok_or_else(|| conflict(step))?.give(files);
-            Ok(Applied::Told)
-        }
-        Action::Remove { object } => {
-            world.remove(key, object);
-            Ok(Applied::Absent)
-        }
-    }
-}
-
-/// An address of 192.0.2.0/24, which RFC 5737 keeps for documentation: nothing answers there.
-fn address(site: SiteId) -> IpAddr {
-    let [.., last] = site.uuid().into_bytes();
-    IpAddr::V4(Ipv4Addr::new(192, 0, 2, last))
-}
-
-fn conflict(step: &Step) -> BackendError {
-    BackendError::new(
-        ErrorClass::Conflict,
-        format!("{}: what is there is not what was planned on", step.part),
-    )
-}
-
-impl World {
-    fn find(&mut self, key: (SiteId, Part), id: &ObjectId) -> Option<&mut world::Thing> {
-        self.objects.get_mut(&key).filter(|thing| thing.object.id == *id)
-    }
-
-    fn remove(&mut self, key: (SiteId, Part), id: &ObjectId) {
-        if self.find(key, id).is_some() {
-            self.objects.remove(&key);
-        }
-    }
-
-    /// What every running node said last.
-    fn last_reports(&self) -> Vec<Report> {
-        self.said.values().cloned().collect::<Vec<_>>()
-    }
-}
-
-type Objects = BTreeMap<(SiteId, Part), world::Thing>;

@@ -12,7 +12,7 @@ use crate::secret::SecretRef;
 use crate::site::Generation;
 
 /// One thing to do to one part of one site.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Step {
     /// Whose.
     pub site: SiteId,
@@ -27,7 +27,7 @@ pub struct Step {
 }
 
 /// What to do. A plan holds no secret, only references.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Action {
     /// Make the network; the backend takes a free range.
     CreateNetwork,
@@ -71,7 +71,7 @@ pub enum Action {
 }
 
 /// What a waiting database node is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DatabaseOrder {
     /// Begin a primary component; the number is used once.
     Found {
@@ -86,7 +86,7 @@ pub enum DatabaseOrder {
 }
 
 /// A node to make.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct NodeSpec {
     /// What it runs.
     pub role: NodeRole,
@@ -124,7 +124,7 @@ impl fmt::Display for NodeRole {
 }
 
 /// A file of a node, below `/etc/wpaas`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct NodeFile {
     /// Relative to `/etc/wpaas`.
     pub path: String,
@@ -137,7 +137,7 @@ pub struct NodeFile {
 }
 
 /// What is in a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum FileContent {
     /// This text.
     Text(String),
@@ -146,7 +146,7 @@ pub enum FileContent {
 }
 
 /// A part seen as a folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Mount {
     /// A volume or a release.
     pub part: Part,
@@ -158,11 +158,11 @@ pub struct Mount {
 
 /// Where a gateway sends visitors and queries: its servers, in the order of parts. What is not in here is out of
 /// service.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Routes(BTreeMap<Part, RouteState>);
 
 /// What a server gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RouteState {
     /// New sessions, while it passes its checks.
     Ready,

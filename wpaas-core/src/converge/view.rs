@@ -9,14 +9,14 @@ use super::{Applied, Coverage, Facts, Object, ObjectState, Observation, Part, Re
 use crate::id::SiteId;
 
 /// The fleet as far as it is known. A listing that began before a step ended can't undo what the step did.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct View {
     sites: HashMap<SiteId, SiteView>,
     /// Whether everything was once listed completely: from then on, what was never seen is not there.
     complete: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct SiteView {
     objects: Vec<Object>,
     reports: BTreeMap<Part, (Instant, Report)>,

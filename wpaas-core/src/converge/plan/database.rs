@@ -192,8 +192,17 @@ impl Pass<'_> {
         }
         match self.furthest() {
             Ok(Some((part, action))) => self.tell(part, action),
-            Ok(None) => {}
+            Ok(None) => self.torn_databases(),
             Err(part) => self.hold(part, HoldReason::Diverged),
+        }
+    }
+
+    /// No node can found, because all that hold anything hold a copy that was cut off.
+    fn torn_databases(&mut self) {
+        let torn: Vec<u8> =
+            self.members().filter(|member| !member.report.empty).map(|member| member.n).collect();
+        for n in torn {
+            self.hold(Part::DatabaseVolume(n), HoldReason::TornData);
         }
     }
 

@@ -1,0 +1,283 @@
+//! Everything of one site that "runs".
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::galera::Component;
+use super::thing::Thing;
+use crate::converge::{
+    Action, Applied, BackendError, ErrorClass, GatewayReport, NodeReport, NodeSpec, Object, ObjectId,
+    ObjectState, Part, Report, ServerState, Step, WordpressPhase, WordpressReport,
+};
+use crate::id::SiteId;
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(super) struct Place {
+    pub(super) objects: BTreeMap<Part, Thing>,
+    pub(super) component: Option<Component>,
+    /// Numbers of foundings that happened.
+    pub(super) foundings: BTreeSet<u64>,
+    /// The version of admin's password that the database holds.
+    pub(super) tables: u64,
+    /// How many of each part were ever made: an id never comes again.
+    made: BTreeMap<Part, u32>,
+    pub(super) breaches: Vec<String>,
+}
+
+impl Place {
+    /// Takes a step as a backend does. `fenced` says whether what is newer refuses it: what was accepted
+    /// long ago and takes effect late is past that check.
+    pub(super) fn take(&mut self, step: &Step, fenced: bool) -> Result<Applied, BackendError> {
+        if fenced && self.objects.values().any(|thing| thing.is_newer_than(step)) {
+            return Err(conflict(step, "a part of the site is newer than this plan"));
+        }
+        match &step.action {
+            Action::CreateNetwork | Action::CreateVolume | Action::CreateRelease { .. } => {
+                Ok(self.create(step))
+            }
+            Action::CreateNode(spec) => self.create_node(step, spec),
+            Action::StartNode { object } => self.start(step, object),
+            Action::Order { object, boot, order } => {
+                let Part::Database(n) = self.running(step, object)?.object.part else {
+                    return Err(conflict(step, "only database nodes take orders"));
+                };
+                self.order(step.site, n, boot, *order);
+                Ok(Applied::Told)
+            }
+            Action::Configure { object, files } => {
+                self.running(step, object)?.give(files);
+                Ok(Applied::Told)
+            }
+            Action::Remove { object } => self.remove(step, object),
+        }
+    }
+
+    fn create(&mut self, step: &Step) -> Applied {
+        if let Some(there) = self.objects.get_mut(&step.part) {
+            if there.object.state == ObjectState::Incomplete {
+                there.object.state = ObjectState::Ready;
+            }
+            return Applied::Present(there.object.clone());
+        }
+        let object = self.object(step);
+        self.objects.insert(step.part, Thing::new(object.clone(), None));
+        Applied::Present(object)
+    }
+
+    fn create_node(&mut self, step: &Step, spec: &NodeSpec) -> Result<Applied, BackendError> {
+        if let Some(there) = self.objects.get(&step.part) {
+            if there.is(Some(spec.fingerprint)) {
+                return Ok(Applied::Present(there.object.clone()));
+            }
+            if there.object.state != ObjectState::Incomplete {
+                return Err(conflict(step, "another node is there"));
+            }
+        }
+        let needs = spec.mounts.iter().map(|mount| mount.part).chain([Part::Network]);
+        if let Some(missing) = needs.into_iter().find(|part| !self.is_whole(*part)) {
+            return Err(conflict(step, &format!("{missing} is not there")));
+        }
+        let mut object = self.object(step);
+        object.fingerprint = Some(spec.fingerprint);
+        let mut node = Thing::new(object.clone(), Some(spec.clone()));
+        node.boot();
+        self.objects.insert(step.part, node);
+        Ok(Applied::Present(object))
+    }
+
+    fn is_whole(&self, part: Part) -> bool {
+        self.objects.get(&part).is_some_and(|thing| thing.object.state == ObjectState::Ready)
+    }
+
+    fn start(&mut self, step: &Step, id: &ObjectId) -> Result<Applied, BackendError> {
+        let thing = self.find(step.part, id).ok_or_else(|| conflict(step, "it is gone"))?;
+        match thing.object.state {
+            ObjectState::Ready => {}
+            ObjectState::Stopped | ObjectState::Frozen => thing.boot(),
+            ObjectState::Incomplete | ObjectState::Removing | ObjectState::Broken => {
+                return Err(conflict(step, "it is not whole"));
+            }
+        }
+        Ok(Applied::Present(thing.object.clone()))
+    }
+
+    /// A node that runs is asked to stop and goes when it has; anything else goes at once.
+    fn remove(&mut self, step: &Step, id: &ObjectId) -> Result<Applied, BackendError> {
+        let Some(thing) = self.find(step.part, id) else { return Ok(Applied::Absent) };
+        if thing.runs() {
+            thing.halt(ObjectState::Removing);
+            let object = thing.object.clone();
+            if let Part::Database(n) = step.part {
+                self.leave(n, true);
+            }
+            return Ok(Applied::Present(object));
+        }
+        let in_use = self.objects.values().any(|node| node.mounts(step.part));
+        if in_use || (step.part == Part::Network && self.objects.keys().any(|part| part.is_node())) {
+            return Err(conflict(step, "it is in use"));
+        }
+        if let Part::Database(n) = step.part {
+            self.leave(n, false);
+        }
+        self.objects.remove(&step.part);
+        Ok(Applied::Absent)
+    }
+
+    fn find(&mut self, part: Part, id: &ObjectId) -> Option<&mut Thing> {
+        self.objects.get_mut(&part).filter(|thing| thing.object.id == *id)
+    }
+
+    fn running(&mut self, step: &Step, id: &ObjectId) -> Result<&mut Thing, BackendError> {
+        self.find(step.part, id).filter(|thing| thing.runs()).ok_or_else(|| conflict(step, "it does not run"))
+    }
+
+    fn object(&mut self, step: &Step) -> Object {
+        let made = self.made.entry(step.part).or_default();
+        *made += 1;
+        let [.., last] = step.site.uuid().into_bytes();
+        // 192.0.2.0/24 is kept for documentation (RFC 5737): nothing answers there.
+        let address = Ipv4Addr::new(192, 0, 2, last.wrapping_add(made.to_le_bytes()[0]));
+        Object {
+            part: step.part,
+            id: ObjectId::new(&format!("{}-{made}", step.part)),
+            fingerprint: None,
+            generation: step.generation,
+            epoch: step.epoch,
+            state: ObjectState::Ready,
+            address: (step.part == Part::Network).then_some(IpAddr::V4(address)),
+            local_port: None,
+        }
+    }
+
+    pub(super) fn node(&self, part: Part) -> Option<&Thing> {
+        self.objects.get(&part).filter(|thing| thing.runs())
+    }
+
+    pub(super) fn breach(&mut self, what: String) {
+        self.breaches.push(what);
+    }
+
+    /// Everything goes one stage further. Returns whether anything changed.
+    pub(super) fn progress(&mut self) -> bool {
+        let before = self.objects.len();
+        self.objects.retain(|_, thing| thing.object.state != ObjectState::Removing);
+        let mut changed = self.objects.len() < before;
+        changed |= self.progress_databases();
+        changed |= self.progress_wordpress();
+        for (part, thing) in &mut self.objects {
+            if matches!(part, Part::Gateway(_)) && thing.runs() {
+                let wanted = thing.value("routes", "revision").map(str::to_owned);
+                changed |= thing.follows != wanted;
+                thing.follows = wanted;
+            }
+        }
+        changed
+    }
+
+    /// Nodes that reach a database install it, set admin's password, and serve.
+    fn progress_wordpress(&mut self) -> bool {
+        if !self.has_database() || self.node(Part::Gateway(0)).is_none() {
+            return false;
+        }
+        let (mut changed, mut admin) = (false, self.tables);
+        for (part, thing) in &mut self.objects {
+            if matches!(part, Part::Wordpress(_)) && thing.runs() {
+                changed |= !thing.up;
+                thing.up = true;
+                let wanted = thing.value("wordpress.conf", "admin_version").and_then(|n| n.parse().ok());
+                admin = admin.max(wanted.unwrap_or(0));
+            }
+        }
+        changed |= self.tables != admin;
+        self.tables = admin;
+        changed
+    }
+
+    /// What every running node would say now.
+    pub(super) fn reports(&self, site: SiteId) -> impl Iterator<Item = Report> {
+        self.objects.values().filter(|thing| thing.runs()).filter_map(move |thing| {
+            let part = thing.object.part;
+            let node = match part {
+                Part::Database(n) => NodeReport::Database(self.database_report(n, thing)?),
+                Part::Wordpress(_) => NodeReport::Wordpress(self.wordpress_report(thing)),
+                Part::Gateway(_) => NodeReport::Gateway(self.gateway_report(thing)),
+                _ => return None,
+            };
+            Some(Report { site, part, boot: thing.boot_id(), node })
+        })
+    }
+
+    fn wordpress_report(&self, node: &Thing) -> WordpressReport {
+        WordpressReport {
+            phase: if node.up { WordpressPhase::Serving } else { WordpressPhase::Waiting },
+            release: node.value("wordpress.conf", "release").unwrap_or_default().to_owned(),
+            admin_version: self.tables,
+            version: Some("simulated".into()),
+            schema: None,
+            error: None,
+        }
+    }
+
+    fn gateway_report(&self, node: &Thing) -> GatewayReport {
+        let routes = node.text("routes").filter(|_| node.follows.is_some()).unwrap_or_default();
+        let servers = routes.lines().filter_map(|line| {
+            let (server, state) = line.split_once('=')?;
+            let up = match server.parse().ok()? {
+                Part::Database(n) => self.is_synced(n),
+                part => self.node(part).is_some_and(|node| node.up),
+            };
+            let state = match (state, up) {
+                ("drain", _) => ServerState::Drain,
+                (_, true) => ServerState::Up,
+                (_, false) => ServerState::Down,
+            };
+            Some((server.to_owned(), state))
+        });
+        GatewayReport { revision: node.follows.clone(), servers: servers.collect(), error: None }
+    }
+
+    /// A node's processes end, as by SIGKILL, or freeze.
+    pub(super) fn halt(&mut self, part: Part, state: ObjectState) -> bool {
+        if self.node(part).is_none() {
+            return false;
+        }
+        match (part, self.objects.get_mut(&part)) {
+            (Part::Database(n), _) => self.stop_database(n, state),
+            (_, Some(thing)) => thing.halt(state),
+            (_, None) => {}
+        }
+        true
+    }
+
+    /// Somebody takes an object away; nodes that need it can't become whole again.
+    pub(super) fn vanish(&mut self, part: Part) -> bool {
+        if let Part::Database(n) = part {
+            self.stop_database(n, ObjectState::Broken);
+        }
+        if self.objects.remove(&part).is_none() {
+            return false;
+        }
+        let needs = |thing: &Thing| thing.spec.is_some() && (part == Part::Network || thing.mounts(part));
+        let cut: Vec<Part> =
+            self.objects.values().filter(|t| needs(t)).map(|thing| thing.object.part).collect();
+        for part in cut {
+            match part {
+                Part::Database(n) => self.stop_database(n, ObjectState::Broken),
+                _ => drop(self.objects.get_mut(&part).map(|thing| thing.halt(ObjectState::Broken))),
+            }
+        }
+        self.forget_foundings();
+        true
+    }
+
+    /// Leaves what a step has just made half made.
+    pub(super) fn tear(&mut self, part: Part) {
+        if let Some(thing) = self.objects.get_mut(&part) {
+            thing.halt(ObjectState::Incomplete);
+        }
+    }
+}
+
+fn conflict(step: &Step, why: &str) -> BackendError {
+    BackendError::new(ErrorClass::Conflict, format!("{}: {why}", step.part))
+}

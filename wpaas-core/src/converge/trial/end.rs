@@ -1,0 +1,158 @@
+//! What must be in the end, once nothing goes wrong any more.
+
+use super::{Failure, Op, Trial};
+use crate::converge::trial::{Change, Fate};
+use crate::converge::{Hold, HoldReason, Part, ReleaseRef, SitePlan, Wanted};
+
+impl Trial {
+    /// Passes until there is nothing to do; then three without an effect (L1, L6).
+    ///
+    /// # Errors
+    ///
+    /// What must not be on the way, or the plan that it got stuck with.
+    pub fn converge(&mut self) -> Result<(), Failure> {
+        for server in 0..self.servers.len() {
+            self.take(Op::Learn(server))?;
+        }
+        let mut last = self.pass()?;
+        for _ in 0..Self::PASSES {
+            if last.is_empty() {
+                for _ in 0..3 {
+                    let again = self.pass()?;
+                    if !again.is_empty() {
+                        return Err(self.fail(format!("L1: there was nothing to do, and then:\n{again}")));
+                    }
+                }
+                return Ok(());
+            }
+            if last.steps.is_empty() {
+                self.operate(&last);
+                self.wait();
+            }
+            last = self.pass()?;
+        }
+        Err(self.fail(format!("L1: not converged after {} passes:\n{last}", Self::PASSES)))
+    }
+
+    /// An operator does what a hold asks for: removes data that can't be used.
+    fn operate(&mut self, plan: &SitePlan) {
+        let asks = |hold: &&Hold| {
+            matches!(hold.reason, HoldReason::TornData | HoldReason::Diverged | HoldReason::BrokenData)
+        };
+        let volume = plan.holds.iter().find(asks).map(|hold| match hold.part {
+            Part::Database(n) => Part::DatabaseVolume(n),
+            part => part,
+        });
+        self.restart_a_lone_database();
+        if let Some(volume) = volume {
+            self.log.push(format!("an operator removes {volume}"));
+            self.disturbed += 1;
+            self.world.vanish(self.intent.site, volume);
+        }
+    }
+
+    /// Known, and not mended: the last node of a component that lost its quorum waits for others for ever, since
+    /// its report does not tell that it is alone for good. An operator restarts it; then it is founded anew.
+    fn restart_a_lone_database(&mut self) {
+        let nodes: Vec<_> =
+            self.parts().into_iter().filter(|part| matches!(part, Part::Database(_))).collect();
+        if let [Part::Database(n)] = nodes[..]
+            && !self.world.is_synced(self.intent.site, n)
+            && self.world.kill(self.intent.site, Part::Database(n))
+        {
+            self.disturbed += 1;
+            self.log.push(format!("an operator restarts database-{n}"));
+        }
+    }
+
+    /// More than any way needs: a Galera cluster of three that has to be founded, join by join, is the longest.
+    const PASSES: usize = 60;
+
+    /// Everything that was delayed takes effect; then the site converges (L1), is what a fresh one would be (L2,
+    /// L4), does nothing after a restart (L6), and once it is gone nothing is left (L3).
+    ///
+    /// # Errors
+    ///
+    /// What must not be, or what is missing.
+    pub fn finish(&mut self) -> Result<(), Failure> {
+        self.log.push("nothing goes wrong any more".into());
+        let site = self.intent.site;
+        self.world.split(site, false);
+        while !self.late.is_empty() {
+            self.take(Op::Late(0))?;
+        }
+        for server in 0..self.servers.len() {
+            while !self.servers[server].begun.is_empty() {
+                self.take(Op::Land(server, 0, Fate::Fine))?;
+            }
+            self.servers[server].look = None;
+        }
+        while self.world.progress(site) {
+            self.check()?;
+        }
+        if matches!(&self.intent.wanted, Wanted::Run(run) if run.release.is_none()) {
+            self.take(Op::User(Change::Release(None)))?;
+        }
+        self.converge()?;
+        self.is_as_fresh()?;
+        self.restart_does_nothing()?;
+        self.take(Op::User(Change::Gone))?;
+        self.converge()?;
+        if self.parts().is_empty() {
+            return Ok(());
+        }
+        Err(self.fail(format!("L3: of a site that is gone there is left {:?}", self.parts())))
+    }
+
+    /// One pass of the newest server: looks, plans, takes every step; what runs goes on by itself.
+    fn pass(&mut self) -> Result<SitePlan, Failure> {
+        let server = self.servers.len() - 1;
+        self.take(Op::Look(server))?;
+        let now = self.now;
+        let plan = self.servers[server].intent.as_ref().map(|intent| {
+            let facts = self.servers[server].view.facts(intent.site, now);
+            (self.planner)(intent, &facts)
+        });
+        let Some(plan) = plan else { return Err(self.fail("a server that knows nothing")) };
+        self.take(Op::Plan(server))?;
+        while !self.servers[server].begun.is_empty() {
+            self.take(Op::Land(server, 0, Fate::Fine))?;
+        }
+        while self.world.progress(self.intent.site) {
+            self.check()?;
+        }
+        Ok(plan)
+    }
+
+    fn is_as_fresh(&self) -> Result<(), Failure> {
+        let Wanted::Run(run) = &self.intent.wanted else { return Ok(()) };
+        let site = self.intent.site;
+        let databases = (0..3).filter(|n| self.world.is_synced(site, *n)).count();
+        let serving = (0..Part::WORDPRESS_SLOTS).filter(|slot| self.world.serves(site, *slot)).count();
+        if databases != usize::from(run.database.nodes()) || serving != usize::from(run.wordpress) {
+            return Err(self.fail(format!("L1: {databases} database and {serving} WordPress nodes serve")));
+        }
+        let mut fresh = vec![Part::Network, Part::UploadsVolume, Part::Gateway(0)];
+        fresh.extend((0..run.database.nodes()).flat_map(|n| [Part::DatabaseVolume(n), Part::Database(n)]));
+        if let Some(ReleaseRef::Stored { digest, .. }) = run.release {
+            fresh.push(Part::Release(digest.prefix()));
+        }
+        let kinds = self.kinds();
+        if kinds == (usize::from(run.wordpress), fresh.into_iter().collect()) {
+            return Ok(());
+        }
+        Err(self.fail(format!("L4: not what a fresh deployment has: {kinds:?}")))
+    }
+
+    fn restart_does_nothing(&mut self) -> Result<(), Failure> {
+        let before = self.world.clone();
+        for server in 0..self.servers.len() {
+            self.take(Op::Restart(server))?;
+        }
+        let plan = self.pass()?;
+        if plan.is_empty() && self.world == before {
+            return Ok(());
+        }
+        Err(self.fail(format!("L6: a restart did something:\n{plan}")))
+    }
+}

@@ -1,0 +1,323 @@
+//! What happens in a trial.
+
+use std::time::Duration;
+
+use super::{Failure, Server, Trial};
+use crate::code::{Digest, Layout};
+use crate::converge::{Coverage, ErrorClass, ObjectState, Part, ReleaseRef, Scope, View, Wanted, lint};
+use crate::site::DatabaseSize;
+
+/// One thing that happens. Numbers that name no server, step or part wrap around, so that every op is possible
+/// everywhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Op {
+    /// A user changes what is wanted; servers learn of it later.
+    User(Change),
+    /// A server reads what is wanted.
+    Learn(usize),
+    /// A server plans and begins every step of the plan.
+    Plan(usize),
+    /// A step that a server has begun comes to this end.
+    Land(usize, usize, Fate),
+    /// A step that was delayed takes effect.
+    Late(usize),
+    /// A server's listing begins…
+    LookBegins(usize),
+    /// …and ends. Does nothing without a beginning.
+    LookEnds(usize),
+    /// A server lists completely, and hears every node.
+    Look(usize),
+    /// A server's listing lacks every part but this one, and says that it is partial.
+    LookPartly(usize, u8),
+    /// What the nodes say is on its way to a server.
+    Say(usize),
+    /// The oldest of what is on its way arrives; `true`: the newest first.
+    Hear(usize, bool),
+    /// What is on its way to a server is lost.
+    Unheard(usize),
+    /// What runs goes one stage further by itself.
+    Progress,
+    /// Visitors write.
+    Write,
+    /// A server dies and another starts in its place. What it had begun takes effect later.
+    Restart(usize),
+    /// So many seconds pass.
+    Seconds(u8),
+    /// Somebody or something else than a server does this to a part.
+    Outside(u8, Outside),
+    /// The database nodes don't hear each other, or do again.
+    Split(bool),
+}
+
+/// What a user changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// The number of WordPress nodes.
+    Wordpress(u8),
+    /// The number of database nodes.
+    Database(DatabaseSize),
+    /// The release; `None` is the stock WordPress.
+    Release(Option<u8>),
+    /// The code is not fetched yet.
+    Unreleased,
+    /// Admin's password.
+    Admin,
+    /// The title, which only new nodes read: nothing runs otherwise for it.
+    Domain(u8),
+    /// The site rests.
+    Rest,
+    /// The site runs again.
+    Run,
+    /// The site's grace is over.
+    Gone,
+}
+
+/// What becomes of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fate {
+    /// It takes effect and is answered.
+    Fine,
+    /// It has no effect; the server hears of a failure.
+    Lost,
+    /// It takes effect, and the server hears of a failure.
+    Unanswered,
+    /// The server hears of a failure; it takes effect later.
+    Delayed,
+    /// It takes effect and is answered; later it takes effect again.
+    Doubled,
+    /// What it makes is left half made; the server hears of a failure.
+    HalfMade,
+}
+
+impl Fate {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Fine, Self::Lost, Self::Unanswered, Self::Delayed, Self::Doubled, Self::HalfMade];
+}
+
+/// What happens to a part from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outside {
+    /// A node dies.
+    Kill,
+    /// A node's processes freeze.
+    Freeze,
+    /// The object is removed.
+    Vanish,
+    /// The object is changed.
+    Edit,
+}
+
+impl Trial {
+    /// Lets one thing happen, and checks what must never be.
+    ///
+    /// # Errors
+    ///
+    /// What happened that must not.
+    pub fn take(&mut self, op: Op) -> Result<(), Failure> {
+        self.log.push(format!("{op:?}"));
+        self.tick();
+        match op {
+            Op::User(change) => self.user(change),
+            Op::Learn(server) => self.learn(self.at(server)),
+            Op::Plan(server) => self.plan(self.at(server))?,
+            Op::Land(server, step, fate) => self.land(self.at(server), step, fate)?,
+            Op::Late(step) => self.late(step),
+            Op::LookBegins(server) => {
+                let look = (self.now, self.world.list(&Scope::Fleet));
+                self.server(server).look.get_or_insert(look);
+            }
+            Op::LookEnds(server) => {
+                let server = self.server(server);
+                if let Some((began, seen)) = server.look.take() {
+                    server.view.listed(&Scope::Fleet, began, seen);
+                }
+            }
+            Op::Look(server) => self.look(self.at(server)),
+            Op::LookPartly(server, part) => self.look_partly(server, part),
+            Op::Say(server) => {
+                let reports = self.world.reports(self.intent.site);
+                self.server(server).mail.extend(reports);
+            }
+            Op::Hear(server, newest) => self.hear(server, newest),
+            Op::Unheard(server) => self.server(server).mail.clear(),
+            Op::Progress => drop(self.world.progress(self.intent.site)),
+            Op::Write => self.world.write(self.intent.site),
+            Op::Restart(server) => self.restart(server),
+            Op::Seconds(seconds) => self.now += Duration::from_secs(u64::from(seconds)),
+            Op::Outside(part, what) => self.outside(part, what),
+            Op::Split(split) => {
+                self.disturbed += 1;
+                self.world.split(self.intent.site, split);
+            }
+        }
+        self.check()
+    }
+
+    fn at(&self, server: usize) -> usize {
+        server % self.servers.len()
+    }
+
+    fn server(&mut self, server: usize) -> &mut Server {
+        let at = self.at(server);
+        &mut self.servers[at]
+    }
+
+    fn part(&self, at: u8) -> Option<Part> {
+        let parts = self.parts();
+        parts.get(usize::from(at) % parts.len().max(1)).copied()
+    }
+
+    fn user(&mut self, change: Change) {
+        // What is gone never comes back.
+        if self.intent.wanted == Wanted::Gone {
+            return;
+        }
+        let mut run = self.run.clone();
+        match change {
+            Change::Wordpress(n) => run.wordpress = n,
+            Change::Database(size) => run.database = size,
+            Change::Release(None) => run.release = Some(ReleaseRef::Stock),
+            Change::Release(Some(n)) => {
+                let digest = Digest::from_sha256([n; 32]);
+                run.release = Some(ReleaseRef::Stored { digest, layout: Layout::Tree });
+            }
+            Change::Unreleased => run.release = None,
+            Change::Admin => run.admin_version += 1,
+            Change::Domain(n) => run.primary = format!("www{n}.example.com").parse().ok(),
+            Change::Rest | Change::Run | Change::Gone => {}
+        }
+        self.run = run.clone();
+        self.intent.generation += 1;
+        self.intent.wanted = match change {
+            Change::Rest => Wanted::Rest,
+            Change::Gone => Wanted::Gone,
+            _ => Wanted::Run(run),
+        };
+        self.wishes.insert(self.intent.generation, self.intent.wanted.clone());
+    }
+
+    fn plan(&mut self, at: usize) -> Result<(), Failure> {
+        let (now, site) = (self.now, self.intent.site);
+        let Some(intent) = self.servers[at].intent.clone() else { return Ok(()) };
+        let facts = self.servers[at].view.facts(site, now);
+        let plan = (self.planner)(&intent, &facts);
+        if (self.planner)(&intent, &facts) != plan {
+            return Err(self.fail("S8: the same facts gave two plans"));
+        }
+        if self.linted {
+            lint(&intent, &facts, &plan).map_err(|broken| self.fail(format!("{broken}\n{plan}")))?;
+        }
+        for step in plan.steps {
+            self.log.push(format!("  server {at} begins: {step}"));
+            let server = &mut self.servers[at];
+            server.view.step_began(&step);
+            server.begun.push(step);
+        }
+        Ok(())
+    }
+
+    fn land(&mut self, at: usize, step: usize, fate: Fate) -> Result<(), Failure> {
+        let server = &mut self.servers[at];
+        if server.begun.is_empty() {
+            return Ok(());
+        }
+        let step = server.begun.remove(step % server.begun.len());
+        self.log.push(format!("  {step} ({})", step.epoch));
+        let informed = self.servers[at].knows == self.disturbed;
+        let answer = match fate {
+            Fate::Fine => self.effect(&step, informed)?,
+            Fate::Lost => None,
+            Fate::Unanswered => self.effect(&step, informed)?.and(None),
+            Fate::Delayed => {
+                self.late.push(step.clone());
+                None
+            }
+            Fate::Doubled => {
+                self.late.push(step.clone());
+                self.effect(&step, informed)?
+            }
+            Fate::HalfMade => {
+                // Refused or half made: the server hears of a failure either way.
+                drop(self.world.apply_half(&step));
+                None
+            }
+        };
+        let now = self.now;
+        self.servers[at].view.step_ended(&step, answer, now);
+        Ok(())
+    }
+
+    fn late(&mut self, step: usize) {
+        if !self.late.is_empty() {
+            let step = self.late.remove(step % self.late.len());
+            self.log.push(format!("  {step}"));
+            self.disturbed += 1;
+            // Nobody waits for this answer any more.
+            drop(self.world.apply_late(&step));
+        }
+    }
+
+    fn look_partly(&mut self, server: usize, part: u8) {
+        let (now, only) = (self.now, self.part(part));
+        let mut seen = self.world.list(&Scope::Fleet);
+        seen.coverage = Coverage::Partial;
+        seen.objects.retain(|(_, object)| Some(object.part) == only);
+        self.server(server).view.listed(&Scope::Fleet, now, seen);
+    }
+
+    fn hear(&mut self, server: usize, newest: bool) {
+        let now = self.now;
+        let server = self.server(server);
+        if server.mail.is_empty() {
+            return;
+        }
+        let report = server.mail.remove(if newest { server.mail.len() - 1 } else { 0 });
+        server.view.reported(report, now);
+    }
+
+    fn restart(&mut self, server: usize) {
+        let at = self.at(server);
+        let old = std::mem::take(&mut self.servers[at]);
+        self.late.extend(old.begun);
+        self.disturbed += 1;
+        self.learn(at);
+    }
+
+    fn outside(&mut self, at: u8, what: Outside) {
+        let Some(part) = self.part(at) else { return };
+        self.log.push(format!("  {part}"));
+        self.disturbed += 1;
+        let site = self.intent.site;
+        match what {
+            Outside::Kill => self.world.kill(site, part),
+            Outside::Freeze => self.world.freeze(site, part),
+            Outside::Vanish => self.world.vanish(site, part),
+            Outside::Edit => self.world.edit(site, part),
+        };
+    }
+
+    /// A step takes effect, which is checked against what really is.
+    fn effect(
+        &mut self,
+        step: &super::Step,
+        informed: bool,
+    ) -> Result<Option<super::super::Applied>, Failure> {
+        self.check_effect(step, informed)?;
+        self.check_fence(step)?;
+        match self.world.apply(step) {
+            Ok(applied) => Ok(Some(applied)),
+            Err(error) if error.class == ErrorClass::Conflict => Ok(None),
+            Err(error) => Err(self.fail(format!("{step}: {error}"))),
+        }
+    }
+
+    /// Everybody who is well says so again, and time passes: what others once said is forgotten.
+    pub(super) fn wait(&mut self) {
+        self.now += View::STALE;
+    }
+
+    pub(super) fn is_ready(&self, part: Part) -> bool {
+        self.own().any(|object| object.part == part && object.state == ObjectState::Ready)
+    }
+}

@@ -1,0 +1,126 @@
+//! What must never be, looked up in what really is: apart from the planner and from the lint.
+
+use super::{Failure, Trial};
+use crate::converge::simulated::World;
+use crate::converge::{Action, ErrorClass, ObjectState, Part, Scope, Step, Wanted};
+use crate::id::SiteId;
+
+/// Objects of a site that nobody knows: nothing may touch them.
+pub(super) fn with_decoys() -> World {
+    let site = SiteId::from_uuid(uuid::Uuid::from_u128(0x0196_0000_0000_7000_8000_0000_0000_00ff));
+    let mut world = World::default();
+    let parts = [
+        (Part::Network, Action::CreateNetwork),
+        (Part::DatabaseVolume(0), Action::CreateVolume),
+        (Part::UploadsVolume, Action::CreateVolume),
+    ];
+    for (part, action) in parts {
+        let made = world.apply(&Step { site, generation: 1, epoch: 1, part, action });
+        debug_assert!(made.is_ok(), "an empty world refuses nothing");
+    }
+    world
+}
+
+impl Trial {
+    /// After everything that happens: S1, S2, S5.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        if let Some((_, breach)) = self.world.breaches().next() {
+            return Err(self.fail(breach));
+        }
+        let site = self.intent.site;
+        let mut others = self.world.list(&Scope::Fleet);
+        others.objects.retain(|(of, _)| *of != site);
+        if others != self.decoys {
+            return Err(self.fail("S5: an object of an unknown site was touched"));
+        }
+        let parts = self.parts();
+        if parts.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(self.fail("S2: two objects of one part"));
+        }
+        Ok(())
+    }
+
+    /// Before a step takes effect. `informed` says whether its server knows of all that came from outside: what
+    /// it can't know, it can't be blamed for.
+    pub(super) fn check_effect(&self, step: &Step, informed: bool) -> Result<(), Failure> {
+        if step.site != self.intent.site {
+            return Err(self.fail(format!("rule 6: {step} of another site")));
+        }
+        let Action::Remove { object } = &step.action else { return Ok(()) };
+        let there = self.world.object(step.site, step.part).filter(|there| there.id == *object);
+        let Some(there) = there else { return Ok(()) };
+        let refused = self.own().any(|own| (own.generation, own.epoch) > (step.generation, step.epoch));
+        if refused || there.state == ObjectState::Removing {
+            return Ok(());
+        }
+        if step.part.holds_data() {
+            return self.check_data(step);
+        }
+        if !informed || step.generation != self.intent.generation {
+            return Ok(());
+        }
+        match step.part {
+            Part::Database(n) => self.check_quorum(n),
+            Part::Wordpress(slot) => self.check_serving(slot),
+            Part::Network if self.intent.wanted != Wanted::Gone && there.state != ObjectState::Broken => {
+                Err(self.fail("rule 5: removes the network of a site that is not gone"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// S6: storage goes with the site, or as a leaver's.
+    fn check_data(&self, step: &Step) -> Result<(), Failure> {
+        let leaver = match (&self.planned_for(step), step.part) {
+            (Wanted::Gone, _) => true,
+            (Wanted::Run(run), Part::DatabaseVolume(n)) => n >= run.database.nodes(),
+            (Wanted::Run(_) | Wanted::Rest, _) => false,
+        };
+        if leaver {
+            return Ok(());
+        }
+        // In use: a backend refuses that, too, but nobody may rely on it.
+        Err(self.fail(format!("S6: {step}: storage of a site that is to stay")))
+    }
+
+    /// S3: by our own doing, never fewer than a majority of the wanted.
+    fn check_quorum(&self, n: u8) -> Result<(), Failure> {
+        let Wanted::Run(run) = &self.intent.wanted else { return Ok(()) };
+        let (site, wanted) = (self.intent.site, run.database.nodes());
+        let others = (0..3).filter(|other| *other != n && self.world.is_synced(site, *other)).count();
+        let alone = wanted == 1 && !self.is_ready(Part::Database(1)) && !self.is_ready(Part::Database(2));
+        if !self.world.is_synced(site, n) || alone || others > usize::from(wanted) / 2 {
+            return Ok(());
+        }
+        Err(self.fail(format!("S3: database-{n} is stopped, and only {others} others are Synced")))
+    }
+
+    /// S4: with two or more wanted, a change never takes the serving ones below that.
+    fn check_serving(&self, slot: u8) -> Result<(), Failure> {
+        let Wanted::Run(run) = &self.intent.wanted else { return Ok(()) };
+        let serves = |slot: &u8| self.world.serves(self.intent.site, *slot);
+        let others = (0..Part::WORDPRESS_SLOTS).filter(|other| *other != slot && serves(other)).count();
+        if run.wordpress < 2 || !serves(&slot) || others >= usize::from(run.wordpress) {
+            return Ok(());
+        }
+        Err(self.fail(format!("S4: wordpress-{slot} is stopped, and only {others} others serve")))
+    }
+
+    /// What was wanted by the spec that a step was planned for.
+    fn planned_for(&self, step: &Step) -> Wanted {
+        self.wishes.get(&step.generation).unwrap_or(&self.intent.wanted).clone()
+    }
+
+    /// S9: an older plan is refused where something newer is there, and changes nothing.
+    pub(super) fn check_fence(&mut self, step: &Step) -> Result<(), Failure> {
+        let newer = self.own().any(|own| (own.generation, own.epoch) > (step.generation, step.epoch));
+        if !newer {
+            return Ok(());
+        }
+        let before = self.world.clone();
+        match self.world.apply(step) {
+            Err(error) if error.class == ErrorClass::Conflict && self.world == before => Ok(()),
+            _ => Err(self.fail(format!("S9: {step} of an older plan was taken"))),
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! Convergence under faults: what must never happen is checked after every step, what must happen at the end.
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
+mod mutants;
+mod random;
+mod single_faults;

@@ -1,0 +1,197 @@
+//! A planner that breaks one rule of ARCHITECTURE.md is caught: by the lint, and without it by what happens.
+
+use wpaas_core::converge::trial::{Change, Failure, Op, Outside, Planner, Trial, wanted};
+use wpaas_core::converge::{
+    Action, Coverage, DatabaseOrder, Facts, Intent, NodeReport, Part, SitePlan, Step, Wanted, lint, plan,
+};
+use wpaas_core::id::SiteId;
+use wpaas_core::site::DatabaseSize::{One, Three};
+
+/// Goes a way with a mutant: up by the real planner's way, then these, then to the end.
+fn way(
+    mutant: Planner,
+    run: wpaas_core::converge::RunIntent,
+    ops: &[Op],
+    linted: bool,
+) -> Result<(), Failure> {
+    let trial = Trial::new(mutant, run);
+    let mut trial = if linted { trial } else { trial.without_lint() };
+    trial.converge()?;
+    for op in ops {
+        trial.take(*op)?;
+    }
+    trial.finish()
+}
+
+/// The real planner passes; the mutant is caught by this rule of the lint, and by this check without it.
+#[track_caller]
+fn caught(mutant: Planner, run: &wpaas_core::converge::RunIntent, ops: &[Op], rule: &str, check: &str) {
+    way(plan, run.clone(), ops, true).unwrap();
+    let by_lint = way(mutant, run.clone(), ops, true).unwrap_err();
+    assert!(by_lint.what.starts_with(rule), "by the lint: {by_lint}");
+    let by_world = way(mutant, run.clone(), ops, false).unwrap_err();
+    assert!(by_world.what.starts_with(check), "without the lint: {by_world}");
+}
+
+fn kill(part: u8) -> Op {
+    Op::Outside(part, Outside::Kill)
+}
+
+fn step(intent: &Intent, part: Part, action: Action) -> Step {
+    Step { site: intent.site, generation: intent.generation, epoch: intent.epoch, part, action }
+}
+
+/// Removes every object that this picks, at once.
+fn removing(intent: &Intent, facts: &Facts, picks: impl Fn(Part) -> bool) -> SitePlan {
+    let mut plan = plan(intent, facts);
+    for object in facts.objects.iter().filter(|object| picks(object.part)) {
+        if !facts.busy.contains(&object.part) && !plan.steps.iter().any(|step| step.part == object.part) {
+            plan.steps.push(step(intent, object.part, Action::Remove { object: object.id.clone() }));
+        }
+    }
+    plan
+}
+
+/// Rule 1: founds on the first node that waits, not on the furthest when all wait.
+fn founds_on_the_first(intent: &Intent, facts: &Facts) -> SitePlan {
+    let mut plan = plan(intent, facts);
+    let orders = |step: &Step| matches!(step.action, Action::Order { .. });
+    let first = facts.reports.iter().find_map(|report| match &report.node {
+        NodeReport::Database(node) if node.phase == wpaas_core::converge::DatabasePhase::Waiting => {
+            Some((report, node.founding + 1))
+        }
+        _ => None,
+    });
+    let synced = facts.reports.iter().any(
+        |report| matches!(&report.node, NodeReport::Database(node) if node.takes_writes() || node.phase == wpaas_core::converge::DatabasePhase::Starting),
+    );
+    if let (Some((report, number)), false) = (first, synced)
+        && let Some(object) = facts.ready(report.part)
+    {
+        plan.steps.retain(|step| !orders(step));
+        let order = DatabaseOrder::Found { number };
+        let action = Action::Order { object: object.id.clone(), boot: report.boot.clone(), order };
+        plan.steps.push(step(intent, report.part, action));
+    }
+    plan
+}
+
+#[test]
+fn rule_1_a_founding_on_a_node_that_is_behind() {
+    // database-0 (the first in order after the network and four volumes) is down while the others write.
+    let behind = [kill(5), Op::Write, Op::Write, kill(6), kill(7), Op::Look(0), Op::Plan(0)];
+    caught(founds_on_the_first, &wanted(1, Three), &behind, "rule 1", "S1");
+}
+
+/// Rule 2: replaces every database node at once.
+fn stops_all_databases(intent: &Intent, facts: &Facts) -> SitePlan {
+    if intent.generation < 2 || !matches!(intent.wanted, Wanted::Run(_)) {
+        return plan(intent, facts);
+    }
+    removing(intent, facts, |part| matches!(part, Part::Database(0 | 1)))
+}
+
+#[test]
+fn rule_2_database_nodes_stopped_without_a_quorum() {
+    caught(stops_all_databases, &wanted(1, Three), &[Op::User(Change::Admin)], "rule 2", "S3");
+}
+
+/// Rule 3: lets the old nodes go before the new ones serve.
+fn old_ones_first(intent: &Intent, facts: &Facts) -> SitePlan {
+    if intent.generation < 2 || !matches!(intent.wanted, Wanted::Run(_)) {
+        return plan(intent, facts);
+    }
+    removing(intent, facts, |part| matches!(part, Part::Wordpress(_)))
+}
+
+#[test]
+fn rule_3_wordpress_nodes_gone_before_others_serve() {
+    caught(old_ones_first, &wanted(2, One), &[Op::User(Change::Release(Some(1)))], "rule 3", "S4");
+}
+
+/// Rule 4: a resting site loses its uploads.
+fn rests_without_uploads(intent: &Intent, facts: &Facts) -> SitePlan {
+    if intent.wanted != Wanted::Rest || facts.objects.iter().any(|object| object.part.is_node()) {
+        return plan(intent, facts);
+    }
+    removing(intent, facts, |part| part == Part::UploadsVolume)
+}
+
+#[test]
+fn rule_4_storage_of_a_site_that_stays() {
+    caught(rests_without_uploads, &wanted(1, One), &[Op::User(Change::Rest)], "rule 4", "S6");
+}
+
+/// Rule 5: a resting site gives its network back, and so its address.
+fn rests_without_network(intent: &Intent, facts: &Facts) -> SitePlan {
+    if intent.wanted != Wanted::Rest || facts.objects.iter().any(|object| object.part.is_node()) {
+        return plan(intent, facts);
+    }
+    removing(intent, facts, |part| part == Part::Network)
+}
+
+#[test]
+fn rule_5_a_network_of_a_site_that_stays() {
+    caught(rests_without_network, &wanted(1, One), &[Op::User(Change::Rest)], "rule 5", "rule 5");
+}
+
+/// Rule 6: a step strays to another site.
+fn strays(intent: &Intent, facts: &Facts) -> SitePlan {
+    let mut plan = plan(intent, facts);
+    if let Some(step) = plan.steps.iter_mut().find(|step| matches!(step.action, Action::CreateNetwork)) {
+        step.site = SiteId::from_uuid(uuid::Uuid::nil());
+    }
+    plan
+}
+
+#[test]
+fn rule_6_a_step_of_another_site() {
+    caught(strays, &wanted(1, One), &[], "rule 6", "rule 6");
+}
+
+/// Rule 7: restarts the gateway whenever there is nothing else to do.
+fn never_content(intent: &Intent, facts: &Facts) -> SitePlan {
+    let mut plan = plan(intent, facts);
+    if plan.is_empty() && facts.coverage == Coverage::Complete {
+        for object in facts.objects.iter().filter(|object| object.part == Part::Gateway(0)) {
+            plan.steps.push(step(intent, object.part, Action::Remove { object: object.id.clone() }));
+        }
+    }
+    plan
+}
+
+#[test]
+fn rule_7_something_to_do_for_ever() {
+    caught(never_content, &wanted(1, One), &[], "L1", "L1");
+}
+
+/// S8: the plan depends on more than the facts.
+fn moody(intent: &Intent, facts: &Facts) -> SitePlan {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    static MOOD: AtomicUsize = AtomicUsize::new(0);
+    let mut plan = plan(intent, facts);
+    if MOOD.fetch_add(1, Ordering::Relaxed) % 2 == 1 {
+        plan.steps.reverse();
+    }
+    plan
+}
+
+#[test]
+fn a_planner_that_is_not_a_function_of_the_facts() {
+    caught(moody, &wanted(1, One), &[], "S8", "S8");
+}
+
+/// A listing that is not complete proves no absence.
+fn believes_partial_listings(intent: &Intent, facts: &Facts) -> SitePlan {
+    plan(intent, &Facts { coverage: Coverage::Complete, ..facts.clone() })
+}
+
+#[test]
+fn absence_from_a_partial_listing() {
+    let trial = Trial::new(plan, wanted(1, One));
+    let (intent, mut facts) = (trial.intent().clone(), Facts::nothing());
+    facts.coverage = Coverage::Partial;
+    assert_eq!(lint(&intent, &facts, &plan(&intent, &facts)), Ok(()));
+    let broken = lint(&intent, &facts, &believes_partial_listings(&intent, &facts)).unwrap_err();
+    assert_eq!(broken.why, "makes what may be there");
+}
