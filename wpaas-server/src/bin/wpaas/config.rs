@@ -19,7 +19,7 @@ const DEFAULT_API: &str = "http://127.0.0.1:8080";
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of every command")]
 pub struct Global {
-    /// The server's address [default: what `login` kept, else <http://127.0.0.1:8080>]
+    /// The server's address (default: what `login` kept, else <http://127.0.0.1:8080>)
     #[arg(long, global = true, env = "WPAAS_API", value_name = "URL")]
     api: Option<String>,
     /// A file with the API key, or `-`; `WPAAS_TOKEN` holds the key itself [default: what `login` kept]
