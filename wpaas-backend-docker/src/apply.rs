@@ -42,6 +42,7 @@ impl Inner {
             Action::StartNode { object } => task.start_node(object.as_str()).await,
             Action::Order { object, boot, order } => task.order(object.as_str(), boot, *order).await,
             Action::Configure { object, files } => task.configure(object.as_str(), files).await,
+            Action::Lead { .. } => Err(conflict("a site's address leads to its one gateway for good")),
             Action::Remove { object } => task.remove(object.as_str()).await,
         }
     }

@@ -110,6 +110,7 @@ pub(crate) fn object(labels: &Labels, id: &str, state: ObjectState) -> Object {
         state,
         address: None,
         local_port: None,
+        lead: None,
     }
 }
 

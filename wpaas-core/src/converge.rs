@@ -28,7 +28,7 @@ pub use facts::{Facts, Seen, Told};
 pub use intent::{Intent, ReleaseRef, RunIntent, Wanted};
 pub use intents::{Intents, IntentsError};
 pub use lint::{Violation, lint};
-pub use observation::{Coverage, Object, ObjectId, ObjectState, Observation, Scope};
+pub use observation::{Coverage, Lead, Object, ObjectId, ObjectState, Observation, Scope};
 pub use part::{InvalidPart, Part, PartKey};
 pub use plan::{Hold, HoldReason, SitePlan, plan};
 pub use report::{

@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 
-use super::{Coverage, NodeReport, Object, ObjectState, Part, Report};
+use super::{Coverage, Lead, NodeReport, Object, ObjectState, Part, Report};
 
 /// What is known of one site at one moment: all that [`super::plan`] looks at besides the intent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -100,6 +100,28 @@ impl Facts {
     #[must_use]
     pub fn was_told(&self, part: Part, message: &str) -> bool {
         self.told.iter().any(|told| told.part == part && told.message == message)
+    }
+
+    /// Where the site's address leads, where it can be moved.
+    #[must_use]
+    pub fn lead(&self) -> Option<&Lead> {
+        self.objects.iter().find_map(|object| object.lead.as_ref())
+    }
+
+    /// The gateway that the site's address leads to; `None` while it leads nowhere.
+    #[must_use]
+    pub fn leading_gateway(&self) -> Option<Part> {
+        let is_gateway = |object: &&Object| matches!(object.part, Part::Gateway(_));
+        match self.lead() {
+            None => Some(Part::Gateway(0)),
+            Some(Lead::Nowhere) => None,
+            Some(Lead::To(id)) => self
+                .objects
+                .iter()
+                .filter(is_gateway)
+                .find(|object| object.id == *id)
+                .map(|object| object.part),
+        }
     }
 
     /// The site's address, with the port on the control plane's machine that leads there.

@@ -26,8 +26,16 @@ pub struct Violation {
 ///
 /// The first rule that it breaks.
 pub fn lint(intent: &Intent, facts: &Facts, plan: &SitePlan) -> Result<(), Violation> {
-    let rules: [(u8, Rule); 7] =
-        [(1, founding), (2, quorum), (2, joining), (3, serving), (4, storage), (5, tombstone), (6, own_site)];
+    let rules: [(u8, Rule); 8] = [
+        (1, founding),
+        (2, quorum),
+        (2, joining),
+        (3, serving),
+        (3, leading),
+        (4, storage),
+        (5, tombstone),
+        (6, own_site),
+    ];
     for step in &plan.steps {
         for (number, rule) in rules {
             if let Err(why) = rule(intent, facts, plan, step) {
@@ -124,6 +132,22 @@ fn serving(intent: &Intent, facts: &Facts, plan: &SitePlan, _: &Step) -> Verdict
     )
 }
 
+/// An address that can be moved leads to a gateway that has reported; the one it leads to is not taken away while
+/// the site runs and that gateway serves.
+fn leading(intent: &Intent, facts: &Facts, _: &SitePlan, step: &Step) -> Verdict {
+    match (step.part, &step.action, &intent.wanted) {
+        (Part::Gateway(_), Action::Lead { .. }, _) => {
+            require(facts.report(step.part).is_some(), "leads the address to a gateway that has not reported")
+        }
+        (_, Action::Lead { .. }, _) => Err("leads the address to what is no gateway"),
+        (Part::Gateway(_), Action::Remove { .. }, Wanted::Run(_)) if facts.lead().is_some() => {
+            let leads = facts.leading_gateway() == Some(step.part) && facts.report(step.part).is_some();
+            require(!leads, "removes the gateway that the address leads to")
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Storage goes only with the site, or as a leaver's after a scale-down.
 fn storage(intent: &Intent, facts: &Facts, _: &SitePlan, step: &Step) -> Verdict {
     if !step.part.holds_data() || !matches!(step.action, Action::Remove { .. }) {
@@ -154,6 +178,7 @@ fn own_site(intent: &Intent, facts: &Facts, plan: &SitePlan, step: &Step) -> Ver
         Action::StartNode { object }
         | Action::Order { object, .. }
         | Action::Configure { object, .. }
+        | Action::Lead { object }
         | Action::Remove { object } => object,
         Action::CreateNetwork
         | Action::CreateVolume

@@ -53,6 +53,18 @@ pub struct Object {
     pub address: Option<IpAddr>,
     /// The port on the control plane's own machine that leads to `address`, where it can't be reached itself.
     pub local_port: Option<u16>,
+    /// On the object that holds the address, where the address can be moved from one gateway to another: where it
+    /// leads now. `None` where it always leads to the one gateway.
+    pub lead: Option<Lead>,
+}
+
+/// Where an address that can be moved leads.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Lead {
+    /// Nowhere yet.
+    Nowhere,
+    /// To this gateway, or to what is left of one.
+    To(ObjectId),
 }
 
 /// A backend's own id of an object.

@@ -57,7 +57,7 @@ struct Counts {
 impl Counts {
     fn of(facts: &Facts) -> Self {
         let mut counts = Self { wordpress: 0, database: 0, gateway: false };
-        let gateway = facts.report(Part::Gateway(0)).map(|report| &report.node);
+        let gateway = facts.leading_gateway().and_then(|part| facts.report(part)).map(|report| &report.node);
         let routed = |part: Part| match gateway {
             Some(NodeReport::Gateway(report)) => {
                 report.servers.get(&part.to_string()) == Some(&ServerState::Up)

@@ -63,6 +63,11 @@ pub enum Action {
         /// All that change.
         files: Vec<NodeFile>,
     },
+    /// Let the site's address lead to this gateway, away from any other.
+    Lead {
+        /// Which gateway.
+        object: ObjectId,
+    },
     /// Remove it, gracefully if it runs, by its unique id.
     Remove {
         /// Which.
@@ -238,6 +243,7 @@ impl Step {
             | Action::CreateRelease { .. }
             | Action::CreateNode(_)
             | Action::StartNode { .. }
+            | Action::Lead { .. }
             | Action::Remove { .. } => None,
         }
     }
@@ -283,6 +289,7 @@ impl fmt::Display for Step {
                 let names: Vec<_> = files.iter().map(|file| file.path.as_str()).collect();
                 write!(f, "configure {part}: {}", names.join(", "))
             }
+            Action::Lead { .. } => write!(f, "lead the address to {part}"),
             Action::Remove { .. } => write!(f, "remove {part}"),
         }
     }

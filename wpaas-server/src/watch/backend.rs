@@ -66,6 +66,7 @@ const fn action(action: &Action) -> &'static str {
         Action::CreateRelease { .. } => "create_release",
         Action::CreateNode(_) => "create_node",
         Action::StartNode { .. } => "start_node",
+        Action::Lead { .. } => "lead",
         Action::Order { .. } => "order",
         Action::Configure { .. } => "configure",
         Action::Remove { .. } => "remove",

@@ -1,68 +1,123 @@
-//! The gateway: what it is, and where it sends visitors.
+//! Gateways: what they are, where they send visitors, and which of them the address leads to.
 
 use super::{HoldReason, Pass};
 use crate::converge::{
-    Action, GatewayReport, NodeReport, Object, ObjectState, Part, Routes, RunIntent, Seen,
+    Action, Fingerprint, GatewayReport, NodeReport, Object, ObjectState, Part, Routes, RunIntent, Seen,
 };
-use crate::node;
-
-const GATEWAY: Part = Part::Gateway(0);
+use crate::node::{self, GatewayConfig};
 
 impl Pass<'_> {
+    /// One gateway; two where the address can be moved from one to the other.
+    fn gateways(&self) -> impl Iterator<Item = Part> + use<> {
+        let wanted = if self.facts.lead().is_some() { 2 } else { 1 };
+        (0..wanted).map(Part::Gateway)
+    }
+
     pub(super) fn gateway(&mut self, run: &RunIntent, routes: &Routes) {
-        let config = node::GatewayConfig::new(run, self.facts.address(), routes);
-        let spec = node::gateway(0, &config);
-        match self.facts.seen(GATEWAY) {
-            Seen::Busy => self.hold(GATEWAY, HoldReason::Busy),
-            Seen::Unknown => self.hold(GATEWAY, HoldReason::Unseen),
+        let config = GatewayConfig::new(run, self.facts.address(), routes);
+        let fingerprint = node::gateway(0, &config).fingerprint;
+        for part in self.gateways() {
+            self.gateway_node(part, &config);
+        }
+        if self.facts.lead().is_some() {
+            self.lead(fingerprint);
+        }
+    }
+
+    fn gateway_node(&mut self, part: Part, config: &GatewayConfig) {
+        let Part::Gateway(n) = part else { return };
+        let spec = node::gateway(n, config);
+        match self.facts.seen(part) {
+            Seen::Busy => self.hold(part, HoldReason::Busy),
+            Seen::Unknown => self.hold(part, HoldReason::Unseen),
             Seen::Absent => match self.missing(&[Part::Network]) {
-                Some(need) => self.hold(GATEWAY, HoldReason::Needs(need)),
-                None => self.step(GATEWAY, Action::CreateNode(spec)),
+                Some(need) => self.hold(part, HoldReason::Needs(need)),
+                None => self.step(part, Action::CreateNode(spec)),
             },
             Seen::There(object) if object.fingerprint != Some(spec.fingerprint) => {
-                self.replace_gateway(object);
+                self.replace_gateway(part, object, spec.fingerprint);
             }
-            Seen::There(object) => self.existing_gateway(object, &config),
+            Seen::There(object) => self.existing_gateway(part, object, config),
         }
     }
 
-    fn replace_gateway(&mut self, object: &Object) {
+    /// Of two gateways one is replaced at a time: not while the address leads to it and it serves, nor before the
+    /// other serves.
+    fn replace_gateway(&mut self, part: Part, object: &Object, fingerprint: Fingerprint) {
+        let leads = self.facts.leading_gateway() == Some(part);
+        let other = self.gateways().find(|other| *other != part);
+        let served =
+            other.is_none_or(|other| self.fits(other, fingerprint) || (!leads && self.serves(other)));
         match object.state {
-            ObjectState::Removing => self.hold(GATEWAY, HoldReason::Removing),
-            _ => self.step(GATEWAY, Action::Remove { object: object.id.clone() }),
+            ObjectState::Removing => self.hold(part, HoldReason::Removing),
+            ObjectState::Ready if other.is_some() && self.serves(part) && (leads || !served) => {
+                self.hold(part, HoldReason::Serving);
+            }
+            _ => self.step(part, Action::Remove { object: object.id.clone() }),
         }
     }
 
-    fn existing_gateway(&mut self, object: &Object, config: &node::GatewayConfig) {
+    fn existing_gateway(&mut self, part: Part, object: &Object, config: &GatewayConfig) {
         let id = object.id.clone();
         match object.state {
             ObjectState::Incomplete | ObjectState::Broken => {
-                self.step(GATEWAY, Action::Remove { object: id });
+                self.step(part, Action::Remove { object: id });
             }
             ObjectState::Stopped | ObjectState::Frozen => {
-                self.step(GATEWAY, Action::StartNode { object: id });
+                self.step(part, Action::StartNode { object: id });
             }
-            ObjectState::Removing => self.hold(GATEWAY, HoldReason::Removing),
-            ObjectState::Ready => match self.gateway_report() {
-                None => self.hold(GATEWAY, HoldReason::Silent),
-                Some(GatewayReport { revision: None, .. }) => self.hold(GATEWAY, HoldReason::Starting),
+            ObjectState::Removing => self.hold(part, HoldReason::Removing),
+            ObjectState::Ready => match self.gateway_report(part) {
+                None => self.hold(part, HoldReason::Silent),
+                Some(GatewayReport { revision: None, .. }) => self.hold(part, HoldReason::Starting),
                 Some(report) if report.follows(&config.revision) => {}
-                Some(_) => self.tell(GATEWAY, Action::Configure { object: id, files: config.files() }),
+                Some(_) => self.tell(part, Action::Configure { object: id, files: config.files() }),
             },
         }
     }
 
-    fn gateway_report(&self) -> Option<&GatewayReport> {
-        match &self.facts.report(GATEWAY)?.node {
+    /// Moves the address when it leads nowhere, to a gateway that does not serve, or to one that is to be replaced
+    /// while another serves.
+    fn lead(&mut self, fingerprint: Fingerprint) {
+        let leading = self.facts.leading_gateway();
+        if leading.is_some_and(|part| self.fits(part, fingerprint)) {
+            return;
+        }
+        let serving = leading.filter(|part| self.serves(*part));
+        let fit = self.gateways().find(|part| self.fits(*part, fingerprint));
+        let target = fit.or_else(|| self.gateways().find(|part| serving.is_none() && self.serves(*part)));
+        match target.and_then(|part| Some((part, self.facts.ready(part)?.id.clone()))) {
+            Some((part, object)) => self.step(part, Action::Lead { object }),
+            None if serving.is_none() => self.hold(Part::Network, HoldReason::Needs(Part::Gateway(0))),
+            None => {}
+        }
+    }
+
+    /// Whether it serves and is what is wanted.
+    fn fits(&self, part: Part, fingerprint: Fingerprint) -> bool {
+        self.serves(part)
+            && self.facts.ready(part).is_some_and(|object| object.fingerprint == Some(fingerprint))
+    }
+
+    fn serves(&self, part: Part) -> bool {
+        self.gateway_report(part).is_some_and(|report| report.revision.is_some())
+    }
+
+    fn gateway_report(&self, part: Part) -> Option<&GatewayReport> {
+        match &self.facts.report(part)?.node {
             NodeReport::Gateway(report) => Some(report),
             NodeReport::Database(_) | NodeReport::Wordpress(_) => None,
         }
     }
 
-    /// Whether the gateway sends visitors by these routes now, or sends none at all.
+    /// Whether every gateway that sends visitors does so by these routes now. One that has not reported sends
+    /// some, if it is there and the address may lead to it.
     pub(super) fn gateway_follows(&self, run: &RunIntent, routes: &Routes) -> bool {
-        let config = node::GatewayConfig::new(run, self.facts.address(), routes);
-        self.facts.seen(GATEWAY) == Seen::Absent
-            || self.gateway_report().is_some_and(|report| report.follows(&config.revision))
+        let config = GatewayConfig::new(run, self.facts.address(), routes);
+        let leading = self.facts.leading_gateway();
+        self.gateways().all(|part| match self.gateway_report(part) {
+            Some(report) => report.follows(&config.revision),
+            None => self.facts.seen(part) == Seen::Absent || leading.is_some_and(|leading| leading != part),
+        })
     }
 }

@@ -48,6 +48,7 @@ impl Place {
                 self.running(step, object)?.give(files);
                 Ok(Applied::Told)
             }
+            Action::Lead { .. } => Err(conflict(step, "the address leads to the one gateway for good")),
             Action::Remove { object } => self.remove(step, object),
         }
     }
@@ -146,6 +147,7 @@ impl Place {
             state: ObjectState::Ready,
             address: (step.part == Part::Network).then_some(IpAddr::V4(address)),
             local_port: None,
+            lead: None,
         }
     }
 

@@ -1,0 +1,120 @@
+//! The planner where the address can be moved: two gateways, of which one that serves has the address.
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
+mod support;
+
+use support::{Harness, wanted};
+use wpaas_core::converge::{
+    Action, Facts, Fingerprint, Intent, Lead, Object, ObjectId, ObjectState, Part, Step, lint, plan,
+};
+use wpaas_core::site::DatabaseSize::One;
+
+const G0: Part = Part::Gateway(0);
+const G1: Part = Part::Gateway(1);
+
+/// A site that has come up, with a second gateway as good as the first, and an address that leads to the first.
+fn site() -> (Intent, Facts) {
+    let mut site = Harness::up(wanted(1, One));
+    let mut facts = site.facts();
+    let second = Object { part: G1, id: ObjectId::new("second"), ..facts.object(G0).unwrap().clone() };
+    let report = wpaas_core::converge::Report { part: G1, ..facts.report(G0).unwrap().clone() };
+    let first = id_of(&facts, G0);
+    facts.objects.push(second);
+    facts.reports.push(report);
+    object(&mut facts, Part::Network).lead = Some(Lead::To(first));
+    (site.intent.clone(), facts)
+}
+
+fn id_of(facts: &Facts, part: Part) -> ObjectId {
+    facts.object(part).unwrap().id.clone()
+}
+
+fn object(facts: &mut Facts, part: Part) -> &mut Object {
+    facts.objects.iter_mut().find(|object| object.part == part).unwrap()
+}
+
+fn silence(facts: &mut Facts, part: Part) {
+    facts.reports.retain(|report| report.part != part);
+}
+
+fn steps(intent: &Intent, facts: &Facts) -> Vec<String> {
+    let plan = plan(intent, facts);
+    lint(intent, facts, &plan).unwrap();
+    plan.steps.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn two_gateways_that_serve_are_left_alone() {
+    let (intent, facts) = site();
+    assert_eq!(steps(&intent, &facts), [""; 0]);
+}
+
+#[test]
+fn a_new_site_gets_a_second_gateway_and_its_address_leads_to_the_first_that_serves() {
+    let (intent, mut facts) = site();
+    facts.objects.retain(|object| object.part != G1);
+    silence(&mut facts, G1);
+    object(&mut facts, Part::Network).lead = Some(Lead::Nowhere);
+    let made = steps(&intent, &facts);
+    assert!(made[0].starts_with("create gateway-1 ("), "{made:?}");
+    assert_eq!(made[1..], ["lead the address to gateway-0"]);
+}
+
+#[test]
+fn the_address_leaves_a_gateway_that_fails_and_stays_at_the_other() {
+    let (intent, mut facts) = site();
+    silence(&mut facts, G0);
+    assert_eq!(steps(&intent, &facts), ["lead the address to gateway-1"]);
+    object(&mut facts, G0).state = ObjectState::Stopped;
+    assert_eq!(steps(&intent, &facts), ["start gateway-0", "lead the address to gateway-1"]);
+    let (intent, mut facts) = site();
+    object(&mut facts, Part::Network).lead = Some(Lead::To(ObjectId::new("second")));
+    assert_eq!(steps(&intent, &facts), [""; 0], "it does not move back");
+}
+
+#[test]
+fn while_no_gateway_has_reported_the_address_stays() {
+    let (intent, mut facts) = site();
+    silence(&mut facts, G0);
+    silence(&mut facts, G1);
+    assert_eq!(steps(&intent, &facts), [""; 0]);
+}
+
+#[test]
+fn outdated_gateways_are_replaced_one_by_one_and_the_address_moves_between() {
+    let (intent, mut facts) = site();
+    let old = Some(Fingerprint::of(["old"]));
+    let new = object(&mut facts, G0).fingerprint;
+    object(&mut facts, G0).fingerprint = old;
+    object(&mut facts, G1).fingerprint = old;
+    assert_eq!(steps(&intent, &facts), ["remove gateway-1"]);
+    object(&mut facts, G1).fingerprint = new;
+    assert_eq!(steps(&intent, &facts), ["lead the address to gateway-1"]);
+    object(&mut facts, Part::Network).lead = Some(Lead::To(ObjectId::new("second")));
+    assert_eq!(steps(&intent, &facts), ["remove gateway-0"]);
+}
+
+#[test]
+fn an_outdated_gateway_stays_while_the_other_does_not_serve() {
+    let (intent, mut facts) = site();
+    object(&mut facts, G0).fingerprint = Some(Fingerprint::of(["old"]));
+    silence(&mut facts, G1);
+    assert_eq!(steps(&intent, &facts), [""; 0]);
+}
+
+#[test]
+fn the_rules_keep_the_address_at_a_gateway_that_serves() {
+    let (intent, mut facts) = site();
+    let step = |part, action| Step { site: intent.site, generation: 1, epoch: 1, part, action };
+    let broken = |facts: &Facts, step| {
+        let mut plan = plan(&intent, facts);
+        plan.steps = vec![step];
+        lint(&intent, facts, &plan).unwrap_err().to_string()
+    };
+    let object = id_of(&facts, G0);
+    let removal = step(G0, Action::Remove { object: object.clone() });
+    assert!(broken(&facts, removal).contains("removes the gateway that the address leads to"));
+    silence(&mut facts, G0);
+    let lead = step(G0, Action::Lead { object });
+    assert!(broken(&facts, lead).contains("leads the address to a gateway that has not reported"));
+}
