@@ -242,7 +242,7 @@ pub fn platform_name(site: &Slug, cid: &Cid, org: &Slug, domain: &Hostname) -> O
 }
 
 /// Where a site answers, as its status tells.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SiteAddress {
     /// The site's own address.
     pub ip: IpAddr,

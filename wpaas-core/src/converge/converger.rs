@@ -35,11 +35,11 @@ pub struct Converger {
     view: View,
     queue: WorkQueue,
     retries: Retries,
-    wanted: HashMap<SiteId, Intent>,
-    /// What was found of each site, kept or about to be.
-    found: HashMap<SiteId, SiteStatus>,
-    /// Sites whose status is being kept, and whether it has changed since.
-    recording: HashMap<SiteId, bool>,
+    wanted: HashMap<SiteId, Arc<Intent>>,
+    /// What was found of each site, kept or about to be: enough of it to tell whether it is the same again.
+    found: HashMap<SiteId, u64>,
+    /// Sites whose status is being kept, and what was found since.
+    recording: HashMap<SiteId, Option<Box<SiteStatus>>>,
     errors: HashMap<SiteId, String>,
     loads: Loads,
     sight: Sight,
@@ -64,6 +64,8 @@ struct Sight {
     pending: BTreeSet<SiteId>,
     next_fleet: Option<Instant>,
     last_silence_check: Option<Instant>,
+    /// Whether the first look has ended, well or not.
+    looked: bool,
     /// Why the backend can't be seen, if it can't; at first because nobody has looked yet.
     unseen: Option<String>,
 }
@@ -129,6 +131,8 @@ impl ConvergerHandle {
 impl Converger {
     /// All intents are read again this often, should a hint be lost or a grace period end.
     const SWEEP: Duration = Duration::from_secs(30);
+    /// Passes at a time.
+    const PASSES: usize = 256;
     /// Intents read at a time.
     const PAGE: usize = 1000;
 
@@ -255,7 +259,9 @@ impl Converger {
         if self.sight.next_fleet.is_none_or(|at| at <= now) {
             self.look_at_all(now);
         }
-        while let Some(site) = self.queue.pop(now) {
+        // What comes meanwhile does not wait for a whole fleet.
+        for _ in 0..Self::PASSES {
+            let Some(site) = self.queue.pop(now) else { return };
             self.pass(site, now);
         }
     }
@@ -270,6 +276,8 @@ async fn next_or_never(changes: &mut Option<BoxStream<'static, SiteId>>) -> Opti
 
 async fn at(due: Option<Instant>) {
     match due {
+        // A timer would wait for the next millisecond.
+        Some(due) if due <= Instant::now() => {}
         Some(due) => tokio::time::sleep_until(due).await,
         None => std::future::pending().await,
     }

@@ -158,7 +158,7 @@ pub struct GatewayReport {
     /// Of the routes that it follows; none before the first.
     pub revision: Option<String>,
     /// Of every server it was told of.
-    pub servers: BTreeMap<String, ServerState>,
+    pub servers: BTreeMap<Part, ServerState>,
     /// What went wrong, for people.
     pub error: Option<String>,
 }

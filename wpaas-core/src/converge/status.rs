@@ -59,9 +59,7 @@ impl Counts {
         let mut counts = Self { wordpress: 0, database: 0, gateway: false };
         let gateway = facts.leading_gateway().and_then(|part| facts.report(part)).map(|report| &report.node);
         let routed = |part: Part| match gateway {
-            Some(NodeReport::Gateway(report)) => {
-                report.servers.get(&part.to_string()) == Some(&ServerState::Up)
-            }
+            Some(NodeReport::Gateway(report)) => report.servers.get(&part) == Some(&ServerState::Up),
             _ => false,
         };
         for object in &facts.objects {

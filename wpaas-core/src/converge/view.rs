@@ -1,28 +1,29 @@
 //! What is known of every site, merged from listings, steps and reports. Pure: time is an argument.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Applied, Coverage, Facts, Object, ObjectState, Observation, Part, Report, Scope, Step, Told};
+use super::{Applied, Coverage, Facts, Object, Observation, Report, Scope, Step};
 use crate::id::SiteId;
 
+mod site;
+
+use site::SiteView;
+
 /// The fleet as far as it is known. A listing that began before a step ended can't undo what the step did.
+///
+/// Taking in a listing that shows nothing new compares each object with the known one where it lies, and allocates
+/// nothing.
 #[derive(Debug, Clone, Default)]
 pub struct View {
-    sites: HashMap<SiteId, SiteView>,
+    sites: HashMap<SiteId, Box<SiteView>>,
     /// Whether everything was once listed completely: from then on, what was never seen is not there.
     complete: bool,
-}
-
-#[derive(Debug, Clone, Default)]
-struct SiteView {
-    objects: Vec<Object>,
-    reports: BTreeMap<Part, (Instant, Report)>,
-    told: BTreeMap<Part, (Instant, String)>,
-    /// Parts that a step is under way for (`None`), or when the last one ended.
-    steps: BTreeMap<Part, Option<Instant>>,
+    /// Until when the nodes that were there before anybody listened may be silent.
+    listening: Option<Instant>,
 }
 
 impl View {
@@ -34,82 +35,118 @@ impl View {
     /// Takes a listing in. Returns the sites of which anything changed.
     pub fn listed(&mut self, scope: &Scope, began: Instant, observation: Observation) -> Vec<SiteId> {
         let complete = observation.coverage == Coverage::Complete;
-        let mut listed: HashMap<SiteId, Vec<Object>> = HashMap::new();
-        for (site, object) in observation.objects {
-            listed.entry(site).or_default().push(object);
-        }
-        if let Scope::Site(site) = scope {
-            listed.retain(|listed, _| listed == site);
-            listed.entry(*site).or_default();
-        } else {
-            self.complete |= complete;
-            for site in self.sites.keys() {
-                listed.entry(*site).or_default();
+        match scope {
+            Scope::Site(site) => {
+                let own = |(listed, object)| (listed == *site).then_some(object);
+                let objects = observation.objects.into_iter().filter_map(own).collect();
+                self.merge(BTreeMap::from([(*site, objects)]), complete, began)
+            }
+            Scope::Fleet => {
+                let first = complete && !self.complete;
+                if first {
+                    self.complete();
+                }
+                let news = self.news(observation.objects, complete);
+                for view in self.sites.values_mut() {
+                    view.forget_steps(began);
+                }
+                let changed = self.merge(news, complete, began);
+                if first {
+                    self.listen(began);
+                }
+                changed
             }
         }
-        let merge = |(site, objects)| {
-            let changed = self.sites.entry(site).or_default().merge(objects, complete, began);
-            changed.then_some(site)
-        };
+    }
+
+    /// From now on, what was never seen is not there.
+    fn complete(&mut self) {
+        self.complete = true;
+        for view in self.sites.values_mut() {
+            view.facts.coverage = Coverage::Complete;
+        }
+    }
+
+    /// What runs now was there before anybody listened.
+    fn listen(&mut self, now: Instant) {
+        self.listening = Some(now + Self::STALE);
+        for view in self.sites.values_mut() {
+            view.unheard = true;
+        }
+    }
+
+    /// Until when nothing should be concluded from the silence of the site's nodes, because they ran before anybody
+    /// listened and have not had the time to report.
+    #[must_use]
+    pub fn unheard(&self, site: SiteId, now: Instant) -> Option<Instant> {
+        let until = self.listening.filter(|until| now < *until)?;
+        self.sites.get(&site).is_some_and(|view| view.is_unheard()).then_some(until)
+    }
+
+    /// The objects of the sites that are not listed as they are known.
+    fn news(&mut self, listed: Vec<(SiteId, Object)>, complete: bool) -> BTreeMap<SiteId, Vec<Object>> {
+        let mut news = BTreeMap::new();
+        for (site, object) in &listed {
+            match self.sites.get_mut(site) {
+                Some(view) => view.compare(object),
+                None => drop(news.insert(*site, Vec::new())),
+            }
+        }
+        for (site, view) in &mut self.sites {
+            if view.compared(complete) {
+                news.insert(*site, Vec::new());
+            }
+        }
+        if !news.is_empty() {
+            for (site, object) in listed {
+                if let Some(objects) = news.get_mut(&site) {
+                    objects.push(object);
+                }
+            }
+        }
+        news
+    }
+
+    fn merge(
+        &mut self,
+        listed: BTreeMap<SiteId, Vec<Object>>,
+        complete: bool,
+        began: Instant,
+    ) -> Vec<SiteId> {
+        let merge = |(site, objects)| self.site(site).merge(objects, complete, began).then_some(site);
         listed.into_iter().filter_map(merge).collect()
+    }
+
+    fn site(&mut self, site: SiteId) -> &mut SiteView {
+        let coverage = self.coverage();
+        self.sites.entry(site).or_insert_with(|| Box::new(SiteView::new(coverage)))
+    }
+
+    const fn coverage(&self) -> Coverage {
+        if self.complete { Coverage::Complete } else { Coverage::Partial }
     }
 
     /// A step is under way: its part is busy, and what its node said before counts no more.
     pub fn step_began(&mut self, step: &Step) {
-        let site = self.sites.entry(step.site).or_default();
-        site.steps.insert(step.part, None);
-        if step.message().is_none() {
-            site.forget_node(step.part);
-        }
+        self.site(step.site).step_began(step);
     }
 
     /// A step has ended; without a result nobody knows what it left.
     pub fn step_ended(&mut self, step: &Step, applied: Option<Applied>, now: Instant) {
-        let site = self.sites.entry(step.site).or_default();
-        site.steps.insert(step.part, Some(now));
-        match applied {
-            Some(Applied::Present(object)) => site.put(object),
-            Some(Applied::Absent) => {
-                site.objects.retain(|object| object.part != step.part);
-                site.forget_node(step.part);
-            }
-            Some(Applied::Told) => {
-                if let Some(message) = step.message() {
-                    site.told.insert(step.part, (now, message));
-                }
-            }
-            None => {}
-        }
+        self.site(step.site).step_ended(step, applied, now);
     }
 
     /// Takes a node's report in. Returns whether it says anything new.
     pub fn reported(&mut self, report: Report, now: Instant) -> bool {
-        let site = self.sites.entry(report.site).or_default();
-        let part = report.part;
-        let old = site.reports.insert(part, (now, report));
-        let (_, report) = &site.reports[&part];
-        let fresh = old.is_some_and(|(at, old)| old == *report && now - at < Self::STALE);
-        if !fresh {
-            site.told.remove(&part);
-        }
-        !fresh
+        self.site(report.site).reported(report, now)
     }
 
-    /// What is known of one site now.
+    /// What is known of one site now; borrowed unless something of it has become too old to count.
     #[must_use]
-    pub fn facts(&self, site: SiteId, now: Instant) -> Facts {
-        let coverage = if self.complete { Coverage::Complete } else { Coverage::Partial };
-        let Some(view) = self.sites.get(&site) else {
-            return Facts { coverage, ..Facts::nothing() };
-        };
-        let reports = view.reports.values().filter(|(at, _)| now - *at < Self::STALE);
-        let told = view.told.iter().filter(|(_, (at, _))| now - *at < Self::TELL_AGAIN);
-        Facts {
-            coverage,
-            objects: view.objects.clone(),
-            reports: reports.map(|(_, report)| report.clone()).collect(),
-            told: told.map(|(part, (_, message))| Told { part: *part, message: message.clone() }).collect(),
-            busy: view.busy().collect(),
+    pub fn facts(&self, site: SiteId, now: Instant) -> Cow<'_, Facts> {
+        match self.sites.get(&site) {
+            Some(view) => view.facts(now),
+            None => Cow::Owned(Facts { coverage: self.coverage(), ..Facts::nothing() }),
         }
     }
 
@@ -121,71 +158,17 @@ impl View {
     /// Whether anything of the site is there, as far as known.
     #[must_use]
     pub fn has_objects(&self, site: SiteId) -> bool {
-        self.sites.get(&site).is_some_and(|view| !view.objects.is_empty())
+        self.sites.get(&site).is_some_and(|view| !view.facts.objects.is_empty())
     }
 
     /// The sites with a node that fell silent between these times.
     pub fn fell_silent(&self, since: Instant, now: Instant) -> impl Iterator<Item = SiteId> {
-        let fell = move |at: &Instant| (since..now).contains(&(*at + Self::STALE));
-        let silent = move |view: &SiteView| view.reports.values().any(|(at, _)| fell(at));
+        let silent = move |view: &SiteView| view.fell_silent(since, now);
         self.sites.iter().filter(move |(_, view)| silent(view)).map(|(site, _)| *site)
     }
 
     /// Forgets a site that is gone.
     pub fn forget(&mut self, site: SiteId) {
         self.sites.remove(&site);
-    }
-}
-
-impl SiteView {
-    fn busy(&self) -> impl Iterator<Item = Part> {
-        self.steps.iter().filter(|(_, ended)| ended.is_none()).map(|(part, _)| *part)
-    }
-
-    /// Takes a listing of this site in, but for the parts that steps have touched since it began.
-    fn merge(&mut self, listed: Vec<Object>, complete: bool, began: Instant) -> bool {
-        let newer =
-            |part: &Part| self.steps.get(part).is_some_and(|ended| ended.is_none_or(|at| at >= began));
-        let mut objects: Vec<Object> = listed.into_iter().filter(|object| !newer(&object.part)).collect();
-        let keep = |object: &&Object| {
-            newer(&object.part) || (!complete && !objects.iter().any(|listed| listed.part == object.part))
-        };
-        let kept: Vec<Object> = self.objects.iter().filter(keep).cloned().collect();
-        objects.extend(kept);
-        objects.sort_by(|a, b| (a.part, a.generation, &a.id).cmp(&(b.part, b.generation, &b.id)));
-        if objects == self.objects {
-            return false;
-        }
-        self.forget_changed_nodes(&objects);
-        self.objects = objects;
-        true
-    }
-
-    /// What a node said counts only while that same node runs.
-    fn forget_changed_nodes(&mut self, objects: &[Object]) {
-        let runs = |part: Part| {
-            let old = self.objects.iter().find(|object| object.part == part);
-            let new = objects.iter().find(|object| object.part == part);
-            match (old, new) {
-                (Some(old), Some(new)) => old.id == new.id && new.state == ObjectState::Ready,
-                (None, Some(new)) => new.state == ObjectState::Ready,
-                (_, None) => false,
-            }
-        };
-        let gone: Vec<Part> = self.reports.keys().copied().filter(|part| !runs(*part)).collect();
-        for part in gone {
-            self.forget_node(part);
-        }
-    }
-
-    fn forget_node(&mut self, part: Part) {
-        self.reports.remove(&part);
-        self.told.remove(&part);
-    }
-
-    fn put(&mut self, object: Object) {
-        self.objects.retain(|old| old.part != object.part);
-        let at = self.objects.partition_point(|old| old.part < object.part);
-        self.objects.insert(at, object);
     }
 }

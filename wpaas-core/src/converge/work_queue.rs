@@ -17,6 +17,9 @@ pub struct WorkQueue {
 }
 
 impl WorkQueue {
+    /// Entries that it keeps room for.
+    const ROOM: usize = 1024;
+
     /// Wants the site looked at by then.
     pub fn push(&mut self, site: SiteId, at: Instant) {
         if self.due.get(&site).is_none_or(|due| at < *due) {
@@ -34,6 +37,7 @@ impl WorkQueue {
         }
         self.order.pop();
         self.due.remove(&site);
+        self.shrink();
         Some(site)
     }
 
@@ -41,6 +45,13 @@ impl WorkQueue {
     pub fn next_due(&mut self) -> Option<Instant> {
         self.drop_stale();
         self.order.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// After a rush its room is given back.
+    fn shrink(&mut self) {
+        if self.due.is_empty() && self.due.capacity() > Self::ROOM {
+            *self = Self::default();
+        }
     }
 
     fn drop_stale(&mut self) {

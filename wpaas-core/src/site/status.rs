@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use super::{Generation, SiteAddress};
 
 /// What was found of a site, as last seen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SiteStatus {
     /// The generation that this status is about.
     pub observed_generation: Generation,
@@ -35,15 +35,13 @@ impl SiteStatus {
         self.conditions.iter().find(|condition| condition.kind == kind)
     }
 
-    /// Conditions whose status is as it was in `before` keep its `since`.
-    pub fn keep_since(&mut self, before: &Self) {
+    /// The same, with every condition as of this time.
+    #[must_use]
+    pub fn as_of(mut self, since: Timestamp) -> Self {
         for condition in &mut self.conditions {
-            if let Some(old) = before.condition(condition.kind)
-                && old.status == condition.status
-            {
-                condition.since = old.since;
-            }
+            condition.since = since;
         }
+        self
     }
 
     /// Whether the site serves as wanted.
@@ -54,7 +52,7 @@ impl SiteStatus {
 }
 
 /// One part of a site.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PartStatus {
     /// `network`, `database-0`, …
     pub part: String,
@@ -63,7 +61,7 @@ pub struct PartStatus {
 }
 
 /// Something that is true of a site, false, or unknown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Condition {
     /// What.
     pub kind: ConditionKind,
@@ -123,7 +121,7 @@ impl ConditionKind {
 }
 
 /// True, false, or not known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Truth {
     /// It is so.
     True,

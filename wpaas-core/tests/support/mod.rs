@@ -81,7 +81,7 @@ impl Harness {
         while let Ok(report) = self.reports.try_recv() {
             self.view.reported(report, now);
         }
-        self.view.facts(self.intent.site, now)
+        self.view.facts(self.intent.site, now).into_owned()
     }
 
     /// One pass: plans, checks the rules, takes every step.

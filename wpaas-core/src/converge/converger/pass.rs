@@ -1,36 +1,56 @@
 //! One look at one site: plan, check the plan, take its steps, keep what was found.
 
-use super::{Converger, Event, Instant, IntentsError, SiteId, SitePlan, plan, timestamp};
-use crate::converge::{Coverage, Facts, Intent, Trouble, Wanted, lint, status};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use jiff::Timestamp;
+
+use super::{Converger, Event, Instant, IntentsError, SiteId, SitePlan, SiteStatus, plan, timestamp};
+use crate::converge::{Coverage, Facts, Intent, Trouble, Wanted, lint, status};
 
 impl Converger {
     pub(super) fn pass(&mut self, site: SiteId, now: Instant) {
-        let Some(intent) = self.wanted.get(&site).cloned() else { return };
+        // Before the first look nothing can be said; after it every site is looked at.
+        let Some(intent) = self.wanted.get(&site).filter(|_| self.sight.looked).cloned() else { return };
         let facts = self.view.facts(site, now);
         let plan = plan(&intent, &facts);
-        if self.is_gone(&intent, &facts, &plan) {
+        if plan.is_empty() && facts.busy.is_empty() {
+            self.quiet(&intent, &plan, now);
+        } else {
+            let facts = facts.into_owned();
+            self.busy(&intent, &facts, &plan, now);
+        }
+    }
+
+    /// A pass that finds nothing to do.
+    fn quiet(&mut self, intent: &Intent, plan: &SitePlan, now: Instant) {
+        let site = intent.site;
+        if self.is_gone(intent, now) {
             let intents = self.intents.clone();
             self.tasks.spawn(async move { Event::Purged(site, intents.purged(site).await) });
             return;
         }
-        if plan.steps.is_empty() && facts.busy.is_empty() {
-            self.errors.remove(&site);
-            self.retries.succeeded(site);
-        }
-        let next_try = self.take(&intent, &facts, &plan, now);
-        // What a step left is seen when it ends; what a hold waits for may come without a hint.
-        if !plan.holds.is_empty() {
-            self.queue.push(site, now + self.backend.capabilities().resync);
-        }
-        // A step that has begun changes what is known; nothing else of this pass does.
-        let facts = if plan.steps.is_empty() { facts } else { self.view.facts(site, now) };
-        self.record(&intent, &facts, &plan, next_try, now);
+        self.errors.remove(&site);
+        self.retries.succeeded(site);
+        self.record(intent, plan, None, now);
     }
 
-    fn is_gone(&self, intent: &Intent, facts: &Facts, plan: &SitePlan) -> bool {
+    /// A pass that takes steps, or waits.
+    fn busy(&mut self, intent: &Intent, facts: &Facts, plan: &SitePlan, now: Instant) {
+        if plan.steps.is_empty() && facts.busy.is_empty() {
+            self.errors.remove(&intent.site);
+            self.retries.succeeded(intent.site);
+        }
+        let next_try = self.take(intent, facts, plan, now);
+        // What a step left is seen when it ends; what a hold waits for may come without a hint.
+        if !plan.holds.is_empty() {
+            self.queue.push(intent.site, now + self.backend.capabilities().resync);
+        }
+        self.record(intent, plan, next_try, now);
+    }
+
+    fn is_gone(&self, intent: &Intent, now: Instant) -> bool {
+        let facts = self.view.facts(intent.site, now);
         intent.wanted == Wanted::Gone
-            && plan.is_empty()
             && facts.objects.is_empty()
             && facts.coverage == Coverage::Complete
             && self.sight.unseen.is_none()
@@ -68,48 +88,48 @@ impl Converger {
     }
 
     /// Keeps what was found, when it differs from what was kept.
-    fn record(
-        &mut self,
-        intent: &Intent,
-        facts: &Facts,
-        plan: &SitePlan,
-        next_try: Option<Instant>,
-        now: Instant,
-    ) {
+    fn record(&mut self, intent: &Intent, plan: &SitePlan, next_try: Option<Instant>, now: Instant) {
         let site = intent.site;
+        // Right after a start, that a node has not reported yet means nothing.
+        if let Some(until) = self.view.unheard(site, now).filter(|_| self.sight.unseen.is_none()) {
+            self.queue.push(site, until);
+            return;
+        }
         let trouble = Trouble {
             unseen: self.sight.unseen.clone(),
             last_error: self.errors.get(&site).cloned(),
             next_try: next_try.map(|at| timestamp(at, now)),
         };
-        let mut new = status(intent, facts, plan, &trouble, Timestamp::now());
-        if let Some(old) = self.found.get(&site) {
-            new.keep_since(old);
-            if new == *old {
-                return;
-            }
+        let facts = self.view.facts(site, now);
+        let found = status(intent, &facts, plan, &trouble, Timestamp::UNIX_EPOCH);
+        let digest = digest(&found);
+        if self.found.insert(site, digest) != Some(digest) {
+            self.keep(site, Box::new(found.as_of(Timestamp::now())));
         }
-        self.found.insert(site, new);
-        self.keep(site);
     }
 
     /// One writing at a time, so that an older status can't overwrite a newer.
-    fn keep(&mut self, site: SiteId) {
-        let Some(status) = self.found.get(&site).cloned() else { return };
-        if let Some(changed) = self.recording.get_mut(&site) {
-            *changed = true;
+    fn keep(&mut self, site: SiteId, found: Box<SiteStatus>) {
+        if let Some(next) = self.recording.get_mut(&site) {
+            *next = Some(found);
             return;
         }
-        self.recording.insert(site, false);
+        self.recording.insert(site, None);
         let intents = self.intents.clone();
-        self.tasks.spawn(async move { Event::Recorded(site, intents.record(site, &status).await) });
+        self.tasks.spawn(async move { Event::Recorded(site, intents.record(site, &found).await) });
     }
 
     pub(super) fn recorded(&mut self, site: SiteId, result: Result<(), IntentsError>, now: Instant) {
-        let changed = self.recording.remove(&site).unwrap_or(false);
+        let next = self.recording.remove(&site).flatten();
+        if self.recording.is_empty() {
+            self.recording.shrink_to(Self::PASSES);
+        }
         match result {
-            Ok(()) if changed => self.keep(site),
-            Ok(()) => {}
+            Ok(()) => {
+                if let Some(found) = next {
+                    self.keep(site, found);
+                }
+            }
             Err(error) => {
                 tracing::warn!(%site, error = super::wanted::chain(&error), "what was found can't be kept; trying again");
                 self.found.remove(&site);
@@ -133,4 +153,11 @@ impl Converger {
             }
         }
     }
+}
+
+/// Equal for statuses that say the same.
+fn digest(status: &SiteStatus) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    status.hash(&mut hasher);
+    hasher.finish()
 }

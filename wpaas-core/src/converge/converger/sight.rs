@@ -59,6 +59,7 @@ impl Converger {
                 self.sight.sites.remove(site);
             }
         }
+        self.sight.looked = true;
         match seen {
             Ok(observation) => self.saw(scope, began, observation, now),
             Err(error) => self.saw_nothing(scope, &error, now),

@@ -1,5 +1,7 @@
 //! Learning what is wanted.
 
+use std::sync::Arc;
+
 use super::{Converger, Event, Generation, Instant, Intent, IntentsError, SiteId};
 
 impl Converger {
@@ -75,8 +77,8 @@ impl Converger {
         let site = intent.site;
         let known = self.wanted.get(&site);
         let newer = |old: Generation| intent.generation >= old;
-        if known.is_none_or(|known| newer(known.generation) && *known != intent) {
-            self.wanted.insert(site, intent);
+        if known.is_none_or(|known| newer(known.generation) && **known != intent) {
+            self.wanted.insert(site, Arc::new(intent));
             self.queue.push(site, now);
         }
     }

@@ -224,7 +224,8 @@ impl Place {
         let routes = node.text("routes").filter(|_| node.follows.is_some()).unwrap_or_default();
         let servers = routes.lines().filter_map(|line| {
             let (server, state) = line.split_once('=')?;
-            let up = match server.parse().ok()? {
+            let server = server.parse().ok()?;
+            let up = match server {
                 Part::Database(n) => self.is_synced(n),
                 part => self.node(part).is_some_and(|node| node.up),
             };
@@ -233,7 +234,7 @@ impl Place {
                 (_, true) => ServerState::Up,
                 (_, false) => ServerState::Down,
             };
-            Some((server.to_owned(), state))
+            Some((server, state))
         });
         GatewayReport { revision: node.follows.clone(), servers: servers.collect(), error: None }
     }

@@ -1,0 +1,128 @@
+//! What a fleet costs: P1 to P4 of the figures in README.md, each over sites that have converged.
+//!
+//! `cargo bench -p wpaas-core --all-features --bench fleet -- MEASURE SITES`, where MEASURE is one of
+//!
+//! - `pass`: microseconds a site of taking in a complete listing that shows nothing new, and of planning every
+//!   site anew;
+//! - `memory`: bytes of heap a site that the converger's own state takes;
+//! - `drift`: microseconds from a hint that a node died to the first step of the plan that replaces it, p50;
+//! - `start`: seconds from the converger's start to the last site's first pass.
+//!
+//! Prints `NAME VALUE` lines, for `scripts/bench` to set side by side with a peer.
+#![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
+#![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
+
+#[path = "fleet/fakes.rs"]
+mod fakes;
+#[path = "fleet/made.rs"]
+mod made;
+
+use std::hint::black_box;
+use std::time::Instant as Clock;
+
+use fakes::{Ready, run};
+use made::Fleet;
+use peak_alloc::PeakAlloc;
+use tokio::time::Instant;
+use wpaas_core::converge::{Scope, View, plan};
+
+#[global_allocator]
+static HEAP: PeakAlloc = PeakAlloc;
+
+/// Runs of a measure; the median is printed.
+const ROUNDS: usize = 5;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    let [measure, sites] = arguments.as_slice() else {
+        println!("usage: fleet pass|memory|drift|start SITES");
+        return;
+    };
+    let sites = sites.parse().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        match measure.as_str() {
+            "pass" => pass(&Fleet::of(sites)),
+            "memory" => memory(sites).await,
+            "drift" => drift(sites).await,
+            "start" => start(sites).await,
+            other => panic!("{other}: not a measure"),
+        }
+    });
+}
+
+fn pass(fleet: &Fleet) {
+    let mut view = known(fleet);
+    let (mut listed, mut planned) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let seen = fleet.listing();
+        let began = Clock::now();
+        let changed = view.listed(&Scope::Fleet, Instant::now(), seen);
+        listed.push(micros(began, fleet.len()));
+        assert_eq!(changed, [], "nothing has changed");
+        let began = Clock::now();
+        for intent in &fleet.intents {
+            let plan = black_box(plan(intent, &view.facts(intent.site, Instant::now())));
+            assert!(plan.is_empty(), "{plan}");
+        }
+        planned.push(micros(began, fleet.len()));
+    }
+    println!("pass_us_per_site {:.3}", median(&mut listed));
+    println!("plan_us_per_site {:.3}", median(&mut planned));
+}
+
+fn known(fleet: &Fleet) -> View {
+    let mut view = View::default();
+    let now = Instant::now();
+    view.listed(&Scope::Fleet, now, fleet.listing());
+    for report in &fleet.reports {
+        view.reported(report.clone(), now);
+    }
+    view
+}
+
+/// What the converger holds, beyond what the fakes do.
+async fn memory(sites: usize) {
+    let fleet = Fleet::of(sites);
+    let before = HEAP.current_usage();
+    let _running = run(&fleet, Ready::All).await;
+    let held = HEAP.current_usage().saturating_sub(before);
+    println!("heap_bytes_per_site {}", held / sites);
+}
+
+async fn drift(sites: usize) {
+    let fleet = Fleet::of(sites);
+    let running = run(&fleet, Ready::All).await;
+    let mut took = Vec::new();
+    for n in 0..1000 {
+        took.push(running.backend.killed_until_step(n * 7919 % sites).await.as_secs_f64() * 1e6);
+    }
+    println!("drift_us_p50 {:.1}", median(&mut took));
+}
+
+async fn start(sites: usize) {
+    let fleet = Fleet::of(sites);
+    let (began, worked) = (Clock::now(), processor_s());
+    let _running = run(&fleet, Ready::All).await;
+    println!("start_s {:.3}", began.elapsed().as_secs_f64());
+    println!("start_processor_s {:.2}", processor_s() - worked);
+}
+
+/// Processor time of this process so far; Linux counts it in hundredths of a second.
+fn processor_s() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+}
+
+fn micros(began: Clock, sites: usize) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "some thousands of sites")]
+    let sites = sites as f64;
+    began.elapsed().as_secs_f64() * 1e6 / sites
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

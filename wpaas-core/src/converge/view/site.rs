@@ -1,0 +1,228 @@
+//! What is known of one site.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::View;
+use crate::converge::{Applied, Coverage, Facts, Object, ObjectState, Part, Report, Step, Told};
+
+/// The facts as the planner reads them, with the times that decide how long each of them counts.
+#[derive(Debug, Clone)]
+pub(super) struct SiteView {
+    pub(super) facts: Facts,
+    /// When each report of `facts` came, in the same order.
+    heard: Vec<Instant>,
+    /// When each node of `facts.told` was told, in the same order.
+    told: Vec<Instant>,
+    /// Parts that a step is under way for (`None`), or when the last one ended; in order.
+    steps: Vec<(Part, Option<Instant>)>,
+    /// Whether it was there before anybody listened, and not all of its nodes have been heard since.
+    pub(super) unheard: bool,
+    /// Which of the known objects the listing under way has shown.
+    shown: u128,
+    /// Whether the listing under way has shown anything else.
+    other: bool,
+}
+
+impl SiteView {
+    /// Longer than any listing takes: one that comes later than this after a step has ended began after it.
+    const LISTING: Duration = Duration::from_secs(120);
+
+    pub(super) const fn new(coverage: Coverage) -> Self {
+        let mut facts = Facts::nothing();
+        facts.coverage = coverage;
+        Self {
+            facts,
+            heard: Vec::new(),
+            told: Vec::new(),
+            steps: Vec::new(),
+            unheard: false,
+            shown: 0,
+            other: false,
+        }
+    }
+
+    /// Compares a listed object with the known ones.
+    pub(super) fn compare(&mut self, listed: &Object) {
+        match self.facts.objects.iter().position(|known| known == listed) {
+            Some(at) if at < 128 => self.shown |= 1 << at,
+            _ => self.other = true,
+        }
+    }
+
+    /// Whether the listing that has been compared differs from what is known; begins anew.
+    pub(super) fn compared(&mut self, complete: bool) -> bool {
+        let shown = std::mem::take(&mut self.shown).count_ones() as usize;
+        std::mem::take(&mut self.other) || (complete && shown < self.facts.objects.len())
+    }
+
+    /// Takes a listing of this site in, but for the parts that steps have touched since it began.
+    pub(super) fn merge(&mut self, listed: Vec<Object>, complete: bool, began: Instant) -> bool {
+        let newer = |part: Part| {
+            self.steps.iter().any(|(of, ended)| *of == part && ended.is_none_or(|at| at >= began))
+        };
+        let mut objects: Vec<Object> = listed.into_iter().filter(|object| !newer(object.part)).collect();
+        let keep = |object: &&Object| {
+            newer(object.part) || (!complete && !objects.iter().any(|listed| listed.part == object.part))
+        };
+        let kept: Vec<Object> = self.facts.objects.iter().filter(keep).cloned().collect();
+        objects.extend(kept);
+        objects.sort_by(|a, b| (a.part, a.generation, &a.id).cmp(&(b.part, b.generation, &b.id)));
+        if objects == self.facts.objects {
+            return false;
+        }
+        objects.shrink_to_fit();
+        self.forget_changed_nodes(&objects);
+        self.facts.objects = objects;
+        true
+    }
+
+    /// What a node said counts only while that same node runs.
+    fn forget_changed_nodes(&mut self, objects: &[Object]) {
+        let runs = |part: Part| {
+            let old = self.facts.objects.iter().find(|object| object.part == part);
+            let new = objects.iter().find(|object| object.part == part);
+            match (old, new) {
+                (Some(old), Some(new)) => old.id == new.id && new.state == ObjectState::Ready,
+                (None, Some(new)) => new.state == ObjectState::Ready,
+                (_, None) => false,
+            }
+        };
+        let reports = self.facts.reports.iter().map(|report| report.part);
+        let gone: Vec<Part> = reports.filter(|part| !runs(*part)).collect();
+        for part in gone {
+            self.forget_node(part);
+        }
+    }
+
+    fn forget_node(&mut self, part: Part) {
+        if let Ok(at) = self.report_of(part) {
+            self.facts.reports.remove(at);
+            self.heard.remove(at);
+        }
+        self.forget_told(part);
+    }
+
+    fn forget_told(&mut self, part: Part) {
+        if let Some(at) = self.facts.told.iter().position(|told| told.part == part) {
+            self.facts.told.remove(at);
+            self.told.remove(at);
+        }
+    }
+
+    fn report_of(&self, part: Part) -> Result<usize, usize> {
+        self.facts.reports.binary_search_by_key(&part, |report| report.part)
+    }
+
+    pub(super) fn step_began(&mut self, step: &Step) {
+        self.note_step(step.part, None);
+        self.unheard = false;
+        if let Err(at) = self.facts.busy.binary_search(&step.part) {
+            self.facts.busy.insert(at, step.part);
+        }
+        if step.message().is_none() {
+            self.forget_node(step.part);
+        }
+    }
+
+    pub(super) fn step_ended(&mut self, step: &Step, applied: Option<Applied>, now: Instant) {
+        self.note_step(step.part, Some(now));
+        self.facts.busy.retain(|part| *part != step.part);
+        match applied {
+            Some(Applied::Present(object)) => self.put(object),
+            Some(Applied::Absent) => {
+                self.facts.objects.retain(|object| object.part != step.part);
+                self.forget_node(step.part);
+            }
+            Some(Applied::Told) => {
+                if let Some(message) = step.message() {
+                    self.forget_told(step.part);
+                    let at = self.facts.told.partition_point(|told| told.part < step.part);
+                    self.facts.told.insert(at, Told { part: step.part, message });
+                    self.told.insert(at, now);
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn note_step(&mut self, part: Part, ended: Option<Instant>) {
+        self.steps.retain(|(of, _)| *of != part);
+        self.steps.push((part, ended));
+    }
+
+    /// Forgets steps that no listing can be older than any more.
+    pub(super) fn forget_steps(&mut self, began: Instant) {
+        if !self.steps.is_empty() {
+            self.steps.retain(|(_, ended)| ended.is_none_or(|at| at + Self::LISTING >= began));
+            self.steps.shrink_to_fit();
+        }
+    }
+
+    fn put(&mut self, object: Object) {
+        let objects = &mut self.facts.objects;
+        objects.retain(|old| old.part != object.part);
+        let at = objects.partition_point(|old| old.part < object.part);
+        objects.insert(at, object);
+    }
+
+    /// Takes a report in. Returns whether it says anything new.
+    pub(super) fn reported(&mut self, report: Report, now: Instant) -> bool {
+        let part = report.part;
+        let same = match self.report_of(part) {
+            Ok(at) => {
+                let heard = std::mem::replace(&mut self.heard[at], now);
+                let same = self.facts.reports[at] == report && now - heard < View::STALE;
+                self.facts.reports[at] = report;
+                same
+            }
+            Err(at) => {
+                // There are as many as there are nodes, and that seldom changes.
+                self.facts.reports.reserve_exact(1);
+                self.heard.reserve_exact(1);
+                self.facts.reports.insert(at, report);
+                self.heard.insert(at, now);
+                false
+            }
+        };
+        if !same {
+            self.forget_told(part);
+        }
+        self.unheard = self.is_unheard();
+        !same
+    }
+
+    pub(super) fn is_unheard(&self) -> bool {
+        self.unheard && self.has_silent_node()
+    }
+
+    fn has_silent_node(&self) -> bool {
+        let silent = |object: &Object| {
+            object.part.is_node()
+                && object.state == ObjectState::Ready
+                && self.report_of(object.part).is_err()
+        };
+        self.facts.objects.iter().any(silent)
+    }
+
+    /// What is known now; borrowed unless something of it has become too old to count.
+    pub(super) fn facts(&self, now: Instant) -> Cow<'_, Facts> {
+        let said = |at: &Instant| now - *at < View::STALE;
+        let told = |at: &Instant| now - *at < View::TELL_AGAIN;
+        if self.heard.iter().all(said) && self.told.iter().all(told) {
+            return Cow::Borrowed(&self.facts);
+        }
+        let mut facts = self.facts.clone();
+        let (mut heard, mut when) = (self.heard.iter(), self.told.iter());
+        facts.reports.retain(|_| heard.next().is_some_and(said));
+        facts.told.retain(|_| when.next().is_some_and(told));
+        Cow::Owned(facts)
+    }
+
+    /// Whether a node fell silent between these times.
+    pub(super) fn fell_silent(&self, since: Instant, now: Instant) -> bool {
+        self.heard.iter().any(|at| (since..now).contains(&(*at + View::STALE)))
+    }
+}
