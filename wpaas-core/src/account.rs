@@ -194,11 +194,24 @@ pub enum Identity {
     User(Cid, UserId),
 }
 
-/// An API key as it is kept: never the key, only its SHA-256.
+/// What a key is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyKind {
+    /// An API key: made by name, for programs, renewed after a time.
+    #[default]
+    Api,
+    /// A session: given for a password or by an identity provider, ends by itself soon.
+    Session,
+}
+
+/// An API key or a session as it is kept: never the text that is presented, only its SHA-256.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
     /// Names the key, not secret.
     pub id: KeyId,
+    /// What it is for.
+    pub kind: KeyKind,
     /// Who it speaks for.
     pub identity: Identity,
     /// What its owner calls it.
@@ -213,6 +226,21 @@ pub struct ApiKey {
     pub last_used_at: Option<Timestamp>,
     /// Whether its owner has taken it back.
     pub revoked: bool,
+}
+
+/// Somebody's account at an identity provider, and whom it signs in here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExternalLogin {
+    /// The provider, by the URL that it calls itself.
+    pub issuer: String,
+    /// The account there; the provider never gives it to somebody else.
+    pub subject: String,
+    /// Whom it signs in.
+    pub identity: Identity,
+    /// What the account is shown as, such as its e-mail address.
+    pub label: String,
+    /// When it was linked.
+    pub created_at: Timestamp,
 }
 
 impl ApiKey {

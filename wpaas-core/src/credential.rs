@@ -8,6 +8,7 @@ use rand::distr::{Alphanumeric, SampleString as _};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
+use crate::account::KeyKind;
 use crate::id::KeyId;
 use crate::secret::Secret;
 
@@ -19,6 +20,8 @@ const BCRYPT_BYTES: usize = 72;
 const SHORTEST: usize = 8;
 /// The longest password, so that hashing stays cheap to ask for.
 const LONGEST: usize = 1024;
+/// Hashes that may wait for a core. What would wait longer than a second or two is refused instead.
+const WAITING: usize = 64;
 
 /// Why a password could not be handled.
 #[derive(Debug, thiserror::Error)]
@@ -27,26 +30,37 @@ pub enum CredentialError {
     /// It can't be a password.
     #[error("{0}")]
     Unfit(&'static str),
+    /// Too many wait already.
+    #[error("too many passwords are being hashed and checked just now; try again in a moment")]
+    Busy,
     /// The hash function failed.
     #[error("a password could not be hashed or checked")]
     Hash(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Hashes passwords off the async threads, one a core at a time: each takes some 20 MiB and tens of
-/// milliseconds, and more at once would only wait for each other.
+/// Hashes passwords off the async threads, on half of the cores at most: each takes some 20 MiB and tens of
+/// milliseconds, and whatever needs no password is to go on beside a flood of them. What finds no place to wait
+/// is refused at once.
 #[derive(Debug, Clone)]
 pub struct Passwords {
     cores: Arc<Semaphore>,
+    places: Arc<Semaphore>,
 }
 
 impl Default for Passwords {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { cores: Arc::new(Semaphore::new(cores)) }
+        Self::new(cores.div_ceil(2), WAITING)
     }
 }
 
 impl Passwords {
+    /// So many hashes at a time, and so many that may wait.
+    #[must_use]
+    pub fn new(at_once: usize, waiting: usize) -> Self {
+        Self { cores: Arc::new(Semaphore::new(at_once)), places: Arc::new(Semaphore::new(at_once + waiting)) }
+    }
+
     /// The Argon2id hash of a person's password, as a PHC string.
     ///
     /// # Errors
@@ -100,10 +114,12 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> Result<T, CredentialError> + Send + 'static,
     ) -> Result<T, CredentialError> {
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| CredentialError::Busy)?;
         let permit = Arc::clone(&self.cores).acquire_owned().await.map_err(failed)?;
         tokio::task::spawn_blocking(move || {
             let result = work();
-            drop(permit);
+            // Not before: the caller may have gone, and the core is busy all the same.
+            drop((permit, place));
             result
         })
         .await
@@ -167,21 +183,26 @@ pub fn random_text(length: usize) -> Secret {
     Secret::new(Alphanumeric.sample_string(&mut rand::rng(), length))
 }
 
-/// The text of a new API key: `wpk_<id>_<secret>`. Some 256 bits are secret.
+/// The text of a new API key: `wpk_<id>_<secret>`; of a session, `wps_…`. Some 256 bits are secret.
 #[must_use]
-pub fn api_key_text(id: KeyId) -> Secret {
-    Secret::new(format!("wpk_{}_{}", id.uuid().as_simple(), random_text(43).expose()))
+pub fn api_key_text(kind: KeyKind, id: KeyId) -> Secret {
+    let prefix = match kind {
+        KeyKind::Api => "wpk",
+        KeyKind::Session => "wps",
+    };
+    Secret::new(format!("{prefix}_{}_{}", id.uuid().as_simple(), random_text(43).expose()))
 }
 
-/// The id in an API key's text; `None` when it is none.
+/// The id in the text of an API key or a session; `None` when it is none.
 #[must_use]
 pub fn api_key_id(text: &str) -> Option<KeyId> {
-    let (id, secret) = text.strip_prefix("wpk_")?.split_once('_')?;
+    let text = text.strip_prefix("wpk_").or_else(|| text.strip_prefix("wps_"))?;
+    let (id, secret) = text.split_once('_')?;
     let well_formed = secret.len() == 43 && secret.bytes().all(|b| b.is_ascii_alphanumeric());
     if well_formed { format!("{}_{id}", KeyId::PREFIX).parse().ok() } else { None }
 }
 
-/// What is kept of an API key's text. Its secret is random and long, so a fast hash is enough.
+/// What is kept of the text of an API key or a session. Its secret is random and long, so a fast hash is enough.
 #[must_use]
 pub fn api_key_hash(text: &str) -> [u8; 32] {
     Sha256::digest(text.as_bytes()).into()
@@ -206,6 +227,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_finds_no_place_to_wait_is_refused_at_once() {
+        let (passwords, wrong) = (Passwords::new(1, 1), secret("correct horse"));
+        let (one, two, three) = tokio::join!(
+            passwords.verify(&wrong, None),
+            passwords.verify(&wrong, None),
+            passwords.verify(&wrong, None)
+        );
+        assert!(!one.unwrap() && !two.unwrap());
+        assert!(matches!(three, Err(CredentialError::Busy)), "{three:?}");
+        assert!(!passwords.verify(&wrong, None).await.unwrap(), "the places are given back");
+    }
+
+    #[tokio::test]
     async fn wordpress_gets_a_bcrypt_hash_of_its_own_prefix() {
         let hash = Passwords::default().hash_for_wordpress(&secret("pass")).await.unwrap();
         assert!(hash.expose().starts_with("$2y$10$"));
@@ -227,7 +261,10 @@ mod tests {
     #[test]
     fn an_api_key_names_its_id() {
         let id = KeyId::new();
-        let text = api_key_text(id);
+        let text = api_key_text(KeyKind::Session, id);
+        assert!(text.expose().starts_with("wps_"));
+        assert_eq!(api_key_id(text.expose()), Some(id));
+        let text = api_key_text(KeyKind::Api, id);
         assert_eq!(api_key_id(text.expose()), Some(id));
         for bad in ["", "wpk_", "wpk__", text.expose().trim_start_matches("wpk_"), &text.expose()[..60]] {
             assert_eq!(api_key_id(bad), None, "{bad:?}");

@@ -25,6 +25,7 @@ mod place;
 mod purge;
 mod releases;
 mod secrets;
+mod sessions;
 mod sites;
 mod spaces;
 #[cfg(test)]
@@ -32,6 +33,7 @@ mod test;
 mod text;
 mod users;
 
+pub use authentication::SignedIn;
 pub use customers::{CustomerUpdate, NewCustomer};
 pub use error::{ConflictCode, Noun, ServiceError};
 pub use idempotency::{Idempotency, Reservation};
@@ -41,6 +43,7 @@ pub use orgs::{NewOrg, OrgUpdate};
 pub use purge::Purge;
 pub use releases::WantedCode;
 pub use secrets::StoreSecrets;
+pub use sessions::Session;
 pub use sites::{NewSite, SiteFilter, SitePath, SitePhase, SitePlace, SiteUpdate, SiteView};
 pub use spaces::{NewSpace, SpaceUpdate};
 pub use users::{NewUser, UserUpdate};
@@ -107,6 +110,8 @@ pub struct Settings {
     pub key_lifetime: SignedDuration,
     /// How long a renewed key stays valid beside the new one.
     pub key_overlap: SignedDuration,
+    /// How long a session lasts.
+    pub session_lifetime: SignedDuration,
 }
 
 impl Settings {
@@ -124,6 +129,7 @@ impl Settings {
             max_grace: SignedDuration::from_hours(90 * 24),
             key_lifetime: SignedDuration::from_hours(90 * 24),
             key_overlap: SignedDuration::from_hours(24),
+            session_lifetime: SignedDuration::from_hours(12),
         }
     }
 }

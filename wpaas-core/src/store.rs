@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::broadcast;
 
-use crate::account::{ApiKey, Customer, Identity, Org, Space, User};
+use crate::account::{ApiKey, Customer, ExternalLogin, Identity, KeyKind, Org, Space, User};
 use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId};
 use crate::name::{Cid, Slug, Username};
 use crate::quota::Usage;
@@ -142,6 +142,12 @@ pub trait UserReads: std::fmt::Debug + Send + Sync + 'static {
 
     /// The hash of an identity's password; `None` when it has none.
     async fn password_hash(&self, identity: &Identity) -> Result<Option<String>, StoreError>;
+
+    /// Whom an account at an identity provider signs in.
+    async fn external_login(&self, issuer: &str, subject: &str) -> Result<Option<ExternalLogin>, StoreError>;
+
+    /// The accounts that sign an identity in, in the order of issuer and subject.
+    async fn external_logins(&self, identity: &Identity) -> Result<Vec<ExternalLogin>, StoreError>;
 }
 
 /// Reads API keys.
@@ -153,8 +159,13 @@ pub trait KeyReads: std::fmt::Debug + Send + Sync + 'static {
     /// The key of this id with who it speaks for, in one read.
     async fn bearer(&self, id: KeyId) -> Result<Option<Bearer>, StoreError>;
 
-    /// The keys that speak for an identity, in the order of their ids.
-    async fn keys(&self, identity: &Identity) -> Result<Vec<ApiKey>, StoreError>;
+    /// The keys of a kind that speak for an identity, in the order of their ids.
+    async fn keys(
+        &self,
+        identity: &Identity,
+        kind: KeyKind,
+        page: &Page<KeyId>,
+    ) -> Result<Vec<ApiKey>, StoreError>;
 }
 
 /// Reads sites.

@@ -1,4 +1,4 @@
-//! Who asks: an API key or the operator's token as Bearer, or a user name and password as Basic.
+//! Who asks: an API key, a session or the operator's token as Bearer, or a user name and password as Basic.
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::AUTHORIZATION;
@@ -9,8 +9,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use wpaas_core::access::Actor;
+use wpaas_core::account::KeyKind;
+use wpaas_core::id::KeyId;
 use wpaas_core::name::Cid;
 use wpaas_core::secret::Secret;
+use wpaas_core::service::SignedIn;
 
 use crate::problem::Problem;
 use crate::state::AppState;
@@ -18,6 +21,10 @@ use crate::state::AppState;
 /// Who has signed in. A handler that takes it answers 401 to anybody else.
 #[derive(Debug, Clone)]
 pub struct Caller(pub Actor);
+
+/// The session whose token was presented, if it was one.
+#[derive(Debug, Clone, Copy)]
+pub struct CurrentSession(pub Option<KeyId>);
 
 /// Who has signed in, if anybody.
 #[derive(Debug, Clone)]
@@ -41,6 +48,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     }
 }
 
+impl<S: Send + Sync> FromRequestParts<S> for CurrentSession {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(parts.extensions.get::<Self>().copied().unwrap_or(Self(None)))
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for MaybeCaller {
     type Rejection = Problem;
 
@@ -53,27 +68,35 @@ impl<S: Send + Sync> FromRequestParts<S> for MaybeCaller {
 pub async fn layer(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let Some(value) = request.headers().get(AUTHORIZATION) else { return next.run(request).await };
     let presented = Presented::parse(value.to_str().unwrap_or_default());
-    let actor = match presented {
+    let known = match presented {
         Some(presented) => authenticate(&state, presented).await,
         None => Err(Problem::unauthenticated()),
     };
-    match actor {
-        Ok(actor) => {
+    match known {
+        Ok((actor, session)) => {
             request.extensions_mut().insert(Caller(actor));
+            request.extensions_mut().insert(session);
             next.run(request).await
         }
         Err(problem) => problem.into_response(),
     }
 }
 
-async fn authenticate(state: &AppState, presented: Presented) -> Result<Actor, Problem> {
+async fn authenticate(state: &AppState, presented: Presented) -> Result<(Actor, CurrentSession), Problem> {
     match presented {
-        Presented::Bearer(token) if state.operator.matches(token.expose()) => Ok(Actor::Operator),
-        Presented::Bearer(key) => Ok(state.service.authenticate_key(key.expose(), Timestamp::now()).await?),
+        Presented::Bearer(token) if state.operator.matches(token.expose()) => {
+            Ok((Actor::Operator, CurrentSession(None)))
+        }
+        Presented::Bearer(key) => {
+            let SignedIn { actor, key, kind } =
+                state.service.authenticate_key(key.expose(), Timestamp::now()).await?;
+            Ok((actor, CurrentSession(Some(key).filter(|_| kind == KeyKind::Session))))
+        }
         Presented::Basic { cid, username, password } => {
             let username = username.parse().map_err(|_| Problem::unauthenticated())?;
             let cid = cid.map(|cid| cid.parse()).transpose().map_err(|_| Problem::unauthenticated())?;
-            Ok(state.service.authenticate_password(cid.as_ref(), &username, &password).await?)
+            let actor = state.service.authenticate_password(cid.as_ref(), &username, &password).await?;
+            Ok((actor, CurrentSession(None)))
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod list;
 pub mod org;
 pub mod plan;
 pub mod report;
+pub mod session;
 pub mod site;
 pub mod site_request;
 pub mod site_status;

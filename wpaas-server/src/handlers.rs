@@ -6,6 +6,7 @@ pub mod health;
 pub mod keys;
 pub mod orgs;
 pub mod reports;
+pub mod sessions;
 pub mod sites;
 pub mod spaces;
 pub mod users;

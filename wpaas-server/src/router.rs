@@ -8,7 +8,7 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, delete, get, post, put};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::handlers::{customers, events, health, keys, orgs, reports, sites, spaces, users};
+use crate::handlers::{customers, events, health, keys, orgs, reports, sessions, sites, spaces, users};
 use crate::limits::{self, Limits};
 use crate::problem::Problem;
 use crate::state::AppState;
@@ -44,6 +44,7 @@ pub fn api(state: AppState) -> Router {
         .layer(from_fn(conditional::layer))
         .layer(from_fn_with_state(state.clone(), idempotency::layer))
         .layer(from_fn_with_state(state.clone(), auth::layer))
+        .merge(entry_routes().router)
         .layer(from_fn(accept::layer))
         .layer(from_fn_with_state(limits, limits::layer))
         .merge(open_routes().router);
@@ -59,7 +60,14 @@ fn known_routes() -> Routes {
         .merge(space_routes())
         .merge(user_routes())
         .merge(site_routes())
+        .route("/sessions", get(sessions::list).delete(sessions::end_all))
+        .route("/sessions/current", delete(sessions::end))
         .route("/events", get(events::list))
+}
+
+/// Where one signs in: what is presented is in the request itself.
+fn entry_routes() -> Routes {
+    Routes::default().route("/sessions", post(sessions::create))
 }
 
 /// What is answered to anybody.

@@ -2,8 +2,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Service, ServiceError};
 use crate::access::Actor;
-use crate::account::{Customer, Identity, Lifecycle, User};
+use crate::account::{Customer, Identity, KeyKind, Lifecycle, User};
 use crate::credential::{api_key_hash, api_key_id};
+use crate::id::KeyId;
 use crate::name::{Cid, Username};
 use crate::secret::Secret;
 use crate::store::{Bearer, Change, Write};
@@ -11,13 +12,24 @@ use crate::store::{Bearer, Change, Write};
 /// How exactly the last use of a key is kept.
 const COARSE: SignedDuration = SignedDuration::from_mins(1);
 
+/// Who presented a key or a session's token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedIn {
+    /// With its roles as they are now.
+    pub actor: Actor,
+    /// What was presented.
+    pub key: KeyId,
+    /// Whether that is an API key or a session.
+    pub kind: KeyKind,
+}
+
 impl Service {
-    /// Who this API key speaks for.
+    /// Who this API key, or this session's token, speaks for.
     ///
     /// # Errors
     ///
     /// `Unauthenticated`, whatever the reason.
-    pub async fn authenticate_key(&self, key: &str, now: Timestamp) -> Result<Actor, ServiceError> {
+    pub async fn authenticate_key(&self, key: &str, now: Timestamp) -> Result<SignedIn, ServiceError> {
         let id = api_key_id(key).ok_or(ServiceError::Unauthenticated)?;
         let found = self.store().bearer(id).await?;
         let found = found.filter(|found| found.key.hash == api_key_hash(key) && found.key.is_valid(now));
@@ -26,7 +38,7 @@ impl Service {
         if key.last_used_at.is_none_or(|last| now.duration_since(last) >= COARSE) {
             self.store().commit(Change::at(now).write(Write::TouchKey(id, now))).await?;
         }
-        Ok(actor)
+        Ok(SignedIn { actor, key: id, kind: key.kind })
     }
 
     /// Who signs in with this password: a user of the customer `cid`, or without `cid` a customer itself.
@@ -40,16 +52,24 @@ impl Service {
         username: &Username,
         password: &Secret,
     ) -> Result<Actor, ServiceError> {
+        let identity = self.check_password(cid, username, password).await?;
+        self.actor(&identity).await?.ok_or(ServiceError::Unauthenticated)
+    }
+
+    /// Whose password this is. Whoever it may be, the same work is done.
+    pub(super) async fn check_password(
+        &self,
+        cid: Option<&Cid>,
+        username: &Username,
+        password: &Secret,
+    ) -> Result<Identity, ServiceError> {
         let identity = self.identity(cid, username).await?;
         let hash = match &identity {
             Some(identity) => self.store().password_hash(identity).await?,
             None => None,
         };
         let fits = self.inner.passwords.verify(password, hash).await.map_err(ServiceError::Credential)?;
-        match identity {
-            Some(identity) if fits => self.actor(&identity).await?.ok_or(ServiceError::Unauthenticated),
-            _ => Err(ServiceError::Unauthenticated),
-        }
+        identity.filter(|_| fits).ok_or(ServiceError::Unauthenticated)
     }
 
     async fn identity(
@@ -70,7 +90,7 @@ impl Service {
     }
 
     /// The actor with its roles as they are now; `None` for one that may not sign in any more.
-    async fn actor(&self, identity: &Identity) -> Result<Option<Actor>, ServiceError> {
+    pub(super) async fn actor(&self, identity: &Identity) -> Result<Option<Actor>, ServiceError> {
         let (customer, user) = match identity {
             Identity::Operator => (None, None),
             Identity::Customer(cid) => (self.store().customer(cid).await?, None),

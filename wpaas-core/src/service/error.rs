@@ -178,6 +178,7 @@ impl ServiceError {
             Self::Invalid { .. } => "invalid",
             Self::QuotaExceeded { .. } => "quota_exceeded",
             Self::VersionMismatch { .. } => "version_mismatch",
+            Self::Credential(CredentialError::Busy) => "overloaded",
             Self::Unavailable(_) | Self::Credential(_) => "unavailable",
             Self::Keyring(_) => "internal",
         }

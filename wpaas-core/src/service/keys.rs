@@ -3,9 +3,9 @@ use serde_json::json;
 
 use super::commit::{Rounds, may, who, writable};
 use super::text::check_label;
-use super::{ConflictCode, Noun, Service, ServiceError, Settings};
+use super::{ConflictCode, Listed, Noun, Page, Service, ServiceError, Settings};
 use crate::access::{Action, Actor, Scope};
-use crate::account::{ApiKey, Identity};
+use crate::account::{ApiKey, Identity, KeyKind};
 use crate::credential::{api_key_hash, api_key_text};
 use crate::id::KeyId;
 use crate::secret::Secret;
@@ -55,17 +55,33 @@ impl Service {
         }
     }
 
-    /// The keys that speak for `owner`, also those that open nothing any more.
+    /// The API keys that speak for `owner`, also those that open nothing any more.
     ///
     /// # Errors
     ///
     /// `NotFound`, `Forbidden`.
-    pub async fn keys(&self, actor: &Actor, owner: &Identity) -> Result<Vec<ApiKey>, ServiceError> {
-        may_manage(actor, owner)?;
-        if let Identity::Customer(cid) = owner {
-            self.visible_customer(actor, cid).await?;
-        }
-        Ok(self.store().keys(owner).await?)
+    pub async fn keys(
+        &self,
+        actor: &Actor,
+        owner: &Identity,
+        page: Page<KeyId>,
+    ) -> Result<Listed<ApiKey, KeyId>, ServiceError> {
+        self.check_manager(actor, owner).await?;
+        let (page, limit) = page.and_one();
+        let keys = self.store().keys(owner, KeyKind::Api, &page).await?;
+        Ok(Listed::cut(keys, limit, |key| key.id))
+    }
+
+    /// The API key of this id, if it speaks for `owner`.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, `Forbidden`.
+    pub async fn key(&self, actor: &Actor, owner: &Identity, id: KeyId) -> Result<ApiKey, ServiceError> {
+        self.check_manager(actor, owner).await?;
+        let found = self.store().key(id).await?;
+        let found = found.filter(|key| key.identity == *owner && key.kind == KeyKind::Api);
+        found.ok_or(ServiceError::not_found(Noun::Key))
     }
 
     /// Issues a new key in the place of this one, which stays valid for the overlap.
@@ -113,13 +129,23 @@ impl Service {
 
     /// The key, if the actor may manage it; another's is not there.
     async fn managed_key(&self, actor: &Actor, id: KeyId) -> Result<ApiKey, ServiceError> {
-        let key = self.store().key(id).await?.ok_or(ServiceError::not_found(Noun::Key))?;
+        let found = self.store().key(id).await?.filter(|key| key.kind == KeyKind::Api);
+        let key = found.ok_or(ServiceError::not_found(Noun::Key))?;
         may_manage(actor, &key.identity).map_err(|_| ServiceError::not_found(Noun::Key))?;
         Ok(key)
     }
 
+    /// Whether the actor may manage the owner's keys, and the owner is there.
+    pub(super) async fn check_manager(&self, actor: &Actor, owner: &Identity) -> Result<(), ServiceError> {
+        may_manage(actor, owner)?;
+        if let Identity::Customer(cid) = owner {
+            self.visible_customer(actor, cid).await?;
+        }
+        Ok(())
+    }
+
     /// Whether the owner is there, and its customer may change anything.
-    async fn check_owner(&self, actor: &Actor, owner: &Identity) -> Result<(), ServiceError> {
+    pub(super) async fn check_owner(&self, actor: &Actor, owner: &Identity) -> Result<(), ServiceError> {
         let cid = match owner {
             Identity::Operator => return Ok(()),
             Identity::Customer(cid) | Identity::User(cid, _) => cid,
@@ -133,7 +159,7 @@ impl Service {
     }
 }
 
-fn may_manage(actor: &Actor, owner: &Identity) -> Result<(), ServiceError> {
+pub(super) fn may_manage(actor: &Actor, owner: &Identity) -> Result<(), ServiceError> {
     match owner {
         Identity::Operator => may(actor, Action::KeyManage, Scope::System, Noun::Key),
         Identity::Customer(cid) => may(actor, Action::KeyManage, Scope::Customer(cid), Noun::Customer),
@@ -154,9 +180,10 @@ pub(super) fn issue(
         return Err(ServiceError::invalid("lifetime", why));
     }
     let id = KeyId::new();
-    let text = api_key_text(id);
+    let text = api_key_text(KeyKind::Api, id);
     let key = ApiKey {
         id,
+        kind: KeyKind::Api,
         identity,
         label: new.label.clone(),
         hash: api_key_hash(text.expose()),

@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 
 use super::{Idempotent, NewEvent, SealedSecret, StoredStatus};
-use crate::account::{ApiKey, Customer, Identity, Lifecycle, Org, Space, User, Version};
+use crate::account::{ApiKey, Customer, ExternalLogin, Identity, Lifecycle, Org, Space, User, Version};
 use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId};
 use crate::name::{Cid, Slug, Username};
 use crate::quota::{Quota, QuotaExceeded, Usage};
@@ -122,6 +122,8 @@ pub enum Expect {
     QuotaFitsOrg(OrgId, Quota),
     /// All spaces' quotas fit in the quota that the org will have.
     QuotaCoversSpaces(OrgId, Quota),
+    /// Nobody is signed in by this account of this issuer.
+    ExternalLoginFree(String, String),
     /// Nothing is kept for the principal's idempotency key, or only a request that began before this time
     /// and was never answered.
     IdempotencyUnused(String, String, Timestamp),
@@ -148,13 +150,20 @@ pub enum Write {
     DeleteUser(UserId, Version),
     /// Sets or replaces the hash of a password.
     SetPassword(Identity, String),
-    /// Takes away password and keys.
+    /// Takes away password, keys, sessions and linked accounts.
     DeleteCredentials(Identity),
+    InsertExternalLogin(ExternalLogin),
+    /// Of this identity, issuer and subject.
+    DeleteExternalLogin(Identity, String, String),
     InsertKey(ApiKey),
     /// Whatever it was before.
     UpdateKey(ApiKey),
     /// Notes when a key was used.
     TouchKey(KeyId, Timestamp),
+    /// Nothing stays of the key.
+    DeleteKey(KeyId),
+    /// Ends all sessions of an identity.
+    DeleteSessions(Identity),
     /// A site with what it uses of the quotas.
     InsertSite(Site, Usage),
     /// A site with what it uses of the quotas.
@@ -217,6 +226,9 @@ impl Write {
             Self::DeleteUser(id, version) => vec![Expect::Version(Record::User(*id), *version)],
             Self::InsertKey(new) => vec![Expect::Absent(Record::Key(new.id))],
             Self::UpdateKey(new) => vec![Expect::Present(Record::Key(new.id))],
+            Self::InsertExternalLogin(new) => {
+                vec![Expect::ExternalLoginFree(new.issuer.clone(), new.subject.clone())]
+            }
             Self::InsertSite(new, _) => vec![
                 Expect::Present(Record::Space(new.space)),
                 Expect::Absent(Record::Site(new.id)),
@@ -230,6 +242,9 @@ impl Write {
             }
             Self::SetPassword(..)
             | Self::DeleteCredentials(_)
+            | Self::DeleteExternalLogin(..)
+            | Self::DeleteKey(_)
+            | Self::DeleteSessions(_)
             | Self::TouchKey(..)
             | Self::RecordStatus(..)
             | Self::PutIdempotent(_)

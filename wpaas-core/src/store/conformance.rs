@@ -33,6 +33,8 @@ pub async fn all<F: Future<Output = Arc<dyn Store>>>(empty: impl Fn() -> F) {
     records::lists_go_on_where_they_stopped(&*empty().await).await;
     records::events_are_numbered_filtered_and_fed(&*empty().await).await;
     identities::passwords_and_keys_belong_to_one_identity(&*empty().await).await;
+    identities::sessions_are_keys_apart(&*empty().await).await;
+    identities::an_account_elsewhere_signs_one_identity_in(&*empty().await).await;
     identities::an_idempotency_key_is_used_once(&*empty().await).await;
     sites::a_site_comes_back_as_it_was_written(&*empty().await).await;
     sites::a_status_is_kept_beside_its_site(&*empty().await).await;

@@ -12,7 +12,7 @@ use super::{
     Located, Mode, OrgReads, Page, SealedSecret, SiteFacts, SiteReads, SpaceReads, StoreError, StoredSite,
     StoredStatus, UserReads,
 };
-use crate::account::{ApiKey, Customer, Identity, Lifecycle, Org, Space, User};
+use crate::account::{ApiKey, Customer, ExternalLogin, Identity, KeyKind, Lifecycle, Org, Space, User};
 use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId};
 use crate::name::{Cid, Slug, Username};
 use crate::quota::Usage;
@@ -37,6 +37,7 @@ struct State {
     users: BTreeMap<UserId, User>,
     passwords: HashMap<Identity, String>,
     keys: BTreeMap<KeyId, ApiKey>,
+    external_logins: BTreeMap<(String, String), ExternalLogin>,
     sites: BTreeMap<SiteId, (Site, Usage)>,
     statuses: BTreeMap<SiteId, StoredStatus>,
     secrets: BTreeMap<(SiteId, SecretName, u64), SealedSecret>,
@@ -213,6 +214,15 @@ impl UserReads for MemoryStore {
     async fn password_hash(&self, identity: &Identity) -> Result<Option<String>, StoreError> {
         Ok(self.state().passwords.get(identity).cloned())
     }
+
+    async fn external_login(&self, issuer: &str, subject: &str) -> Result<Option<ExternalLogin>, StoreError> {
+        Ok(self.state().external_logins.get(&(issuer.to_owned(), subject.to_owned())).cloned())
+    }
+
+    async fn external_logins(&self, identity: &Identity) -> Result<Vec<ExternalLogin>, StoreError> {
+        let state = self.state();
+        Ok(state.external_logins.values().filter(|login| login.identity == *identity).cloned().collect())
+    }
 }
 
 #[async_trait]
@@ -234,8 +244,14 @@ impl KeyReads for MemoryStore {
         Ok(state.keys.get(&id).map(bearer))
     }
 
-    async fn keys(&self, identity: &Identity) -> Result<Vec<ApiKey>, StoreError> {
-        Ok(self.state().keys.values().filter(|key| key.identity == *identity).cloned().collect())
+    async fn keys(
+        &self,
+        identity: &Identity,
+        kind: KeyKind,
+        at: &Page<KeyId>,
+    ) -> Result<Vec<ApiKey>, StoreError> {
+        let pass = |key: &ApiKey| key.identity == *identity && key.kind == kind;
+        Ok(page(&self.state().keys, at, pass).cloned().collect())
     }
 }
 

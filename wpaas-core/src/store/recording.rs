@@ -11,7 +11,7 @@ use super::{
     Located, OrgReads, Page, SealedSecret, SiteFacts, SiteReads, SpaceReads, Store, StoreError, StoredSite,
     UserReads, Write,
 };
-use crate::account::{ApiKey, Customer, Identity, Org, Space, User};
+use crate::account::{ApiKey, Customer, ExternalLogin, Identity, KeyKind, Org, Space, User};
 use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId};
 use crate::name::{Cid, Slug, Username};
 use crate::quota::Usage;
@@ -99,12 +99,14 @@ reads!(UserReads {
     fn user_by_name(cid: &Cid, username: &Username) -> Option<User>;
     fn users(cid: &Cid, page: &Page<UserId>) -> Vec<User>;
     fn password_hash(identity: &Identity) -> Option<String>;
+    fn external_login(issuer: &str, subject: &str) -> Option<ExternalLogin>;
+    fn external_logins(identity: &Identity) -> Vec<ExternalLogin>;
 });
 
 reads!(KeyReads {
     fn key(id: KeyId) -> Option<ApiKey>;
     fn bearer(id: KeyId) -> Option<Bearer>;
-    fn keys(identity: &Identity) -> Vec<ApiKey>;
+    fn keys(identity: &Identity, kind: KeyKind, page: &Page<KeyId>) -> Vec<ApiKey>;
 });
 
 reads!(SiteReads {

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Event, NewEvent, StoreError, StoredStatus, Subject, Who};
 use crate::account::{
-    ApiKey, Customer, CustomerPlan, Identity, Lifecycle, Org, Payment, RoleGrant, Space, User,
+    ApiKey, Customer, CustomerPlan, ExternalLogin, Identity, KeyKind, Lifecycle, Org, Payment, RoleGrant,
+    Space, User,
 };
 use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId};
 use crate::name::{Cid, Email, Slug, Username};
@@ -135,6 +136,7 @@ impl From<UserRow> for User {
 #[derive(Serialize, Deserialize)]
 pub(super) struct KeyRow {
     id: KeyId,
+    kind: KeyKind,
     identity: IdentityRow,
     label: String,
     hash: [u8; 32],
@@ -153,25 +155,68 @@ enum IdentityRow {
 
 impl From<ApiKey> for KeyRow {
     fn from(key: ApiKey) -> Self {
-        let ApiKey { id, identity, label, hash, created_at, expires_at, last_used_at: _, revoked } = key;
-        let identity = match identity {
-            Identity::Operator => IdentityRow::Operator,
-            Identity::Customer(cid) => IdentityRow::Customer(cid),
-            Identity::User(cid, user) => IdentityRow::User(cid, user),
-        };
-        Self { id, identity, label, hash, created_at, expires_at, revoked }
+        let ApiKey { id, kind, identity, label, hash, created_at, expires_at, last_used_at: _, revoked } =
+            key;
+        Self { id, kind, identity: identity.into(), label, hash, created_at, expires_at, revoked }
     }
 }
 
 impl KeyRow {
     pub(super) fn key(self, last_used_at: Option<Timestamp>) -> ApiKey {
-        let Self { id, identity, label, hash, created_at, expires_at, revoked } = self;
-        let identity = match identity {
-            IdentityRow::Operator => Identity::Operator,
-            IdentityRow::Customer(cid) => Identity::Customer(cid),
-            IdentityRow::User(cid, user) => Identity::User(cid, user),
-        };
-        ApiKey { id, identity, label, hash, created_at, expires_at, last_used_at, revoked }
+        let Self { id, kind, identity, label, hash, created_at, expires_at, revoked } = self;
+        let identity = identity.into();
+        ApiKey { id, kind, identity, label, hash, created_at, expires_at, last_used_at, revoked }
+    }
+}
+
+impl From<Identity> for IdentityRow {
+    fn from(identity: Identity) -> Self {
+        match identity {
+            Identity::Operator => Self::Operator,
+            Identity::Customer(cid) => Self::Customer(cid),
+            Identity::User(cid, user) => Self::User(cid, user),
+        }
+    }
+}
+
+impl From<IdentityRow> for Identity {
+    fn from(row: IdentityRow) -> Self {
+        match row {
+            IdentityRow::Operator => Self::Operator,
+            IdentityRow::Customer(cid) => Self::Customer(cid),
+            IdentityRow::User(cid, user) => Self::User(cid, user),
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct ExternalLoginRow {
+    issuer: String,
+    subject: String,
+    identity: IdentityRow,
+    label: String,
+    created_at: Timestamp,
+}
+
+impl From<ExternalLogin> for ExternalLoginRow {
+    fn from(login: ExternalLogin) -> Self {
+        let ExternalLogin { issuer, subject, identity, label, created_at } = login;
+        Self { issuer, subject, identity: identity.into(), label, created_at }
+    }
+}
+
+impl From<ExternalLoginRow> for ExternalLogin {
+    fn from(row: ExternalLoginRow) -> Self {
+        let ExternalLoginRow { issuer, subject, identity, label, created_at } = row;
+        Self { issuer, subject, identity: identity.into(), label, created_at }
+    }
+}
+
+/// The text that a kind of key is found by.
+pub(super) const fn key_kind(kind: KeyKind) -> &'static str {
+    match kind {
+        KeyKind::Api => "api",
+        KeyKind::Session => "session",
     }
 }
 

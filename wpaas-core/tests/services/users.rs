@@ -3,22 +3,67 @@ use wpaas_core::access::Actor;
 use wpaas_core::account::Identity;
 use wpaas_core::name::{Cid, Username};
 use wpaas_core::secret::Secret;
-use wpaas_core::service::{CustomerUpdate, IfMatch, NewKey, UserUpdate};
+use wpaas_core::service::{CustomerUpdate, IfMatch, NewKey, NewUser, Page, Session, UserUpdate};
 
 use crate::{NOW, World, at, code, customer, parse, secret, user};
 
 on_each_store! {
     keys_open_are_renewed_and_taken_back
     passwords_open_for_whom_they_are
+    a_session_ends_by_itself_by_hand_and_with_the_password
+}
+
+async fn a_session_ends_by_itself_by_hand_and_with_the_password(world: World) {
+    let (cid, actor) = world.acme().await;
+    let new = NewUser { password: Some(secret("correct horse")), ..user(&cid, "ada", Vec::new()) };
+    let (ada, key) = world.create_user(&actor, new, NOW).await.expect("is made");
+    let name: Username = parse("ada");
+    let sign_in = async |password: &str| world.sign_in(Some(&cid), &name, &secret(password), NOW).await;
+    let opens =
+        async |session: &Session, now| code(world.authenticate_key(session.issued.text.expose(), now).await);
+    assert_eq!(code(sign_in("correct horsf").await), "unauthenticated");
+    let (one, two, three) =
+        (sign_in("correct horse").await, sign_in("correct horse").await, sign_in("correct horse").await);
+    let (one, two, three) = (one.expect("opens"), two.expect("opens"), three.expect("opens"));
+    assert_eq!(one.actor, Actor::User { cid: cid.clone(), id: ada.id, roles: Vec::new() });
+    let lifetime = world.settings().session_lifetime.as_secs();
+    assert_eq!(opens(&one, at(lifetime - 1)).await, "ok");
+    assert_eq!(opens(&one, at(lifetime)).await, "unauthenticated");
+
+    // One is ended by hand; not by another, nor as if it were an API key.
+    let own = one.actor.clone();
+    world.sign_out(&actor, Some(one.issued.key.id), NOW).await.expect("changes nothing");
+    assert_eq!(code(world.revoke_key(&own, one.issued.key.id, NOW).await), "not_found");
+    assert_eq!(opens(&one, NOW).await, "ok");
+    world.sign_out(&own, Some(one.issued.key.id), NOW).await.expect("is ended");
+    world.sign_out(&own, Some(key.key.id), NOW).await.expect("no session");
+    assert_eq!(opens(&one, NOW).await, "unauthenticated");
+    assert_eq!(opens(&two, NOW).await, "ok");
+    let listed = world.sessions(&own, Page::first(1)).await.expect("its own");
+    assert_eq!((listed.items[0].id, listed.next), (two.issued.key.id, Some(two.issued.key.id)));
+    assert_eq!(
+        world.keys(&own, &Identity::from(&own), Page::first(9)).await.expect("its own").items.len(),
+        1
+    );
+
+    // A new password ends all, and leaves the API keys.
+    let password = Some(secret("another horse"));
+    let update = UserUpdate { password, ..UserUpdate::default() };
+    world.update_user(&own, &cid, &name, update, IfMatch::Any, NOW).await.expect("its own");
+    assert_eq!(opens(&three, NOW).await, "unauthenticated");
+    assert_eq!(code(world.authenticate_key(key.text.expose(), NOW).await), "ok");
 }
 
 async fn keys_open_are_renewed_and_taken_back(world: World) {
     let (cid, actor) = world.acme().await;
     let (ada, first) = world.create_user(&actor, user(&cid, "ada", Vec::new()), NOW).await.expect("is made");
-    let opened = world.authenticate_key(first.text.expose(), NOW).await.expect("opens");
+    let opened = world.authenticate_key(first.text.expose(), NOW).await.expect("opens").actor;
     assert_eq!(opened, Actor::User { cid: cid.clone(), id: ada.id, roles: Vec::new() });
     let identity = Identity::User(cid.clone(), ada.id);
-    assert_eq!(world.keys(&opened, &identity).await.expect("its own")[0].last_used_at, Some(NOW));
+    assert_eq!(
+        world.keys(&opened, &identity, Page::first(9)).await.expect("its own").items[0].last_used_at,
+        Some(NOW)
+    );
     let (text, last) = first.text.expose().split_at(first.text.expose().len() - 1);
     let wrong = format!("{text}{}", if last == "x" { "y" } else { "x" });
     for bad in ["", "wpk_x", wrong.as_str()] {
@@ -35,7 +80,10 @@ async fn keys_open_are_renewed_and_taken_back(world: World) {
     let foreign = world.register_customer(Some(&Actor::Operator), customer("B", "b"), NOW).await.expect("ok");
     let foreign = Actor::Customer(foreign.cid);
     assert_eq!(code(world.revoke_key(&foreign, renewed.key.id, NOW).await), "not_found");
-    assert_eq!(code(world.keys(&opened, &Identity::Customer(cid.clone())).await), "forbidden");
+    assert_eq!(
+        code(world.keys(&opened, &Identity::Customer(cid.clone()), Page::first(9)).await),
+        "forbidden"
+    );
     let long = NewKey { label: String::new(), lifetime: Some(SignedDuration::from_hours(24 * 365)) };
     assert_eq!(code(world.create_key(&actor, &identity, long, NOW).await), "invalid");
 

@@ -6,6 +6,7 @@ use wpaas_core::account::ApiKey;
 use wpaas_core::id::KeyId;
 use wpaas_core::service::{IssuedKey, NewKey};
 
+use super::list::{Cursor, Limit};
 use crate::config::Period;
 
 /// An API key, without the key itself.
@@ -27,7 +28,17 @@ pub struct KeyView {
 
 impl From<ApiKey> for KeyView {
     fn from(key: ApiKey) -> Self {
-        let ApiKey { id, identity: _, label, hash: _, created_at, expires_at, last_used_at, revoked } = key;
+        let ApiKey {
+            id,
+            kind: _,
+            identity: _,
+            label,
+            hash: _,
+            created_at,
+            expires_at,
+            last_used_at,
+            revoked,
+        } = key;
         Self { id, label, created_at, expires_at, last_used_at, revoked }
     }
 }
@@ -55,6 +66,16 @@ pub struct NewKeyDto {
     #[serde(default)]
     label: String,
     lifetime: Option<Period>,
+}
+
+/// `GET …/keys` and `GET /sessions`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyQuery {
+    /// Where the page before ended.
+    pub cursor: Option<Cursor<KeyId>>,
+    /// How many at a time.
+    pub limit: Option<Limit>,
 }
 
 impl From<NewKeyDto> for NewKey {

@@ -10,9 +10,9 @@ use wpaas_core::service::IssuedKey;
 
 use crate::answer::Answer;
 use crate::auth::Caller;
-use crate::dto::key::{KeyView, NewKeyDto, NewKeyView};
-use crate::dto::list::ListView;
-use crate::extract::{Body, Path};
+use crate::dto::key::{KeyQuery, KeyView, NewKeyDto, NewKeyView};
+use crate::dto::list::{ListView, page};
+use crate::extract::{Body, Path, Query};
 use crate::problem::Problem;
 use crate::state::AppState;
 
@@ -52,8 +52,7 @@ impl OwnedKey {
         let Self { cid, username, key } = self;
         let owner = Owner { cid, username };
         let identity = owner.identity(state, caller).await?;
-        let keys = state.service.keys(&caller.0, &identity).await?;
-        if keys.iter().any(|other| other.id == key) { Ok((owner, key)) } else { Err(Problem::not_found()) }
+        Ok((owner, state.service.key(&caller.0, &identity, key).await?.id))
     }
 }
 
@@ -79,10 +78,11 @@ pub async fn list(
     State(state): State<AppState>,
     caller: Caller,
     Path(owner): Path<Owner>,
+    Query(query): Query<KeyQuery>,
 ) -> Result<Answer<ListView<KeyView>>, Problem> {
     let identity = owner.identity(&state, &caller).await?;
-    let keys = state.service.keys(&caller.0, &identity).await?;
-    Ok(Answer::ok(ListView { items: keys.into_iter().map(Into::into).collect(), next: None }))
+    let listed = state.service.keys(&caller.0, &identity, page(query.cursor, query.limit)).await?;
+    Ok(Answer::ok(ListView::new(listed, Into::into)))
 }
 
 /// Issues a new key in the place of one that stays valid for a while.

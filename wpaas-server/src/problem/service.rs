@@ -1,6 +1,7 @@
 //! What the domain refuses, as callers see it.
 
 use axum::http::StatusCode;
+use wpaas_core::credential::CredentialError;
 use wpaas_core::service::ServiceError;
 
 use super::{Problem, chain};
@@ -21,6 +22,9 @@ impl From<ServiceError> for Problem {
                 Self::new(StatusCode::CONFLICT, code, format!("{text}: {limit}")).at(limit.what)
             }
             E::VersionMismatch { .. } => Self::new(StatusCode::PRECONDITION_FAILED, code, text),
+            E::Credential(CredentialError::Busy) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, code, text).retry_after(1)
+            }
             E::Unavailable(_) | E::Credential(_) => {
                 tracing::error!(error = chain(&error), "the service is not available");
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, code, text).retry_after(1)

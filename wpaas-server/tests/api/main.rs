@@ -14,6 +14,7 @@ mod problems;
 mod releases;
 mod reports;
 mod service;
+mod sessions;
 mod site_fields;
 mod sites;
 mod spaces;

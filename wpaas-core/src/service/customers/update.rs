@@ -40,7 +40,11 @@ impl Service {
             let event = of_customer(&after, who(actor), EventKind::CustomerUpdated, detail);
             let mut change = Change::at(now).write(Write::UpdateCustomer(after.clone())).event(event);
             if let Some(hash) = &hash {
-                change = change.write(Write::SetPassword(Identity::Customer(cid.clone()), hash.clone()));
+                let identity = Identity::Customer(cid.clone());
+                // Whoever knew the old one is out.
+                change = change
+                    .write(Write::SetPassword(identity.clone(), hash.clone()))
+                    .write(Write::DeleteSessions(identity));
             }
             if self.commit(change, &mut rounds).await? {
                 return Ok(after);

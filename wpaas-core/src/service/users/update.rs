@@ -50,7 +50,10 @@ impl Service {
                 .event(event);
             if let Some(hash) = &hash {
                 let identity = Identity::User(cid.clone(), user.id);
-                change = change.write(Write::SetPassword(identity, hash.clone()));
+                // Whoever knew the old one is out.
+                change = change
+                    .write(Write::SetPassword(identity.clone(), hash.clone()))
+                    .write(Write::DeleteSessions(identity));
             }
             if self.commit(roles.expected(change), &mut rounds).await? {
                 return Ok(after);

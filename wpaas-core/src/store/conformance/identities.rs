@@ -2,9 +2,9 @@ use super::{
     Expect, NOW, Quota, Store, Violation, Write, at, cid, customer, done, org, parse, violation, with_place,
     write,
 };
-use crate::account::{ApiKey, Identity, User};
+use crate::account::{ApiKey, ExternalLogin, Identity, KeyKind, User};
 use crate::id::{KeyId, UserId};
-use crate::store::{Bearer, Idempotent, StoredResponse};
+use crate::store::{Bearer, Idempotent, Page, StoredResponse};
 
 fn user() -> User {
     User {
@@ -23,6 +23,7 @@ fn user() -> User {
 fn key(identity: Identity) -> ApiKey {
     ApiKey {
         id: KeyId::new(),
+        kind: KeyKind::Api,
         identity,
         label: "laptop".to_owned(),
         hash: [7; 32],
@@ -56,7 +57,8 @@ pub(super) async fn passwords_and_keys_belong_to_one_identity(store: &dyn Store)
     assert_eq!(violation(store, write(Write::InsertUser(again))).await, taken);
     assert_eq!(store.password_hash(&identity).await.expect("read").as_deref(), Some("second"));
     let touched = ApiKey { last_used_at: Some(at(5)), ..own.clone() };
-    assert_eq!(store.keys(&identity).await.expect("read"), vec![touched.clone()]);
+    let keys = store.keys(&identity, KeyKind::Api, &Page::first(9)).await.expect("read");
+    assert_eq!(keys, vec![touched.clone()]);
     let owner = Some(customer(&cid(), "acme"));
     let bearer = Bearer { key: touched, customer: owner.clone(), user: Some(user.clone()) };
     assert_eq!(store.bearer(own.id).await.expect("read"), Some(bearer));
@@ -73,6 +75,62 @@ pub(super) async fn passwords_and_keys_belong_to_one_identity(store: &dyn Store)
     assert_eq!(store.password_hash(&identity).await.expect("read"), None);
     assert_eq!(store.key(own.id).await.expect("read"), None);
     assert_eq!(store.key(of_customer.id).await.expect("read"), Some(of_customer));
+}
+
+pub(super) async fn sessions_are_keys_apart(store: &dyn Store) {
+    with_place(store, Quota::default()).await;
+    let owner = Identity::Customer(cid());
+    let made: Vec<_> = (0..3).map(|_| key(owner.clone())).collect();
+    let session = ApiKey { kind: KeyKind::Session, ..key(owner.clone()) };
+    let other = ApiKey { kind: KeyKind::Session, ..key(Identity::Operator) };
+    let all = made.iter().chain([&session, &other]).cloned().map(Write::InsertKey);
+    done(store, all.fold(crate::store::Change::at(NOW), crate::store::Change::write)).await;
+    let page = async |kind, page: Page<KeyId>| store.keys(&owner, kind, &page).await.expect("read");
+    assert_eq!(page(KeyKind::Session, Page::first(9)).await, vec![session.clone()]);
+    assert_eq!(page(KeyKind::Api, Page::first(2)).await, made[..2]);
+    assert_eq!(page(KeyKind::Api, Page::after(made[1].id, 2)).await, made[2..]);
+
+    done(store, write(Write::DeleteKey(made[0].id)).write(Write::DeleteSessions(owner.clone()))).await;
+    assert_eq!(page(KeyKind::Session, Page::first(9)).await, vec![]);
+    assert_eq!(page(KeyKind::Api, Page::first(9)).await, made[1..]);
+    assert_eq!(store.key(other.id).await.expect("read"), Some(other));
+}
+
+pub(super) async fn an_account_elsewhere_signs_one_identity_in(store: &dyn Store) {
+    with_place(store, Quota::default()).await;
+    let user = user();
+    let (of_user, of_customer) = (Identity::User(cid(), user.id), Identity::Customer(cid()));
+    let login = |subject: &str, identity: &Identity| ExternalLogin {
+        issuer: "https://issuer.example".to_owned(),
+        subject: subject.to_owned(),
+        identity: identity.clone(),
+        label: "ada@acme.example".to_owned(),
+        created_at: NOW,
+    };
+    let (one, two, third) = (login("1", &of_user), login("2", &of_customer), login("3", &of_user));
+    let insert = |login: &ExternalLogin| Write::InsertExternalLogin(login.clone());
+    done(store, write(Write::InsertUser(user.clone())).write(insert(&one)).write(insert(&two))).await;
+    let again = write(insert(&login("1", &of_customer)));
+    let free = Expect::ExternalLoginFree(one.issuer.clone(), "1".to_owned());
+    assert_eq!(violation(store, again).await, Violation::Taken(Box::new(free)));
+    done(store, write(insert(&third))).await;
+    let found = async |subject: &str| store.external_login(&one.issuer, subject).await.expect("read");
+    assert_eq!(found("1").await, Some(one.clone()));
+    assert_eq!(found("9").await, None);
+    let of = async |identity: &Identity| store.external_logins(identity).await.expect("read");
+    assert_eq!(of(&of_user).await, vec![one.clone(), third.clone()]);
+
+    // Not another's.
+    let remove = |identity: &Identity, subject: &str| {
+        write(Write::DeleteExternalLogin(identity.clone(), one.issuer.clone(), subject.to_owned()))
+    };
+    done(store, remove(&of_customer, "1")).await;
+    done(store, remove(&of_user, "3")).await;
+    assert_eq!(of(&of_user).await, vec![one.clone()]);
+    done(store, write(Write::DeleteUser(user.id, 1))).await;
+    assert_eq!((found("1").await, found("2").await), (None, Some(two)));
+    done(store, write(Write::DeleteCredentials(of_customer.clone()))).await;
+    assert_eq!(of(&of_customer).await, vec![]);
 }
 
 pub(super) async fn an_idempotency_key_is_used_once(store: &dyn Store) {

@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 
 use super::State;
-use crate::account::Identity;
+use crate::account::{Identity, KeyKind};
 use crate::site::Tombstone;
 use crate::store::{Change, Committed, Event, NewEvent, Violation, Write};
 
@@ -61,6 +61,21 @@ impl State {
                 self.passwords.insert(identity, hash);
             }
             Write::DeleteCredentials(identity) => self.forget(&identity),
+            Write::InsertExternalLogin(login) => {
+                self.external_logins.insert((login.issuer.clone(), login.subject.clone()), login);
+            }
+            Write::DeleteExternalLogin(identity, issuer, subject) => {
+                let key = (issuer, subject);
+                if self.external_logins.get(&key).is_some_and(|login| login.identity == identity) {
+                    self.external_logins.remove(&key);
+                }
+            }
+            Write::DeleteKey(id) => {
+                self.keys.remove(&id);
+            }
+            Write::DeleteSessions(identity) => {
+                self.keys.retain(|_, key| key.identity != identity || key.kind != KeyKind::Session);
+            }
             Write::InsertKey(key) | Write::UpdateKey(key) => {
                 self.keys.insert(key.id, key);
             }
@@ -94,6 +109,7 @@ impl State {
     fn forget(&mut self, identity: &Identity) {
         self.passwords.remove(identity);
         self.keys.retain(|_, key| key.identity != *identity);
+        self.external_logins.retain(|_, login| login.identity != *identity);
     }
 
     fn purge(&mut self, stone: Tombstone) {

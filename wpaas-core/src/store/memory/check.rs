@@ -43,6 +43,9 @@ impl State {
                 Err(Violation::CidUsed(cid.clone()))
             }
             Expect::CidUnused(_) => Ok(()),
+            Expect::ExternalLoginFree(issuer, subject) => {
+                taken(self.external_logins.contains_key(&(issuer.clone(), subject.clone())))
+            }
             Expect::LoginFree(username) => taken(self.customer_of_login(username).is_some()),
             Expect::OrgNameFree(cid, name) => {
                 taken(self.orgs.values().any(|org| org.cid == *cid && org.name == *name))

@@ -2,11 +2,12 @@ use sqlx::SqliteConnection;
 
 use super::check::check;
 use super::{int, micros, unavailable};
-use crate::account::{ApiKey, Customer, Identity, Lifecycle, Org, Space, User};
+use crate::account::{ApiKey, Customer, ExternalLogin, Identity, Lifecycle, Org, Space, User};
 use crate::quota::Usage;
 use crate::site::{Site, SiteLifecycle, Tombstone};
 use crate::store::row::{
-    CustomerRow, EventRow, KeyRow, OrgRow, SiteRow, SpaceRow, StatusRow, UserRow, identity, write as doc,
+    CustomerRow, EventRow, ExternalLoginRow, KeyRow, OrgRow, SiteRow, SpaceRow, StatusRow, UserRow, identity,
+    key_kind, write as doc,
 };
 use crate::store::{
     Change, Committed, Event, Idempotent, NewEvent, SealedSecret, StoreError, StoredStatus, Write,
@@ -69,6 +70,16 @@ async fn do_write(db: &mut SqliteConnection, write: Write) -> Done {
         }
         Write::SetPassword(owner, hash) => set_password(db, &owner, hash).await,
         Write::DeleteCredentials(owner) => forget(db, identity(&owner)).await,
+        Write::InsertExternalLogin(login) => insert_external_login(db, login).await,
+        Write::DeleteExternalLogin(owner, issuer, subject) => {
+            let sql = "DELETE FROM external_logins WHERE identity = $1 AND issuer = $2 AND subject = $3";
+            run(db, sqlx::query(sql).bind(identity(&owner)).bind(issuer).bind(subject)).await
+        }
+        Write::DeleteKey(id) => delete(db, "DELETE FROM api_keys WHERE id = $1", id.to_string()).await,
+        Write::DeleteSessions(owner) => {
+            let sql = "DELETE FROM api_keys WHERE identity = $1 AND kind = 'session'";
+            delete(db, sql, identity(&owner)).await
+        }
         Write::InsertKey(key) | Write::UpdateKey(key) => put_key(db, key).await,
         Write::TouchKey(id, at) => {
             let touch = "UPDATE api_keys SET last_used_at = $2 \
@@ -103,6 +114,7 @@ async fn delete(db: &mut SqliteConnection, sql: &'static str, key: String) -> Do
 
 async fn forget(db: &mut SqliteConnection, identity: String) -> Done {
     delete(db, "DELETE FROM passwords WHERE identity = $1", identity.clone()).await?;
+    delete(db, "DELETE FROM external_logins WHERE identity = $1", identity.clone()).await?;
     delete(db, "DELETE FROM api_keys WHERE identity = $1", identity).await
 }
 
@@ -176,13 +188,24 @@ async fn set_password(db: &mut SqliteConnection, owner: &Identity, hash: String)
 
 async fn put_key(db: &mut SqliteConnection, key: ApiKey) -> Done {
     let put = sqlx::query(
-        "INSERT INTO api_keys (id, identity, last_used_at, doc) VALUES ($1, $2, $3, $4) \
+        "INSERT INTO api_keys (id, identity, kind, last_used_at, doc) VALUES ($1, $2, $3, $4, $5) \
          ON CONFLICT (id) DO UPDATE SET last_used_at = excluded.last_used_at, doc = excluded.doc",
     )
     .bind(key.id.to_string())
     .bind(identity(&key.identity))
+    .bind(key_kind(key.kind))
     .bind(key.last_used_at.map(micros))
     .bind(doc(&KeyRow::from(key))?);
+    run(db, put).await
+}
+
+async fn insert_external_login(db: &mut SqliteConnection, login: ExternalLogin) -> Done {
+    let put = "INSERT INTO external_logins (issuer, subject, identity, doc) VALUES ($1, $2, $3, $4)";
+    let put = sqlx::query(put)
+        .bind(login.issuer.clone())
+        .bind(login.subject.clone())
+        .bind(identity(&login.identity))
+        .bind(doc(&ExternalLoginRow::from(login))?);
     run(db, put).await
 }
 

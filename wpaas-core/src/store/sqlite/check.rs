@@ -37,7 +37,8 @@ pub(super) async fn check(db: &mut SqliteConnection, expect: &Expect, at: Timest
         | Expect::OrgNameFree(..)
         | Expect::SpaceNameFree(..)
         | Expect::SiteNameFree(..)
-        | Expect::UsernameFree(..) => free(db, expect).await,
+        | Expect::UsernameFree(..)
+        | Expect::ExternalLoginFree(..) => free(db, expect).await,
         Expect::OrgEmpty(org) => {
             let spaces = sqlx::query_scalar("SELECT COUNT(*) FROM spaces WHERE org_id = $1");
             let sites = sqlx::query_scalar(
@@ -137,6 +138,11 @@ async fn free(db: &mut SqliteConnection, expect: &Expect) -> Checked {
         Expect::UsernameFree(cid, username) => {
             ("SELECT COUNT(*) FROM users WHERE cid = $1 AND login = $2", cid.to_string(), login(username))
         }
+        Expect::ExternalLoginFree(issuer, subject) => (
+            "SELECT COUNT(*) FROM external_logins WHERE issuer = $1 AND subject = $2",
+            issuer.clone(),
+            subject.clone(),
+        ),
         _ => return Ok(()),
     };
     let taken: i64 =

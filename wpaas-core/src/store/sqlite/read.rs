@@ -2,11 +2,13 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{SqliteStore, Users, int, micros, one, unavailable, usage};
-use crate::account::{ApiKey, Customer, Identity, Org, Space, User};
+use crate::account::{ApiKey, Customer, ExternalLogin, Identity, KeyKind, Org, Space, User};
 use crate::id::{KeyId, OrgId, SpaceId, UserId};
 use crate::name::{Cid, Slug, Username};
 use crate::quota::Usage;
-use crate::store::row::{CustomerRow, KeyRow, OrgRow, SpaceRow, UserRow, identity, read};
+use crate::store::row::{
+    CustomerRow, ExternalLoginRow, KeyRow, OrgRow, SpaceRow, UserRow, identity, key_kind, read,
+};
 use crate::store::{Bearer, CustomerReads, KeyReads, OrgReads, Page, SpaceReads, StoreError, UserReads};
 
 mod events;
@@ -195,6 +197,23 @@ impl UserReads for SqliteStore {
     async fn password_hash(&self, owner: &Identity) -> Result<Option<String>, StoreError> {
         one(&self.readers, "SELECT hash FROM passwords WHERE identity = $1", identity(owner)).await
     }
+
+    async fn external_login(&self, issuer: &str, subject: &str) -> Result<Option<ExternalLogin>, StoreError> {
+        let sql = "SELECT doc FROM external_logins WHERE issuer = $1 AND subject = $2";
+        let found = self.first(sql, issuer.to_owned(), subject.to_owned()).await?;
+        found.as_deref().map(external_login).transpose()
+    }
+
+    async fn external_logins(&self, owner: &Identity) -> Result<Vec<ExternalLogin>, StoreError> {
+        let sql = "SELECT doc FROM external_logins WHERE identity = $1 ORDER BY issuer, subject";
+        let query = sqlx::query_scalar(sql).bind(identity(owner));
+        let docs: Vec<String> = query.fetch_all(&self.readers).await.map_err(unavailable)?;
+        all(&docs, external_login)
+    }
+}
+
+fn external_login(doc: &str) -> Result<ExternalLogin, StoreError> {
+    Ok(read::<ExternalLoginRow>(doc)?.into())
 }
 
 fn key((doc, last_used_at): (String, Option<i64>)) -> Result<ApiKey, StoreError> {
@@ -238,13 +257,23 @@ impl KeyReads for SqliteStore {
         }))
     }
 
-    async fn keys(&self, owner: &Identity) -> Result<Vec<ApiKey>, StoreError> {
-        let found: Vec<_> =
-            sqlx::query_as("SELECT doc, last_used_at FROM api_keys WHERE identity = $1 ORDER BY id")
-                .bind(identity(owner))
-                .fetch_all(&self.readers)
-                .await
-                .map_err(unavailable)?;
+    async fn keys(
+        &self,
+        owner: &Identity,
+        kind: KeyKind,
+        page: &Page<KeyId>,
+    ) -> Result<Vec<ApiKey>, StoreError> {
+        let found: Vec<_> = sqlx::query_as(
+            "SELECT doc, last_used_at FROM api_keys WHERE identity = $1 AND kind = $2 AND id > $3 \
+             ORDER BY id LIMIT $4",
+        )
+        .bind(identity(owner))
+        .bind(key_kind(kind))
+        .bind(after(page))
+        .bind(limit(page.limit))
+        .fetch_all(&self.readers)
+        .await
+        .map_err(unavailable)?;
         found.into_iter().map(key).collect()
     }
 }

@@ -48,13 +48,25 @@ CREATE TABLE passwords (
     hash TEXT NOT NULL
 );
 
+-- API keys and sessions.
 CREATE TABLE api_keys (
     id TEXT PRIMARY KEY,
     identity TEXT NOT NULL,
+    kind TEXT NOT NULL,
     last_used_at BIGINT,
     doc TEXT NOT NULL
 );
-CREATE INDEX api_keys_identity ON api_keys (identity, id);
+CREATE INDEX api_keys_identity ON api_keys (identity, kind, id);
+
+-- Accounts at identity providers, and whom they sign in.
+CREATE TABLE external_logins (
+    issuer TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    identity TEXT NOT NULL,
+    doc TEXT NOT NULL,
+    PRIMARY KEY (issuer, subject)
+);
+CREATE INDEX external_logins_identity ON external_logins (identity);
 
 -- No foreign key to orgs and spaces: a site that is going away may outlive them.
 CREATE TABLE sites (

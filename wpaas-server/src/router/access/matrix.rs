@@ -9,6 +9,8 @@ use super::world::Target;
 /// What a route names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
+    /// What belongs to whoever asks: nobody else's can be named.
+    Own,
     System,
     Customer,
     CustomerKey,
@@ -22,7 +24,7 @@ pub enum Level {
 impl Level {
     pub const fn parent(self) -> Option<Self> {
         match self {
-            Self::System => None,
+            Self::Own | Self::System => None,
             Self::Customer => Some(Self::System),
             Self::CustomerKey | Self::User | Self::Org => Some(Self::Customer),
             Self::UserKey => Some(Self::User),
@@ -132,6 +134,9 @@ pub fn asks(method: &Method, path: &str) -> Vec<Ask> {
         "DELETE /users/{cid}/{username}/keys/{key}" | "POST /users/{cid}/{username}/keys/{key}/renew" => {
             plain(A::KeyManage, Level::UserKey)
         }
+        // Anybody may try: what is presented is in the body, and is asked in tests/api/sessions.rs.
+        "POST /sessions" => Vec::new(),
+        "GET /sessions" | "DELETE /sessions" | "DELETE /sessions/current" => plain(A::KeyManage, Level::Own),
         "GET /events" => vec![
             ask(A::EventRead, Level::Space, "?cid={cid}&space_id={space_id}", None),
             ask(A::EventRead, Level::Site, "?cid={cid}&site_id={site_id}", None),

@@ -1,0 +1,55 @@
+//! `/sessions`: signing in with a password, and out.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use jiff::Timestamp;
+
+use crate::answer::Answer;
+use crate::auth::{Caller, CurrentSession};
+use crate::dto::key::KeyQuery;
+use crate::dto::list::{ListView, page};
+use crate::dto::session::{NewSessionView, SessionView, SignInDto};
+use crate::extract::{Body, Query, SecretText};
+use crate::problem::Problem;
+use crate::state::AppState;
+
+/// Begins a session for whoever has the password.
+pub async fn create(
+    State(state): State<AppState>,
+    Body(dto): Body<SignInDto>,
+) -> Result<Answer<NewSessionView>, Problem> {
+    let SignInDto { cid, username, password: SecretText(password) } = dto;
+    let session = state.service.sign_in(cid.as_ref(), &username, &password, Timestamp::now()).await?;
+    Ok(Answer::created(session.into(), "/sessions/current".to_owned()))
+}
+
+/// The caller's own sessions.
+pub async fn list(
+    State(state): State<AppState>,
+    caller: Caller,
+    CurrentSession(current): CurrentSession,
+    Query(query): Query<KeyQuery>,
+) -> Result<Answer<ListView<SessionView>>, Problem> {
+    let listed = state.service.sessions(&caller.0, page(query.cursor, query.limit)).await?;
+    Ok(Answer::ok(ListView::new(listed, |session| SessionView::new(&session, current))))
+}
+
+/// Ends the session that asks.
+pub async fn end(
+    State(state): State<AppState>,
+    caller: Caller,
+    CurrentSession(current): CurrentSession,
+) -> Result<StatusCode, Problem> {
+    let current = current.ok_or_else(|| {
+        let detail = "what you presented is not a session's token, so there is none to end";
+        Problem::new(StatusCode::CONFLICT, "not_a_session", detail)
+    })?;
+    state.service.sign_out(&caller.0, Some(current), Timestamp::now()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Ends all of the caller's sessions.
+pub async fn end_all(State(state): State<AppState>, caller: Caller) -> Result<StatusCode, Problem> {
+    state.service.sign_out(&caller.0, None, Timestamp::now()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
