@@ -23,6 +23,7 @@ bench *args:
 deny:
     cargo deny check bans licenses sources
 
-# Writes tests/access.out anew after a change of the access rules.
+# Writes tests/access.out and tests/scenarios anew after a change of the access rules or the planner.
 bless:
     WPAAS_BLESS=1 cargo test -p wpaas-core --all-features access
+    WPAAS_BLESS=1 cargo test -p wpaas-tests scenarios

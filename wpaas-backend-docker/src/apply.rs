@@ -84,6 +84,7 @@ impl Task<'_> {
         };
         let labels = container.config.as_ref().and_then(|config| config.labels.clone());
         let labels = self.own(labels.as_ref())?;
+        self.fence(Some(labels.mark))?;
         Ok(Some((container, labels)))
     }
 

@@ -4,6 +4,8 @@
 //! nothing to recover, because the next pass plans from what is there.
 
 mod backend;
+#[cfg(feature = "testing")]
+pub mod conformance;
 mod converger;
 mod facts;
 mod intent;

@@ -52,7 +52,7 @@ impl Task<'_> {
             Err(error) if status(&error) == Some(404) => return Ok(Applied::Absent),
             Err(error) => return Err(self.failed("looking at", error)),
         };
-        self.own(Some(&volume.labels))?;
+        self.fence(Some(self.own(Some(&volume.labels))?.mark))?;
         let removed = self.docker().remove_volume(name, None::<RemoveVolumeOptions>).await;
         self.absent(removed)
     }
@@ -82,7 +82,7 @@ impl Task<'_> {
             Err(error) if status(&error) == Some(404) => return Ok(Applied::Absent),
             Err(error) => return Err(self.failed("looking at the", error)),
         };
-        self.own(network.labels.as_ref())?;
+        self.fence(Some(self.own(network.labels.as_ref())?.mark))?;
         let attached = network.containers.unwrap_or_default();
         if !attached.is_empty() {
             let listing = self.look().await?;

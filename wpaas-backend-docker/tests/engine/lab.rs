@@ -23,8 +23,9 @@ use wpaas_core::id::SiteId;
 use crate::fakes::{Archives, Names};
 
 /// Runs for ever, ends at once on TERM, and holds a stock theme.
-const STAND_IN: &str = "wpaas-test/stand-in:2";
+pub const STAND_IN: &str = "wpaas-test/stand-in:2";
 
+#[derive(Debug)]
 pub struct Lab {
     pub docker: Docker,
     pub backend: DockerBackend,

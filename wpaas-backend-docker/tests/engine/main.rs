@@ -3,6 +3,7 @@
 //! Without an Engine the tests say that they were skipped; with `WPAAS_TEST_DOCKER=1` they fail.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod conformance;
 mod crashes;
 mod fakes;
 mod lab;

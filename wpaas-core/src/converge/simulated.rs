@@ -79,9 +79,15 @@ impl Simulated {
         (Arc::new(Self(Arc::new(inner))), receiver)
     }
 
-    /// From now on nothing goes wrong any more; what was delayed still comes.
-    pub fn calm_down(&self) {
-        self.0.lock().sky = Sky::new(Weather::calm());
+    /// From now on this is the weather; what was delayed still comes.
+    pub fn turn(&self, weather: Weather) {
+        self.0.lock().sky = Sky::new(weather);
+    }
+
+    /// What the node of this part said last, if it runs.
+    #[must_use]
+    pub fn said(&self, site: SiteId, part: Part) -> Option<Report> {
+        self.0.lock().said.get(&(site, part)).cloned()
     }
 
     /// Every node says again what it said last; nodes do that every 5 s.

@@ -33,6 +33,7 @@ use crate::site::{DatabaseSize, Generation};
 mod end;
 mod ops;
 mod safety;
+pub mod script;
 
 pub use ops::{Change, Fate, Op, Outside};
 
@@ -156,6 +157,15 @@ impl Trial {
     #[must_use]
     pub fn begun(&self, server: usize) -> usize {
         self.servers.get(server).map_or(0, |server| server.begun.len())
+    }
+
+    /// How many database nodes are Synced, and how many WordPress nodes serve.
+    #[must_use]
+    pub fn in_service(&self) -> (usize, usize) {
+        let site = self.intent.site;
+        let synced = (0..3).filter(|n| self.world.is_synced(site, *n)).count();
+        let serving = (0..Part::WORDPRESS_SLOTS).filter(|slot| self.world.serves(site, *slot)).count();
+        (synced, serving)
     }
 
     fn own(&self) -> impl Iterator<Item = &super::Object> {

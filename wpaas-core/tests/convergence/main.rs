@@ -1,6 +1,7 @@
 //! Convergence under faults: what must never happen is checked after every step, what must happen at the end.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
+mod conformance;
 mod mutants;
 mod random;
 mod single_faults;

@@ -66,7 +66,7 @@ impl Trial {
     }
 
     /// More than any way needs: a Galera cluster of three that has to be founded, join by join, is the longest.
-    const PASSES: usize = 60;
+    pub(super) const PASSES: usize = 60;
 
     /// Everything that was delayed takes effect; then the site converges (L1), is what a fresh one would be (L2,
     /// L4), does nothing after a restart (L6), and once it is gone nothing is left (L3).
@@ -126,9 +126,7 @@ impl Trial {
 
     fn is_as_fresh(&self) -> Result<(), Failure> {
         let Wanted::Run(run) = &self.intent.wanted else { return Ok(()) };
-        let site = self.intent.site;
-        let databases = (0..3).filter(|n| self.world.is_synced(site, *n)).count();
-        let serving = (0..Part::WORDPRESS_SLOTS).filter(|slot| self.world.serves(site, *slot)).count();
+        let (databases, serving) = self.in_service();
         if databases != usize::from(run.database.nodes()) || serving != usize::from(run.wordpress) {
             return Err(self.fail(format!("L1: {databases} database and {serving} WordPress nodes serve")));
         }

@@ -87,12 +87,21 @@ pub enum Fate {
     Doubled,
     /// What it makes is left half made; the server hears of a failure.
     HalfMade,
+    /// It has no effect; the server hears that it asks too much.
+    Throttled,
 }
 
 impl Fate {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Fine, Self::Lost, Self::Unanswered, Self::Delayed, Self::Doubled, Self::HalfMade];
+    pub const ALL: [Self; 7] = [
+        Self::Fine,
+        Self::Lost,
+        Self::Unanswered,
+        Self::Delayed,
+        Self::Doubled,
+        Self::HalfMade,
+        Self::Throttled,
+    ];
 }
 
 /// What happens to a part from outside.
@@ -227,7 +236,7 @@ impl Trial {
         let informed = self.servers[at].knows == self.disturbed;
         let answer = match fate {
             Fate::Fine => self.effect(&step, informed)?,
-            Fate::Lost => None,
+            Fate::Lost | Fate::Throttled => None,
             Fate::Unanswered => self.effect(&step, informed)?.and(None),
             Fate::Delayed => {
                 self.late.push(step.clone());
