@@ -23,10 +23,9 @@ use wpaas_core::site::{
     Admin, CodeState, Condition, ConditionKind, DatabaseSize, Features, PartStatus, Site, SiteLifecycle,
     SiteSpec, SiteStatus, Truth,
 };
-use wpaas_core::store::sqlite::SqliteStore;
 use wpaas_core::store::{
-    Change, Commit, EventKind, Expect, Idempotent, NewEvent, SealedSecret, StoreError, StoredResponse,
-    StoredStatus, Subject, Who, Write,
+    Change, Commit, EventKind, Expect, Idempotent, NewEvent, SealedSecret, SqlStore, StoreError,
+    StoredResponse, StoredStatus, Subject, Who, Write,
 };
 
 type Failure = Box<dyn Error + Send + Sync>;
@@ -38,7 +37,7 @@ async fn main() -> Result<(), Failure> {
         return Err("usage: store_rates FOLDER status|post CALLERS SECONDS".into());
     };
     let path = Path::new(folder).join(format!("rates-{}.db", std::process::id()));
-    let store = Arc::new(SqliteStore::open(&path).await?);
+    let store = Arc::new(SqlStore::open(&path).await?);
     place(&store).await?;
     let end = Instant::now() + Duration::from_secs(seconds.parse()?);
     let began = Instant::now();
@@ -60,7 +59,7 @@ async fn main() -> Result<(), Failure> {
 }
 
 /// A customer with its default org and space.
-async fn place(store: &SqliteStore) -> Result<(), Failure> {
+async fn place(store: &SqlStore) -> Result<(), Failure> {
     let now = Timestamp::now();
     let (org, customer) = (defaults::org(&cid(), now), customer(now)?);
     let space = defaults::space(&cid(), org.id, now);
@@ -70,7 +69,7 @@ async fn place(store: &SqliteStore) -> Result<(), Failure> {
 }
 
 /// Records the status of one site again and again; each time something is new in it.
-async fn statuses(store: Arc<SqliteStore>, end: Instant) -> Result<u32, StoreError> {
+async fn statuses(store: Arc<SqlStore>, end: Instant) -> Result<u32, StoreError> {
     let site = site();
     store.commit(Change::at(Timestamp::now()).write(Write::InsertSite(site.clone(), USAGE))).await?;
     let mut done = 0;
@@ -82,7 +81,7 @@ async fn statuses(store: Arc<SqliteStore>, end: Instant) -> Result<u32, StoreErr
     Ok(done)
 }
 
-async fn posts(store: Arc<SqliteStore>, end: Instant) -> Result<u32, StoreError> {
+async fn posts(store: Arc<SqlStore>, end: Instant) -> Result<u32, StoreError> {
     let mut done = 0;
     while Instant::now() < end {
         let (now, site) = (Timestamp::now(), site());

@@ -16,8 +16,10 @@ mod change;
 mod event;
 mod page;
 mod record;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod row;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod sql;
 
 #[cfg(feature = "testing")]
 pub mod conformance;
@@ -25,8 +27,8 @@ pub mod conformance;
 pub mod memory;
 #[cfg(feature = "testing")]
 pub mod recording;
-#[cfg(feature = "sqlite")]
-pub mod sqlite;
+#[cfg(all(feature = "testing", feature = "postgres"))]
+pub mod scratch;
 
 pub use change::{Change, Expect, Mode, Record, StoreError, Violation, Write};
 pub use event::{Event, EventFilter, EventKind, NewEvent, Subject, Who};
@@ -34,6 +36,10 @@ pub use page::{Listed, Page};
 pub use record::{
     Bearer, Idempotent, Located, SealedSecret, SiteFacts, StoredResponse, StoredSite, StoredStatus,
 };
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use sql::SqlStore;
+#[cfg(feature = "postgres")]
+pub use sql::{InvalidUrl, PostgresUrl};
 
 /// What keeps the state.
 pub trait Store:
@@ -57,7 +63,8 @@ pub trait Commit: std::fmt::Debug + Send + Sync + 'static {
     /// [`StoreError::Violated`] when an expectation was not met, and then nothing was written.
     async fn commit(&self, change: Change) -> Result<Committed, StoreError>;
 
-    /// What is committed from now on by this process, as hints: a slow reader misses the oldest.
+    /// What is committed from now on, as hints: a slow reader misses the oldest. What another process commits to the
+    /// same state is told by its events, some time later.
     fn feed(&self) -> broadcast::Receiver<Committed>;
 }
 

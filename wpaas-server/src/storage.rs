@@ -5,8 +5,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use wpaas_core::store::Store;
-use wpaas_core::store::sqlite::SqliteStore;
+use wpaas_core::store::{SqlStore, Store};
 
 use crate::StartError;
 
@@ -26,5 +25,5 @@ pub fn private_folder(path: &Path) -> std::io::Result<()> {
 /// When its file, which only its owner can read, can't be made or read.
 pub async fn open(data: &Path) -> Result<Arc<dyn Store>, StartError> {
     let path = data.join("wpaas.sqlite");
-    Ok(Arc::new(SqliteStore::open(&path).await.map_err(StartError::Store)?))
+    Ok(Arc::new(SqlStore::open(&path).await.map_err(StartError::Store)?))
 }

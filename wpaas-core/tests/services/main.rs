@@ -15,9 +15,8 @@ use wpaas_core::service::{
     SitePlace,
 };
 use wpaas_core::site::Features;
-use wpaas_core::store::Store;
 use wpaas_core::store::memory::MemoryStore;
-use wpaas_core::store::sqlite::SqliteStore;
+use wpaas_core::store::{SqlStore, Store, scratch};
 
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
@@ -55,9 +54,16 @@ async fn world(of: &str) -> World {
     World { service, _folder: folder }
 }
 
+/// On a PostgreSQL, where one is named.
+async fn world_on_postgres() -> Option<World> {
+    let url = scratch::database().await?;
+    let store = SqlStore::connect(&url).await.expect("connects");
+    Some(World { service: over(Arc::new(store)), _folder: tempfile::tempdir().expect("a folder") })
+}
+
 /// A server over the file in this folder, as another process would open it.
 async fn server(folder: &Path) -> Service {
-    over(Arc::new(SqliteStore::open(&folder.join("wpaas.db")).await.expect("opens")))
+    over(Arc::new(SqlStore::open(&folder.join("wpaas.db")).await.expect("opens")))
 }
 
 fn over(store: Arc<dyn Store>) -> Service {
@@ -149,6 +155,14 @@ macro_rules! on_each_store {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $name() {
                 super::$name(crate::world("sqlite").await).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                if let Some(world) = crate::world_on_postgres().await {
+                    super::$name(world).await;
+                }
             })*
         }
     };

@@ -1,68 +1,80 @@
-//! A store in one `SQLite` file: no server to install, one writer, every commit on disk before it is answered.
+//! The store in a database: the same text of SQL for a `SQLite` file and for `PostgreSQL`.
+//!
+//! One transaction writes at a time in the whole installation, however many servers there are. So a change is decided
+//! on what is so, nothing can deadlock, and events are numbered in the order in which they are committed: whoever
+//! reads on after a number misses none. What is queued meanwhile shares the next transaction.
 
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, SqlitePool};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{Notify, broadcast, mpsc, oneshot};
+use tokio_util::task::AbortOnDropHandle;
 
+use self::db::{Db, Options, Pool, query};
 use super::{Change, Commit, Committed, StoreError};
 use crate::id::{OrgId, SiteId, SpaceId};
 use crate::quota::Usage;
 
 mod apply;
 mod check;
+mod db;
+mod follow;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod read;
 mod schema;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod writer;
+
+#[cfg(feature = "postgres")]
+pub use postgres::{InvalidUrl, PostgresUrl};
 
 /// How many changes may wait for the writer before callers do.
 const QUEUE: usize = 1024;
-/// Reads that go on beside the writer and each other.
-const READERS: u32 = 4;
+/// How long a connection, or one read, is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A store in one file.
+/// A store in a database.
 #[derive(Debug)]
-pub struct SqliteStore {
-    readers: SqlitePool,
+pub struct SqlStore {
+    readers: Pool,
     writer: mpsc::Sender<writer::Job>,
     feed: broadcast::Sender<Committed>,
+    /// Says that others may have committed.
+    hint: Arc<Notify>,
+    /// What follows them, for as long as the store is used.
+    followers: Vec<AbortOnDropHandle<()>>,
 }
 
-impl SqliteStore {
-    /// Opens the file, or makes one that only its owner can read, and brings its schema up to date.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::TooNew`] for a file of a newer program.
-    pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        create(path).map_err(unavailable)?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(Duration::from_secs(10));
-        let mut connection = options.connect().await.map_err(unavailable)?;
+impl SqlStore {
+    /// Brings the schema up to date, and begins to write.
+    async fn start(readers: Pool, options: Options, mut connection: Db) -> Result<Self, StoreError> {
         schema::migrate(&mut connection).await?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .connect_with(options.clone().pragma("query_only", "ON"))
-            .await
-            .map_err(unavailable)?;
         let (writer, jobs) = mpsc::channel(QUEUE);
         let feed = broadcast::Sender::new(1024);
-        tokio::spawn(writer::run(options, connection, jobs, feed.clone()));
-        Ok(Self { readers, writer, feed })
+        let (own, hint) = (Arc::<follow::Own>::default(), Arc::<Notify>::default());
+        let seen = follow::last_event(&readers).await?;
+        tokio::spawn(writer::run(
+            options,
+            connection,
+            jobs,
+            writer::Told { own: own.clone(), feed: feed.clone() },
+        ));
+        let mut store = Self { readers, writer, feed, hint, followers: Vec::new() };
+        store.spawn(follow::run(store.readers.clone(), seen, own, store.hint.clone(), store.feed.clone()));
+        Ok(store)
+    }
+
+    fn spawn(&mut self, work: impl Future<Output = ()> + Send + 'static) {
+        self.followers.push(AbortOnDropHandle::new(tokio::spawn(work)));
     }
 }
 
 #[async_trait]
-impl Commit for SqliteStore {
+impl Commit for SqlStore {
     async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
         let (reply, answer) = oneshot::channel();
         self.writer.send(writer::Job { change, reply }).await.map_err(|_| unavailable(WriterGone))?;
@@ -79,15 +91,6 @@ impl Commit for SqliteStore {
 #[error("the database's writer has stopped; start the program again")]
 struct WriterGone;
 
-/// `SQLite` gives its `-wal` and `-shm` files the mode of the file itself.
-fn create(path: &Path) -> std::io::Result<()> {
-    let new = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    match new {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
-    }
-}
-
 fn unavailable(source: impl std::error::Error + Send + Sync + 'static) -> StoreError {
     StoreError::Unavailable(Box::new(source))
 }
@@ -102,15 +105,6 @@ fn micros(at: Timestamp) -> i64 {
     at.as_microsecond()
 }
 
-/// The one text that a query by one key gives.
-async fn one<'e>(
-    db: impl sqlx::SqliteExecutor<'e>,
-    sql: &'static str,
-    key: String,
-) -> Result<Option<String>, StoreError> {
-    sqlx::query_scalar(sql).bind(key).fetch_optional(db).await.map_err(unavailable)
-}
-
 /// Whose use of the quotas is asked for.
 enum Users {
     Site(SiteId),
@@ -118,7 +112,7 @@ enum Users {
     Space(SpaceId),
 }
 
-async fn usage<'e>(db: impl sqlx::SqliteExecutor<'e>, of: Users) -> Result<Usage, StoreError> {
+async fn usage(on: impl db::Executor, of: Users) -> Result<Usage, StoreError> {
     macro_rules! sum {
         ($column:literal) => {
             concat!(
@@ -136,8 +130,8 @@ async fn usage<'e>(db: impl sqlx::SqliteExecutor<'e>, of: Users) -> Result<Usage
         Users::Org(id) => (sum!("org_id"), id.to_string()),
         Users::Space(id) => (sum!("space_id"), id.to_string()),
     };
-    let (sites, wordpress, database, storage): (i64, i64, i64, i64) =
-        sqlx::query_as(sql).bind(key).fetch_one(db).await.map_err(unavailable)?;
+    let sums: Option<(i64, i64, i64, i64)> = query(sql).bind(key).first(on).await?;
+    let (sites, wordpress, database, storage) = sums.unwrap_or_default();
     let number = |sum: i64| u32::try_from(sum.max(0)).unwrap_or(u32::MAX);
     Ok(Usage {
         sites: number(sites),
@@ -147,5 +141,5 @@ async fn usage<'e>(db: impl sqlx::SqliteExecutor<'e>, of: Users) -> Result<Usage
     })
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "sqlite", feature = "postgres", feature = "testing"))]
 mod tests;

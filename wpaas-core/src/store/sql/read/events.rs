@@ -1,20 +1,20 @@
 use async_trait::async_trait;
 
-use super::{SqliteStore, int, limit, time, unavailable};
+use super::{SqlStore, int, limit, query, time};
 use crate::store::row::{EventRow, read};
 use crate::store::{Event, EventFilter, EventReads, Idempotent, StoreError, StoredResponse};
 
 type IdempotentColumns = (Vec<u8>, i64, Option<i64>, Option<Vec<u8>>);
 
 #[async_trait]
-impl EventReads for SqliteStore {
+impl EventReads for SqlStore {
     async fn events(&self, filter: &EventFilter, after: u64, most: usize) -> Result<Vec<Event>, StoreError> {
-        let (sql, cid, of) = query(filter);
-        let mut query = sqlx::query_as(sql).bind(int(after)).bind(limit(most));
+        let (sql, cid, of) = filtered(filter);
+        let mut query = query(sql).bind(int(after)).bind(limit(most));
         for key in [cid, of].into_iter().flatten() {
             query = query.bind(key);
         }
-        let found: Vec<(i64, String)> = query.fetch_all(&self.readers).await.map_err(unavailable)?;
+        let found: Vec<(i64, String)> = query.all(&self.readers).await?;
         found
             .into_iter()
             .map(|(seq, doc)| Ok(read::<EventRow>(&doc)?.event(u64::try_from(seq).unwrap_or(0))))
@@ -22,27 +22,19 @@ impl EventReads for SqliteStore {
     }
 
     async fn last_event(&self) -> Result<u64, StoreError> {
-        let last: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(seq), 0) FROM events")
-            .fetch_one(&self.readers)
-            .await
-            .map_err(unavailable)?;
-        Ok(u64::try_from(last).unwrap_or(0))
+        crate::store::sql::follow::last_event(&self.readers).await
     }
 
     async fn idempotent(&self, principal: &str, key: &str) -> Result<Option<Idempotent>, StoreError> {
         let sql =
             "SELECT request, begun_at, status, sealed FROM idempotency WHERE principal = $1 AND key = $2";
-        let found: Option<IdempotentColumns> = sqlx::query_as(sql)
-            .bind(principal.to_owned())
-            .bind(key.to_owned())
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(unavailable)?;
+        let found: Option<IdempotentColumns> =
+            query(sql).bind(principal.to_owned()).bind(key.to_owned()).first(&self.readers).await?;
         found.map(|columns| idempotent(principal, key, columns)).transpose()
     }
 }
 
-fn query(filter: &EventFilter) -> (&'static str, Option<String>, Option<String>) {
+fn filtered(filter: &EventFilter) -> (&'static str, Option<String>, Option<String>) {
     match filter {
         EventFilter::All => ("SELECT seq, doc FROM events WHERE seq > $1 ORDER BY seq LIMIT $2", None, None),
         EventFilter::Customer(cid) => (

@@ -1,7 +1,8 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{SqliteStore, Users, int, micros, one, unavailable, usage};
+use super::db::query;
+use super::{SqlStore, Users, int, micros, usage};
 use crate::account::{ApiKey, Customer, ExternalLogin, Identity, KeyKind, Org, Space, User};
 use crate::id::{KeyId, OrgId, SpaceId, UserId};
 use crate::name::{Cid, Slug, Username};
@@ -23,9 +24,9 @@ fn limit(limit: usize) -> i64 {
     i64::try_from(limit.max(1)).unwrap_or(i64::MAX)
 }
 
-impl SqliteStore {
+impl SqlStore {
     async fn first(&self, sql: &'static str, a: String, b: String) -> Result<Option<String>, StoreError> {
-        sqlx::query_scalar(sql).bind(a).bind(b).fetch_optional(&self.readers).await.map_err(unavailable)
+        query(sql).bind(a).bind(b).text(&self.readers).await
     }
 
     /// The texts of a query by a key, a cursor and a limit, in this order.
@@ -35,8 +36,7 @@ impl SqliteStore {
         key: String,
         page: &Page<K>,
     ) -> Result<Vec<String>, StoreError> {
-        let query = sqlx::query_scalar(sql).bind(key).bind(after(page)).bind(limit(page.limit));
-        query.fetch_all(&self.readers).await.map_err(unavailable)
+        query(sql).bind(key).bind(after(page)).bind(limit(page.limit)).texts(&self.readers).await
     }
 }
 
@@ -65,51 +65,49 @@ fn login(username: &Username) -> String {
 }
 
 #[async_trait]
-impl CustomerReads for SqliteStore {
+impl CustomerReads for SqlStore {
     async fn customer(&self, cid: &Cid) -> Result<Option<Customer>, StoreError> {
-        let found = one(&self.readers, "SELECT doc FROM customers WHERE cid = $1", cid.to_string()).await?;
+        let found = query("SELECT doc FROM customers WHERE cid = $1")
+            .bind(cid.to_string())
+            .text(&self.readers)
+            .await?;
         found.as_deref().map(customer).transpose()
     }
 
     async fn customer_by_username(&self, username: &Username) -> Result<Option<Customer>, StoreError> {
         let sql = "SELECT doc FROM customers WHERE login = $1 AND lifecycle <> 'purged'";
-        let found = one(&self.readers, sql, login(username)).await?;
+        let found = query(sql).bind(login(username)).text(&self.readers).await?;
         found.as_deref().map(customer).transpose()
     }
 
     async fn customers(&self, page: &Page<Cid>) -> Result<Vec<Customer>, StoreError> {
-        let docs: Vec<String> =
-            sqlx::query_scalar("SELECT doc FROM customers WHERE cid > $1 ORDER BY cid LIMIT $2")
-                .bind(after(page))
-                .bind(limit(page.limit))
-                .fetch_all(&self.readers)
-                .await
-                .map_err(unavailable)?;
+        let docs = query("SELECT doc FROM customers WHERE cid > $1 ORDER BY cid LIMIT $2")
+            .bind(after(page))
+            .bind(limit(page.limit))
+            .texts(&self.readers)
+            .await?;
         all(&docs, customer)
     }
 
     async fn cids_beginning(&self, prefix: &str) -> Result<Vec<Cid>, StoreError> {
         // '{' follows 'z', the last letter that an id can have.
-        let cids: Vec<String> =
-            sqlx::query_scalar("SELECT cid FROM customers WHERE cid >= $1 AND cid < $2 ORDER BY cid")
-                .bind(prefix.to_owned())
-                .bind(format!("{prefix}{{"))
-                .fetch_all(&self.readers)
-                .await
-                .map_err(unavailable)?;
+        let cids = query("SELECT cid FROM customers WHERE cid >= $1 AND cid < $2 ORDER BY cid")
+            .bind(prefix.to_owned())
+            .bind(format!("{prefix}{{"))
+            .texts(&self.readers)
+            .await?;
         cids.iter().map(|cid| parsed(cid)).collect()
     }
 
     async fn customers_to_purge(&self, now: Timestamp, most: usize) -> Result<Vec<Cid>, StoreError> {
-        let cids: Vec<String> = sqlx::query_scalar(
+        let cids = query(
             "SELECT cid FROM customers WHERE purge_after IS NOT NULL AND purge_after <= $1 \
              ORDER BY purge_after, cid LIMIT $2",
         )
         .bind(micros(now))
         .bind(int(most as u64))
-        .fetch_all(&self.readers)
-        .await
-        .map_err(unavailable)?;
+        .texts(&self.readers)
+        .await?;
         cids.iter().map(|cid| parsed(cid)).collect()
     }
 }
@@ -123,9 +121,10 @@ where
 }
 
 #[async_trait]
-impl OrgReads for SqliteStore {
+impl OrgReads for SqlStore {
     async fn org(&self, id: OrgId) -> Result<Option<Org>, StoreError> {
-        let found = one(&self.readers, "SELECT doc FROM orgs WHERE id = $1", id.to_string()).await?;
+        let found =
+            query("SELECT doc FROM orgs WHERE id = $1").bind(id.to_string()).text(&self.readers).await?;
         found.as_deref().map(org).transpose()
     }
 
@@ -145,9 +144,10 @@ impl OrgReads for SqliteStore {
 }
 
 #[async_trait]
-impl SpaceReads for SqliteStore {
+impl SpaceReads for SqlStore {
     async fn space(&self, id: SpaceId) -> Result<Option<Space>, StoreError> {
-        let found = one(&self.readers, "SELECT doc FROM spaces WHERE id = $1", id.to_string()).await?;
+        let found =
+            query("SELECT doc FROM spaces WHERE id = $1").bind(id.to_string()).text(&self.readers).await?;
         found.as_deref().map(space).transpose()
     }
 
@@ -178,9 +178,10 @@ impl SpaceReads for SqliteStore {
 }
 
 #[async_trait]
-impl UserReads for SqliteStore {
+impl UserReads for SqlStore {
     async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
-        let found = one(&self.readers, "SELECT doc FROM users WHERE id = $1", id.to_string()).await?;
+        let found =
+            query("SELECT doc FROM users WHERE id = $1").bind(id.to_string()).text(&self.readers).await?;
         found.as_deref().map(user).transpose()
     }
 
@@ -195,7 +196,10 @@ impl UserReads for SqliteStore {
     }
 
     async fn password_hash(&self, owner: &Identity) -> Result<Option<String>, StoreError> {
-        one(&self.readers, "SELECT hash FROM passwords WHERE identity = $1", identity(owner)).await
+        query("SELECT hash FROM passwords WHERE identity = $1")
+            .bind(identity(owner))
+            .text(&self.readers)
+            .await
     }
 
     async fn external_login(&self, issuer: &str, subject: &str) -> Result<Option<ExternalLogin>, StoreError> {
@@ -206,9 +210,7 @@ impl UserReads for SqliteStore {
 
     async fn external_logins(&self, owner: &Identity) -> Result<Vec<ExternalLogin>, StoreError> {
         let sql = "SELECT doc FROM external_logins WHERE identity = $1 ORDER BY issuer, subject";
-        let query = sqlx::query_scalar(sql).bind(identity(owner));
-        let docs: Vec<String> = query.fetch_all(&self.readers).await.map_err(unavailable)?;
-        all(&docs, external_login)
+        all(&query(sql).bind(identity(owner)).texts(&self.readers).await?, external_login)
     }
 }
 
@@ -227,28 +229,26 @@ fn time(micros: i64) -> Result<Timestamp, StoreError> {
 }
 
 #[async_trait]
-impl KeyReads for SqliteStore {
+impl KeyReads for SqlStore {
     async fn key(&self, id: KeyId) -> Result<Option<ApiKey>, StoreError> {
-        let found = sqlx::query_as("SELECT doc, last_used_at FROM api_keys WHERE id = $1")
+        let found = query("SELECT doc, last_used_at FROM api_keys WHERE id = $1")
             .bind(id.to_string())
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(unavailable)?;
+            .first(&self.readers)
+            .await?;
         found.map(key).transpose()
     }
 
     async fn bearer(&self, id: KeyId) -> Result<Option<Bearer>, StoreError> {
         // A user's id, or `customer/` and the customer's.
-        let found: Option<(String, Option<i64>, Option<String>, Option<String>)> = sqlx::query_as(
+        let found: Option<(String, Option<i64>, Option<String>, Option<String>)> = query(
             "SELECT api_keys.doc, api_keys.last_used_at, users.doc, customers.doc FROM api_keys \
              LEFT JOIN users ON users.id = api_keys.identity \
              LEFT JOIN customers ON customers.cid = COALESCE(users.cid, substr(api_keys.identity, 10)) \
              WHERE api_keys.id = $1",
         )
         .bind(id.to_string())
-        .fetch_optional(&self.readers)
-        .await
-        .map_err(unavailable)?;
+        .first(&self.readers)
+        .await?;
         let Some((doc, last_used_at, of_user, of_customer)) = found else { return Ok(None) };
         Ok(Some(Bearer {
             key: key((doc, last_used_at))?,
@@ -263,7 +263,7 @@ impl KeyReads for SqliteStore {
         kind: KeyKind,
         page: &Page<KeyId>,
     ) -> Result<Vec<ApiKey>, StoreError> {
-        let found: Vec<_> = sqlx::query_as(
+        let found: Vec<_> = query(
             "SELECT doc, last_used_at FROM api_keys WHERE identity = $1 AND kind = $2 AND id > $3 \
              ORDER BY id LIMIT $4",
         )
@@ -271,9 +271,8 @@ impl KeyReads for SqliteStore {
         .bind(key_kind(kind))
         .bind(after(page))
         .bind(limit(page.limit))
-        .fetch_all(&self.readers)
-        .await
-        .map_err(unavailable)?;
+        .all(&self.readers)
+        .await?;
         found.into_iter().map(key).collect()
     }
 }

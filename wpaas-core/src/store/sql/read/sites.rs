@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{SqliteStore, after, all, customer, limit, micros, org, parsed, space, time, unavailable};
+use super::{SqlStore, after, all, customer, limit, micros, org, parsed, query, space, time};
 use crate::account::{Customer, Lifecycle};
 use crate::id::{OrgId, SiteId, SpaceId};
 use crate::name::{Cid, Slug};
@@ -67,13 +67,9 @@ fn facts((doc, customer, org_name, founded): FactsColumns) -> Result<SiteFacts, 
 }
 
 #[async_trait]
-impl SiteReads for SqliteStore {
+impl SiteReads for SqlStore {
     async fn site(&self, id: SiteId) -> Result<Option<StoredSite>, StoreError> {
-        let found = sqlx::query_as(stored!("WHERE sites.id = $1"))
-            .bind(id.to_string())
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(unavailable)?;
+        let found = query(stored!("WHERE sites.id = $1")).bind(id.to_string()).first(&self.readers).await?;
         found.map(stored).transpose()
     }
 
@@ -84,7 +80,7 @@ impl SiteReads for SqliteStore {
         space: &Slug,
         site: Option<&Slug>,
     ) -> Result<Located, StoreError> {
-        let found: Option<LocatedColumns> = sqlx::query_as(
+        let found: Option<LocatedColumns> = query(
             "SELECT customers.doc, orgs.doc, spaces.doc, sites.doc, site_status.doc FROM customers \
              LEFT JOIN orgs ON orgs.cid = customers.cid AND orgs.name = $2 \
              LEFT JOIN spaces ON spaces.org_id = orgs.id AND spaces.name = $3 \
@@ -95,9 +91,8 @@ impl SiteReads for SqliteStore {
         .bind(org.to_string())
         .bind(space.to_string())
         .bind(site.map(ToString::to_string))
-        .fetch_optional(&self.readers)
-        .await
-        .map_err(unavailable)?;
+        .first(&self.readers)
+        .await?;
         found.map_or(Ok(Located::default()), located)
     }
 
@@ -107,13 +102,12 @@ impl SiteReads for SqliteStore {
         page: &Page<SiteId>,
     ) -> Result<Vec<StoredSite>, StoreError> {
         let sql = stored!("WHERE sites.space_id = $1 AND sites.id > $2 ORDER BY sites.id LIMIT $3");
-        let found: Vec<_> = sqlx::query_as(sql)
+        let found: Vec<_> = query(sql)
             .bind(space.to_string())
             .bind(after(page))
             .bind(limit(page.limit))
-            .fetch_all(&self.readers)
-            .await
-            .map_err(unavailable)?;
+            .all(&self.readers)
+            .await?;
         found.into_iter().map(stored).collect()
     }
 
@@ -123,7 +117,7 @@ impl SiteReads for SqliteStore {
         org: Option<OrgId>,
         page: &Page<SiteId>,
     ) -> Result<Vec<Site>, StoreError> {
-        let docs: Vec<String> = sqlx::query_scalar(
+        let docs = query(
             "SELECT doc FROM sites WHERE cid = $1 AND id > $2 AND ($4 IS NULL OR org_id = $4) \
              ORDER BY id LIMIT $3",
         )
@@ -131,52 +125,42 @@ impl SiteReads for SqliteStore {
         .bind(after(page))
         .bind(limit(page.limit))
         .bind(org.map(|org| org.to_string()))
-        .fetch_all(&self.readers)
-        .await
-        .map_err(unavailable)?;
+        .texts(&self.readers)
+        .await?;
         all(&docs, site)
     }
 
     async fn site_facts(&self, page: &Page<SiteId>) -> Result<Vec<SiteFacts>, StoreError> {
-        let found: Vec<_> = sqlx::query_as(facts!("WHERE sites.id > $1 ORDER BY sites.id LIMIT $2"))
+        let found: Vec<_> = query(facts!("WHERE sites.id > $1 ORDER BY sites.id LIMIT $2"))
             .bind(after(page))
             .bind(limit(page.limit))
-            .fetch_all(&self.readers)
-            .await
-            .map_err(unavailable)?;
+            .all(&self.readers)
+            .await?;
         found.into_iter().map(facts).collect()
     }
 
     async fn site_facts_of(&self, id: SiteId) -> Result<Option<SiteFacts>, StoreError> {
-        let found = sqlx::query_as(facts!("WHERE sites.id = $1"))
-            .bind(id.to_string())
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(unavailable)?;
+        let found = query(facts!("WHERE sites.id = $1")).bind(id.to_string()).first(&self.readers).await?;
         found.map(facts).transpose()
     }
 
     async fn sites_wanting_code(&self, now: Timestamp, page: &Page<SiteId>) -> Result<Vec<Site>, StoreError> {
-        let docs: Vec<String> = sqlx::query_scalar(
+        let docs = query(
             "SELECT doc FROM sites WHERE fetch_at IS NOT NULL AND fetch_at <= $1 AND id > $2 \
              ORDER BY id LIMIT $3",
         )
         .bind(micros(now))
         .bind(after(page))
         .bind(limit(page.limit))
-        .fetch_all(&self.readers)
-        .await
-        .map_err(unavailable)?;
+        .texts(&self.readers)
+        .await?;
         all(&docs, site)
     }
 
     async fn tombstone(&self, id: SiteId) -> Result<Option<Tombstone>, StoreError> {
         let sql = "SELECT cid, org_id, generation, purged_at FROM tombstones WHERE site_id = $1";
-        let found: Option<(String, String, i64, i64)> = sqlx::query_as(sql)
-            .bind(id.to_string())
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(unavailable)?;
+        let found: Option<(String, String, i64, i64)> =
+            query(sql).bind(id.to_string()).first(&self.readers).await?;
         let Some((cid, org, generation, purged_at)) = found else { return Ok(None) };
         Ok(Some(Tombstone {
             id,
@@ -193,15 +177,13 @@ impl SiteReads for SqliteStore {
         name: SecretName,
         version: u64,
     ) -> Result<Option<SealedSecret>, StoreError> {
-        let sealed: Option<Vec<u8>> = sqlx::query_scalar(
-            "SELECT sealed FROM secrets WHERE site_id = $1 AND name = $2 AND version = $3",
-        )
-        .bind(site.to_string())
-        .bind(write(&name)?)
-        .bind(super::int(version))
-        .fetch_optional(&self.readers)
-        .await
-        .map_err(unavailable)?;
-        Ok(sealed.map(|sealed| SealedSecret { site, name, version, sealed }))
+        let sealed: Option<(Vec<u8>,)> =
+            query("SELECT sealed FROM secrets WHERE site_id = $1 AND name = $2 AND version = $3")
+                .bind(site.to_string())
+                .bind(write(&name)?)
+                .bind(super::int(version))
+                .first(&self.readers)
+                .await?;
+        Ok(sealed.map(|(sealed,)| SealedSecret { site, name, version, sealed }))
     }
 }

@@ -1,7 +1,6 @@
-use sqlx::SqliteConnection;
-
 use super::check::check;
-use super::{int, micros, unavailable};
+use super::db::{Db, Query, query};
+use super::{int, micros};
 use crate::account::{ApiKey, Customer, ExternalLogin, Identity, Lifecycle, Org, Space, User};
 use crate::quota::Usage;
 use crate::site::{Site, SiteLifecycle, Tombstone};
@@ -16,7 +15,7 @@ use crate::store::{
 type Done = Result<(), StoreError>;
 
 /// Checks and does all of a change on a connection that is in a transaction.
-pub(super) async fn apply(db: &mut SqliteConnection, change: Change) -> Result<Committed, StoreError> {
+pub(super) async fn apply(db: &mut Db, change: Change) -> Result<Committed, StoreError> {
     let mut committed = Committed::default();
     for expect in &change.expect {
         check(db, expect, change.at).await?;
@@ -35,13 +34,9 @@ pub(super) async fn apply(db: &mut SqliteConnection, change: Change) -> Result<C
     Ok(committed)
 }
 
-async fn append(
-    db: &mut SqliteConnection,
-    at: jiff::Timestamp,
-    event: NewEvent,
-) -> Result<Event, StoreError> {
+async fn append(db: &mut Db, at: jiff::Timestamp, event: NewEvent) -> Result<Event, StoreError> {
     let row = EventRow::new(at, event.clone());
-    let seq: i64 = sqlx::query_scalar(
+    let seq = query(
         "INSERT INTO events (seq, cid, org_id, space_id, subject, doc) \
          VALUES ((SELECT COALESCE(MAX(seq), 0) + 1 FROM events), $1, $2, $3, $4, $5) RETURNING seq",
     )
@@ -50,13 +45,12 @@ async fn append(
     .bind(event.space.map(|space| space.to_string()))
     .bind(event.subject.to_string())
     .bind(doc(&row)?)
-    .fetch_one(db)
-    .await
-    .map_err(unavailable)?;
-    Ok(Event { seq: u64::try_from(seq).unwrap_or(0), at, event })
+    .count(db)
+    .await?;
+    Ok(Event { seq, at, event })
 }
 
-async fn do_write(db: &mut SqliteConnection, write: Write) -> Done {
+async fn do_write(db: &mut Db, write: Write) -> Done {
     match write {
         Write::InsertCustomer(customer) | Write::UpdateCustomer(customer) => put_customer(db, customer).await,
         Write::InsertOrg(org) | Write::UpdateOrg(org) => put_org(db, org).await,
@@ -73,7 +67,7 @@ async fn do_write(db: &mut SqliteConnection, write: Write) -> Done {
         Write::InsertExternalLogin(login) => insert_external_login(db, login).await,
         Write::DeleteExternalLogin(owner, issuer, subject) => {
             let sql = "DELETE FROM external_logins WHERE identity = $1 AND issuer = $2 AND subject = $3";
-            run(db, sqlx::query(sql).bind(identity(&owner)).bind(issuer).bind(subject)).await
+            run(db, query(sql).bind(identity(&owner)).bind(issuer).bind(subject)).await
         }
         Write::DeleteKey(id) => delete(db, "DELETE FROM api_keys WHERE id = $1", id.to_string()).await,
         Write::DeleteSessions(owner) => {
@@ -84,7 +78,7 @@ async fn do_write(db: &mut SqliteConnection, write: Write) -> Done {
         Write::TouchKey(id, at) => {
             let touch = "UPDATE api_keys SET last_used_at = $2 \
                          WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
-            run(db, sqlx::query(touch).bind(id.to_string()).bind(micros(at))).await
+            run(db, query(touch).bind(id.to_string()).bind(micros(at))).await
         }
         Write::InsertSite(site, usage) | Write::UpdateSite(site, usage) => put_site(db, site, usage).await,
         Write::PurgeSite(stone, _) => purge_site(db, &stone).await,
@@ -93,39 +87,37 @@ async fn do_write(db: &mut SqliteConnection, write: Write) -> Done {
         Write::ReserveIdempotent(kept, _) | Write::PutIdempotent(kept) => put_idempotent(db, kept).await,
         Write::DeleteIdempotent { principal, key } => {
             let delete = "DELETE FROM idempotency WHERE principal = $1 AND key = $2";
-            run(db, sqlx::query(delete).bind(principal).bind(key)).await
+            run(db, query(delete).bind(principal).bind(key)).await
         }
         Write::ExpireIdempotent(before) => {
             let expire = "DELETE FROM idempotency WHERE begun_at < $1";
-            run(db, sqlx::query(expire).bind(micros(before))).await
+            run(db, query(expire).bind(micros(before))).await
         }
     }
 }
 
-type Query = sqlx::query::Query<'static, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
-
-async fn run(db: &mut SqliteConnection, query: Query) -> Done {
-    query.execute(db).await.map(drop).map_err(unavailable)
+async fn run(db: &mut Db, query: Query) -> Done {
+    query.run(db).await.map(drop)
 }
 
-async fn delete(db: &mut SqliteConnection, sql: &'static str, key: String) -> Done {
-    run(db, sqlx::query(sql).bind(key)).await
+async fn delete(db: &mut Db, sql: &'static str, key: String) -> Done {
+    run(db, query(sql).bind(key)).await
 }
 
-async fn forget(db: &mut SqliteConnection, identity: String) -> Done {
+async fn forget(db: &mut Db, identity: String) -> Done {
     delete(db, "DELETE FROM passwords WHERE identity = $1", identity.clone()).await?;
     delete(db, "DELETE FROM external_logins WHERE identity = $1", identity.clone()).await?;
     delete(db, "DELETE FROM api_keys WHERE identity = $1", identity).await
 }
 
-async fn put_customer(db: &mut SqliteConnection, customer: Customer) -> Done {
+async fn put_customer(db: &mut Db, customer: Customer) -> Done {
     let (lifecycle, purge_after) = match customer.lifecycle {
         Lifecycle::Active => ("active", None),
         Lifecycle::Suspended => ("suspended", None),
         Lifecycle::ToBeRemoved { purge_after, .. } => ("to_be_removed", Some(micros(purge_after))),
         Lifecycle::Purged => ("purged", None),
     };
-    let put = sqlx::query(
+    let put = query(
         "INSERT INTO customers (cid, login, lifecycle, purge_after, version, doc) \
          VALUES ($1, $2, $3, $4, $5, $6) \
          ON CONFLICT (cid) DO UPDATE SET login = excluded.login, lifecycle = excluded.lifecycle, \
@@ -140,8 +132,8 @@ async fn put_customer(db: &mut SqliteConnection, customer: Customer) -> Done {
     run(db, put).await
 }
 
-async fn put_org(db: &mut SqliteConnection, org: Org) -> Done {
-    let put = sqlx::query(
+async fn put_org(db: &mut Db, org: Org) -> Done {
+    let put = query(
         "INSERT INTO orgs (id, cid, name, version, doc) VALUES ($1, $2, $3, $4, $5) \
          ON CONFLICT (id) DO UPDATE SET version = excluded.version, doc = excluded.doc",
     )
@@ -153,8 +145,8 @@ async fn put_org(db: &mut SqliteConnection, org: Org) -> Done {
     run(db, put).await
 }
 
-async fn put_space(db: &mut SqliteConnection, space: Space) -> Done {
-    let put = sqlx::query(
+async fn put_space(db: &mut Db, space: Space) -> Done {
+    let put = query(
         "INSERT INTO spaces (id, cid, org_id, name, version, doc) VALUES ($1, $2, $3, $4, $5, $6) \
          ON CONFLICT (id) DO UPDATE SET version = excluded.version, doc = excluded.doc",
     )
@@ -167,8 +159,8 @@ async fn put_space(db: &mut SqliteConnection, space: Space) -> Done {
     run(db, put).await
 }
 
-async fn put_user(db: &mut SqliteConnection, user: User) -> Done {
-    let put = sqlx::query(
+async fn put_user(db: &mut Db, user: User) -> Done {
+    let put = query(
         "INSERT INTO users (id, cid, login, version, doc) VALUES ($1, $2, $3, $4, $5) \
          ON CONFLICT (id) DO UPDATE SET version = excluded.version, doc = excluded.doc",
     )
@@ -180,14 +172,14 @@ async fn put_user(db: &mut SqliteConnection, user: User) -> Done {
     run(db, put).await
 }
 
-async fn set_password(db: &mut SqliteConnection, owner: &Identity, hash: String) -> Done {
+async fn set_password(db: &mut Db, owner: &Identity, hash: String) -> Done {
     let put = "INSERT INTO passwords (identity, hash) VALUES ($1, $2) \
                ON CONFLICT (identity) DO UPDATE SET hash = excluded.hash";
-    run(db, sqlx::query(put).bind(identity(owner)).bind(hash)).await
+    run(db, query(put).bind(identity(owner)).bind(hash)).await
 }
 
-async fn put_key(db: &mut SqliteConnection, key: ApiKey) -> Done {
-    let put = sqlx::query(
+async fn put_key(db: &mut Db, key: ApiKey) -> Done {
+    let put = query(
         "INSERT INTO api_keys (id, identity, kind, last_used_at, doc) VALUES ($1, $2, $3, $4, $5) \
          ON CONFLICT (id) DO UPDATE SET last_used_at = excluded.last_used_at, doc = excluded.doc",
     )
@@ -199,9 +191,9 @@ async fn put_key(db: &mut SqliteConnection, key: ApiKey) -> Done {
     run(db, put).await
 }
 
-async fn insert_external_login(db: &mut SqliteConnection, login: ExternalLogin) -> Done {
+async fn insert_external_login(db: &mut Db, login: ExternalLogin) -> Done {
     let put = "INSERT INTO external_logins (issuer, subject, identity, doc) VALUES ($1, $2, $3, $4)";
-    let put = sqlx::query(put)
+    let put = query(put)
         .bind(login.issuer.clone())
         .bind(login.subject.clone())
         .bind(identity(&login.identity))
@@ -209,12 +201,12 @@ async fn insert_external_login(db: &mut SqliteConnection, login: ExternalLogin) 
     run(db, put).await
 }
 
-async fn put_site(db: &mut SqliteConnection, site: Site, usage: Usage) -> Done {
+async fn put_site(db: &mut Db, site: Site, usage: Usage) -> Done {
     let purge_after = match site.lifecycle {
         SiteLifecycle::Live => None,
         SiteLifecycle::Deleting { purge_after, .. } => Some(micros(purge_after)),
     };
-    let put = sqlx::query(
+    let put = query(
         "INSERT INTO sites (id, cid, org_id, space_id, name, purge_after, fetch_at, \
          use_sites, use_wordpress, use_database, use_storage, version, doc) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
@@ -240,9 +232,9 @@ async fn put_site(db: &mut SqliteConnection, site: Site, usage: Usage) -> Done {
 }
 
 /// Status and secrets go with the site.
-async fn purge_site(db: &mut SqliteConnection, stone: &Tombstone) -> Done {
+async fn purge_site(db: &mut Db, stone: &Tombstone) -> Done {
     delete(db, "DELETE FROM sites WHERE id = $1", stone.id.to_string()).await?;
-    let put = sqlx::query(
+    let put = query(
         "INSERT INTO tombstones (site_id, cid, org_id, generation, purged_at) VALUES ($1, $2, $3, $4, $5)",
     )
     .bind(stone.id.to_string())
@@ -253,8 +245,8 @@ async fn purge_site(db: &mut SqliteConnection, stone: &Tombstone) -> Done {
     run(db, put).await
 }
 
-async fn record_status(db: &mut SqliteConnection, site: String, status: StoredStatus) -> Done {
-    let put = sqlx::query(
+async fn record_status(db: &mut Db, site: String, status: StoredStatus) -> Done {
+    let put = query(
         "INSERT INTO site_status (site_id, founded, doc) SELECT id, $2, $3 FROM sites WHERE id = $1 \
          ON CONFLICT (site_id) DO UPDATE SET founded = excluded.founded, doc = excluded.doc",
     )
@@ -264,9 +256,9 @@ async fn record_status(db: &mut SqliteConnection, site: String, status: StoredSt
     run(db, put).await
 }
 
-async fn insert_secret(db: &mut SqliteConnection, secret: SealedSecret) -> Done {
+async fn insert_secret(db: &mut Db, secret: SealedSecret) -> Done {
     let SealedSecret { site, name, version, sealed } = secret;
-    let put = sqlx::query(
+    let put = query(
         "INSERT INTO secrets (site_id, name, version, sealed) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
     )
     .bind(site.to_string())
@@ -276,10 +268,10 @@ async fn insert_secret(db: &mut SqliteConnection, secret: SealedSecret) -> Done 
     run(db, put).await
 }
 
-async fn put_idempotent(db: &mut SqliteConnection, kept: Idempotent) -> Done {
+async fn put_idempotent(db: &mut Db, kept: Idempotent) -> Done {
     let Idempotent { principal, key, request, begun_at, response } = kept;
     let (status, sealed) = response.map(|kept| (i64::from(kept.status), kept.sealed)).unzip();
-    let put = sqlx::query(
+    let put = query(
         "INSERT INTO idempotency (principal, key, request, begun_at, status, sealed) \
          VALUES ($1, $2, $3, $4, $5, $6) \
          ON CONFLICT (principal, key) DO UPDATE SET request = excluded.request, \

@@ -1,7 +1,7 @@
 use jiff::Timestamp;
-use sqlx::SqliteConnection;
 
-use super::{Users, micros, one, unavailable, usage};
+use super::db::{Db, Query, query};
+use super::{Users, micros, usage};
 use crate::account::{Customer, Lifecycle, Org, Space, Version};
 use crate::id::{OrgId, SiteId, SpaceId};
 use crate::name::Cid;
@@ -12,7 +12,7 @@ use crate::store::{Expect, Record, StoreError, Violation};
 type Checked = Result<(), StoreError>;
 
 /// Whether what is expected is so, on a connection that is in a transaction.
-pub(super) async fn check(db: &mut SqliteConnection, expect: &Expect, at: Timestamp) -> Checked {
+pub(super) async fn check(db: &mut Db, expect: &Expect, at: Timestamp) -> Checked {
     match expect {
         Expect::CustomerActive(cid) => lifecycle(db, cid, |found| found == Lifecycle::Active).await,
         Expect::CustomerPresent(cid) => {
@@ -40,8 +40,8 @@ pub(super) async fn check(db: &mut SqliteConnection, expect: &Expect, at: Timest
         | Expect::UsernameFree(..)
         | Expect::ExternalLoginFree(..) => free(db, expect).await,
         Expect::OrgEmpty(org) => {
-            let spaces = sqlx::query_scalar("SELECT COUNT(*) FROM spaces WHERE org_id = $1");
-            let sites = sqlx::query_scalar(
+            let spaces = query("SELECT COUNT(*) FROM spaces WHERE org_id = $1");
+            let sites = query(
                 "SELECT COUNT(*) FROM sites \
                  WHERE org_id = $1 AND (purge_after IS NULL OR purge_after > $2)",
             );
@@ -49,7 +49,7 @@ pub(super) async fn check(db: &mut SqliteConnection, expect: &Expect, at: Timest
             nothing_in(db, Some(spaces.bind(org.clone())), sites.bind(org), at).await
         }
         Expect::SpaceEmpty(space) => {
-            let sites = sqlx::query_scalar(
+            let sites = query(
                 "SELECT COUNT(*) FROM sites \
                  WHERE space_id = $1 AND (purge_after IS NULL OR purge_after > $2)",
             );
@@ -69,56 +69,43 @@ fn violated<T>(violation: Violation) -> Result<T, StoreError> {
     Err(StoreError::Violated(violation))
 }
 
-async fn lifecycle(db: &mut SqliteConnection, cid: &Cid, fit: impl Fn(Lifecycle) -> bool) -> Checked {
-    let found = one(db, "SELECT doc FROM customers WHERE cid = $1", cid.to_string()).await?;
+async fn lifecycle(db: &mut Db, cid: &Cid, fit: impl Fn(Lifecycle) -> bool) -> Checked {
+    let found = query("SELECT doc FROM customers WHERE cid = $1").bind(cid.to_string()).text(db).await?;
     let Some(found) = found else { return violated(Violation::CustomerAbsent) };
     let customer = Customer::from(read::<CustomerRow>(&found)?);
     if fit(customer.lifecycle) { Ok(()) } else { violated(Violation::CustomerInactive(customer.lifecycle)) }
 }
 
-async fn version(db: &mut SqliteConnection, record: &Record) -> Result<Option<Version>, StoreError> {
+async fn version(db: &mut Db, record: &Record) -> Result<Option<Version>, StoreError> {
     let (sql, key) = match record {
         Record::Customer(cid) => ("SELECT version FROM customers WHERE cid = $1", cid.to_string()),
         Record::Org(id) => ("SELECT version FROM orgs WHERE id = $1", id.to_string()),
         Record::Space(id) => ("SELECT version FROM spaces WHERE id = $1", id.to_string()),
         Record::User(id) => ("SELECT version FROM users WHERE id = $1", id.to_string()),
-        Record::Key(id) => ("SELECT 1 FROM api_keys WHERE id = $1", id.to_string()),
+        Record::Key(id) => ("SELECT CAST(1 AS BIGINT) FROM api_keys WHERE id = $1", id.to_string()),
         Record::Site(id) => ("SELECT version FROM sites WHERE id = $1", id.to_string()),
     };
-    let found: Option<i64> =
-        sqlx::query_scalar(sql).bind(key).fetch_optional(db).await.map_err(unavailable)?;
+    let found = query(sql).bind(key).number(db).await?;
     Ok(found.map(|version| u64::try_from(version).unwrap_or(0)))
 }
 
-async fn purged(db: &mut SqliteConnection, record: &Record) -> Result<bool, StoreError> {
+async fn purged(db: &mut Db, record: &Record) -> Result<bool, StoreError> {
     let Record::Site(id) = record else { return Ok(false) };
-    let found = sqlx::query_scalar("SELECT COUNT(*) FROM tombstones WHERE site_id = $1").bind(id.to_string());
-    Ok(count(db, found).await? > 0)
-}
-
-type Scalar = sqlx::query::QueryScalar<'static, sqlx::Sqlite, i64, sqlx::sqlite::SqliteArguments>;
-
-async fn count(db: &mut SqliteConnection, query: Scalar) -> Result<u64, StoreError> {
-    let count = query.fetch_one(db).await.map_err(unavailable)?;
-    Ok(u64::try_from(count).unwrap_or(0))
+    let found = query("SELECT COUNT(*) FROM tombstones WHERE site_id = $1").bind(id.to_string());
+    Ok(found.count(db).await? > 0)
 }
 
 /// What in a space or an org is in the way of its removal at this time.
-async fn nothing_in(
-    db: &mut SqliteConnection,
-    spaces: Option<Scalar>,
-    sites: Scalar,
-    at: Timestamp,
-) -> Checked {
+async fn nothing_in(db: &mut Db, spaces: Option<Query>, sites: Query, at: Timestamp) -> Checked {
     let spaces = match spaces {
-        Some(spaces) => count(db, spaces).await?,
+        Some(spaces) => spaces.count(&mut *db).await?,
         None => 0,
     };
-    let sites = count(db, sites.bind(micros(at))).await?;
+    let sites = sites.bind(micros(at)).count(db).await?;
     if spaces + sites == 0 { Ok(()) } else { violated(Violation::NotEmpty { spaces, sites }) }
 }
 
-async fn free(db: &mut SqliteConnection, expect: &Expect) -> Checked {
+async fn free(db: &mut Db, expect: &Expect) -> Checked {
     let login = |username: &crate::name::Username| username.as_str().to_ascii_lowercase();
     let (sql, parent, name) = match expect {
         Expect::LoginFree(username) => (
@@ -145,8 +132,7 @@ async fn free(db: &mut SqliteConnection, expect: &Expect) -> Checked {
         ),
         _ => return Ok(()),
     };
-    let taken: i64 =
-        sqlx::query_scalar(sql).bind(parent).bind(name).fetch_one(db).await.map_err(unavailable)?;
+    let taken = query(sql).bind(parent).bind(name).count(db).await?;
     if taken == 0 { Ok(()) } else { violated(Violation::Taken(Box::new(expect.clone()))) }
 }
 
@@ -154,23 +140,17 @@ fn fits(does: bool) -> Checked {
     if does { Ok(()) } else { violated(Violation::QuotaAboveOrg) }
 }
 
-async fn org_quota(db: &mut SqliteConnection, org: OrgId) -> Result<Quota, StoreError> {
-    let found = one(db, "SELECT doc FROM orgs WHERE id = $1", org.to_string()).await?;
+async fn org_quota(db: &mut Db, org: OrgId) -> Result<Quota, StoreError> {
+    let found = query("SELECT doc FROM orgs WHERE id = $1").bind(org.to_string()).text(db).await?;
     found.map_or(Ok(Quota::default()), |doc| Ok(Org::from(read::<OrgRow>(&doc)?).quota))
 }
 
-async fn space_quota(db: &mut SqliteConnection, space: SpaceId) -> Result<Quota, StoreError> {
-    let found = one(db, "SELECT doc FROM spaces WHERE id = $1", space.to_string()).await?;
+async fn space_quota(db: &mut Db, space: SpaceId) -> Result<Quota, StoreError> {
+    let found = query("SELECT doc FROM spaces WHERE id = $1").bind(space.to_string()).text(db).await?;
     found.map_or(Ok(Quota::default()), |doc| Ok(Space::from(read::<SpaceRow>(&doc)?).quota))
 }
 
-async fn quota(
-    db: &mut SqliteConnection,
-    org: OrgId,
-    space: SpaceId,
-    site: Option<SiteId>,
-    wanted: Usage,
-) -> Checked {
+async fn quota(db: &mut Db, org: OrgId, space: SpaceId, site: Option<SiteId>, wanted: Usage) -> Checked {
     let (of_org, of_space) = (org_quota(db, org).await?, space_quota(db, space).await?);
     if of_org == Quota::default() && of_space == Quota::default() {
         // Without a limit nothing is summed up; with one, the sum is over no more than it allows.
@@ -186,28 +166,23 @@ async fn quota(
     of_space.allows(in_space, in_space - now + wanted).or_else(|limit| violated(Violation::SpaceQuota(limit)))
 }
 
-async fn covers(db: &mut SqliteConnection, org: OrgId, quota: &Quota) -> Checked {
-    let docs: Vec<String> = sqlx::query_scalar("SELECT doc FROM spaces WHERE org_id = $1")
-        .bind(org.to_string())
-        .fetch_all(db)
-        .await
-        .map_err(unavailable)?;
+async fn covers(db: &mut Db, org: OrgId, quota: &Quota) -> Checked {
+    let docs = query("SELECT doc FROM spaces WHERE org_id = $1").bind(org.to_string()).texts(db).await?;
     for doc in docs {
         fits(Space::from(read::<SpaceRow>(&doc)?).quota.fits_in(quota))?;
     }
     Ok(())
 }
 
-async fn idempotency(db: &mut SqliteConnection, principal: &str, key: &str, stale: Timestamp) -> Checked {
-    let in_the_way: i64 = sqlx::query_scalar(
+async fn idempotency(db: &mut Db, principal: &str, key: &str, stale: Timestamp) -> Checked {
+    let in_the_way = query(
         "SELECT COUNT(*) FROM idempotency \
          WHERE principal = $1 AND key = $2 AND (status IS NOT NULL OR begun_at >= $3)",
     )
     .bind(principal.to_owned())
     .bind(key.to_owned())
     .bind(micros(stale))
-    .fetch_one(db)
-    .await
-    .map_err(unavailable)?;
+    .count(db)
+    .await?;
     if in_the_way == 0 { Ok(()) } else { violated(Violation::IdempotencyUsed) }
 }

@@ -1,0 +1,254 @@
+//! One text of SQL for `SQLite` and `PostgreSQL`: a query and its values, run on either.
+
+#[cfg(feature = "postgres")]
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgRow};
+#[cfg(feature = "sqlite")]
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePool, SqliteRow};
+use sqlx::{ConnectOptions as _, Connection as _, FromRow};
+
+use super::unavailable;
+use crate::store::StoreError;
+
+/// Connections that read beside each other.
+#[derive(Debug, Clone)]
+pub(super) enum Pool {
+    #[cfg(feature = "sqlite")]
+    Sqlite(SqlitePool),
+    #[cfg(feature = "postgres")]
+    Postgres(PgPool),
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(super) enum Db {
+    #[cfg(feature = "sqlite")]
+    Sqlite(SqliteConnection),
+    #[cfg(feature = "postgres")]
+    Postgres(PgConnection),
+}
+
+/// How a connection is made. Never shown: it may hold a password.
+#[derive(Clone)]
+pub(super) enum Options {
+    #[cfg(feature = "sqlite")]
+    Sqlite(SqliteConnectOptions),
+    #[cfg(feature = "postgres")]
+    Postgres(PgConnectOptions),
+}
+
+impl Options {
+    /// Connects; gives up after a bounded time.
+    pub(super) async fn connect(&self) -> Result<Db, sqlx::Error> {
+        let connect = async {
+            Ok(match self {
+                #[cfg(feature = "sqlite")]
+                Self::Sqlite(options) => Db::Sqlite(options.connect().await?),
+                #[cfg(feature = "postgres")]
+                Self::Postgres(options) => Db::Postgres(options.connect().await?),
+            })
+        };
+        tokio::time::timeout(super::PATIENCE, connect).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+    }
+}
+
+impl Db {
+    /// Runs statements that take no values and give no rows.
+    pub(super) async fn batch(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(db) => sqlx::raw_sql(sql).execute(db).await.map(drop),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(db) => sqlx::raw_sql(sql).execute(db).await.map(drop),
+        }
+    }
+
+    /// Ends the connection in order.
+    pub(super) async fn close(self) -> Result<(), sqlx::Error> {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(db) => db.close().await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(db) => db.close().await,
+        }
+    }
+}
+
+/// A value for a place of a query.
+#[derive(Debug, Clone)]
+pub(super) enum Value {
+    Text(Option<String>),
+    Int(Option<i64>),
+    Bytes(Option<Vec<u8>>),
+    Bool(bool),
+}
+
+macro_rules! values {
+    ($($type:ty => $variant:ident($wrap:expr);)*) => {
+        $(impl From<$type> for Value {
+            fn from(value: $type) -> Self {
+                Self::$variant($wrap(value))
+            }
+        })*
+    };
+}
+
+values! {
+    String => Text(Some);
+    &str => Text(|text: &str| Some(text.to_owned()));
+    Option<String> => Text(std::convert::identity);
+    i64 => Int(Some);
+    Option<i64> => Int(std::convert::identity);
+    Vec<u8> => Bytes(Some);
+    Option<Vec<u8>> => Bytes(std::convert::identity);
+    bool => Bool(std::convert::identity);
+}
+
+/// A statement whose places are `$1`, `$2`, …, with what goes there.
+#[derive(Debug, Clone)]
+pub(super) struct Query {
+    sql: &'static str,
+    values: Vec<Value>,
+}
+
+/// A query without values yet.
+pub(super) const fn query(sql: &'static str) -> Query {
+    Query { sql, values: Vec::new() }
+}
+
+/// What a row is read into: a tuple of columns.
+pub(super) trait Columns: OfSqlite + OfPostgres + Send + Unpin {}
+impl<T: OfSqlite + OfPostgres + Send + Unpin> Columns for T {}
+
+#[cfg(feature = "sqlite")]
+pub(super) trait OfSqlite: for<'r> FromRow<'r, SqliteRow> {}
+#[cfg(feature = "sqlite")]
+impl<T: for<'r> FromRow<'r, SqliteRow>> OfSqlite for T {}
+#[cfg(not(feature = "sqlite"))]
+pub(super) trait OfSqlite {}
+#[cfg(not(feature = "sqlite"))]
+impl<T> OfSqlite for T {}
+
+#[cfg(feature = "postgres")]
+pub(super) trait OfPostgres: for<'r> FromRow<'r, PgRow> {}
+#[cfg(feature = "postgres")]
+impl<T: for<'r> FromRow<'r, PgRow>> OfPostgres for T {}
+#[cfg(not(feature = "postgres"))]
+pub(super) trait OfPostgres {}
+#[cfg(not(feature = "postgres"))]
+impl<T> OfPostgres for T {}
+
+/// Where a query can run: a pool, or a connection that may be in a transaction.
+pub(super) trait Executor {
+    /// All rows that it gives.
+    fn fetch(self, query: Query) -> impl Future<Output = Result<Rows, sqlx::Error>> + Send;
+    /// How many rows it changed.
+    fn execute(self, query: Query) -> impl Future<Output = Result<u64, sqlx::Error>> + Send;
+}
+
+/// What a query gave.
+pub(super) enum Rows {
+    #[cfg(feature = "sqlite")]
+    Sqlite(Vec<SqliteRow>),
+    #[cfg(feature = "postgres")]
+    Postgres(Vec<PgRow>),
+}
+
+impl Rows {
+    fn read<T: Columns>(&self) -> Result<Vec<T>, StoreError> {
+        let read: Result<Vec<T>, sqlx::Error> = match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(rows) => rows.iter().map(T::from_row).collect(),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(rows) => rows.iter().map(T::from_row).collect(),
+        };
+        read.map_err(|error| StoreError::Corrupt { what: error.to_string() })
+    }
+}
+
+/// The driver's query with its values.
+macro_rules! bound {
+    ($query:expr) => {{
+        let Query { sql, values } = $query;
+        let mut bound = sqlx::query(sql);
+        for value in values {
+            bound = match value {
+                Value::Text(text) => bound.bind(text),
+                Value::Int(number) => bound.bind(number),
+                Value::Bytes(bytes) => bound.bind(bytes),
+                Value::Bool(is) => bound.bind(is),
+            };
+        }
+        bound
+    }};
+}
+
+macro_rules! executor {
+    ($type:ty, $on:ident, $kind:ident) => {
+        impl Executor for $type {
+            async fn fetch(self, query: Query) -> Result<Rows, sqlx::Error> {
+                match self {
+                    #[cfg(feature = "sqlite")]
+                    $kind::Sqlite($on) => bound!(query).fetch_all($on).await.map(Rows::Sqlite),
+                    #[cfg(feature = "postgres")]
+                    $kind::Postgres($on) => bound!(query).fetch_all($on).await.map(Rows::Postgres),
+                }
+            }
+
+            async fn execute(self, query: Query) -> Result<u64, sqlx::Error> {
+                match self {
+                    #[cfg(feature = "sqlite")]
+                    $kind::Sqlite($on) => bound!(query).execute($on).await.map(|done| done.rows_affected()),
+                    #[cfg(feature = "postgres")]
+                    $kind::Postgres($on) => bound!(query).execute($on).await.map(|done| done.rows_affected()),
+                }
+            }
+        }
+    };
+}
+
+executor!(&Pool, pool, Pool);
+executor!(&mut Db, db, Db);
+
+impl Query {
+    /// With this in the next place.
+    pub(super) fn bind(mut self, value: impl Into<Value>) -> Self {
+        self.values.push(value.into());
+        self
+    }
+
+    /// Changes rows, and tells how many.
+    pub(super) async fn run(self, on: impl Executor) -> Result<u64, StoreError> {
+        on.execute(self).await.map_err(unavailable)
+    }
+
+    /// All rows.
+    pub(super) async fn all<T: Columns>(self, on: impl Executor) -> Result<Vec<T>, StoreError> {
+        on.fetch(self).await.map_err(unavailable)?.read()
+    }
+
+    /// The first row, if there is one.
+    pub(super) async fn first<T: Columns>(self, on: impl Executor) -> Result<Option<T>, StoreError> {
+        Ok(self.all(on).await?.into_iter().next())
+    }
+
+    /// The first column of all rows.
+    pub(super) async fn texts(self, on: impl Executor) -> Result<Vec<String>, StoreError> {
+        let rows: Vec<(String,)> = self.all(on).await?;
+        Ok(rows.into_iter().map(|(text,)| text).collect())
+    }
+
+    /// The first column of the first row.
+    pub(super) async fn text(self, on: impl Executor) -> Result<Option<String>, StoreError> {
+        Ok(self.first::<(String,)>(on).await?.map(|(text,)| text))
+    }
+
+    /// The number that the only column of the first row is; `None` without a row.
+    pub(super) async fn number(self, on: impl Executor) -> Result<Option<i64>, StoreError> {
+        Ok(self.first::<(i64,)>(on).await?.map(|(number,)| number))
+    }
+
+    /// What an aggregate counted.
+    pub(super) async fn count(self, on: impl Executor) -> Result<u64, StoreError> {
+        Ok(self.number(on).await?.map_or(0, |count| u64::try_from(count).unwrap_or(0)))
+    }
+}

@@ -1,0 +1,78 @@
+use super::db::{Db, query};
+use super::unavailable;
+use crate::store::StoreError;
+
+/// Each takes the schema one version on. Never change one that was released: add another.
+const MIGRATIONS: [&str; 1] = [include_str!("schema-1.sql")];
+
+/// Brings the schema up to date, and refuses one that is newer than this program. Of several programs that do it at
+/// once, one does and the others wait for it.
+pub(super) async fn migrate(db: &mut Db) -> Result<(), StoreError> {
+    db.batch(db.begins()).await.map_err(unavailable)?;
+    match in_transaction(db).await {
+        Ok(()) => db.batch("COMMIT").await.map_err(unavailable),
+        Err(error) => {
+            // Whether this works or not, the connection is given up and nothing stays.
+            drop(db.batch("ROLLBACK").await);
+            Err(error)
+        }
+    }
+}
+
+async fn in_transaction(db: &mut Db) -> Result<(), StoreError> {
+    db.batch("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)")
+        .await
+        .map_err(unavailable)?;
+    let found = query("SELECT version FROM schema_version").number(&mut *db).await?;
+    let at = found.unwrap_or(0);
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    if at > known {
+        return Err(StoreError::TooNew { found: at, known });
+    }
+    for migration in MIGRATIONS.iter().skip(usize::try_from(at).unwrap_or(0)) {
+        db.define(migration).await.map_err(unavailable)?;
+    }
+    let set = if found.is_none() {
+        "INSERT INTO schema_version (version) VALUES ($1)"
+    } else {
+        "UPDATE schema_version SET version = $1"
+    };
+    query(set).bind(known).run(db).await.map(drop)
+}
+
+impl Db {
+    /// Begins a transaction that writes. There is one at a time in the whole installation, so that whatever it reads
+    /// stays true until its end, and events are numbered in the order in which they are committed.
+    pub(super) const fn begins(&self) -> &'static str {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_) => "BEGIN IMMEDIATE",
+            // The key is 'wpaas' in ASCII. Its lock is given back after what was committed can be read.
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => "BEGIN; SELECT pg_advisory_xact_lock(512970877299)",
+        }
+    }
+
+    /// Ends it. All of it stays, and others are told if there is something to tell.
+    pub(super) const fn ends(&self, tells: bool) -> &'static str {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) if tells => super::follow::NOTIFY_AND_COMMIT,
+            _ => "COMMIT",
+        }
+    }
+
+    /// Runs a migration, in this database's words.
+    async fn define(&mut self, migration: &'static str) -> Result<(), sqlx::Error> {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_) => self.batch(migration).await,
+            // Texts are compared by their bytes, as SQLite does and cursors need.
+            #[cfg(feature = "postgres")]
+            Self::Postgres(db) => {
+                let sql = migration.replace(" TEXT", " TEXT COLLATE \"C\"").replace(" BLOB", " BYTEA");
+                sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(db).await.map(drop)
+            }
+        }
+    }
+}

@@ -1,0 +1,214 @@
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use jiff::Timestamp;
+use serde_json::json;
+use sqlx::sqlite::SqliteConnectOptions;
+use tokio::task::JoinSet;
+
+use super::*;
+use crate::store::{
+    CustomerReads as _, EventFilter, EventKind, EventReads as _, Expect, NewEvent, Store, Subject, Who,
+    conformance, scratch,
+};
+
+/// A database that several stores can be opened on.
+enum Place {
+    File(tempfile::TempDir),
+    Postgres(Box<PostgresUrl>),
+}
+
+impl Place {
+    fn file() -> Self {
+        Self::File(tempfile::tempdir().unwrap())
+    }
+
+    /// One of each kind that there is.
+    async fn each() -> Vec<Self> {
+        let postgres = scratch::database().await.map(|url| Self::Postgres(Box::new(url)));
+        std::iter::once(Self::file()).chain(postgres).collect()
+    }
+
+    async fn open(&self) -> Result<SqlStore, StoreError> {
+        match self {
+            Self::File(folder) => SqlStore::open(&folder.path().join("wpaas.db")).await,
+            Self::Postgres(url) => SqlStore::connect(url).await,
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_conforms() {
+    let folder = tempfile::tempdir().unwrap();
+    let number = AtomicU32::new(0);
+    conformance::all(async || {
+        let number = number.fetch_add(1, Ordering::Relaxed);
+        let store = SqlStore::open(&folder.path().join(format!("{number}.db"))).await.unwrap();
+        Arc::new(store) as Arc<dyn Store>
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_conforms() {
+    if scratch::database().await.is_none() {
+        return;
+    }
+    conformance::all(async || {
+        let url = scratch::database().await.unwrap();
+        Arc::new(SqlStore::connect(&url).await.unwrap()) as Arc<dyn Store>
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_file_is_its_owners_alone_and_opens_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("wpaas.db");
+    drop(SqlStore::open(&path).await.unwrap());
+    let store = SqlStore::open(&path).await.unwrap();
+    assert_eq!(store.last_event().await.unwrap(), 0);
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let file = file.unwrap();
+        let mode = file.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{:?}", file.file_name());
+    }
+}
+
+#[tokio::test]
+async fn a_newer_database_is_refused() {
+    let newer = "UPDATE schema_version SET version = 99";
+    for place in Place::each().await {
+        drop(place.open().await.unwrap());
+        let options = match &place {
+            Place::File(folder) => {
+                Options::Sqlite(SqliteConnectOptions::new().filename(folder.path().join("wpaas.db")))
+            }
+            Place::Postgres(url) => url.options(),
+        };
+        options.connect().await.unwrap().batch(newer).await.unwrap();
+        let refused = place.open().await.unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "the database has schema 99, this program knows 1: use the program that wrote it"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_that_start_at_once_make_one_schema() {
+    for place in Place::each().await {
+        let place = Arc::new(place);
+        let mut starts = JoinSet::new();
+        for _ in 0..12 {
+            let place = place.clone();
+            starts.spawn(async move { place.open().await.unwrap() });
+        }
+        for store in starts.join_all().await {
+            assert_eq!(store.last_event().await.unwrap(), 0);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_does_no_harm() {
+    for place in Place::each().await {
+        let store = place.open().await.unwrap();
+        let change = Change::at(Timestamp::UNIX_EPOCH).expect(Expect::CidUnused("acm".parse().unwrap()));
+        let waits = store.commit(change.clone());
+        drop(futures::future::select(Box::pin(waits), futures::future::ready(())).await);
+        store.commit(change).await.unwrap();
+        assert_eq!(store.customer(&"acm".parse().unwrap()).await.unwrap(), None);
+    }
+}
+
+fn telling(number: u32) -> Change {
+    Change::at(Timestamp::UNIX_EPOCH).event(NewEvent {
+        cid: None,
+        org: None,
+        space: None,
+        who: Who::System,
+        kind: EventKind::SiteUpdated,
+        subject: Subject::Site(SiteId::new()),
+        detail: json!({ "number": number }),
+    })
+}
+
+/// Reads on after the last number that it knows until it has seen so many: the numbers.
+async fn follow(store: &SqlStore, many: usize) -> Vec<u64> {
+    let mut seen: Vec<u64> = Vec::new();
+    while seen.len() < many {
+        let after = seen.last().copied().unwrap_or(0);
+        let events = store.events(&EventFilter::All, after, 7).await.unwrap();
+        seen.extend(events.iter().map(|event| event.seq));
+        tokio::task::yield_now().await;
+    }
+    seen
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_misses_no_event_of_many_writers() {
+    const EACH: u32 = 100;
+    for place in Place::each().await {
+        let stores = [place.open().await.unwrap(), place.open().await.unwrap()].map(Arc::new);
+        let reader = place.open().await.unwrap();
+        let mut writers = JoinSet::new();
+        for writer in 0..8 {
+            let store = stores[writer % 2].clone();
+            writers.spawn(async move {
+                for number in 0..EACH {
+                    store.commit(telling(number)).await.unwrap();
+                }
+            });
+        }
+        let many = 8 * EACH as usize;
+        let read = tokio::time::timeout(Duration::from_secs(120), follow(&reader, many)).await;
+        writers.join_all().await;
+        assert_eq!(read.expect("all is seen in time"), (1..=many as u64).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_process_commits_is_told_once() {
+    for place in Place::each().await {
+        let (ours, other) = (place.open().await.unwrap(), place.open().await.unwrap());
+        let mut feed = ours.feed();
+        let (mut expected, mut of_others) = (Vec::new(), Vec::new());
+        for number in 0..10 {
+            let store = if number % 3 == 0 { &ours } else { &other };
+            let seq = store.commit(telling(number)).await.unwrap().events[0].seq;
+            if number % 3 != 0 {
+                of_others.push(seq);
+            }
+            expected.push(seq);
+        }
+        let mut told = Vec::new();
+        while told.len() < expected.len() {
+            let next = tokio::time::timeout(Duration::from_secs(60), feed.recv()).await;
+            let committed = next.expect("is told in time").unwrap();
+            let by_another = committed.events.iter().any(|event| of_others.contains(&event.seq));
+            let changed = if by_another { committed.events.len() } else { 0 };
+            assert_eq!(committed.sites.len(), changed, "another's event says that a site changed");
+            told.extend(committed.events.iter().map(|event| event.seq));
+        }
+        told.sort_unstable();
+        assert_eq!(told, expected);
+        assert!(feed.try_recv().is_err(), "nothing is told twice");
+    }
+}
+
+#[test]
+fn an_address_with_a_password_is_refused_and_shown_without_one() {
+    let refused = |text: &str| text.parse::<PostgresUrl>().unwrap_err();
+    for text in ["postgres://wpaas:canary@db/wpaas", "postgres://wpaas@db/wpaas?password=canary"] {
+        assert_eq!(refused(text), InvalidUrl::Password);
+    }
+    for text in ["mysql://wpaas@db/wpaas", "db/wpaas", "postgres://wpaas@db"] {
+        assert!(matches!(refused(text), InvalidUrl::Malformed(_)), "{text}");
+    }
+    let url: PostgresUrl = "postgres://wpaas@db:5433/sites".parse().unwrap();
+    let url = url.with_password(&crate::secret::Secret::new("canary".to_owned()));
+    assert_eq!(url.to_string(), "postgres://wpaas@db:5433/sites");
+    assert_eq!(format!("{url:?}"), "PostgresUrl(postgres://wpaas@db:5433/sites)");
+}

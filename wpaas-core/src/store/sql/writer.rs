@@ -1,0 +1,142 @@
+use std::sync::Arc;
+
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use super::apply::apply;
+use super::db::{Db, Options};
+use super::follow::Own;
+use super::unavailable;
+use crate::store::{Change, Committed, Mode, StoreError};
+
+/// A change, and who waits for what becomes of it.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) change: Change,
+    pub(super) reply: oneshot::Sender<Result<Committed, StoreError>>,
+}
+
+/// Who learns of what was committed.
+pub(super) struct Told {
+    /// What tells it apart from others' commits.
+    pub(super) own: Arc<Own>,
+    pub(super) feed: broadcast::Sender<Committed>,
+}
+
+/// What became of a job inside a transaction that is not committed yet.
+type Outcome = (Mode, oneshot::Sender<Result<Committed, StoreError>>, Result<Committed, StoreError>);
+
+/// How many changes share one transaction, and one wait for the disk.
+const BATCH: usize = 128;
+
+/// Owns the connection that writes. Takes what is queued into one transaction, each change in a savepoint of its
+/// own, and answers only after the commit; a refusal too, since it may rest on a change of the same batch.
+pub(super) async fn run(options: Options, connection: Db, mut jobs: mpsc::Receiver<Job>, told: Told) {
+    let mut connection = Some(connection);
+    let mut batch = Vec::with_capacity(BATCH);
+    while jobs.recv_many(&mut batch, BATCH).await > 0 {
+        let (outcomes, failure) = match usable(&mut connection, &options).await {
+            Ok(db) => write(db, &mut batch, &told.own).await,
+            Err(error) => (undone(&mut batch), Some(error)),
+        };
+        if failure.is_some() {
+            // Dropping it rolls back whatever it had begun.
+            connection = None;
+        }
+        answer(outcomes, failure, &told.feed);
+    }
+    let closed = match connection {
+        Some(connection) => connection.close().await,
+        None => Ok(()),
+    };
+    if let Err(error) = closed {
+        tracing::warn!(%error, "the database was not closed cleanly; it mends that itself");
+    }
+}
+
+/// The connection, made anew where the last one was lost.
+async fn usable<'c>(connection: &'c mut Option<Db>, options: &Options) -> Result<&'c mut Db, sqlx::Error> {
+    let db = match connection.take() {
+        Some(db) => db,
+        None => options.connect().await?,
+    };
+    Ok(connection.insert(db))
+}
+
+fn undone(batch: &mut Vec<Job>) -> Vec<Outcome> {
+    batch.drain(..).map(|job| (job.change.mode, job.reply, Ok(Committed::default()))).collect()
+}
+
+async fn write(db: &mut Db, batch: &mut Vec<Job>, own: &Own) -> (Vec<Outcome>, Option<sqlx::Error>) {
+    if let Err(error) = db.batch(db.begins()).await {
+        return (undone(batch), Some(error));
+    }
+    let mut outcomes = Vec::with_capacity(batch.len());
+    let mut failure = None;
+    for Job { change, reply } in batch.drain(..) {
+        let mode = change.mode;
+        let result = match failure {
+            None => in_savepoint(db, change).await,
+            Some(_) => Ok(Ok(Committed::default())),
+        };
+        match result {
+            Ok(result) => outcomes.push((mode, reply, result)),
+            Err(error) => {
+                outcomes.push((mode, reply, Ok(Committed::default())));
+                failure = Some(error);
+            }
+        }
+    }
+    let ended = match failure {
+        Some(error) => {
+            // The connection is given up, whether this works or not.
+            drop(db.batch("ROLLBACK").await);
+            Err(error)
+        }
+        None => end(db, &outcomes, own).await,
+    };
+    (outcomes, ended.err())
+}
+
+/// Commits, and where there are events, lets others know.
+async fn end(db: &mut Db, outcomes: &[Outcome], own: &Own) -> Result<(), sqlx::Error> {
+    let stays = |(mode, _, result): &'_ Outcome| {
+        let events = result.as_ref().ok().filter(|_| *mode == Mode::Commit).map(|done| &done.events);
+        events.into_iter().flatten().map(|event| event.seq).collect::<Vec<_>>()
+    };
+    let events: Vec<u64> = outcomes.iter().flat_map(stays).collect();
+    own.begin(events.iter().copied());
+    let ended = db.batch(db.ends(!events.is_empty())).await;
+    if ended.is_err() {
+        own.failed(events.into_iter());
+    }
+    ended
+}
+
+/// The outer error is one after which the whole batch can't be trusted.
+async fn in_savepoint(db: &mut Db, change: Change) -> Result<Result<Committed, StoreError>, sqlx::Error> {
+    let mode = change.mode;
+    db.batch("SAVEPOINT change").await?;
+    let result = apply(db, change).await;
+    let stays = result.is_ok() && mode == Mode::Commit;
+    db.batch(if stays { "RELEASE change" } else { "ROLLBACK TO change; RELEASE change" }).await?;
+    Ok(result)
+}
+
+/// Tells each caller; when the transaction failed, nothing of it was done, whatever it looked like.
+fn answer(outcomes: Vec<Outcome>, failure: Option<sqlx::Error>, feed: &broadcast::Sender<Committed>) {
+    let failure = failure.map(std::sync::Arc::new);
+    for (mode, reply, result) in outcomes {
+        let result = match &failure {
+            Some(error) => Err(unavailable(std::sync::Arc::clone(error))),
+            None => result,
+        };
+        if mode == Mode::Commit
+            && let Ok(committed) = &result
+        {
+            // Nobody may be listening.
+            drop(feed.send(committed.clone()));
+        }
+        // The caller may have gone; what is committed stays.
+        drop(reply.send(result));
+    }
+}
