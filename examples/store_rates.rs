@@ -20,8 +20,8 @@ use wpaas_core::name::Cid;
 use wpaas_core::quota::Usage;
 use wpaas_core::secret::SecretName;
 use wpaas_core::site::{
-    Admin, CodeState, Condition, ConditionKind, DatabaseSize, Features, PartStatus, Site, SiteLifecycle,
-    SiteSpec, SiteStatus, Truth,
+    AddressKind, Admin, CodeState, Condition, ConditionKind, DatabaseSize, Features, PartStatus, Site,
+    SiteLifecycle, SiteSpec, SiteStatus, Truth,
 };
 use wpaas_core::store::{
     Change, Commit, EventKind, Expect, Idempotent, NewEvent, SealedSecret, SqlStore, StoreError,
@@ -164,6 +164,8 @@ fn site() -> Site {
             database: DatabaseSize::One,
             features: Features::default(),
             domains: Vec::new(),
+            primary_domain: None,
+            address: AddressKind::Own,
             labels: BTreeMap::new(),
             deletion_protection: false,
         },

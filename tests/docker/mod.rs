@@ -1,10 +1,12 @@
 //! Real WordPress in real containers. Runs where a Docker Engine answers; with `WPAAS_TEST_DOCKER=1`, as CI has
 //! it, an Engine that does not answer is a failure; with `WPAAS_TEST_DOCKER=0` they are skipped.
 
+mod cache;
 mod deletion;
 mod engine;
 mod first_site;
 mod healing;
+mod names;
 mod restarts;
 mod server;
 mod wordpress;

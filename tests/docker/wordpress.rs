@@ -2,7 +2,7 @@
 
 use reqwest::multipart::{Form, Part};
 use reqwest::redirect::Policy;
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 
 pub struct Wordpress {
@@ -62,6 +62,20 @@ impl Wordpress {
         assert_eq!(response.status(), 201);
         let post: Value = response.json().await.unwrap();
         post["link"].as_str().unwrap().strip_prefix(&self.url).unwrap().to_owned()
+    }
+
+    /// A call of WordPress's REST API that is to succeed.
+    pub async fn rest(&self, method: Method, path: &str, body: Option<Value>) -> Value {
+        let mut request = self.client.request(method.clone(), format!("{}/wp-json{path}", self.url));
+        request = request.header("X-WP-Nonce", self.nonce().await);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let response = request.send().await.unwrap();
+        let status = response.status();
+        let answer: Value = response.json().await.unwrap();
+        assert!(status.is_success(), "{method} {path}: {status} {answer}");
+        answer
     }
 
     /// Uploads a picture; returns its path.

@@ -12,6 +12,7 @@ pub mod code;
 pub mod converge;
 pub mod credential;
 pub mod defaults;
+pub mod fleet;
 pub mod id;
 pub mod keyring;
 pub mod name;

@@ -20,6 +20,7 @@ mod events;
 mod idempotency;
 mod intents;
 mod keys;
+mod names;
 mod orgs;
 mod place;
 mod purge;
@@ -106,6 +107,8 @@ pub struct Settings {
     pub customer_grace: SignedDuration,
     /// The longest grace that may be asked for.
     pub max_grace: SignedDuration,
+    /// The port of the edge that sites can share; `None` where there is none.
+    pub edge_port: Option<u16>,
     /// How long an API key is valid, unless its owner says less.
     pub key_lifetime: SignedDuration,
     /// How long a renewed key stays valid beside the new one.
@@ -127,6 +130,7 @@ impl Settings {
             site_grace: SignedDuration::from_hours(24),
             customer_grace: SignedDuration::from_hours(7 * 24),
             max_grace: SignedDuration::from_hours(90 * 24),
+            edge_port: None,
             key_lifetime: SignedDuration::from_hours(90 * 24),
             key_overlap: SignedDuration::from_hours(24),
             session_lifetime: SignedDuration::from_hours(12),

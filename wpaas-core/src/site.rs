@@ -11,8 +11,10 @@ use crate::code::{Code, Digest, Layout};
 use crate::id::{OrgId, SiteId, SpaceId};
 use crate::name::{Cid, Email, Hostname, Slug, Username};
 
+mod names;
 mod status;
 
+pub use names::{AddressKind, SiteNames, org_label, platform_name};
 pub use status::{Condition, ConditionKind, PartStatus, SiteStatus, Truth};
 
 /// Grows by one with every change of a site's spec or lifecycle; what a site's `ETag` and `If-Match` compare,
@@ -65,6 +67,10 @@ pub struct SiteSpec {
     pub features: Features,
     /// The customer's own DNS names.
     pub domains: Vec<Hostname>,
+    /// The one of the domains that the others redirect to.
+    pub primary_domain: Option<Hostname>,
+    /// Whether the site is reached at an edge, too.
+    pub address: AddressKind,
     /// For people and filters.
     pub labels: BTreeMap<String, String>,
     /// A protected site can't be deleted.
@@ -218,29 +224,6 @@ impl Site {
     }
 }
 
-/// The names a site has besides its address.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SiteNames {
-    /// `<site>.<org label>.www.<domain>`.
-    pub platform: Hostname,
-    /// The site's own domains.
-    pub domains: Vec<Hostname>,
-}
-
-/// An org's DNS label: the cid for the default org, `<org>-<cid>` for another.
-///
-/// A cid has no hyphen, so the last hyphen splits the label again.
-#[must_use]
-pub fn org_label(cid: &Cid, org: &Slug) -> String {
-    if *org == Slug::default_name() { cid.to_string() } else { format!("{org}-{cid}") }
-}
-
-/// A site's name under the platform's domain; `None` when a label or the whole would be too long for DNS.
-#[must_use]
-pub fn platform_name(site: &Slug, cid: &Cid, org: &Slug, domain: &Hostname) -> Option<Hostname> {
-    format!("{site}.{}.www.{domain}", org_label(cid, org)).parse().ok()
-}
-
 /// Where a site answers, as its status tells.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SiteAddress {
@@ -248,21 +231,4 @@ pub struct SiteAddress {
     pub ip: IpAddr,
     /// A port on this machine, where the address itself can't be reached from it.
     pub local_port: Option<u16>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn platform_names_follow_the_org() {
-        let (site, cid): (Slug, Cid) = ("blog".parse().unwrap(), "acm".parse().unwrap());
-        let domain: Hostname = "wpaas.localhost".parse().unwrap();
-        let name =
-            |org: &str| platform_name(&site, &cid, &org.parse().unwrap(), &domain).unwrap().to_string();
-        assert_eq!(name("default"), "blog.acm.www.wpaas.localhost");
-        assert_eq!(name("team-a"), "blog.team-a-acm.www.wpaas.localhost");
-        let long: Slug = "x".repeat(63).parse().unwrap();
-        assert_eq!(platform_name(&site, &cid, &long, &domain), None);
-    }
 }

@@ -95,14 +95,14 @@ approach() {
 
 # apply_authorities CONTENT: all of them change at once.
 apply_authorities() {
-    local name version commands=''
+    local name home version commands=''
     refused=''
     admin "prepare map $list" || return 1
     [[ ${answer[0]} =~ ([0-9]+)$ ]] || return 1
     version=${BASH_REMATCH[1]}
-    while IFS= read -r name; do
-        if [[ $name == end || ! $name =~ ^[][a-z0-9.:-]+$ ]]; then continue; fi
-        commands+="add map @$version $list $name yes;"
+    while read -r name home; do
+        if [[ $name == end || ! $name$home =~ ^[][a-z0-9.:-]+$ ]]; then continue; fi
+        commands+="add map @$version $list $name ${home:-.};"
         if ((${#commands} > 8000)); then silently "$commands" || return 1; commands=''; fi
     done <<<"$1"
     silently "${commands}commit map @$version $list"

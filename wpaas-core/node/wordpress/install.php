@@ -4,6 +4,7 @@
 // SCHEMA`. Can be run at any time, by any number of nodes at once: an installation is done by one of
 // them, an admin's version is set once. Code of a release has to load before its node serves.
 require __DIR__ . '/site.php';
+require_once __DIR__ . '/cache.php';
 $root = $argv[1];
 require "$root/wp-includes/version.php";
 $schema = (string) $wp_db_version;
@@ -136,6 +137,9 @@ if ($site['layout'] !== 'stock') {
 		fwrite(STDERR, "the release's code does not load within 60 seconds\n");
 		exit(1);
 	}
+}
+if (!is_dir("$root/wp-content/uploads/.wpaas/version")) {
+	wpaas_new_version("$root/wp-content/uploads");
 }
 $version = $database->query("SELECT value FROM wpaas WHERE name = 'admin_version'")->fetch_column();
 say("serving $version $wp_version $schema");

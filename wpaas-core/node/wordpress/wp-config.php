@@ -46,4 +46,6 @@ $wp_filter['pre_http_request'][0]['wpaas'] = [
 if (!defined('ABSPATH')) {
 	define('ABSPATH', __DIR__ . '/wordpress/');
 }
+require_once '/usr/local/lib/wpaas/cache.php';
+wpaas_watch_content(ABSPATH . 'wp-content/uploads');
 require_once ABSPATH . 'wp-settings.php';

@@ -1,6 +1,6 @@
 use crate::code::{Digest, Layout};
 use crate::id::SiteId;
-use crate::name::{Email, Hostname, Username};
+use crate::name::{Email, Username};
 use crate::site::{DatabaseSize, Generation};
 
 /// What is wanted of one site, as the planner takes it.
@@ -38,8 +38,10 @@ pub struct RunIntent {
     pub release: Option<ReleaseRef>,
     /// The names the gateway answers to, besides the address. Hosts, or `host:port`.
     pub authorities: Vec<String>,
-    /// The name the site calls itself by; the address without one.
-    pub primary: Option<Hostname>,
+    /// Authorities that redirect to another, and to which.
+    pub redirects: Vec<(String, String)>,
+    /// The authority that the site calls itself by; the address without one.
+    pub home: Option<String>,
     /// The website's title.
     pub title: String,
     /// WordPress's first user.

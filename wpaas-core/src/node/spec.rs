@@ -59,6 +59,7 @@ impl GatewayConfig {
             };
             let _infallible = writeln!(servers, "{part}={state}");
         }
+        names.extend(run.redirects.iter().map(|(from, to)| format!("{from} {to}")));
         let authorities = format!("{}\nend\n", names.join("\n"));
         let revision = Fingerprint::of([servers.as_str(), &authorities]).to_string();
         let routes = format!("revision={revision}\n{servers}end\n");
@@ -118,11 +119,11 @@ impl WordpressSite {
     }
 }
 
-/// The URL a site calls itself by: its primary domain, else its address. `None` before it has one.
+/// The URL a site calls itself by: its home, else its address. `None` before it has one.
 #[must_use]
 pub fn canonical_url(run: &RunIntent, address: Option<(IpAddr, Option<u16>)>) -> Option<String> {
-    match (&run.primary, address) {
-        (Some(name), _) => Some(format!("http://{name}")),
+    match (&run.home, address) {
+        (Some(authority), _) => Some(format!("http://{authority}")),
         (None, Some((_, Some(port)))) => Some(format!("http://127.0.0.1:{port}")),
         (None, Some((IpAddr::V4(ip), None))) => Some(format!("http://{ip}")),
         (None, Some((IpAddr::V6(ip), None))) => Some(format!("http://[{ip}]")),

@@ -6,13 +6,13 @@ use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::commit::{Rounds, of_site};
-use super::{Noun, Service, ServiceError, SiteView};
+use super::{Noun, Service, ServiceError, Settings, SiteView};
 use crate::account::Lifecycle;
 use crate::converge::{Intent, Intents, IntentsError, ReleaseRef, RunIntent, Wanted};
 use crate::id::SiteId;
-use crate::name::{Cid, Hostname, Slug};
+use crate::name::{Cid, Slug};
 use crate::site::{
-    Condition, ConditionKind, Site, SiteLifecycle, SiteStatus, Tombstone, Truth, platform_name,
+    Condition, ConditionKind, Site, SiteLifecycle, SiteNames, SiteStatus, Tombstone, Truth, platform_name,
 };
 use crate::store::{
     Change, Committed, EventKind, NewEvent, Page, SiteFacts, StoreError, StoredSite, StoredStatus, Who, Write,
@@ -37,7 +37,7 @@ impl StoreIntents {
     }
 
     fn intent(&self, facts: &SiteFacts) -> Intent {
-        intent(facts, &self.service.settings().platform_domain, (self.clock)())
+        intent(facts, self.service.settings(), (self.clock)())
     }
 }
 
@@ -116,7 +116,7 @@ impl Service {
             org_name: Some(view.org_name.clone()),
             founded: view.status.as_ref().is_some_and(|status| status.founded),
         };
-        intent(&facts, &self.settings().platform_domain, now)
+        intent(&facts, self.settings(), now)
     }
 
     async fn purge_site(&self, id: SiteId, now: Timestamp) -> Result<(), ServiceError> {
@@ -173,27 +173,30 @@ fn is_over(site: &Site, now: Timestamp) -> bool {
 }
 
 /// What is wanted of a site. Pure.
-fn intent(facts: &SiteFacts, domain: &Hostname, now: Timestamp) -> Intent {
+fn intent(facts: &SiteFacts, settings: &Settings, now: Timestamp) -> Intent {
     let SiteFacts { site, customer, org_name, founded } = facts;
     let rests = site.lifecycle != SiteLifecycle::Live || *customer != Lifecycle::Active;
     let wanted = match org_name {
         _ if is_over(site, now) => Wanted::Gone,
-        Some(org) if !rests => Wanted::Run(run(site, org, domain, *founded)),
+        Some(org) if !rests => Wanted::Run(run(site, org, settings, *founded)),
         // A live site without its org is not made by any change; its data is kept all the same.
         _ => Wanted::Rest,
     };
     Intent { site: site.id, generation: site.generation, epoch: EPOCH, wanted }
 }
 
-fn run(site: &Site, org: &Slug, domain: &Hostname, was_founded: bool) -> RunIntent {
-    let platform = platform_name(&site.name, &site.cid, org, domain);
+fn run(site: &Site, org: &Slug, settings: &Settings, was_founded: bool) -> RunIntent {
+    // A platform name that is too long is refused at creation: then the site has its address alone.
+    let platform = platform_name(&site.name, &site.cid, org, &settings.platform_domain);
+    let names = platform.map(|platform| SiteNames::of(site, platform, settings.edge_port));
     let spec = &site.spec;
     RunIntent {
         wordpress: u8::try_from(spec.num_instances).unwrap_or(u8::MAX),
         database: spec.database,
         release: release(site),
-        authorities: platform.iter().chain(&spec.domains).map(ToString::to_string).collect(),
-        primary: None,
+        authorities: names.as_ref().map(SiteNames::authorities).unwrap_or_default(),
+        redirects: names.as_ref().map(SiteNames::redirects).unwrap_or_default(),
+        home: names.as_ref().and_then(SiteNames::home),
         title: spec.title.clone(),
         admin_user: spec.admin.username.clone(),
         admin_email: spec.admin.email.clone(),

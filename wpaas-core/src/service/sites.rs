@@ -4,7 +4,9 @@ use crate::account::Lifecycle;
 use crate::code::Code;
 use crate::name::{Cid, Email, Hostname, Slug, Username};
 use crate::secret::Secret;
-use crate::site::{ConditionKind, DatabaseSize, Features, Site, SiteLifecycle, SiteNames, Truth};
+use crate::site::{
+    AddressKind, ConditionKind, DatabaseSize, Features, Site, SiteLifecycle, SiteNames, Truth,
+};
 use crate::store::StoredStatus;
 
 mod create;
@@ -62,6 +64,10 @@ pub struct NewSite {
     pub features: Features,
     /// The customer's own DNS names.
     pub domains: Vec<Hostname>,
+    /// The one of them that the others redirect to.
+    pub primary_domain: Option<Hostname>,
+    /// Whether it is reached at an edge, too.
+    pub address: AddressKind,
     /// For people and filters.
     pub labels: BTreeMap<String, String>,
     /// A protected site can't be deleted.
@@ -87,6 +93,10 @@ pub struct SiteUpdate {
     pub features: Option<Features>,
     /// All of the customer's own DNS names.
     pub domains: Option<Vec<Hostname>>,
+    /// `Some(None)`: none of them redirects any more.
+    pub primary_domain: Option<Option<Hostname>>,
+    /// Whether it is reached at an edge, too.
+    pub address: Option<AddressKind>,
     /// All labels.
     pub labels: Option<BTreeMap<String, String>>,
     /// Whether it can't be deleted.

@@ -9,7 +9,7 @@ use crate::defaults;
 use crate::id::SiteId;
 use crate::name::{Cid, Username};
 use crate::service::Settings;
-use crate::site::{Admin, CodeState, DatabaseSize, Features, Site, SiteLifecycle, SiteSpec};
+use crate::site::{AddressKind, Admin, CodeState, DatabaseSize, Features, Site, SiteLifecycle, SiteSpec};
 
 pub(super) const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
@@ -60,6 +60,8 @@ pub(super) fn site() -> Site {
             database: DatabaseSize::Three,
             features: Features::default(),
             domains: Vec::new(),
+            primary_domain: None,
+            address: AddressKind::Own,
             labels: BTreeMap::new(),
             deletion_protection: false,
         },

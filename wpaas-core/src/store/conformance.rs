@@ -15,7 +15,7 @@ use crate::defaults;
 use crate::id::{SiteId, SpaceId};
 use crate::name::{Cid, Username};
 use crate::quota::{Quota, Usage};
-use crate::site::{Admin, CodeState, DatabaseSize, Features, Site, SiteLifecycle, SiteSpec};
+use crate::site::{AddressKind, Admin, CodeState, DatabaseSize, Features, Site, SiteLifecycle, SiteSpec};
 
 mod identities;
 mod races;
@@ -108,6 +108,8 @@ fn site(name: &str) -> Site {
             database: DatabaseSize::Three,
             features: Features::default(),
             domains: vec![parse("www.example.com")],
+            primary_domain: Some(parse("www.example.com")),
+            address: AddressKind::Shared,
             labels: BTreeMap::from([("tier".to_owned(), "gold".to_owned())]),
             deletion_protection: true,
         },

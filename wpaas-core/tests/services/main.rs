@@ -14,7 +14,7 @@ use wpaas_core::service::{
     EventFilter, NewCustomer, NewSite, NewUser, Registration, Service, ServiceError, Settings, SitePath,
     SitePlace,
 };
-use wpaas_core::site::Features;
+use wpaas_core::site::{AddressKind, Features};
 use wpaas_core::store::memory::MemoryStore;
 use wpaas_core::store::{SqlStore, Store, scratch};
 
@@ -121,6 +121,8 @@ fn site(name: &str) -> NewSite {
         database: None,
         features: Features::default(),
         domains: Vec::new(),
+        primary_domain: None,
+        address: AddressKind::Own,
         labels: BTreeMap::new(),
         deletion_protection: false,
     }

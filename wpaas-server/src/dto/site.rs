@@ -9,7 +9,8 @@ use wpaas_core::id::{OrgId, SiteId, SpaceId};
 use wpaas_core::name::{Cid, Email, Hostname, Slug, Username};
 use wpaas_core::service::SiteView;
 use wpaas_core::site::{
-    Admin, CodeFailure, CodeState, Features, Generation, Release, Site, SiteLifecycle, SiteNames, SiteSpec,
+    AddressKind, Admin, CodeFailure, CodeState, Features, Generation, Release, Site, SiteLifecycle,
+    SiteNames, SiteSpec,
 };
 use wpaas_core::store::StoredStatus;
 
@@ -81,6 +82,8 @@ struct SpecView {
     database: DatabaseView,
     features: FeaturesDto,
     domains: Vec<Hostname>,
+    primary_domain: Option<Hostname>,
+    address: AddressKind,
     labels: BTreeMap<String, String>,
     deletion_protection: bool,
 }
@@ -126,7 +129,8 @@ impl SiteDto {
             version,
         } = site;
         let CodeState { wanted: _, credential_version: _, keeps_stock: _, has_credential, failure } = code;
-        let SiteNames { platform, domains } = names;
+        let home = names.home();
+        let SiteNames { platform, domains, primary: _, edge: _ } = names;
         let actual = status.as_ref().map(actual);
         Self {
             expected_num_instances: spec.num_instances,
@@ -137,7 +141,7 @@ impl SiteDto {
             actual,
             spec: spec.into(),
             names: NamesView { platform, domains },
-            status: StatusView::new(phase, status),
+            status: StatusView::new(phase, home, status),
             org_id: org,
             org: org_name,
             space_id: space,
@@ -190,6 +194,8 @@ impl From<SiteSpec> for SpecView {
             database,
             features,
             domains,
+            primary_domain,
+            address,
             labels,
             deletion_protection,
         } = spec;
@@ -202,6 +208,8 @@ impl From<SiteSpec> for SpecView {
             database: DatabaseView { num_instances: database.nodes() },
             features: (&features).into(),
             domains,
+            primary_domain,
+            address,
             labels,
             deletion_protection,
         }

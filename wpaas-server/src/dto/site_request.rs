@@ -9,7 +9,7 @@ use wpaas_core::id::SiteId;
 use wpaas_core::name::{Cid, Email, Hostname, Slug, Username};
 use wpaas_core::secret::Secret;
 use wpaas_core::service::{Grace, Mode, NewSite, SiteFilter, SitePhase, SiteUpdate};
-use wpaas_core::site::{DatabaseSize, Features};
+use wpaas_core::site::{AddressKind, DatabaseSize, Features};
 
 use super::code::CodeDto;
 use super::list::{Cursor, Limit};
@@ -39,6 +39,9 @@ pub struct NewSiteDto {
     features: Object<FeaturesDto>,
     #[serde(default)]
     domains: Vec<Hostname>,
+    primary_domain: Option<Hostname>,
+    #[serde(default)]
+    address: AddressKind,
     #[serde(default)]
     labels: BTreeMap<String, String>,
     #[serde(default)]
@@ -83,6 +86,8 @@ impl NewSiteDto {
             database,
             features,
             domains,
+            primary_domain,
+            address,
             labels,
             deletion_protection,
         } = self;
@@ -99,6 +104,8 @@ impl NewSiteDto {
             database: database.map(|Object(DatabaseDto { num_instances })| num_instances),
             features: features.0.into(),
             domains,
+            primary_domain,
+            address,
             labels,
             deletion_protection,
         })
@@ -125,6 +132,9 @@ pub struct SiteUpdateDto {
     database: Option<Object<DatabaseDto>>,
     features: Option<Object<FeaturesDto>>,
     domains: Option<Vec<Hostname>>,
+    #[serde(default)]
+    primary_domain: Nullable<Hostname>,
+    address: Option<AddressKind>,
     labels: Option<BTreeMap<String, String>>,
     deletion_protection: Option<bool>,
 }
@@ -144,10 +154,13 @@ impl SiteUpdateDto {
             database,
             features,
             domains,
+            primary_domain,
+            address,
             labels,
             deletion_protection,
         } = self;
         let (code, code_credential) = code_change(code, policy)?;
+        let primary_domain = primary_domain.into_change(|domain| domain);
         Ok(SiteUpdate {
             title,
             admin_password: admin_password.map(|SecretText(secret)| secret),
@@ -157,6 +170,8 @@ impl SiteUpdateDto {
             database: database.map(|Object(DatabaseDto { num_instances })| num_instances),
             features: features.map(|Object(features)| features.into()),
             domains,
+            primary_domain,
+            address,
             labels,
             deletion_protection,
         })

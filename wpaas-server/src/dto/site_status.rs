@@ -50,9 +50,14 @@ struct ConditionView {
 }
 
 impl StatusView {
-    /// As the store keeps it; `None` is not seen yet.
-    pub fn new(phase: SitePhase, stored: Option<StoredStatus>) -> Self {
-        Self { phase: phase.as_str(), found: stored.map(Into::into) }
+    /// As the store keeps it; `None` is not seen yet. `home` is the authority that the site calls itself by, where
+    /// that is not its address.
+    pub fn new(phase: SitePhase, home: Option<String>, stored: Option<StoredStatus>) -> Self {
+        let mut found: Option<FoundView> = stored.map(Into::into);
+        if let (Some(found), Some(home)) = (&mut found, home) {
+            found.url = found.url.take().map(|_| format!("http://{home}/"));
+        }
+        Self { phase: phase.as_str(), found }
     }
 }
 

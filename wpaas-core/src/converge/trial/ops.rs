@@ -193,7 +193,7 @@ impl Trial {
             }
             Change::Unreleased => run.release = None,
             Change::Admin => run.admin_version += 1,
-            Change::Domain(n) => run.primary = format!("www{n}.example.com").parse().ok(),
+            Change::Domain(n) => run.home = Some(format!("www{n}.example.com")),
             Change::Rest | Change::Run | Change::Gone => {}
         }
         self.run = run.clone();

@@ -8,7 +8,7 @@ fn facts(site: Site, customer: Lifecycle) -> SiteFacts {
 }
 
 fn wanted(facts: &SiteFacts) -> Wanted {
-    intent(facts, &settings().platform_domain, NOW).wanted
+    intent(facts, &settings(), NOW).wanted
 }
 
 fn deleting(seconds: i64) -> Site {
@@ -42,7 +42,7 @@ fn what_runs_has_the_platform_s_name_and_its_own() {
     site.spec.domains = vec![parse("www.example.com")];
     let Wanted::Run(run) = wanted(&facts(site, Lifecycle::Active)) else { panic!("runs") };
     assert_eq!(run.authorities, ["blog.acm.www.wpaas.localhost", "www.example.com"]);
-    assert_eq!((run.wordpress, run.primary, run.was_founded), (2, None, false));
+    assert_eq!((run.wordpress, run.home, run.was_founded), (2, None, false));
 }
 
 #[test]

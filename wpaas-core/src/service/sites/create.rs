@@ -62,7 +62,7 @@ impl Service {
         let StoredSite { site, status } = stored;
         let platform = spec::platform(&site.name, &site.cid, &at.org.get().name, self.settings())?;
         Ok(SiteView {
-            names: SiteNames { platform, domains: site.spec.domains.clone() },
+            names: SiteNames::of(&site, platform, self.settings().edge_port),
             org_name: at.org.get().name.clone(),
             space_name: at.space.get().name.clone(),
             customer: at.customer.lifecycle,
@@ -140,6 +140,8 @@ fn new_spec(at: &Place, new: &NewSite, settings: &Settings) -> SiteSpec {
         database,
         features,
         domains,
+        primary_domain,
+        address,
         labels,
         deletion_protection,
     } = new.clone();
@@ -155,6 +157,8 @@ fn new_spec(at: &Place, new: &NewSite, settings: &Settings) -> SiteSpec {
         database: database.unwrap_or(settings.default_database),
         features,
         domains,
+        primary_domain,
+        address,
         labels,
         deletion_protection,
     }

@@ -6,7 +6,7 @@ use crate::converge::Part;
 use crate::name::{Hostname, Slug};
 use crate::quota::Usage;
 use crate::service::{ServiceError, Settings};
-use crate::site::{Site, SiteLifecycle, SiteSpec, platform_name};
+use crate::site::{AddressKind, Site, SiteLifecycle, SiteSpec, platform_name};
 
 /// Half of the slots are kept free, so that every node can be replaced before the old one goes.
 const MOST_INSTANCES: u16 = Part::WORDPRESS_SLOTS as u16 / 2;
@@ -23,6 +23,8 @@ pub(super) fn check(spec: &SiteSpec, settings: &Settings) -> Result<(), ServiceE
     }
     check_title(&spec.title)?;
     check_domains(&spec.domains, &settings.platform_domain)?;
+    check_primary(spec)?;
+    check_address(spec.address, settings)?;
     check_labels(&spec.labels)
 }
 
@@ -52,6 +54,25 @@ fn check_domains(domains: &[Hostname], platform: &Hostname) -> Result<(), Servic
     match domains.iter().find(of_platform) {
         Some(domain) => invalid(format!("{domain} belongs to the platform, which gives its names itself")),
         None => Ok(()),
+    }
+}
+
+fn check_primary(spec: &SiteSpec) -> Result<(), ServiceError> {
+    match &spec.primary_domain {
+        Some(primary) if !spec.domains.contains(primary) => Err(ServiceError::invalid(
+            "primary_domain",
+            format!("{primary} is not one of the site's domains"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn check_address(address: AddressKind, settings: &Settings) -> Result<(), ServiceError> {
+    match (address, settings.edge_port) {
+        (AddressKind::Shared, None) => {
+            Err(ServiceError::invalid("address", "this platform has no edge to share: use own"))
+        }
+        (AddressKind::Own | AddressKind::Shared, _) => Ok(()),
     }
 }
 

@@ -158,6 +158,8 @@ fn apply(site: &mut Site, update: &SiteUpdate) -> Result<Vec<&'static str>, Serv
         database,
         features,
         domains,
+        primary_domain,
+        address,
         labels,
         deletion_protection,
     } = update;
@@ -167,6 +169,8 @@ fn apply(site: &mut Site, update: &SiteUpdate) -> Result<Vec<&'static str>, Serv
     replace(&mut spec.database, database.as_ref(), "database", &mut changed);
     replace(&mut spec.features, features.as_ref(), "features", &mut changed);
     replace(&mut spec.domains, domains.as_ref(), "domains", &mut changed);
+    replace(&mut spec.primary_domain, primary_domain.as_ref(), "primary_domain", &mut changed);
+    replace(&mut spec.address, address.as_ref(), "address", &mut changed);
     replace(&mut spec.labels, labels.as_ref(), "labels", &mut changed);
     let protection = deletion_protection.as_ref();
     replace(&mut spec.deletion_protection, protection, "deletion_protection", &mut changed);

@@ -18,7 +18,9 @@ use wpaas_core::keyring::Keyring;
 use wpaas_core::name::{Cid, Slug, Username};
 use wpaas_core::quota::{Quota, Usage};
 use wpaas_core::service::{NewCustomer, NewKey, NewOrg, NewUser, Service};
-use wpaas_core::site::{Admin, CodeState, DatabaseSize, Features, Site, SiteLifecycle, SiteSpec};
+use wpaas_core::site::{
+    AddressKind, Admin, CodeState, DatabaseSize, Features, Site, SiteLifecycle, SiteSpec,
+};
 use wpaas_core::store::memory::MemoryStore;
 use wpaas_core::store::recording::RecordingStore;
 use wpaas_core::store::{Change, Commit, Write};
@@ -293,6 +295,8 @@ fn site(cid: &Cid, org: OrgId, space: SpaceId, name: &str) -> Site {
             database: DatabaseSize::One,
             features: Features::default(),
             domains: Vec::new(),
+            primary_domain: None,
+            address: AddressKind::Own,
             labels: BTreeMap::new(),
             deletion_protection: false,
         },

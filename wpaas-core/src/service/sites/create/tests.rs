@@ -5,7 +5,7 @@ use crate::defaults;
 use crate::secret::Secret;
 use crate::service::place::Found;
 use crate::service::test::{NOW, cid, customer, parse, settings, site};
-use crate::site::{DatabaseSize, Features};
+use crate::site::{AddressKind, DatabaseSize, Features};
 
 fn place(lifecycle: Lifecycle) -> Place {
     let org = defaults::org(&cid(), NOW);
@@ -29,6 +29,8 @@ fn new(name: &str) -> NewSite {
         database: None,
         features: Features::default(),
         domains: Vec::new(),
+        primary_domain: None,
+        address: AddressKind::Own,
         labels: std::collections::BTreeMap::new(),
         deletion_protection: false,
     }
@@ -96,6 +98,14 @@ fn what_site_can_be_made() {
                 &NewSite { domains: vec![parse("a.example"), parse("a.example")], ..new("b") },
             ),
             "invalid: domains: names a domain twice",
+        ),
+        (
+            code(&active, None, &NewSite { primary_domain: Some(parse("a.example")), ..new("blog") }),
+            "invalid: primary_domain: a.example is not one of the site's domains",
+        ),
+        (
+            code(&active, None, &NewSite { address: AddressKind::Shared, ..new("blog") }),
+            "invalid: address: this platform has no edge to share: use own",
         ),
     ];
     for (told, expected) in cases {

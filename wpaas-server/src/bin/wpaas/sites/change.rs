@@ -60,6 +60,12 @@ pub struct Update {
     /// A DNS name of your own; any number of times
     #[arg(long = "domain", value_name = "HOST")]
     domains: Vec<String>,
+    /// The one of the domains that the others redirect to; `none` ends that
+    #[arg(long, value_name = "HOST")]
+    primary_domain: Option<String>,
+    /// Whether the site is reached by its names at the edge, too
+    #[arg(long, value_name = "KIND", value_parser = ["own", "shared"])]
+    address: Option<String>,
     /// For you and for filters; any number of times
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
     labels: Vec<(String, String)>,
@@ -155,11 +161,27 @@ impl Deploy {
 impl Update {
     /// Does it.
     pub async fn run(self, api: &Api) -> Done {
-        let Self { which, title, admin_password_file, domains, labels: tags, autoscale, protect, how } = self;
+        let Self {
+            which,
+            title,
+            admin_password_file,
+            domains,
+            primary_domain,
+            address,
+            labels: tags,
+            autoscale,
+            protect,
+            how,
+        } = self;
         let target = which.target(api).await?;
         let given = [
             ("title", title.map(Value::from)),
             ("domains", (!domains.is_empty()).then(|| json!(domains))),
+            (
+                "primary_domain",
+                primary_domain.map(|host| if host == "none" { Value::Null } else { host.into() }),
+            ),
+            ("address", address.map(Value::from)),
             ("labels", (!tags.is_empty()).then(|| labels(tags))),
             ("features", autoscale.map(|autoscale| json!({"autoscale": autoscale}))),
             ("deletion_protection", protect.map(Value::from)),

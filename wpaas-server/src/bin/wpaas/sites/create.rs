@@ -44,6 +44,12 @@ pub struct Create {
     /// A DNS name of your own; any number of times
     #[arg(long = "domain", value_name = "HOST")]
     domains: Vec<String>,
+    /// The one of the domains that the others redirect to
+    #[arg(long, value_name = "HOST")]
+    primary_domain: Option<String>,
+    /// `shared` has the site reached by its names at the edge, too [default: own]
+    #[arg(long, value_name = "KIND", value_parser = ["own", "shared"])]
+    address: Option<String>,
     /// For you and for filters; any number of times
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
     labels: Vec<(String, String)>,
@@ -105,6 +111,8 @@ impl Create {
             ("admin_username", self.admin_username.map(Value::from)),
             ("admin_email", self.admin_email.map(Value::from)),
             ("code", self.code.over(None)?),
+            ("primary_domain", self.primary_domain.map(Value::from)),
+            ("address", self.address.map(Value::from)),
         ];
         for (field, value) in given {
             if let Some(value) = value {

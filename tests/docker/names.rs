@@ -1,0 +1,192 @@
+//! Names on the wire: what a gateway answers to, what it says of a visitor, and what it lets through.
+
+use std::time::Duration;
+
+use reqwest::header::HeaderMap;
+use reqwest::redirect::Policy;
+use reqwest::{Client, Method, StatusCode};
+use serde_json::json;
+
+use super::server::{Server, Site};
+use super::{docker, engine_alone};
+
+/// Says what PHP was told, plants cookies, and takes its time.
+pub const ECHO: &str = "<?php add_action('init', function () { switch (strtok($_SERVER['REQUEST_URI'], '?')) {
+  case '/t/echo': header('Content-Type: application/json'); header('Cache-Control: no-store'); exit(json_encode(['server' => $_SERVER, 'home' => home_url('/')]));
+  case '/t/cookies':
+    foreach (['a=1; Domain=.www.wpaas.localhost; Path=/', 'b=2; path=/; domain = wpaas.localhost;Domain=localhost; HttpOnly', 'c=3; Path=/; HttpOnly'] as $cookie) header(\"Set-Cookie: $cookie\", false);
+    exit('planted');
+  case '/t/slow': header('Cache-Control: no-store'); sleep(6); exit('slow and whole');
+} });";
+
+struct Visitor {
+    client: Client,
+    url: String,
+}
+
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: String,
+}
+
+impl Visitor {
+    fn at(url: &str) -> Self {
+        let client = Client::builder().redirect(Policy::none()).build().unwrap();
+        Self { client, url: url.trim_end_matches('/').to_owned() }
+    }
+
+    async fn ask(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = self.client.get(format!("{}{path}", self.url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        Answer { status, headers, body: response.text().await.unwrap() }
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_answers_to_its_site_s_names_and_vouches_for_what_it_says() {
+    let Some(_alone) = engine_alone().await else { return };
+    let server = Server::start().await;
+    server.ready().await;
+    let tenant = server.tenant("names").await;
+    let code = server.repository("echo", &[("mu-plugins/echo.php", ECHO)]);
+    let body = json!({
+        "name": "blog", "admin_password": "swordfish-1", "code": {"git": code, "ref": "main"}, "num_instances": 2,
+        "domains": ["example.com", "www.example.com"],
+    });
+    let site = server.post_site(&tenant, body).await;
+    let url = server.settled(&site).await;
+    let visitor = Visitor::at(&url);
+    let address = url.trim_start_matches("http://").trim_end_matches('/');
+    let platform = format!("blog.{}.www.wpaas.localhost", tenant.cid);
+
+    // Every listed authority is answered, and is the home of its pages; any other is told so.
+    for host in [address, platform.as_str(), "example.com", "www.example.com", "WWW.Example.COM"] {
+        let answer = visitor.ask("/t/echo", &[("Host", host)]).await;
+        assert_eq!(answer.status, 200, "{host}");
+        let echo: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+        assert_eq!(
+            echo["home"],
+            format!("http://{}/", host.to_lowercase()),
+            "home is the request's authority"
+        );
+    }
+    for host in
+        ["evil.example", "example.com:8000", "blog.other.www.wpaas.localhost", "example.com.evil.example"]
+    {
+        let answer = visitor.ask("/", &[("Host", host)]).await;
+        assert_eq!(answer.status, 421, "{host}");
+        assert!(answer.body.contains("No site of that name is here"), "a page for people: {}", answer.body);
+    }
+    assert_eq!(visitor.ask("/-/ping", &[]).await.status, 404, "the nodes' own paths");
+
+    forwarded_headers(&visitor, address).await;
+    cookies(&visitor).await;
+    one_domain_is_primary(&server, &site, &visitor, address, &platform).await;
+    checks_need_no_database(&server, &site, &visitor).await;
+    a_request_under_way_ends_before_its_node_goes(&server, &site, &url).await;
+    a_killed_gateway_is_back(&site, &visitor).await;
+}
+
+/// What a client says of itself is overwritten: the first hop alone is believed.
+async fn forwarded_headers(visitor: &Visitor, address: &str) {
+    let lies = [
+        ("X-Forwarded-For", "203.0.113.7"),
+        ("X-Forwarded-Proto", "https"),
+        ("X-Forwarded-Host", "evil.example"),
+        ("X-Forwarded-Port", "443"),
+        ("X-Real-IP", "203.0.113.7"),
+        ("Forwarded", "for=203.0.113.7"),
+        ("Proxy", "http://evil.example"),
+    ];
+    // With a question, as PHP is told nothing of who asks for a page that may be kept.
+    let echo = visitor.ask("/t/echo?all", &lies).await.body;
+    let said: serde_json::Value = serde_json::from_str(&echo).unwrap();
+    assert!(!echo.contains("203.0.113.7") && !echo.contains("evil.example"), "{echo}");
+    let server = &said["server"];
+    assert_eq!(server["HTTP_X_FORWARDED_PROTO"], "http");
+    assert_eq!(server["HTTP_X_FORWARDED_HOST"], address);
+    assert_eq!(server["HTTP_X_FORWARDED_FOR"], server["REMOTE_ADDR"]);
+    assert_eq!(server["HTTP_X_FORWARDED_PORT"], serde_json::Value::Null);
+}
+
+/// No tenant plants cookies for another.
+async fn cookies(visitor: &Visitor) {
+    let answer = visitor.ask("/t/cookies", &[]).await;
+    let cookies: Vec<_> = answer.headers.get_all("set-cookie").iter().map(|c| c.to_str().unwrap()).collect();
+    assert_eq!(cookies, ["a=1; Path=/", "b=2; path=/", "c=3; Path=/; HttpOnly"], "{}", answer.body);
+}
+
+async fn one_domain_is_primary(
+    server: &Server,
+    site: &Site,
+    visitor: &Visitor,
+    address: &str,
+    platform: &str,
+) {
+    let change = json!({"primary_domain": "www.example.com"});
+    server.done(Method::PUT, &site.path, &site.tenant.key, Some(change)).await;
+    assert_eq!(server.settled(site).await, "http://www.example.com/");
+    let answer = visitor.ask("/a/path?q=1&r=2", &[("Host", "example.com")]).await;
+    assert_eq!(answer.status, 308);
+    assert_eq!(answer.headers["location"], "http://www.example.com/a/path?q=1&r=2");
+    for host in ["www.example.com", address, platform] {
+        assert_eq!(visitor.ask("/", &[("Host", host)]).await.status, 200, "{host} does not redirect");
+    }
+    let change = json!({"primary_domain": null});
+    server.done(Method::PUT, &site.path, &site.tenant.key, Some(change)).await;
+    server.settled(site).await;
+    assert_eq!(visitor.ask("/", &[("Host", "example.com")]).await.status, 200);
+}
+
+/// A check that needs the database would take every node out during a failover.
+async fn checks_need_no_database(server: &Server, site: &Site, visitor: &Visitor) {
+    let database = Server::container(site, "database-0");
+    docker(&["pause", &database]);
+    for _ in 0..20 {
+        let answer = visitor.ask("/wp-includes/css/dashicons.css", &[]).await;
+        assert_eq!(answer.status, 200, "what needs no database is served without one");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    // The converger may have ended it first: a frozen node is of no use.
+    drop(std::process::Command::new("docker").args(["unpause", &database]).output());
+    server.settled(site).await;
+}
+
+async fn a_request_under_way_ends_before_its_node_goes(server: &Server, site: &Site, url: &str) {
+    let slow: Vec<_> = (0..4)
+        .map(|_| {
+            let visitor = Visitor::at(url);
+            tokio::spawn(async move { visitor.ask("/t/slow", &[]).await })
+        })
+        .collect();
+    // They have reached their nodes when PHP is busy with them; leastconn has put them on both.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let change = json!({"num_instances": 1});
+    server.done(Method::PUT, &site.path, &site.tenant.key, Some(change)).await;
+    for slow in slow {
+        let answer = slow.await.unwrap();
+        assert_eq!((answer.status, answer.body.as_str()), (StatusCode::OK, "slow and whole"));
+    }
+    server.settled(site).await;
+    assert_eq!(server.parts(site).await.iter().filter(|part| part.starts_with("wordpress")).count(), 1);
+}
+
+async fn a_killed_gateway_is_back(site: &Site, visitor: &Visitor) {
+    let gateway = Server::container(site, "gateway-0");
+    docker(&["kill", &gateway]);
+    let began = std::time::Instant::now();
+    let quick = Client::builder().timeout(Duration::from_millis(300)).build().unwrap();
+    loop {
+        let answer = quick.get(format!("{}/", visitor.url)).send().await;
+        if answer.is_ok_and(|answer| answer.status() == 200) {
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(30), "the gateway does not come back");
+    }
+    println!("a killed gateway answered again after {:?}", began.elapsed());
+}
