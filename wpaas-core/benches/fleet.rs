@@ -20,7 +20,7 @@ mod made;
 use std::hint::black_box;
 use std::time::Instant as Clock;
 
-use fakes::{Ready, run};
+use fakes::Fakes;
 use made::Fleet;
 use peak_alloc::PeakAlloc;
 use tokio::time::Instant;
@@ -84,15 +84,16 @@ fn known(fleet: &Fleet) -> View {
 /// What the converger holds, beyond what the fakes do.
 async fn memory(sites: usize) {
     let fleet = Fleet::of(sites);
+    let fakes = Fakes::of(&fleet);
     let before = HEAP.current_usage();
-    let _running = run(&fleet, Ready::All).await;
+    let _running = fakes.run().await;
     let held = HEAP.current_usage().saturating_sub(before);
     println!("heap_bytes_per_site {}", held / sites);
 }
 
 async fn drift(sites: usize) {
     let fleet = Fleet::of(sites);
-    let running = run(&fleet, Ready::All).await;
+    let running = Fakes::of(&fleet).run().await;
     let mut took = Vec::new();
     for n in 0..1000 {
         took.push(running.backend.killed_until_step(n * 7919 % sites).await.as_secs_f64() * 1e6);
@@ -102,8 +103,9 @@ async fn drift(sites: usize) {
 
 async fn start(sites: usize) {
     let fleet = Fleet::of(sites);
+    let fakes = Fakes::of(&fleet);
     let (began, worked) = (Clock::now(), processor_s());
-    let _running = run(&fleet, Ready::All).await;
+    let _running = fakes.run().await;
     println!("start_s {:.3}", began.elapsed().as_secs_f64());
     println!("start_processor_s {:.2}", processor_s() - worked);
 }

@@ -26,22 +26,28 @@ pub struct Running {
     _handle: ConvergerHandle,
 }
 
-/// How many sites a run waits for.
-pub enum Ready {
-    All,
+/// What a converger works on.
+pub struct Fakes {
+    backend: Arc<Listed>,
+    book: Arc<Book>,
 }
 
-/// Starts a converger; completes when every site was found ready.
-pub async fn run(fleet: &Fleet, Ready::All: Ready) -> Running {
-    let backend = Listed::new(fleet);
-    let book = Book::new(fleet, Arc::clone(&backend));
-    let (converger, handle) = Converger::new(backend.clone(), book.clone());
-    *locked(&book.handle) = Some(handle.clone());
-    tokio::spawn(converger.run(std::future::pending()));
-    while book.ready.load(Ordering::Relaxed) < fleet.len() {
-        book.changed.notified().await;
+impl Fakes {
+    pub fn of(fleet: &Fleet) -> Self {
+        let backend = Listed::new(fleet);
+        Self { book: Book::new(fleet), backend }
     }
-    Running { backend, _handle: handle }
+
+    /// Starts a converger; completes when every site was found ready.
+    pub async fn run(&self) -> Running {
+        let (converger, handle) = Converger::new(self.backend.clone(), self.book.clone());
+        *locked(&self.book.handle) = Some(handle.clone());
+        tokio::spawn(converger.run(std::future::pending()));
+        while self.book.ready.load(Ordering::Relaxed) < self.book.intents.len() {
+            self.book.changed.notified().await;
+        }
+        Running { backend: self.backend.clone(), _handle: handle }
+    }
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -52,20 +58,18 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 #[derive(Debug)]
 struct Book {
     intents: Vec<Intent>,
-    reports: Mutex<Vec<Report>>,
+    reports: Vec<Report>,
     handle: Mutex<Option<ConvergerHandle>>,
-    backend: Arc<Listed>,
     ready: AtomicUsize,
     changed: Notify,
 }
 
 impl Book {
-    fn new(fleet: &Fleet, backend: Arc<Listed>) -> Arc<Self> {
+    fn new(fleet: &Fleet) -> Arc<Self> {
         Arc::new(Self {
             intents: fleet.intents.clone(),
-            reports: Mutex::new(fleet.reports.clone()),
+            reports: fleet.reports.clone(),
             handle: Mutex::default(),
-            backend,
             ready: AtomicUsize::new(0),
             changed: Notify::new(),
         })
@@ -74,8 +78,8 @@ impl Book {
     /// All is read: the nodes report.
     fn report(&self) {
         let handle = locked(&self.handle);
-        for report in locked(&self.reports).drain(..) {
-            handle.as_ref().unwrap().report(report);
+        for report in &self.reports {
+            handle.as_ref().unwrap().report(report.clone());
         }
     }
 }
@@ -109,7 +113,6 @@ impl Intents for Book {
     }
 
     fn changes(&self) -> BoxStream<'static, SiteId> {
-        let _ = &self.backend;
         futures::stream::pending().boxed()
     }
 }
