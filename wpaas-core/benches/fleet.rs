@@ -1,4 +1,4 @@
-//! What a fleet costs: P1 to P4 of the figures in README.md, each over sites that have converged.
+//! What a fleet costs: P1 to P4 and P12 of the figures in README.md, each over sites that have converged.
 //!
 //! `cargo bench -p wpaas-core --all-features --bench fleet -- MEASURE SITES`, where MEASURE is one of
 //!
@@ -6,6 +6,8 @@
 //!   site anew;
 //! - `memory`: bytes of heap a site that the converger's own state takes;
 //! - `drift`: microseconds from a hint that a node died to the first step of the plan that replaces it, p50;
+//! - `idle`: milliseconds of processor time that 10 s of nothing to do take, one resync and a third of a reading of
+//!   all that is wanted included; what nodes report is not;
 //! - `start`: seconds from the converger's start to the last site's first pass.
 //!
 //! Prints `NAME VALUE` lines, for `scripts/bench` to set side by side with a peer.
@@ -18,7 +20,7 @@ mod fakes;
 mod made;
 
 use std::hint::black_box;
-use std::time::Instant as Clock;
+use std::time::{Duration, Instant as Clock};
 
 use fakes::Fakes;
 use made::Fleet;
@@ -35,7 +37,7 @@ const ROUNDS: usize = 5;
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     let [measure, sites] = arguments.as_slice() else {
-        println!("usage: fleet pass|memory|drift|start SITES");
+        println!("usage: fleet pass|memory|drift|idle|start SITES");
         return;
     };
     let sites = sites.parse().unwrap();
@@ -45,6 +47,7 @@ fn main() {
             "pass" => pass(&Fleet::of(sites)),
             "memory" => memory(sites).await,
             "drift" => drift(sites).await,
+            "idle" => idle(sites).await,
             "start" => start(sites).await,
             other => panic!("{other}: not a measure"),
         }
@@ -99,6 +102,15 @@ async fn drift(sites: usize) {
         took.push(running.backend.killed_until_step(n * 7919 % sites).await.as_secs_f64() * 1e6);
     }
     println!("drift_us_p50 {:.1}", median(&mut took));
+}
+
+async fn idle(sites: usize) {
+    let _running = Fakes::of(&Fleet::of(sites)).run().await;
+    // The last statuses are kept.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let worked = processor_s();
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    println!("idle_ms_per_10s {:.1}", (processor_s() - worked) * 1e3 / 3.0);
 }
 
 async fn start(sites: usize) {

@@ -162,7 +162,7 @@ impl Backend for Listed {
             name: "listed",
             real: false,
             concurrency: 8,
-            resync: Duration::from_secs(3600),
+            resync: Duration::from_secs(10),
             listing_lag: Duration::ZERO,
         }
     }
