@@ -51,7 +51,7 @@ start_rate_servers() {
     rm -rf "$here/data" "$here/rates"
     mkdir -p "$here/rates"
     setsid nohup "$rate_server" --backend simulated --listen "127.0.0.1:$port" --report-listen "127.0.0.1:$report_port" \
-        --data "$here/data" --log-filter warn >"$here/server.log" 2>&1 </dev/null &
+        --data "$here/data" --log-filter warn --limits-principal-rate 0 >"$here/server.log" 2>&1 </dev/null &
     echo $! >"$here/server.pid"
     setsid nohup "$db_bench" serve-sqlite "$peer_port" "$here/rates" >"$here/db-bench.log" 2>&1 </dev/null &
     echo $! >"$here/db-bench.pid"

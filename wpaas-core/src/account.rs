@@ -35,6 +35,7 @@ pub struct Customer {
 
 /// What a customer has booked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CustomerPlan {
     /// Pays nothing.
@@ -46,6 +47,7 @@ pub enum CustomerPlan {
 
 /// Where a customer stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case", tag = "state")]
 pub enum Lifecycle {
     /// Everything is allowed.
@@ -139,6 +141,7 @@ pub struct User {
 
 /// A role at a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case", tag = "scope")]
 pub enum RoleGrant {
     /// In an org and all its spaces.
@@ -161,6 +164,7 @@ pub enum RoleGrant {
 
 /// What a user may do in an org.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum OrgRole {
     /// Manages the org, its spaces and its sites.
@@ -173,6 +177,7 @@ pub enum OrgRole {
 
 /// What a user may do in a space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SpaceRole {
     /// Manages the space and its sites.

@@ -56,6 +56,7 @@ pub struct S3Code {
 
 /// How a release is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Layout {
     /// A `wp-content` (themes, plugins, mu-plugins) over the stock WordPress.
@@ -85,6 +86,9 @@ impl Digest {
         prefix
     }
 }
+
+#[cfg(feature = "openapi")]
+crate::openapi::schema!(Digest, crate::openapi::text("^sha256:[0-9a-f]{64}$", 71));
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

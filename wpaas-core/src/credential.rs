@@ -45,6 +45,7 @@ pub enum CredentialError {
 pub struct Passwords {
     cores: Arc<Semaphore>,
     places: Arc<Semaphore>,
+    background: Arc<Semaphore>,
 }
 
 impl Default for Passwords {
@@ -58,7 +59,11 @@ impl Passwords {
     /// So many hashes at a time, and so many that may wait.
     #[must_use]
     pub fn new(at_once: usize, waiting: usize) -> Self {
-        Self { cores: Arc::new(Semaphore::new(at_once)), places: Arc::new(Semaphore::new(at_once + waiting)) }
+        Self {
+            cores: Arc::new(Semaphore::new(at_once)),
+            places: Arc::new(Semaphore::new(at_once + waiting)),
+            background: Arc::new(Semaphore::new(1)),
+        }
     }
 
     /// The Argon2id hash of a person's password, as a PHC string.
@@ -95,19 +100,34 @@ impl Passwords {
         .await
     }
 
-    /// The bcrypt hash of a site's admin password, as WordPress takes it (`$2y$`).
+    /// The bcrypt hash of a site's admin password, as WordPress takes it (`$2y$`). Nobody waits for it with a request
+    /// open, so it always finds a place; one at a time.
     ///
     /// # Errors
     ///
-    /// [`CredentialError::Unfit`] when WordPress would never accept it.
-    pub async fn hash_for_wordpress(&self, password: &Secret) -> Result<Secret, CredentialError> {
-        fit_for_wordpress(password.expose())?;
-        let password = password.clone();
-        self.run(move || {
-            let parts = bcrypt::hash_with_result(password.expose(), BCRYPT_COST).map_err(failed)?;
-            Ok(Secret::new(parts.format_for_version(bcrypt::Version::TwoY)))
-        })
-        .await
+    /// When the hash function failed.
+    pub async fn hash_for_wordpress(
+        &self,
+        password: &Secret,
+        haste: Haste,
+    ) -> Result<Secret, CredentialError> {
+        let _turn = match haste {
+            Haste::None => Some(self.background.acquire().await.map_err(failed)?),
+            Haste::Waited => None,
+        };
+        let (password, (done, hash)) = (password.clone(), tokio::sync::oneshot::channel());
+        let work = move || {
+            if haste == Haste::None {
+                give_way();
+            }
+            let parts = bcrypt::hash_with_result(password.expose(), BCRYPT_COST).map_err(failed);
+            let hash = parts.map(|parts| Secret::new(parts.format_for_version(bcrypt::Version::TwoY)));
+            // Whoever asked may have gone.
+            drop(done.send(hash));
+        };
+        // A thread of its own: one that has given way once does so for ever.
+        std::thread::Builder::new().name("bcrypt".to_owned()).spawn(work).map_err(failed)?;
+        hash.await.map_err(failed)?
     }
 
     async fn run<T: Send + 'static>(
@@ -124,6 +144,23 @@ impl Passwords {
         })
         .await
         .map_err(failed)?
+    }
+}
+
+/// Whether somebody waits for a hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Haste {
+    /// Nobody: whatever else there is to do comes first.
+    None,
+    /// A site that is being made.
+    Waited,
+}
+
+/// Lets every other thread of the machine go first. Where that can't be asked for, nothing is lost but speed.
+fn give_way() {
+    let me = rustix::thread::gettid();
+    if let Err(error) = rustix::process::setpriority_process(Some(me), 19) {
+        tracing::debug!(%error, "the priority of a thread can't be lowered");
     }
 }
 
@@ -156,7 +193,12 @@ fn fit_for_a_person(password: &str) -> Result<(), CredentialError> {
 
 /// WordPress trims what is typed, adds backslashes to it, and bcrypt stops at 72 bytes and at a NUL: a password
 /// that would not survive this could never sign in.
-fn fit_for_wordpress(password: &str) -> Result<(), CredentialError> {
+///
+/// # Errors
+///
+/// [`CredentialError::Unfit`] when WordPress would never accept it.
+pub fn fit_for_wordpress(password: &Secret) -> Result<(), CredentialError> {
+    let password = password.expose();
     let unfit = |why| Err(CredentialError::Unfit(why));
     if password.is_empty() {
         return unfit("must not be empty");
@@ -241,16 +283,18 @@ mod tests {
 
     #[tokio::test]
     async fn wordpress_gets_a_bcrypt_hash_of_its_own_prefix() {
-        let hash = Passwords::default().hash_for_wordpress(&secret("pass")).await.unwrap();
-        assert!(hash.expose().starts_with("$2y$10$"));
-        assert!(bcrypt::verify("pass", hash.expose()).unwrap());
+        for haste in [Haste::None, Haste::Waited] {
+            let hash = Passwords::default().hash_for_wordpress(&secret("pass"), haste).await.unwrap();
+            assert!(hash.expose().starts_with("$2y$10$"));
+            assert!(bcrypt::verify("pass", hash.expose()).unwrap());
+        }
     }
 
     #[tokio::test]
     async fn passwords_that_could_never_sign_in_are_refused() {
         let passwords = Passwords::default();
         for bad in ["", " pass", "pass\t", "pa\0ss", "pa'ss", "pa\\ss", "x".repeat(73).as_str()] {
-            let result = passwords.hash_for_wordpress(&secret(bad)).await;
+            let result = fit_for_wordpress(&secret(bad));
             assert!(matches!(result, Err(CredentialError::Unfit(_))), "{bad:?}");
         }
         for bad in ["1234567", "x".repeat(1025).as_str()] {

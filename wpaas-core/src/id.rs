@@ -47,6 +47,13 @@ macro_rules! typed_id {
             }
         }
 
+        #[cfg(feature = "openapi")]
+        crate::openapi::schema!(
+            $name,
+            crate::openapi::text(concat!("^", $prefix, "_[0-9a-f]{32}$"), $prefix.len() + 33)
+                .examples([concat!($prefix, "_01936b1c7e9a7c3ab4f05d2a9c8e7b61")])
+        );
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 write!(f, "{}_{}", $prefix, self.0.as_simple())

@@ -17,6 +17,8 @@ pub mod id;
 pub mod keyring;
 pub mod name;
 pub mod node;
+#[cfg(feature = "openapi")]
+mod openapi;
 pub mod quota;
 pub mod secret;
 pub mod service;

@@ -18,18 +18,22 @@ pub enum InvalidName {
     #[error("must be a customer id: 3 to 32 lower-case letters and digits, beginning with a letter")]
     Cid,
     /// Not a host name.
-    #[error("must be a host name: two or more DNS labels, 253 characters at most, not an IP address")]
+    #[error(
+        "must be a host name: two or more DNS labels, the last one beginning with a letter, 253 characters at most"
+    )]
     Hostname,
     /// Not an e-mail address.
     #[error("must be an e-mail address like name@example.com, 254 characters at most")]
     Email,
     /// Not a user name.
-    #[error("must be an e-mail address, or 1 to 64 letters, digits, dots, hyphens and underscores")]
+    #[error(
+        "must be an e-mail address, or 1 to 64 letters, digits, dots, hyphens and underscores, the first a letter or digit"
+    )]
     Username,
 }
 
 macro_rules! name_type {
-    ($(#[$doc:meta])* $name:ident, $kind:ident, $check:path) => {
+    ($(#[$doc:meta])* $name:ident, $kind:ident, $check:path, $longest:literal, $pattern:expr, $example:literal) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Box<str>);
@@ -41,6 +45,12 @@ macro_rules! name_type {
                 &self.0
             }
         }
+
+        #[cfg(feature = "openapi")]
+        crate::openapi::schema!(
+            $name,
+            crate::openapi::text($pattern, $longest).examples([$example])
+        );
 
         impl FromStr for $name {
             type Err = InvalidName;
@@ -77,25 +87,51 @@ macro_rules! name_type {
     };
 }
 
+/// The rules below as patterns, for those who read the schemas: what a pattern can't say, as where a length is that
+/// of the whole, is said by the error.
+#[cfg(feature = "openapi")]
+macro_rules! label {
+    ($before:literal, $after:literal) => {
+        concat!($before, "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", $after)
+    };
+}
+#[cfg(feature = "openapi")]
+macro_rules! hostname {
+    ($before:literal, $after:literal) => {
+        concat!($before, label!("(", "\\.)+"), "[a-z]([a-z0-9-]{0,61}[a-z0-9])?", $after)
+    };
+}
+#[cfg(feature = "openapi")]
+macro_rules! email {
+    ($before:literal, $after:literal) => {
+        concat!(
+            $before,
+            "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,30}(\\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,30})*@",
+            "([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\\.)+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?",
+            $after
+        )
+    };
+}
+
 name_type!(
     /// The name of an org, a space or a site: an immutable DNS label.
-    Slug, Label, is_label
+    Slug, Label, is_label, 63, label!("^", "$"), "default"
 );
 name_type!(
     /// A customer's id: a DNS label without a hyphen, immutable, never used again.
-    Cid, Cid, is_cid
+    Cid, Cid, is_cid, 32, "^[a-z][a-z0-9]{2,31}$", "acm"
 );
 name_type!(
     /// A DNS host name of two labels or more, lower case, without a final dot.
-    Hostname, Hostname, is_hostname
+    Hostname, Hostname, is_hostname, 253, hostname!("^", "$"), "www.example.com"
 );
 name_type!(
     /// An e-mail address, as far as it can be checked without sending to it.
-    Email, Email, is_email
+    Email, Email, is_email, 254, email!("^", "$"), "ada@example.com"
 );
 name_type!(
     /// What a person signs in with: an e-mail address or a simple name.
-    Username, Username, is_username
+    Username, Username, is_username, 254, concat!("^([A-Za-z0-9][A-Za-z0-9._-]{0,63}|", email!("", ")$")), "ada"
 );
 
 impl Slug {
@@ -142,9 +178,10 @@ fn is_cid(text: &str) -> bool {
 }
 
 fn is_hostname(text: &str) -> bool {
-    let last_is_a_number =
-        text.rsplit('.').next().is_some_and(|label| label.bytes().all(|b| b.is_ascii_digit()));
-    text.len() <= 253 && text.contains('.') && text.split('.').all(is_label) && !last_is_a_number
+    // As all top-level domains do, and no IP address does.
+    let last_begins_with_a_letter =
+        text.rsplit('.').next().is_some_and(|label| label.starts_with(|c: char| c.is_ascii_lowercase()));
+    text.len() <= 253 && text.contains('.') && text.split('.').all(is_label) && last_begins_with_a_letter
 }
 
 fn is_email(text: &str) -> bool {
@@ -160,7 +197,7 @@ fn is_email(text: &str) -> bool {
 fn is_username(text: &str) -> bool {
     let simple = (1..=64).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
-        && text.bytes().any(|b| b.is_ascii_alphanumeric());
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric());
     simple || is_email(text)
 }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// A space's quota never exceeds its org's. Lowering a quota below what is used is allowed and only refuses growth.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Quota {
     /// Sites.

@@ -44,6 +44,8 @@ pub enum SecretName {
     Salt,
     /// The bcrypt hash of the WordPress admin's password.
     AdminHash,
+    /// The WordPress admin's password, until its hash is made of it.
+    AdminPassword,
     /// What a node of this part proves itself with when it reports. Derived, not kept.
     ReportToken(Part),
     /// What a code source asks for: a token, or an SSH or S3 key.

@@ -109,6 +109,15 @@ impl DatabaseSize {
     }
 }
 
+#[cfg(feature = "openapi")]
+crate::openapi::schema!(
+    DatabaseSize,
+    utoipa::openapi::ObjectBuilder::new()
+        .schema_type(utoipa::openapi::Type::Integer)
+        .enum_values(Some([1, 3]))
+        .examples([1])
+);
+
 impl From<DatabaseSize> for u8 {
     fn from(size: DatabaseSize) -> Self {
         size.nodes()
@@ -136,6 +145,7 @@ pub struct Features {
 
 /// Whether a site is to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case", tag = "state")]
 pub enum SiteLifecycle {
     /// It is.
@@ -182,6 +192,7 @@ pub struct CodeState {
 
 /// Why code could not become a release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CodeFailure {
     /// For the customer.
     pub message: String,
@@ -193,6 +204,7 @@ pub struct CodeFailure {
 
 /// A pinned state of a site's code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Release {
     /// Of the stored archive.
     pub digest: Digest,
@@ -201,6 +213,7 @@ pub struct Release {
     /// What the reference resolved to: a commit, or an object's version.
     pub revision: String,
     /// Made from the code as this generation of the site wanted it.
+    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
     pub generation: Generation,
     /// When it was ready.
     pub created_at: Timestamp,

@@ -218,6 +218,9 @@ pub trait SiteReads: std::fmt::Debug + Send + Sync + 'static {
     /// What stays of a purged site.
     async fn tombstone(&self, id: SiteId) -> Result<Option<Tombstone>, StoreError>;
 
+    /// Sealed passwords of admins that no hash was made of yet, in the order of their sites' ids.
+    async fn passwords_to_hash(&self, limit: usize) -> Result<Vec<SealedSecret>, StoreError>;
+
     /// A sealed secret.
     async fn secret(
         &self,

@@ -16,11 +16,12 @@ use crate::config::Settings;
 use crate::listener::{Listening, listen};
 use crate::metrics::Metrics;
 use crate::operator::{OperatorToken, TokenError};
+use crate::rates::Rates;
 use crate::router;
 use crate::state::AppState;
 use crate::tasks::Tasks;
 use crate::watch::Watch;
-use crate::{code, domain, purges, storage};
+use crate::{code, domain, passwords, purges, storage};
 
 /// A server that runs.
 #[derive(Debug)]
@@ -145,6 +146,7 @@ pub async fn open(settings: &Arc<Settings>) -> Result<(AppState, Tasks), StartEr
     let backends::Started { converger, simulated } = backends::start(start)?;
     let stopping = tasks.stopping();
     tasks.spawn("customer removal", purges::run(service.clone(), stopping.cancelled_owned()));
+    tasks.spawn("admin password hashing", passwords::run(service.clone(), tasks.stopping()));
     code::start_worker(settings, &code_policy, &service, releases, &mut tasks)?;
     let metrics = Metrics::new(|registry| watch.register(registry));
     let state = AppState {
@@ -155,6 +157,7 @@ pub async fn open(settings: &Arc<Settings>) -> Result<(AppState, Tasks), StartEr
         operator,
         metrics,
         watch,
+        rates: Arc::new(Rates::new(&settings.limits)),
         stopping: CancellationToken::new(),
         simulated,
     };

@@ -1,5 +1,7 @@
 //! Who asks: an API key, a session or the operator's token as Bearer, or a user name and password as Basic.
 
+use std::net::IpAddr;
+
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
@@ -11,11 +13,12 @@ use jiff::Timestamp;
 use wpaas_core::access::Actor;
 use wpaas_core::account::KeyKind;
 use wpaas_core::id::KeyId;
-use wpaas_core::name::Cid;
+use wpaas_core::name::{Cid, Username};
 use wpaas_core::secret::Secret;
-use wpaas_core::service::SignedIn;
+use wpaas_core::service::{ServiceError, SignedIn};
 
 use crate::problem::Problem;
+use crate::rates::Address;
 use crate::state::AppState;
 
 /// Who has signed in. A handler that takes it answers 401 to anybody else.
@@ -65,13 +68,19 @@ impl<S: Send + Sync> FromRequestParts<S> for MaybeCaller {
 }
 
 /// Checks what the caller presents. Nothing presented goes on as nobody; something wrong ends here.
-pub async fn layer(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
+pub async fn layer(
+    State(state): State<AppState>,
+    Address(address): Address,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let Some(value) = request.headers().get(AUTHORIZATION) else { return next.run(request).await };
     let presented = Presented::parse(value.to_str().unwrap_or_default());
     let known = match presented {
-        Some(presented) => authenticate(&state, presented).await,
-        None => Err(Problem::unauthenticated()),
+        Some(presented) => authenticate(&state, address, presented).await,
+        None => state.rates.attempt(address).and_then(|()| Err(Problem::unauthenticated())),
     };
+    let known = known.and_then(|known| state.rates.request(&known.0).map(|()| known));
     match known {
         Ok((actor, session)) => {
             request.extensions_mut().insert(Caller(actor));
@@ -82,23 +91,52 @@ pub async fn layer(State(state): State<AppState>, mut request: Request, next: Ne
     }
 }
 
-async fn authenticate(state: &AppState, presented: Presented) -> Result<(Actor, CurrentSession), Problem> {
+async fn authenticate(
+    state: &AppState,
+    address: IpAddr,
+    presented: Presented,
+) -> Result<(Actor, CurrentSession), Problem> {
     match presented {
         Presented::Bearer(token) if state.operator.matches(token.expose()) => {
             Ok((Actor::Operator, CurrentSession(None)))
         }
         Presented::Bearer(key) => {
-            let SignedIn { actor, key, kind } =
-                state.service.authenticate_key(key.expose(), Timestamp::now()).await?;
+            let known = state.service.authenticate_key(key.expose(), Timestamp::now()).await;
+            if matches!(known, Err(ServiceError::Unauthenticated)) {
+                state.rates.attempt(address)?;
+            }
+            let SignedIn { actor, key, kind } = known?;
             Ok((actor, CurrentSession(Some(key).filter(|_| kind == KeyKind::Session))))
         }
         Presented::Basic { cid, username, password } => {
-            let username = username.parse().map_err(|_| Problem::unauthenticated())?;
-            let cid = cid.map(|cid| cid.parse()).transpose().map_err(|_| Problem::unauthenticated())?;
-            let actor = state.service.authenticate_password(cid.as_ref(), &username, &password).await?;
+            let username: Username = username.parse().map_err(|_| Problem::unauthenticated())?;
+            let cid: Option<Cid> =
+                cid.map(|cid| cid.parse()).transpose().map_err(|_| Problem::unauthenticated())?;
+            let check = state.service.authenticate_password(cid.as_ref(), &username, &password);
+            let actor = with_password(state, address, cid.as_ref(), &username, check).await?;
             Ok((actor, CurrentSession(None)))
         }
     }
+}
+
+/// Checks a password, unless it is one of too many from this address or of this name.
+pub async fn with_password<T>(
+    state: &AppState,
+    address: IpAddr,
+    cid: Option<&Cid>,
+    username: &Username,
+    check: impl Future<Output = Result<T, ServiceError>>,
+) -> Result<T, Problem> {
+    let name = cid.map_or_else(|| username.to_string(), |cid| format!("{cid}/{username}"));
+    state.rates.attempt(address)?;
+    state.rates.may_try(&name, Timestamp::now())?;
+    let checked = check.await;
+    match &checked {
+        Ok(_) => state.rates.tried(&name, true, Timestamp::now()),
+        Err(ServiceError::Unauthenticated) => state.rates.tried(&name, false, Timestamp::now()),
+        Err(_) => {}
+    }
+    Ok(checked?)
 }
 
 /// What a caller presents.

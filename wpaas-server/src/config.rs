@@ -1,6 +1,6 @@
 //! Configuration. A flag wins over the environment, the environment over the file, the file over the default.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -63,7 +63,7 @@ pub struct LogSettings {
 }
 
 /// What a request may cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LimitSettings {
     /// Of a request's body.
     pub body_bytes: usize,
@@ -75,6 +75,14 @@ pub struct LimitSettings {
     pub concurrency: usize,
     /// How long open requests are waited for when the server is told to stop.
     pub shutdown: Period,
+    /// Requests a second of one customer or user; 0 is no limit.
+    pub principal_rate: u32,
+    /// Passwords, and other things presented in vain, a minute from one address; 0 is no limit.
+    pub attempts_per_minute: u32,
+    /// Wrong passwords in a row after which a name is locked out; 0 is never.
+    pub lockout_after: u32,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
 }
 
 /// Where code may come from, and how much of it.

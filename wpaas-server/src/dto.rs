@@ -9,6 +9,7 @@ pub mod list;
 pub mod org;
 pub mod plan;
 pub mod report;
+pub mod schema;
 pub mod session;
 pub mod site;
 pub mod site_request;

@@ -10,7 +10,7 @@ mod secret;
 
 pub use body::Body;
 pub use field::{Nullable, agree};
-pub use if_match::Expected;
+pub use if_match::{Expected, IfMatchHeader as IfMatch};
 pub use object::Object;
 pub use path::Path;
 pub use query::Query;

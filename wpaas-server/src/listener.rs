@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::middleware::AddExtension;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -18,6 +19,7 @@ use tower::Layer;
 use tower_http::normalize_path::{NormalizePath, NormalizePathLayer};
 
 use crate::StartError;
+use crate::rates::Peer;
 
 /// Connections at a time; the next ones wait.
 const CONNECTIONS: usize = 2048;
@@ -56,21 +58,22 @@ pub async fn listen(
 
 async fn serve(listener: TcpListener, router: Router, stop: CancellationToken, patience: Duration) {
     // Outside the router: a path is found after its trailing slash is gone.
-    let service = TowerToHyperService::new(NormalizePathLayer::trim_trailing_slash().layer(router));
+    let routes = NormalizePathLayer::trim_trailing_slash().layer(router);
     let (graceful, places) = (GracefulShutdown::new(), Arc::new(Semaphore::new(CONNECTIONS)));
     // Connections end with this task, also when it is aborted.
     let cut = CancellationToken::new();
     let _cut = cut.clone().drop_guard();
     while let Some(Ok(place)) = stop.run_until_cancelled(places.clone().acquire_owned()).await {
-        let stream = match stop.run_until_cancelled(listener.accept()).await {
-            Some(Ok((stream, _))) => stream,
+        let (stream, peer) = match stop.run_until_cancelled(listener.accept()).await {
+            Some(Ok(accepted)) => accepted,
             Some(Err(error)) => {
                 accept_failed(&error).await;
                 continue;
             }
             None => break,
         };
-        let connection = graceful.watch(connection(stream, service.clone(), patience));
+        let service = TowerToHyperService::new(Extension(Peer(peer)).layer(routes.clone()));
+        let connection = graceful.watch(connection(stream, service, patience));
         let cut = cut.clone();
         tokio::spawn(async move {
             let _place = place;
@@ -83,7 +86,8 @@ async fn serve(listener: TcpListener, router: Router, stop: CancellationToken, p
     graceful.shutdown().await;
 }
 
-type Service = TowerToHyperService<NormalizePath<Router>>;
+/// The routes, with the other end of the connection in each request.
+type Service = TowerToHyperService<AddExtension<NormalizePath<Router>, Peer>>;
 
 fn connection(
     stream: TcpStream,

@@ -21,15 +21,22 @@ pub struct Problem {
 }
 
 /// The document on the wire.
-#[derive(Debug, Serialize)]
-struct Document<'a> {
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct Document<'a> {
+    /// `urn:wpaas:problem:` and the code.
     r#type: String,
+    /// The status in words.
     title: &'a str,
+    /// Of the answer.
     status: u16,
+    /// Which problem, for programs; stable.
     code: &'a str,
+    /// Which problem, for people.
     detail: &'a str,
+    /// What of the request it is about, as a dotted path.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'a str>,
+    /// By which the operator finds the request in the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
 }

@@ -1,38 +1,53 @@
-//! Every route, in one place.
+//! Every route, in one place. What each takes and answers stands at its handler; where it is, here alone.
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::{MethodRouter, delete, get, post, put};
+use axum::routing::post;
 use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
+use utoipa_axum::routes;
 
 use crate::handlers::{customers, events, health, keys, orgs, reports, sessions, sites, spaces, users};
 use crate::limits::{self, Limits};
+use crate::openapi::operation::{self, Group};
 use crate::problem::Problem;
 use crate::state::AppState;
-use crate::{accept, auth, conditional, idempotency, observe, request_id};
+use crate::{accept, auth, conditional, idempotency, observe, openapi, request_id};
 
 #[cfg(test)]
 mod access;
 
-/// Routes and the paths that they are at: `access` asks each of them as everybody, so none can be left out there.
-#[derive(Default)]
+/// Routes, and the document that describes them: one call makes both, so that no route can be missing from it.
 struct Routes {
-    router: Router<AppState>,
-    paths: Vec<String>,
+    router: OpenApiRouter<AppState>,
+    group: Group,
 }
 
 impl Routes {
-    fn route(mut self, path: &str, methods: MethodRouter<AppState>) -> Self {
-        self.paths.push(path.to_owned());
-        Self { router: self.router.route(path, methods), paths: self.paths }
+    fn new(group: Group) -> Self {
+        Self { router: OpenApiRouter::with_openapi(OpenApi::default()), group }
     }
 
-    fn merge(mut self, other: Self) -> Self {
-        self.paths.extend(other.paths);
-        Self { router: self.router.merge(other.router), paths: self.paths }
+    /// Adds handlers at a path. `place` tells operations of one handler at several paths apart.
+    fn at(self, path: &str, place: &str, (schemas, paths, methods): UtoipaMethodRouter<AppState>) -> Self {
+        let paths = operation::complete(paths, path, place, self.group);
+        Self { router: self.router.routes((schemas, paths, methods)), group: self.group }
+    }
+
+    fn merge(self, other: Self) -> Self {
+        Self { router: self.router.merge(other.router), group: self.group }
+    }
+
+    fn router(self) -> Router<AppState> {
+        self.router.split_for_parts().0
+    }
+
+    fn document(self) -> OpenApi {
+        self.router.into_openapi()
     }
 }
 
@@ -40,42 +55,48 @@ impl Routes {
 pub fn api(state: AppState) -> Router {
     let limits = Limits::new(&state.settings.limits);
     let routes = known_routes()
-        .router
+        .router()
         .layer(from_fn(conditional::layer))
         .layer(from_fn_with_state(state.clone(), idempotency::layer))
         .layer(from_fn_with_state(state.clone(), auth::layer))
-        .merge(entry_routes().router)
+        .merge(entry_routes().router())
         .layer(from_fn(accept::layer))
         .layer(from_fn_with_state(limits, limits::layer))
-        .merge(open_routes().router);
+        .merge(open_routes().router())
+        .merge(openapi::viewer());
     finish(routes, state.settings.limits.body_bytes, state)
+}
+
+/// What the API is, as OpenAPI 3.1.
+pub fn document() -> OpenApi {
+    openapi::about(known_routes().merge(entry_routes()).merge(open_routes()).document())
 }
 
 /// What is answered to those who have signed in.
 fn known_routes() -> Routes {
     customer_routes()
-        .merge(org_routes("/orgs"))
-        .merge(org_routes("/org"))
-        .merge(org_routes("/projects"))
+        .merge(org_routes("/orgs", ""))
+        .merge(org_routes("/org", "_by_alias"))
+        .merge(org_routes("/projects", "_as_project"))
         .merge(space_routes())
         .merge(user_routes())
         .merge(site_routes())
-        .route("/sessions", get(sessions::list).delete(sessions::end_all))
-        .route("/sessions/current", delete(sessions::end))
-        .route("/events", get(events::list))
+        .at("/sessions", "", routes!(sessions::list, sessions::end_all))
+        .at("/sessions/current", "", routes!(sessions::end))
+        .at("/events", "", routes!(events::list))
 }
 
 /// Where one signs in: what is presented is in the request itself.
 fn entry_routes() -> Routes {
-    Routes::default().route("/sessions", post(sessions::create))
+    Routes::new(Group::Entry).at("/sessions", "", routes!(sessions::create))
 }
 
 /// What is answered to anybody.
 fn open_routes() -> Routes {
-    Routes::default()
-        .route("/healthz", get(health::live))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(health::metrics))
+    Routes::new(Group::Open)
+        .at("/healthz", "", routes!(health::live))
+        .at("/readyz", "", routes!(health::ready))
+        .at("/metrics", "", routes!(health::metrics))
 }
 
 /// What nodes may reach, and nothing else.
@@ -88,59 +109,57 @@ pub fn reports(state: AppState) -> Router {
 }
 
 fn customer_routes() -> Routes {
-    Routes::default()
-        .route("/customers", post(customers::register).get(customers::list))
-        .route("/customers/{cid}", get(customers::get).put(customers::update).delete(customers::delete))
-        .route("/customers/{cid}/restore", post(customers::restore))
-        .route("/customers/{cid}/suspend", post(customers::suspend))
-        .route("/customers/{cid}/resume", post(customers::resume))
-        .route("/customers/{cid}/keys", post(keys::create).get(keys::list))
-        .route("/customers/{cid}/keys/{key}", delete(keys::revoke))
-        .route("/customers/{cid}/keys/{key}/renew", post(keys::renew))
+    Routes::new(Group::Known)
+        .at("/customers", "", routes!(customers::register, customers::list))
+        .at("/customers/{cid}", "", routes!(customers::get, customers::update, customers::delete))
+        .at("/customers/{cid}/restore", "", routes!(customers::restore))
+        .at("/customers/{cid}/suspend", "", routes!(customers::suspend))
+        .at("/customers/{cid}/resume", "", routes!(customers::resume))
+        .at("/customers/{cid}/keys", "_of_customer", routes!(keys::create, keys::list))
+        .at("/customers/{cid}/keys/{key}", "_of_customer", routes!(keys::revoke))
+        .at("/customers/{cid}/keys/{key}/renew", "_of_customer", routes!(keys::renew))
 }
 
-fn org_routes(root: &str) -> Routes {
+fn org_routes(root: &str, place: &str) -> Routes {
     let in_space = format!("{root}/{{cid}}/{{org}}/spaces/{{space}}/wpaas");
-    Routes::default()
-        .route(root, post(orgs::create).put(orgs::update_named).get(orgs::list))
-        .route(&format!("{root}/{{cid}}"), get(orgs::list_of))
-        .route(&format!("{root}/{{cid}}/{{org}}"), get(orgs::get).put(orgs::update).delete(orgs::delete))
-        .merge(site_routes_at(&in_space, &in_space))
+    Routes::new(Group::Known)
+        .at(root, place, routes!(orgs::create, orgs::update_named, orgs::list))
+        .at(&format!("{root}/{{cid}}"), place, routes!(orgs::list_of))
+        .at(&format!("{root}/{{cid}}/{{org}}"), place, routes!(orgs::get, orgs::update, orgs::delete))
+        .merge(site_routes_at(&in_space, &in_space, &format!("_in_org{place}")))
 }
 
 fn space_routes() -> Routes {
-    let one = get(spaces::get).put(spaces::update).delete(spaces::delete);
-    Routes::default()
-        .route("/spaces", post(spaces::create).get(spaces::list))
-        .route("/spaces/{org_id}", get(spaces::list_of))
-        .route("/spaces/{org_id}/{space}", one)
+    Routes::new(Group::Known)
+        .at("/spaces", "", routes!(spaces::create, spaces::list))
+        .at("/spaces/{org_id}", "", routes!(spaces::list_of))
+        .at("/spaces/{org_id}/{space}", "", routes!(spaces::get, spaces::update, spaces::delete))
 }
 
 fn user_routes() -> Routes {
-    Routes::default()
-        .route("/users", post(users::create))
-        .route("/users/{cid}", put(users::update_named).get(users::list))
-        .route("/users/{cid}/{username}", get(users::get).put(users::update).delete(users::delete))
-        .route("/users/{cid}/{username}/keys", post(keys::create).get(keys::list))
-        .route("/users/{cid}/{username}/keys/{key}", delete(keys::revoke))
-        .route("/users/{cid}/{username}/keys/{key}/renew", post(keys::renew))
+    Routes::new(Group::Known)
+        .at("/users", "", routes!(users::create))
+        .at("/users/{cid}", "", routes!(users::update_named, users::list))
+        .at("/users/{cid}/{username}", "", routes!(users::get, users::update, users::delete))
+        .at("/users/{cid}/{username}/keys", "", routes!(keys::create, keys::list))
+        .at("/users/{cid}/{username}/keys/{key}", "", routes!(keys::revoke))
+        .at("/users/{cid}/{username}/keys/{key}/renew", "", routes!(keys::renew))
 }
 
 fn site_routes() -> Routes {
-    Routes::default()
-        .route("/wpaas/{cid}", post(sites::create).get(sites::list))
-        .route("/wpaas/{cid}/{space}", post(sites::create).get(sites::list))
-        .merge(site_routes_at("/wpaas", "/wpaas/{cid}/{space}"))
+    Routes::new(Group::Known)
+        .at("/wpaas/{cid}", "_in_default_space", routes!(sites::create, sites::list))
+        .at("/wpaas/{cid}/{space}", "_in_space", routes!(sites::create, sites::list))
+        .merge(site_routes_at("/wpaas", "/wpaas/{cid}/{space}", ""))
 }
 
 /// Sites are made and listed at `all`, and are found below `one`.
-fn site_routes_at(all: &str, one: &str) -> Routes {
-    let site = get(sites::get).put(sites::update).delete(sites::delete);
-    Routes::default()
-        .route(all, post(sites::create).get(sites::list))
-        .route(&format!("{one}/{{name}}"), site)
-        .route(&format!("{one}/{{name}}/restore"), post(sites::restore))
-        .route(&format!("{one}/{{name}}/refetch"), post(sites::refetch))
+fn site_routes_at(all: &str, one: &str, place: &str) -> Routes {
+    Routes::new(Group::Known)
+        .at(all, place, routes!(sites::create, sites::list))
+        .at(&format!("{one}/{{name}}"), place, routes!(sites::get, sites::update, sites::delete))
+        .at(&format!("{one}/{{name}}/restore"), place, routes!(sites::restore))
+        .at(&format!("{one}/{{name}}/refetch"), place, routes!(sites::refetch))
 }
 
 /// What every listener does around its routes; the last is the outermost.

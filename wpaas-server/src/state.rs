@@ -10,6 +10,7 @@ use wpaas_core::service::{Registration, Service};
 use crate::config::Settings;
 use crate::metrics::Metrics;
 use crate::operator::OperatorToken;
+use crate::rates::Rates;
 use crate::watch::Watch;
 
 /// Shared by all requests; cheap to clone.
@@ -22,6 +23,8 @@ pub struct AppState {
     pub operator: OperatorToken,
     pub metrics: Metrics,
     pub watch: Watch,
+    /// Who asks how often.
+    pub rates: Arc<Rates>,
     /// The server is to stop: streams end.
     pub stopping: CancellationToken,
     /// Nothing real runs, and every answer says so.

@@ -8,6 +8,7 @@ use crate::name::{Cid, Hostname, Slug};
 /// Where a site is reached.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum AddressKind {
     /// At an address that no other site has.
     #[default]

@@ -53,6 +53,7 @@ impl SiteStatus {
 
 /// One part of a site.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PartStatus {
     /// `network`, `database-0`, …
     pub part: String,
@@ -77,6 +78,7 @@ pub struct Condition {
 
 /// What a condition is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub enum ConditionKind {
     /// Serves as wanted.
@@ -122,6 +124,7 @@ impl ConditionKind {
 
 /// True, false, or not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Truth {
     /// It is so.
     True,

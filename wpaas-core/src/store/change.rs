@@ -174,6 +174,8 @@ pub enum Write {
     RecordStatus(SiteId, Box<StoredStatus>),
     /// Versions are never replaced.
     InsertSecret(SealedSecret),
+    /// Puts the hash in the place of the admin's password of the same version; nothing happens when that is gone.
+    HashPassword(SealedSecret),
     /// Keeps a request for an idempotency key that is not used, or only by one that began before this time and
     /// was never answered.
     ReserveIdempotent(Idempotent, Timestamp),
@@ -245,6 +247,7 @@ impl Write {
             | Self::DeleteExternalLogin(..)
             | Self::DeleteKey(_)
             | Self::DeleteSessions(_)
+            | Self::HashPassword(_)
             | Self::TouchKey(..)
             | Self::RecordStatus(..)
             | Self::PutIdempotent(_)

@@ -39,6 +39,7 @@ pub async fn all<F: Future<Output = Arc<dyn Store>>>(empty: impl Fn() -> F) {
     sites::a_site_comes_back_as_it_was_written(&*empty().await).await;
     sites::a_status_is_kept_beside_its_site(&*empty().await).await;
     sites::secrets_are_never_replaced(&*empty().await).await;
+    sites::a_hash_takes_the_place_of_its_password(&*empty().await).await;
     sites::a_purged_site_leaves_a_tombstone_and_its_name(&*empty().await).await;
     sites::the_converger_sees_where_the_customer_stands(&*empty().await).await;
     sites::code_is_wanted_until_it_is_a_release_or_failed(&*empty().await).await;

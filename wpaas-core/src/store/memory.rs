@@ -315,6 +315,12 @@ impl SiteReads for MemoryStore {
         Ok(self.state().tombstones.get(&id).cloned())
     }
 
+    async fn passwords_to_hash(&self, limit: usize) -> Result<Vec<SealedSecret>, StoreError> {
+        let state = self.state();
+        let found = state.secrets.values().filter(|secret| secret.name == SecretName::AdminPassword);
+        Ok(found.take(limit).cloned().collect())
+    }
+
     async fn secret(
         &self,
         site: SiteId,

@@ -117,6 +117,7 @@ reads!(SiteReads {
     fn site_facts(page: &Page<SiteId>) -> Vec<SiteFacts>;
     fn site_facts_of(id: SiteId) -> Option<SiteFacts>;
     fn sites_wanting_code(now: Timestamp, page: &Page<SiteId>) -> Vec<Site>;
+    fn passwords_to_hash(limit: usize) -> Vec<SealedSecret>;
     fn tombstone(id: SiteId) -> Option<Tombstone>;
     fn secret(site: SiteId, name: SecretName, version: u64) -> Option<SealedSecret>;
 });

@@ -53,6 +53,14 @@ async fn a_site_makes_its_place_and_its_secrets(world: World) {
         .await
         .expect("is set");
     assert_eq!(set.site.spec.admin.password_version, 2);
+    assert_eq!(
+        world.hash_admin_passwords(9).await.expect("is done"),
+        1,
+        "the first was hashed when it was needed"
+    );
+    assert_eq!(world.hash_admin_passwords(9).await.expect("is done"), 0, "none is left");
+    let gone = secrets.get(&of(SecretName::AdminPassword, 2)).await;
+    assert!(matches!(gone, Err(SecretError::Absent { .. })), "the password itself is kept no longer");
     assert_ne!(secrets.get(&of(SecretName::AdminHash, 2)).await.expect("is kept"), hash);
 }
 

@@ -1,6 +1,6 @@
 //! The configuration file: TOML, every key optional, unknown ones refused by name.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -51,6 +51,10 @@ pub struct Limits {
     pub timeout: Option<Period>,
     pub concurrency: Option<usize>,
     pub shutdown: Option<Period>,
+    pub principal_rate: Option<u32>,
+    pub attempts_per_minute: Option<u32>,
+    pub lockout_after: Option<u32>,
+    pub trusted_proxies: Option<Vec<IpAddr>>,
 }
 
 /// `[code]`.

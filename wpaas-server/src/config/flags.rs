@@ -1,6 +1,6 @@
 //! Flags, each with its variable in the environment.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory};
@@ -59,6 +59,24 @@ pub struct Flags {
     /// How long a stop waits for open requests [default: 10s]
     #[arg(long, env = "WPAAS_LIMITS_SHUTDOWN", global = true, value_name = "PERIOD")]
     pub limits_shutdown: Option<Period>,
+    /// Requests a second of one customer or user; 0 is no limit [default: 300]
+    #[arg(long, env = "WPAAS_LIMITS_PRINCIPAL_RATE", global = true, value_name = "NUMBER")]
+    pub limits_principal_rate: Option<u32>,
+    /// Passwords, and other things presented in vain, a minute from one address; 0 is no limit [default: 60]
+    #[arg(long, env = "WPAAS_LIMITS_ATTEMPTS_PER_MINUTE", global = true, value_name = "NUMBER")]
+    pub limits_attempts_per_minute: Option<u32>,
+    /// Wrong passwords in a row after which a name is locked out for a while; 0 is never [default: 10]
+    #[arg(long, env = "WPAAS_LIMITS_LOCKOUT_AFTER", global = true, value_name = "NUMBER")]
+    pub limits_lockout_after: Option<u32>,
+    /// Proxies in front of this server, whose X-Forwarded-For is believed
+    #[arg(
+        long,
+        env = "WPAAS_LIMITS_TRUSTED_PROXIES",
+        global = true,
+        value_delimiter = ',',
+        value_name = "ADDRESS"
+    )]
+    pub limits_trusted_proxies: Option<Vec<IpAddr>>,
     /// Allows code from addresses that begin like this, private ones too
     #[arg(
         long,

@@ -17,7 +17,7 @@ pub(super) fn settings(flags: Flags, file: File) -> Result<Settings, ConfigError
     let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
     let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8010));
     Ok(Settings {
-        limits: limit_settings(&flags, &limits)?,
+        limits: limit_settings(&flags, limits)?,
         grace: grace_settings(&flags, &grace),
         log: log_settings(&flags, log),
         code: code_settings(&flags, code)?,
@@ -49,13 +49,17 @@ fn log_settings(flags: &Flags, file: file::Log) -> LogSettings {
     }
 }
 
-fn limit_settings(flags: &Flags, file: &file::Limits) -> Result<LimitSettings, ConfigError> {
+fn limit_settings(flags: &Flags, file: file::Limits) -> Result<LimitSettings, ConfigError> {
     let limits = LimitSettings {
         body_bytes: flags.limits_body_bytes.or(file.body_bytes).unwrap_or(256 * 1024),
         report_bytes: flags.limits_report_bytes.or(file.report_bytes).unwrap_or(16 * 1024),
         timeout: flags.limits_timeout.or(file.timeout).unwrap_or(Period::seconds(30)),
         concurrency: flags.limits_concurrency.or(file.concurrency).unwrap_or(256),
         shutdown: flags.limits_shutdown.or(file.shutdown).unwrap_or(Period::seconds(10)),
+        principal_rate: flags.limits_principal_rate.or(file.principal_rate).unwrap_or(300),
+        attempts_per_minute: flags.limits_attempts_per_minute.or(file.attempts_per_minute).unwrap_or(60),
+        lockout_after: flags.limits_lockout_after.or(file.lockout_after).unwrap_or(10),
+        trusted_proxies: flags.limits_trusted_proxies.clone().or(file.trusted_proxies).unwrap_or_default(),
     };
     if limits.concurrency == 0 {
         return Err(value("limits.concurrency", "must be at least 1"));

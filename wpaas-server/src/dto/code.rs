@@ -4,14 +4,17 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
+use utoipa::openapi::{OneOfBuilder, Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 use wpaas_core::code::reference::{CodePolicy, CodeRequest, parse_plain};
 use wpaas_core::code::{Code, GitCode, S3Code};
 
+use super::schema;
 use crate::extract::{Credential, Nullable};
 use crate::problem::Problem;
 
 /// Code as it is shown: never with its credential.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(untagged)]
 pub enum CodeView {
     /// A git repository.
@@ -65,17 +68,33 @@ pub enum CodeDto {
 }
 
 /// Code by its parts.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CodeParts {
+    /// A git URL; then `s3` must be absent.
+    #[schema(value_type = Option<schema::GitUrl>)]
     git: Option<String>,
+    /// A branch, a tag or a commit.
+    #[schema(max_length = 255)]
     r#ref: Option<String>,
+    /// A folder of the repository.
+    #[schema(max_length = 1024)]
     path: Option<String>,
+    /// A bucket's name; then `git` must be absent.
+    #[schema(value_type = Option<schema::Bucket>)]
     s3: Option<String>,
+    /// An archive, or, empty or ending in `/`, a tree of objects.
+    #[schema(max_length = 1024)]
     key: Option<String>,
+    /// Another S3 than AWS's, as the operator allows.
+    #[schema(max_length = 255)]
     endpoint: Option<String>,
+    /// The bucket's region.
+    #[schema(max_length = 32, pattern = "^[a-z0-9-]+$")]
     region: Option<String>,
+    /// What the source asks for; never shown again.
     #[serde(default)]
+    #[schema(value_type = Option<schema::Credential>)]
     credential: Nullable<Credential>,
 }
 
@@ -106,6 +125,21 @@ impl From<CodeParts> for CodeRequest {
     fn from(parts: CodeParts) -> Self {
         let CodeParts { git, r#ref, path, s3, key, endpoint, region, credential: _ } = parts;
         Self { git, reference: r#ref, path, s3, key, endpoint, region }
+    }
+}
+
+impl utoipa::PartialSchema for CodeDto {
+    fn schema() -> RefOr<Schema> {
+        let parts = Ref::from_schema_name(CodeParts::name());
+        let text = schema::code_text();
+        OneOfBuilder::new().description(Some("Where code comes from")).item(text).item(parts).into()
+    }
+}
+
+impl utoipa::ToSchema for CodeDto {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((CodeParts::name().into_owned(), CodeParts::schema()));
+        CodeParts::schemas(schemas);
     }
 }
 

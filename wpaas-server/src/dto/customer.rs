@@ -7,15 +7,17 @@ use wpaas_core::name::{Cid, Email, InvalidName, Username};
 use wpaas_core::service::{CustomerUpdate, NewCustomer};
 
 use super::list::{Cursor, Limit};
+use super::schema;
 use crate::extract::{Nullable, Object, SecretText};
 use crate::problem::Problem;
 
 /// A customer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct CustomerView {
     /// Its id.
     pub cid: Cid,
     /// As people write it.
+    #[schema(value_type = schema::Line)]
     pub name: String,
     /// Where it is reached.
     pub email: Email,
@@ -32,6 +34,7 @@ pub struct CustomerView {
     /// When it registered.
     pub created_at: Timestamp,
     /// Of this record; also the `ETag`.
+    #[schema(value_type = u64)]
     pub version: Version,
 }
 
@@ -45,14 +48,16 @@ impl From<Customer> for CustomerView {
 }
 
 /// What a billing system knows a customer or an org by.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PaymentDto {
     /// The payer's identifier there.
     #[serde(default)]
+    #[schema(value_type = Option<schema::Reference>)]
     pub identifier: Option<String>,
     /// The payment status there.
     #[serde(default)]
+    #[schema(value_type = Option<schema::Reference>)]
     pub status_id: Option<String>,
 }
 
@@ -69,12 +74,14 @@ impl From<PaymentDto> for Payment {
 }
 
 /// `POST /customers`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewCustomerDto {
+    #[schema(value_type = schema::Line)]
     name: String,
     email: Email,
     username: Option<Username>,
+    #[schema(value_type = Option<schema::Password>)]
     password: Option<SecretText>,
 }
 
@@ -96,23 +103,26 @@ impl NewCustomerDto {
 }
 
 /// `PUT /customers/{cid}`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CustomerUpdateDto {
     /// Must be the path's.
     pub cid: Option<Cid>,
     /// `free` and `paid` are plans, `suspended` is where it stands; `active` ends a suspension.
     pub status: Option<StatusDto>,
+    #[schema(value_type = Option<schema::Line>)]
     name: Option<String>,
     email: Option<Email>,
+    #[schema(value_type = Option<schema::Password>)]
     password: Option<SecretText>,
     plan: Option<CustomerPlan>,
     #[serde(default)]
+    #[schema(value_type = PaymentUpdateDto)]
     payment: Object<PaymentUpdateDto>,
 }
 
 /// What a customer's status can be set to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StatusDto {
     /// Not suspended, and pays nothing.
@@ -126,12 +136,14 @@ pub enum StatusDto {
 }
 
 /// What to change of a payment account.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PaymentUpdateDto {
     #[serde(default)]
+    #[schema(value_type = Option<schema::Reference>)]
     identifier: Nullable<String>,
     #[serde(default)]
+    #[schema(value_type = Option<schema::Reference>)]
     status_id: Nullable<String>,
 }
 
@@ -156,11 +168,14 @@ impl From<CustomerUpdateDto> for CustomerUpdate {
 }
 
 /// `GET /customers`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct CustomerQuery {
     /// Where the page before ended.
+    #[param(value_type = Option<String>)]
     pub cursor: Option<Cursor<Cid>>,
     /// How many at a time.
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 500)]
     pub limit: Option<Limit>,
 }

@@ -10,7 +10,7 @@ use super::list::Limit;
 use crate::problem::Problem;
 
 /// Something that happened.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct EventView {
     /// Grows with every event; what `after` and `Last-Event-ID` name.
     pub seq: u64,
@@ -33,7 +33,8 @@ impl From<Event> for EventView {
 }
 
 /// Which events.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct EventQuery {
     cid: Option<Cid>,
@@ -42,9 +43,25 @@ pub struct EventQuery {
     site_id: Option<SiteId>,
     /// Those after this number.
     #[serde(alias = "cursor")]
-    pub after: Option<u64>,
+    #[param(value_type = Option<i64>, minimum = 0)]
+    pub after: Option<Seq>,
     /// How many at a time.
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 500)]
     pub limit: Option<Limit>,
+}
+
+/// The number of an event, as far as one can be stored.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "u64")]
+pub struct Seq(pub u64);
+
+impl TryFrom<u64> for Seq {
+    type Error = &'static str;
+
+    fn try_from(number: u64) -> Result<Self, Self::Error> {
+        let fits = i64::try_from(number).is_ok();
+        if fits { Ok(Self(number)) } else { Err("must be the number of an event") }
+    }
 }
 
 impl EventQuery {

@@ -7,14 +7,16 @@ use wpaas_core::id::KeyId;
 use wpaas_core::service::{IssuedKey, NewKey};
 
 use super::list::{Cursor, Limit};
+use super::schema;
 use crate::config::Period;
 
 /// An API key, without the key itself.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct KeyView {
     /// Names it; not secret.
     pub id: KeyId,
     /// What its owner calls it.
+    #[schema(value_type = schema::Label)]
     pub label: String,
     /// When it was made.
     pub created_at: Timestamp,
@@ -44,7 +46,7 @@ impl From<ApiKey> for KeyView {
 }
 
 /// A new key, shown this once.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct NewKeyView {
     /// What to send as `Authorization: Bearer …`.
     pub key: String,
@@ -60,21 +62,26 @@ impl From<IssuedKey> for NewKeyView {
 }
 
 /// `POST …/keys`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewKeyDto {
     #[serde(default)]
+    #[schema(value_type = schema::Label)]
     label: String,
+    #[schema(value_type = Option<schema::Lifetime>)]
     lifetime: Option<Period>,
 }
 
 /// `GET …/keys` and `GET /sessions`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct KeyQuery {
     /// Where the page before ended.
+    #[param(value_type = Option<String>)]
     pub cursor: Option<Cursor<KeyId>>,
     /// How many at a time.
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 500)]
     pub limit: Option<Limit>,
 }
 

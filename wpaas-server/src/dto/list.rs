@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use wpaas_core::store::{Listed, Page};
 
 /// A page of a list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct ListView<T> {
     /// What is on it.
     pub items: Vec<T>,

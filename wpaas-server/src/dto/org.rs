@@ -10,10 +10,11 @@ use wpaas_core::service::{NewOrg, OrgUpdate};
 
 use super::customer::PaymentDto;
 use super::list::{Cursor, Limit};
+use super::schema;
 use crate::extract::{Nullable, Object};
 
 /// An org.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct OrgView {
     /// Its id.
     pub id: OrgId,
@@ -22,6 +23,7 @@ pub struct OrgView {
     /// Unique in the customer.
     pub name: Slug,
     /// For people.
+    #[schema(value_type = schema::Description)]
     pub description: String,
     /// Over all spaces.
     pub quota: Quota,
@@ -30,6 +32,7 @@ pub struct OrgView {
     /// When it was made.
     pub created_at: Timestamp,
     /// Of this record; also the `ETag`.
+    #[schema(value_type = u64)]
     pub version: Version,
 }
 
@@ -42,16 +45,19 @@ impl From<Org> for OrgView {
 }
 
 /// `POST /orgs`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewOrgDto {
     cid: Option<Cid>,
     name: Slug,
     #[serde(default)]
+    #[schema(value_type = schema::Description)]
     description: String,
     #[serde(default, alias = "quotas")]
+    #[schema(value_type = Quota)]
     quota: Object<Quota>,
     #[serde(default)]
+    #[schema(max_items = 100)]
     spaces: Vec<Slug>,
 }
 
@@ -65,17 +71,20 @@ impl NewOrgDto {
 }
 
 /// `PUT /orgs/{cid}/{org}` and `PUT /orgs`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OrgUpdateDto {
     /// Must be the path's, where that names it.
     pub cid: Option<Cid>,
     /// Must be the path's, where that names it.
     pub name: Option<Slug>,
+    #[schema(value_type = Option<schema::Description>)]
     description: Option<String>,
     #[serde(alias = "quotas")]
+    #[schema(value_type = Option<Quota>)]
     quota: Option<Object<Quota>>,
     #[serde(default)]
+    #[schema(value_type = Option<PaymentDto>)]
     payment: Nullable<Object<PaymentDto>>,
 }
 
@@ -88,7 +97,8 @@ impl From<OrgUpdateDto> for OrgUpdate {
 }
 
 /// `GET /orgs?cid=&name=`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct OrgQuery {
     /// Whose; the caller's own without.
@@ -96,7 +106,9 @@ pub struct OrgQuery {
     /// This one only.
     pub name: Option<Slug>,
     /// Where the page before ended.
+    #[param(value_type = Option<String>)]
     pub cursor: Option<Cursor<OrgId>>,
     /// How many at a time.
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 500)]
     pub limit: Option<Limit>,
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use wpaas_core::converge::{Hold, SitePlan, Step};
 
 /// What would be done now, and what the rest waits for.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct PlanView {
     steps: Vec<StepView>,
     waiting: Vec<HoldView>,
@@ -12,13 +12,13 @@ pub struct PlanView {
     text: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 struct StepView {
     part: String,
     text: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 struct HoldView {
     part: String,
     reason: String,

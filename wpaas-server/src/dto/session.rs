@@ -8,10 +8,11 @@ use wpaas_core::id::{KeyId, UserId};
 use wpaas_core::name::{Cid, Username};
 use wpaas_core::service::{IssuedKey, Session};
 
+use super::schema;
 use crate::extract::SecretText;
 
 /// `POST /sessions`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SignInDto {
     /// The customer of a user; left out, a customer itself signs in.
@@ -19,11 +20,12 @@ pub struct SignInDto {
     /// Of the user, or of the customer itself.
     pub username: Username,
     /// Its password.
+    #[schema(value_type = schema::Password)]
     pub password: SecretText,
 }
 
 /// A session that has just begun, with its token, shown this once.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct NewSessionView {
     /// What to send as `Authorization: Bearer …`.
     pub token: String,
@@ -53,7 +55,7 @@ impl From<Session> for NewSessionView {
 }
 
 /// A session, without its token.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct SessionView {
     /// Names it; not secret.
     pub id: KeyId,

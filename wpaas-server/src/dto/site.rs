@@ -15,10 +15,11 @@ use wpaas_core::site::{
 use wpaas_core::store::StoredStatus;
 
 use super::code::{self, CodeView};
+use super::schema;
 use super::site_status::StatusView;
 
 /// A site.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct SiteDto {
     id: SiteId,
     cid: Cid,
@@ -49,19 +50,21 @@ pub struct SiteDto {
     names: NamesView,
     status: StatusView,
     created_at: Timestamp,
+    #[schema(value_type = u64)]
     generation: Generation,
+    #[schema(value_type = u64)]
     version: Version,
 }
 
 /// How many run, or should.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, utoipa::ToSchema)]
 struct InstancesView {
     num_instances: u16,
     database_instances: u8,
 }
 
 /// Optional behaviour.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, utoipa::ToSchema)]
 struct FeaturesDto {
     autoscale: bool,
 }
@@ -73,23 +76,26 @@ impl From<&Features> for FeaturesDto {
 }
 
 /// What is wanted.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 struct SpecView {
+    #[schema(value_type = schema::Line)]
     title: String,
     admin: AdminView,
     code: Option<CodeView>,
     num_instances: u16,
     database: DatabaseView,
     features: FeaturesDto,
+    #[schema(max_items = 50)]
     domains: Vec<Hostname>,
     primary_domain: Option<Hostname>,
     address: AddressKind,
+    #[schema(value_type = schema::Labels)]
     labels: BTreeMap<String, String>,
     deletion_protection: bool,
 }
 
 /// `WordPress`'s first user, without its password.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 struct AdminView {
     username: Username,
     email: Email,
@@ -97,15 +103,16 @@ struct AdminView {
 }
 
 /// The database service.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 struct DatabaseView {
     num_instances: u8,
 }
 
 /// The site's names.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 struct NamesView {
     platform: Hostname,
+    #[schema(max_items = 50)]
     domains: Vec<Hostname>,
 }
 

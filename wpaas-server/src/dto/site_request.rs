@@ -13,12 +13,13 @@ use wpaas_core::site::{AddressKind, DatabaseSize, Features};
 
 use super::code::CodeDto;
 use super::list::{Cursor, Limit};
+use super::schema;
 use crate::config::Period;
 use crate::extract::{Credential, Nullable, Object, SecretText};
 use crate::problem::Problem;
 
 /// `POST /wpaas…`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewSiteDto {
     /// Must be the path's, where that names it.
@@ -28,35 +29,42 @@ pub struct NewSiteDto {
     /// Must be the path's, where that names it.
     pub space: Option<Slug>,
     name: Slug,
+    #[schema(value_type = Option<schema::Line>)]
     title: Option<String>,
     admin_username: Option<Username>,
     admin_email: Option<Email>,
+    #[schema(value_type = schema::AdminPassword)]
     admin_password: Option<SecretText>,
     code: Option<CodeDto>,
+    #[schema(maximum = 20)]
     num_instances: Option<u16>,
+    #[schema(value_type = Option<DatabaseDto>)]
     database: Option<Object<DatabaseDto>>,
     #[serde(default)]
+    #[schema(value_type = FeaturesDto)]
     features: Object<FeaturesDto>,
     #[serde(default)]
+    #[schema(max_items = 50)]
     domains: Vec<Hostname>,
     primary_domain: Option<Hostname>,
     #[serde(default)]
     address: AddressKind,
     #[serde(default)]
+    #[schema(value_type = schema::Labels)]
     labels: BTreeMap<String, String>,
     #[serde(default)]
     deletion_protection: bool,
 }
 
 /// The database service.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DatabaseDto {
     num_instances: DatabaseSize,
 }
 
 /// Optional behaviour.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FeaturesDto {
     #[serde(default)]
@@ -113,7 +121,7 @@ impl NewSiteDto {
 }
 
 /// `PUT /wpaas…`: what is left out stays as it is.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SiteUpdateDto {
     /// Must be the path's.
@@ -124,17 +132,26 @@ pub struct SiteUpdateDto {
     pub space: Option<Slug>,
     /// Must be the path's.
     pub name: Option<Slug>,
+    #[schema(value_type = Option<schema::Line>)]
     title: Option<String>,
+    #[schema(value_type = Option<schema::AdminPassword>)]
     admin_password: Option<SecretText>,
     #[serde(default)]
+    #[schema(value_type = Option<CodeDto>)]
     code: Nullable<CodeDto>,
+    #[schema(maximum = 20)]
     num_instances: Option<u16>,
+    #[schema(value_type = Option<DatabaseDto>)]
     database: Option<Object<DatabaseDto>>,
+    #[schema(value_type = Option<FeaturesDto>)]
     features: Option<Object<FeaturesDto>>,
+    #[schema(max_items = 50)]
     domains: Option<Vec<Hostname>>,
     #[serde(default)]
+    #[schema(value_type = Option<Hostname>)]
     primary_domain: Nullable<Hostname>,
     address: Option<AddressKind>,
+    #[schema(value_type = Option<schema::Labels>)]
     labels: Option<BTreeMap<String, String>>,
     deletion_protection: Option<bool>,
 }
@@ -195,7 +212,8 @@ fn code_change(
 }
 
 /// What the query of a write may say.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct WriteQuery {
     /// Another org than the default one.
@@ -212,13 +230,15 @@ impl WriteQuery {
 }
 
 /// What the query of a deletion may say.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct DeleteQuery {
     /// Another org than the default one.
     pub org: Option<Slug>,
     #[serde(default)]
     dry_run: bool,
+    #[param(value_type = Option<schema::Grace>)]
     grace: Option<Period>,
 }
 
@@ -239,7 +259,8 @@ const fn mode(dry_run: bool) -> Mode {
 }
 
 /// What the query of a read may say.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct ReadQuery {
     /// Another org than the default one.
@@ -247,7 +268,8 @@ pub struct ReadQuery {
 }
 
 /// Which sites to list.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct SiteQuery {
     /// Whose, where the path names nobody; the caller's own without.
@@ -259,10 +281,13 @@ pub struct SiteQuery {
     name: Option<Slug>,
     status: Option<PhaseDto>,
     #[serde(default)]
+    #[param(value_type = Option<String>, example = "tier=gold,team")]
     label: Labels,
     /// Where the page before ended.
+    #[param(value_type = Option<String>)]
     pub cursor: Option<Cursor<SiteId>>,
     /// How many at a time.
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 500)]
     pub limit: Option<Limit>,
 }
 
@@ -293,9 +318,9 @@ impl From<String> for Labels {
 }
 
 /// Where a site stands.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum PhaseDto {
+pub enum PhaseDto {
     Unknown,
     Progressing,
     Ready,

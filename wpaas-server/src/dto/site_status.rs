@@ -9,16 +9,20 @@ use wpaas_core::site::{Condition, ConditionKind, Generation, PartStatus, SiteAdd
 use wpaas_core::store::StoredStatus;
 
 /// What was found of a site, as last seen.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct StatusView {
     phase: &'static str,
     /// Null until the site is seen for the first time, with all that follows.
     #[serde(flatten)]
+    #[schema(value_type = FoundView)]
     found: Option<FoundView>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+// Each can be absent: they all are until the site is seen.
+#[serde(default)]
 struct FoundView {
+    #[schema(value_type = u64)]
     observed_generation: Generation,
     num_instances: u16,
     database_instances: u8,
@@ -34,13 +38,14 @@ struct FoundView {
     recorded_at: Timestamp,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 struct AddressView {
+    #[schema(value_type = String)]
     ip: IpAddr,
     local_port: Option<u16>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 struct ConditionView {
     r#type: ConditionKind,
     status: Truth,

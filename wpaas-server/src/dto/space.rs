@@ -10,10 +10,11 @@ use wpaas_core::quota::Quota;
 use wpaas_core::service::{NewSpace, Recursion, SpaceUpdate};
 
 use super::list::{Cursor, Limit};
+use super::schema;
 use crate::extract::Object;
 
 /// A space.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct SpaceView {
     /// Its id.
     pub id: SpaceId,
@@ -24,12 +25,14 @@ pub struct SpaceView {
     /// Unique in the org.
     pub name: Slug,
     /// For people.
+    #[schema(value_type = schema::Description)]
     pub description: String,
     /// Never above the org's.
     pub quota: Quota,
     /// When it was made.
     pub created_at: Timestamp,
     /// Of this record; also the `ETag`.
+    #[schema(value_type = u64)]
     pub version: Version,
 }
 
@@ -41,15 +44,17 @@ impl From<Space> for SpaceView {
 }
 
 /// `POST /spaces`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewSpaceDto {
     #[serde(alias = "orgID", alias = "org")]
     org_id: OrgId,
     name: Slug,
     #[serde(default)]
+    #[schema(value_type = schema::Description)]
     description: String,
     #[serde(default, alias = "quotas")]
+    #[schema(value_type = Quota)]
     quota: Object<Quota>,
 }
 
@@ -60,7 +65,7 @@ impl From<NewSpaceDto> for NewSpace {
 }
 
 /// `PUT /spaces/{org_id}/{space}`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SpaceUpdateDto {
     /// Must be the path's.
@@ -68,8 +73,10 @@ pub struct SpaceUpdateDto {
     pub org_id: Option<OrgId>,
     /// Must be the path's.
     pub name: Option<Slug>,
+    #[schema(value_type = Option<schema::Description>)]
     description: Option<String>,
     #[serde(alias = "quotas")]
+    #[schema(value_type = Option<Quota>)]
     quota: Option<Object<Quota>>,
 }
 
@@ -81,7 +88,8 @@ impl From<SpaceUpdateDto> for SpaceUpdate {
 }
 
 /// `GET /spaces?cid=&org_id=&name=`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct SpaceQuery {
     /// Whose; the caller's own without.
@@ -92,13 +100,16 @@ pub struct SpaceQuery {
     /// This one only.
     pub name: Option<Slug>,
     /// Where the page before ended.
+    #[param(value_type = Option<String>)]
     pub cursor: Option<Cursor<SpaceId>>,
     /// How many at a time.
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 500)]
     pub limit: Option<Limit>,
 }
 
 /// `?recursive=true`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct RecursiveQuery {
     #[serde(default)]

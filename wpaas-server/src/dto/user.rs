@@ -9,11 +9,12 @@ use wpaas_core::service::{NewUser, UserUpdate};
 
 use super::key::NewKeyView;
 use super::list::{Cursor, Limit};
+use super::schema;
 use crate::extract::{Object, SecretText};
 use crate::problem::Problem;
 
 /// A user.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct UserView {
     /// Its id.
     pub id: UserId,
@@ -22,6 +23,7 @@ pub struct UserView {
     /// Unique in the customer.
     pub username: Username,
     /// As people write it.
+    #[schema(value_type = schema::Line)]
     pub name: String,
     /// Where the user is reached.
     pub email: Email,
@@ -34,6 +36,7 @@ pub struct UserView {
     /// When it was made.
     pub created_at: Timestamp,
     /// Of this record; also the `ETag`.
+    #[schema(value_type = u64)]
     pub version: Version,
 }
 
@@ -50,7 +53,7 @@ impl From<User> for UserView {
 }
 
 /// A new user with its first key, shown this once.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct NewUserView {
     /// The user.
     #[serde(flatten)]
@@ -60,17 +63,21 @@ pub struct NewUserView {
 }
 
 /// `POST /users`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewUserDto {
     cid: Option<Cid>,
+    #[schema(value_type = schema::Line)]
     name: String,
     username: Option<Username>,
     email: Email,
+    #[schema(value_type = Option<schema::Password>)]
     password: Option<SecretText>,
     #[serde(default)]
+    #[schema(max_items = 500)]
     spaces: Vec<SpaceId>,
     #[serde(default)]
+    #[schema(value_type = Vec<RoleDto>, max_items = 500)]
     roles: Vec<Object<RoleDto>>,
     #[serde(default = "yes")]
     enabled: bool,
@@ -102,7 +109,7 @@ fn username_from(name: &str) -> Result<Username, Problem> {
 }
 
 /// `PUT /users/{cid}/{username}` and `PUT /users/{cid}`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UserUpdateDto {
     /// Must be the path's.
@@ -110,10 +117,14 @@ pub struct UserUpdateDto {
     /// Must be the path's, where that names it.
     pub username: Option<Username>,
     /// As people write it; without `username` and none in the path, the user name.
+    #[schema(value_type = Option<schema::Line>)]
     pub name: Option<String>,
     email: Option<Email>,
+    #[schema(value_type = Option<schema::Password>)]
     password: Option<SecretText>,
+    #[schema(max_items = 500)]
     spaces: Option<Vec<SpaceId>>,
+    #[schema(value_type = Option<Vec<RoleDto>>, max_items = 500)]
     roles: Option<Vec<Object<RoleDto>>>,
     enabled: Option<bool>,
 }
@@ -139,7 +150,7 @@ impl From<UserUpdateDto> for UserUpdate {
 }
 
 /// A role at a place.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case", tag = "scope", deny_unknown_fields)]
 pub enum RoleDto {
     /// In an org and all its spaces.
@@ -170,14 +181,17 @@ impl From<RoleDto> for RoleGrant {
 }
 
 /// `GET /users/{cid}?name=`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct UserQuery {
     /// This user only.
     #[serde(alias = "username")]
     pub name: Option<Username>,
     /// Where the page before ended.
+    #[param(value_type = Option<String>)]
     pub cursor: Option<Cursor<UserId>>,
     /// How many at a time.
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 500)]
     pub limit: Option<Limit>,
 }

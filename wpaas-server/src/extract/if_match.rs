@@ -9,6 +9,16 @@ use crate::problem::Problem;
 #[derive(Debug, Clone, Copy)]
 pub struct Expected(pub IfMatch);
 
+/// How the document tells of it.
+#[derive(Debug, utoipa::IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "describes a header")]
+pub struct IfMatchHeader {
+    /// The `ETag` of an earlier answer: the change is refused if there was another since. `*` takes any.
+    #[param(rename = "If-Match", pattern = r#"^(\*|"[0-9]{1,18}(\.[0-9a-f]+)?")$"#)]
+    if_match: Option<String>,
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for Expected {
     type Rejection = Problem;
 

@@ -12,8 +12,10 @@ use crate::auth::{Caller, MaybeCaller};
 use crate::config::Period;
 use crate::dto::customer::{CustomerQuery, CustomerUpdateDto, CustomerView, NewCustomerDto, StatusDto};
 use crate::dto::list::{ListView, page};
-use crate::extract::{Body, Expected, Path, Query, agree};
+use crate::dto::schema;
+use crate::extract::{Body, Expected, IfMatch, Path, Query, agree};
 use crate::problem::Problem;
+use crate::rates::Address;
 use crate::state::AppState;
 
 type Shown = Result<Answer<CustomerView>, Problem>;
@@ -24,13 +26,18 @@ fn shown(customer: Customer) -> Answer<CustomerView> {
 }
 
 /// Registers a customer; anyone may where registration is open.
+#[utoipa::path(post, path = "", tag = "customers", request_body = NewCustomerDto, responses((status = 201, description = "Registered", body = CustomerView)))]
 pub async fn register(
     State(state): State<AppState>,
     MaybeCaller(actor): MaybeCaller,
+    Address(address): Address,
     Body(dto): Body<NewCustomerDto>,
 ) -> Shown {
     if actor.is_none() && !state.registration_is_open() {
         return Err(Problem::unauthenticated());
+    }
+    if actor.is_none() {
+        state.rates.attempt(address)?;
     }
     let customer = state.service.register_customer(actor.as_ref(), dto.into_new()?, Timestamp::now()).await?;
     let (version, place) = (customer.version, format!("/customers/{}", customer.cid));
@@ -38,6 +45,7 @@ pub async fn register(
 }
 
 /// All customers, for the operator.
+#[utoipa::path(get, path = "", tag = "customers", params(CustomerQuery), responses((status = 200, description = "A page of customers", body = ListView<CustomerView>)))]
 pub async fn list(
     State(state): State<AppState>,
     caller: Caller,
@@ -49,11 +57,13 @@ pub async fn list(
 }
 
 /// One customer.
+#[utoipa::path(get, path = "", tag = "customers", responses((status = 200, description = "The customer", body = CustomerView)))]
 pub async fn get(State(state): State<AppState>, caller: Caller, Path(cid): Path<Cid>) -> Shown {
     Ok(shown(state.service.customer(&caller.0, &cid).await?))
 }
 
 /// Changes a customer.
+#[utoipa::path(put, path = "", tag = "customers", params(IfMatch), request_body = CustomerUpdateDto, responses((status = 200, description = "As it is now", body = CustomerView)))]
 pub async fn update(
     State(state): State<AppState>,
     caller: Caller,
@@ -74,13 +84,17 @@ pub async fn update(
 }
 
 /// What the query of a deletion may say.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct DeleteQuery {
+    /// How long it can be taken back; the operator's setting without.
+    #[param(value_type = Option<schema::Grace>)]
     grace: Option<Period>,
 }
 
 /// Marks a customer as to be removed.
+#[utoipa::path(delete, path = "", tag = "customers", params(DeleteQuery, IfMatch), responses((status = 202, description = "To be removed after its grace", body = CustomerView)))]
 pub async fn delete(
     State(state): State<AppState>,
     caller: Caller,
@@ -95,16 +109,19 @@ pub async fn delete(
 }
 
 /// Takes a deletion back.
+#[utoipa::path(post, path = "", tag = "customers", responses((status = 200, description = "As it is now", body = CustomerView)))]
 pub async fn restore(State(state): State<AppState>, caller: Caller, Path(cid): Path<Cid>) -> Shown {
     Ok(shown(state.service.cancel_customer_deletion(&caller.0, &cid, Timestamp::now()).await?))
 }
 
 /// Lets a customer only read.
+#[utoipa::path(post, path = "", tag = "customers", responses((status = 200, description = "As it is now", body = CustomerView)))]
 pub async fn suspend(State(state): State<AppState>, caller: Caller, Path(cid): Path<Cid>) -> Shown {
     Ok(shown(state.service.suspend_customer(&caller.0, &cid, Timestamp::now()).await?))
 }
 
 /// Ends a suspension.
+#[utoipa::path(post, path = "", tag = "customers", responses((status = 200, description = "As it is now", body = CustomerView)))]
 pub async fn resume(State(state): State<AppState>, caller: Caller, Path(cid): Path<Cid>) -> Shown {
     Ok(shown(state.service.resume_customer(&caller.0, &cid, Timestamp::now()).await?))
 }

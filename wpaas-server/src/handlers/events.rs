@@ -16,7 +16,7 @@ use wpaas_core::store::{Committed, EventFilter};
 
 use crate::answer::Answer;
 use crate::auth::Caller;
-use crate::dto::event::{EventQuery, EventView};
+use crate::dto::event::{EventQuery, EventView, Seq};
 use crate::dto::list::ListView;
 use crate::extract::Query;
 use crate::problem::{Problem, chain};
@@ -30,6 +30,7 @@ const LONGEST: Duration = Duration::from_secs(900);
 const BATCH: usize = 100;
 
 /// A page of events; with `Accept: text/event-stream` each as it happens.
+#[utoipa::path(get, path = "", tag = "events", params(EventQuery, ("Last-Event-ID" = Option<i64>, Header, minimum = 0, description = "Those after this number; wins over `after`")), responses((status = 200, description = "A page of events; a stream of them where that is accepted", content((ListView<EventView> = "application/json"), (String = "text/event-stream")))))]
 pub async fn list(
     State(state): State<AppState>,
     caller: Caller,
@@ -37,7 +38,7 @@ pub async fn list(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let filter = query.filter(caller.cid())?;
-    let after = last_event_id(&headers)?.or(query.after);
+    let after = last_event_id(&headers)?.or(query.after.map(|Seq(after)| after));
     if headers.get(ACCEPT).is_some_and(wants_stream) {
         return follow(state, caller.0, filter, after).await;
     }
@@ -55,6 +56,7 @@ fn wants_stream(accept: &HeaderValue) -> bool {
 fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     let Some(value) = headers.get("last-event-id") else { return Ok(None) };
     let number = value.to_str().ok().and_then(|text| text.parse().ok());
+    let number = number.filter(|number: &u64| i64::try_from(*number).is_ok());
     let wrong =
         || Problem::bad_request("invalid_last_event_id", "Last-Event-ID must be the `id` of an event");
     number.map(Some).ok_or_else(wrong)

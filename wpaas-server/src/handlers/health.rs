@@ -14,12 +14,13 @@ use crate::problem::{Problem, chain};
 use crate::state::AppState;
 
 /// The process answers.
+#[utoipa::path(get, path = "", tag = "health", responses((status = 200, description = "The process answers", body = String, content_type = "text/plain")))]
 pub async fn live() -> &'static str {
     "ok\n"
 }
 
 /// Whether the server can do its work, and what is missing.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 struct Readiness {
     ready: bool,
     simulated: bool,
@@ -27,14 +28,14 @@ struct Readiness {
     backend: BackendCheck,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 struct Check {
     ready: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 struct BackendCheck {
     kind: BackendKind,
     #[serde(flatten)]
@@ -48,6 +49,7 @@ impl From<Result<(), String>> for Check {
 }
 
 /// 200 when the store and the backend can be reached, else 503 with the reasons.
+#[utoipa::path(get, path = "", tag = "health", responses((status = 200, description = "It can work", body = Readiness), (status = 503, description = "It can not, and why", body = Readiness)))]
 pub async fn ready(State(state): State<AppState>) -> Response {
     let listed = state.service.customers(&Actor::Operator, Page::first(1)).await;
     let store = Check::from(listed.map(drop).map_err(|error| chain(&error)));
@@ -59,6 +61,7 @@ pub async fn ready(State(state): State<AppState>) -> Response {
 }
 
 /// What is counted.
+#[utoipa::path(get, path = "", tag = "health", responses((status = 200, description = "What is counted", body = String, content_type = "application/openmetrics-text")))]
 pub async fn metrics(State(state): State<AppState>) -> Result<Response, Problem> {
     let text = state.metrics.text().map_err(|error| Problem::internal(&error))?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";

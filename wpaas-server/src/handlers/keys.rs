@@ -62,6 +62,7 @@ fn issued(owner: &Owner, issued: IssuedKey) -> Answer<NewKeyView> {
 }
 
 /// Issues a key, shown this once.
+#[utoipa::path(post, path = "", tag = "keys", request_body = NewKeyDto, responses((status = 201, description = "The key, shown this once", body = NewKeyView)))]
 pub async fn create(
     State(state): State<AppState>,
     caller: Caller,
@@ -74,6 +75,7 @@ pub async fn create(
 }
 
 /// The keys, without what is secret of them.
+#[utoipa::path(get, path = "", tag = "keys", params(KeyQuery), responses((status = 200, description = "A page of keys", body = ListView<KeyView>)))]
 pub async fn list(
     State(state): State<AppState>,
     caller: Caller,
@@ -86,6 +88,7 @@ pub async fn list(
 }
 
 /// Issues a new key in the place of one that stays valid for a while.
+#[utoipa::path(post, path = "", tag = "keys", responses((status = 201, description = "The new key, shown this once", body = NewKeyView)))]
 pub async fn renew(
     State(state): State<AppState>,
     caller: Caller,
@@ -97,6 +100,7 @@ pub async fn renew(
 }
 
 /// Takes a key back.
+#[utoipa::path(delete, path = "", tag = "keys", responses((status = 200, description = "Opens nothing any more", body = KeyView)))]
 pub async fn revoke(
     State(state): State<AppState>,
     caller: Caller,

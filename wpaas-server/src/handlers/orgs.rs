@@ -12,7 +12,7 @@ use crate::auth::Caller;
 use crate::dto::list::{ListView, page};
 use crate::dto::org::{NewOrgDto, OrgQuery, OrgUpdateDto, OrgView};
 use crate::dto::space::RecursiveQuery;
-use crate::extract::{Body, Expected, Path, Query, agree};
+use crate::extract::{Body, Expected, IfMatch, Path, Query, agree};
 use crate::problem::Problem;
 use crate::state::AppState;
 
@@ -25,6 +25,7 @@ fn shown(org: Org) -> Answer<OrgView> {
 }
 
 /// Makes an org.
+#[utoipa::path(post, path = "", tag = "orgs", request_body = NewOrgDto, responses((status = 201, description = "Made", body = OrgView)))]
 pub async fn create(State(state): State<AppState>, caller: Caller, Body(dto): Body<NewOrgDto>) -> Shown {
     let new = dto.into_new(caller.cid()).ok_or_else(|| Problem::field("cid", "must be given"))?;
     let org = state.service.create_org(&caller.0, new, Timestamp::now()).await?;
@@ -33,6 +34,7 @@ pub async fn create(State(state): State<AppState>, caller: Caller, Body(dto): Bo
 }
 
 /// The orgs of the customer that the query names, else the caller's.
+#[utoipa::path(get, path = "", tag = "orgs", params(OrgQuery), responses((status = 200, description = "A page of orgs", body = ListView<OrgView>)))]
 pub async fn list(State(state): State<AppState>, caller: Caller, Query(query): Query<OrgQuery>) -> Orgs {
     let cid = query.cid.clone().or_else(|| caller.cid().cloned());
     let cid = cid.ok_or_else(|| Problem::bad_request("invalid_query", "say which customer").at("cid"))?;
@@ -40,6 +42,7 @@ pub async fn list(State(state): State<AppState>, caller: Caller, Query(query): Q
 }
 
 /// A customer's orgs.
+#[utoipa::path(get, path = "", tag = "orgs", params(OrgQuery), responses((status = 200, description = "A page of orgs", body = ListView<OrgView>)))]
 pub async fn list_of(
     State(state): State<AppState>,
     caller: Caller,
@@ -63,6 +66,7 @@ async fn orgs(state: &AppState, caller: &Caller, cid: Cid, query: OrgQuery) -> O
 }
 
 /// One org.
+#[utoipa::path(get, path = "", tag = "orgs", responses((status = 200, description = "The org", body = OrgView)))]
 pub async fn get(
     State(state): State<AppState>,
     caller: Caller,
@@ -72,6 +76,7 @@ pub async fn get(
 }
 
 /// Changes the org that the path names.
+#[utoipa::path(put, path = "", tag = "orgs", params(IfMatch), request_body = OrgUpdateDto, responses((status = 200, description = "As it is now", body = OrgView)))]
 pub async fn update(
     State(state): State<AppState>,
     caller: Caller,
@@ -86,6 +91,7 @@ pub async fn update(
 }
 
 /// Changes the org that the body names.
+#[utoipa::path(put, path = "", tag = "orgs", params(IfMatch), request_body = OrgUpdateDto, responses((status = 200, description = "As it is now", body = OrgView)))]
 pub async fn update_named(
     State(state): State<AppState>,
     caller: Caller,
@@ -100,6 +106,7 @@ pub async fn update_named(
 }
 
 /// Deletes an org.
+#[utoipa::path(delete, path = "", tag = "orgs", params(RecursiveQuery, IfMatch), responses((status = 204, description = "Gone"), (status = 202, description = "Going, with all inside")))]
 pub async fn delete(
     State(state): State<AppState>,
     caller: Caller,

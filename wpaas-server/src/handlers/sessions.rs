@@ -5,25 +5,30 @@ use axum::http::StatusCode;
 use jiff::Timestamp;
 
 use crate::answer::Answer;
-use crate::auth::{Caller, CurrentSession};
+use crate::auth::{Caller, CurrentSession, with_password};
 use crate::dto::key::KeyQuery;
 use crate::dto::list::{ListView, page};
 use crate::dto::session::{NewSessionView, SessionView, SignInDto};
 use crate::extract::{Body, Query, SecretText};
 use crate::problem::Problem;
+use crate::rates::Address;
 use crate::state::AppState;
 
 /// Begins a session for whoever has the password.
+#[utoipa::path(post, path = "", tag = "sessions", request_body = SignInDto, responses((status = 201, description = "The session with its token, shown this once", body = NewSessionView)))]
 pub async fn create(
     State(state): State<AppState>,
+    Address(address): Address,
     Body(dto): Body<SignInDto>,
 ) -> Result<Answer<NewSessionView>, Problem> {
     let SignInDto { cid, username, password: SecretText(password) } = dto;
-    let session = state.service.sign_in(cid.as_ref(), &username, &password, Timestamp::now()).await?;
+    let sign_in = state.service.sign_in(cid.as_ref(), &username, &password, Timestamp::now());
+    let session = with_password(&state, address, cid.as_ref(), &username, sign_in).await?;
     Ok(Answer::created(session.into(), "/sessions/current".to_owned()))
 }
 
 /// The caller's own sessions.
+#[utoipa::path(get, path = "", tag = "sessions", params(KeyQuery), responses((status = 200, description = "A page of sessions", body = ListView<SessionView>)))]
 pub async fn list(
     State(state): State<AppState>,
     caller: Caller,
@@ -35,6 +40,7 @@ pub async fn list(
 }
 
 /// Ends the session that asks.
+#[utoipa::path(delete, path = "", tag = "sessions", responses((status = 204, description = "Ended")))]
 pub async fn end(
     State(state): State<AppState>,
     caller: Caller,
@@ -49,6 +55,7 @@ pub async fn end(
 }
 
 /// Ends all of the caller's sessions.
+#[utoipa::path(delete, path = "", tag = "sessions", responses((status = 204, description = "Ended")))]
 pub async fn end_all(State(state): State<AppState>, caller: Caller) -> Result<StatusCode, Problem> {
     state.service.sign_out(&caller.0, None, Timestamp::now()).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -13,7 +13,7 @@ use crate::dto::list::{ListView, page};
 use crate::dto::plan::PlanView;
 use crate::dto::site::SiteDto;
 use crate::dto::site_request::{DeleteQuery, NewSiteDto, ReadQuery, SiteQuery, SiteUpdateDto, WriteQuery};
-use crate::extract::{Body, Expected, Path, Query, agree};
+use crate::extract::{Body, Expected, IfMatch, Path, Query, agree};
 use crate::problem::Problem;
 use crate::state::AppState;
 
@@ -70,7 +70,7 @@ fn both<T: PartialEq>(field: &'static str, one: Option<T>, other: Option<T>) -> 
 }
 
 /// What would be done, and nothing is.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 struct Preview {
     dry_run: bool,
     site: SiteDto,
@@ -91,6 +91,7 @@ async fn written(state: &AppState, view: SiteView, mode: Mode) -> Response {
 }
 
 /// Makes a site.
+#[utoipa::path(post, path = "", tag = "sites", params(WriteQuery), request_body = NewSiteDto, responses((status = 202, description = "Kept; the converger works on it", body = SiteDto), (status = 200, description = "What a dry run found", body = Preview)))]
 pub async fn create(
     State(state): State<AppState>,
     caller: Caller,
@@ -108,6 +109,7 @@ pub async fn create(
 }
 
 /// The sites of a space.
+#[utoipa::path(get, path = "", tag = "sites", params(SiteQuery), responses((status = 200, description = "A page of sites", body = ListView<SiteDto>)))]
 pub async fn list(
     State(state): State<AppState>,
     caller: Caller,
@@ -123,6 +125,7 @@ pub async fn list(
 }
 
 /// One site.
+#[utoipa::path(get, path = "", tag = "sites", params(ReadQuery), responses((status = 200, description = "The site", body = SiteDto)))]
 pub async fn get(
     State(state): State<AppState>,
     caller: Caller,
@@ -136,6 +139,7 @@ pub async fn get(
 }
 
 /// Changes what is wanted of a site.
+#[utoipa::path(put, path = "", tag = "sites", params(WriteQuery, IfMatch), request_body = SiteUpdateDto, responses((status = 202, description = "Kept; the converger works on it", body = SiteDto), (status = 200, description = "What a dry run found", body = Preview)))]
 pub async fn update(
     State(state): State<AppState>,
     caller: Caller,
@@ -156,6 +160,7 @@ pub async fn update(
 }
 
 /// Deletes a site.
+#[utoipa::path(delete, path = "", tag = "sites", params(DeleteQuery, IfMatch), responses((status = 202, description = "Going; can be restored within its grace", body = SiteDto), (status = 200, description = "What a dry run found", body = Preview)))]
 pub async fn delete(
     State(state): State<AppState>,
     caller: Caller,
@@ -171,6 +176,7 @@ pub async fn delete(
 }
 
 /// Takes a deletion back.
+#[utoipa::path(post, path = "", tag = "sites", params(WriteQuery), responses((status = 202, description = "Kept; the converger works on it", body = SiteDto), (status = 200, description = "What a dry run found", body = Preview)))]
 pub async fn restore(
     State(state): State<AppState>,
     caller: Caller,
@@ -184,6 +190,7 @@ pub async fn restore(
 }
 
 /// Fetches a site's code again, as when its branch has moved.
+#[utoipa::path(post, path = "", tag = "sites", params(WriteQuery), responses((status = 202, description = "Kept; the code is fetched", body = SiteDto), (status = 200, description = "What a dry run found", body = Preview)))]
 pub async fn refetch(
     State(state): State<AppState>,
     caller: Caller,

@@ -13,7 +13,7 @@ use crate::answer::Answer;
 use crate::auth::Caller;
 use crate::dto::list::{ListView, page};
 use crate::dto::space::{NewSpaceDto, OrgOrCustomer, RecursiveQuery, SpaceQuery, SpaceUpdateDto, SpaceView};
-use crate::extract::{Body, Expected, Path, Query, agree};
+use crate::extract::{Body, Expected, IfMatch, Path, Query, agree};
 use crate::problem::Problem;
 use crate::state::AppState;
 
@@ -26,6 +26,7 @@ fn shown(space: Space) -> Answer<SpaceView> {
 }
 
 /// Makes a space.
+#[utoipa::path(post, path = "", tag = "spaces", request_body = NewSpaceDto, responses((status = 201, description = "Made", body = SpaceView)))]
 pub async fn create(State(state): State<AppState>, caller: Caller, Body(dto): Body<NewSpaceDto>) -> Shown {
     let space = state.service.create_space(&caller.0, dto.into(), Timestamp::now()).await?;
     let (version, place) = (space.version, format!("/spaces/{}/{}", space.org, space.name));
@@ -33,6 +34,7 @@ pub async fn create(State(state): State<AppState>, caller: Caller, Body(dto): Bo
 }
 
 /// The spaces of the org or the customer that the query names, else the caller's.
+#[utoipa::path(get, path = "", tag = "spaces", params(SpaceQuery), responses((status = 200, description = "A page of spaces", body = ListView<SpaceView>)))]
 pub async fn list(State(state): State<AppState>, caller: Caller, Query(query): Query<SpaceQuery>) -> Spaces {
     let own = || query.cid.clone().or_else(|| caller.cid().cloned()).map(OrgOrCustomer::Customer);
     let place = query.org_id.map(OrgOrCustomer::Org).or_else(own);
@@ -41,6 +43,7 @@ pub async fn list(State(state): State<AppState>, caller: Caller, Query(query): Q
 }
 
 /// The spaces of an org or of a customer.
+#[utoipa::path(get, path = "", tag = "spaces", params(SpaceQuery), responses((status = 200, description = "A page of spaces", body = ListView<SpaceView>)))]
 pub async fn list_of(
     State(state): State<AppState>,
     caller: Caller,
@@ -90,6 +93,7 @@ async fn named(
 }
 
 /// One space.
+#[utoipa::path(get, path = "", tag = "spaces", responses((status = 200, description = "The space", body = SpaceView)))]
 pub async fn get(
     State(state): State<AppState>,
     caller: Caller,
@@ -104,6 +108,7 @@ pub async fn get(
 }
 
 /// Changes a space.
+#[utoipa::path(put, path = "", tag = "spaces", params(IfMatch), request_body = SpaceUpdateDto, responses((status = 200, description = "As it is now", body = SpaceView)))]
 pub async fn update(
     State(state): State<AppState>,
     caller: Caller,
@@ -118,6 +123,7 @@ pub async fn update(
 }
 
 /// Deletes a space.
+#[utoipa::path(delete, path = "", tag = "spaces", params(RecursiveQuery, IfMatch), responses((status = 204, description = "Gone"), (status = 202, description = "Going, with all inside")))]
 pub async fn delete(
     State(state): State<AppState>,
     caller: Caller,

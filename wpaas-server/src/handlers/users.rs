@@ -11,7 +11,7 @@ use crate::answer::Answer;
 use crate::auth::Caller;
 use crate::dto::list::{ListView, page};
 use crate::dto::user::{NewUserDto, NewUserView, UserQuery, UserUpdateDto, UserView};
-use crate::extract::{Body, Expected, Path, Query, agree};
+use crate::extract::{Body, Expected, IfMatch, Path, Query, agree};
 use crate::problem::Problem;
 use crate::state::AppState;
 
@@ -23,6 +23,7 @@ fn shown(user: User) -> Answer<UserView> {
 }
 
 /// Makes a user with a first key, shown this once.
+#[utoipa::path(post, path = "", tag = "users", request_body = NewUserDto, responses((status = 201, description = "Made, with a first key, shown this once", body = NewUserView)))]
 pub async fn create(
     State(state): State<AppState>,
     caller: Caller,
@@ -35,6 +36,7 @@ pub async fn create(
 }
 
 /// A customer's users, or the one that the query names.
+#[utoipa::path(get, path = "", tag = "users", params(UserQuery), responses((status = 200, description = "A page of users", body = ListView<UserView>)))]
 pub async fn list(
     State(state): State<AppState>,
     caller: Caller,
@@ -49,6 +51,7 @@ pub async fn list(
 }
 
 /// One user.
+#[utoipa::path(get, path = "", tag = "users", responses((status = 200, description = "The user", body = UserView)))]
 pub async fn get(
     State(state): State<AppState>,
     caller: Caller,
@@ -58,6 +61,7 @@ pub async fn get(
 }
 
 /// Changes the user that the path names.
+#[utoipa::path(put, path = "", tag = "users", params(IfMatch), request_body = UserUpdateDto, responses((status = 200, description = "As it is now", body = UserView)))]
 pub async fn update(
     State(state): State<AppState>,
     caller: Caller,
@@ -72,6 +76,7 @@ pub async fn update(
 }
 
 /// Changes the user that the body names.
+#[utoipa::path(put, path = "", tag = "users", params(IfMatch), request_body = UserUpdateDto, responses((status = 200, description = "As it is now", body = UserView)))]
 pub async fn update_named(
     State(state): State<AppState>,
     caller: Caller,
@@ -86,6 +91,7 @@ pub async fn update_named(
 }
 
 /// Deletes a user.
+#[utoipa::path(delete, path = "", tag = "users", params(IfMatch), responses((status = 204, description = "Gone")))]
 pub async fn delete(
     State(state): State<AppState>,
     caller: Caller,

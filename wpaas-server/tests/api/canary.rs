@@ -42,6 +42,10 @@ async fn passwords_and_credentials_are_nowhere() {
     body["admin_password"] = json!(ADMIN);
     body["code"] = json!({"git": "https://127.0.0.1/x.git", "credential": CREDENTIAL});
     answers.push(api.post("/wpaas", &tenant.key, body).await.is(202));
+    let sign_in = json!({"cid": tenant.cid, "username": "eve", "password": LOGIN});
+    let session = api.post("/sessions", "", sign_in).await.is(201).body["token"].as_str().unwrap().to_owned();
+    let wrong = json!({"cid": tenant.cid, "username": "eve", "password": [LOGIN]});
+    answers.push(api.post("/sessions", "", wrong).await.is(422));
     let path = format!("/wpaas/{}/default/blog", tenant.cid);
     answers.push(
         api.put(&path, &tenant.key, json!({"admin_password": ADMIN, "num_instances": "x"})).await.is(422),
@@ -49,12 +53,22 @@ async fn passwords_and_credentials_are_nowhere() {
     answers.push(api.put(&path, &tenant.key, json!({"admin_password": [ADMIN]})).await.is(422));
     answers.push(api.put(&path, &tenant.key, json!({"admin_password": ADMIN})).await.is(202));
     answers.push(api.get(&path, &tenant.key).await.is(200));
+    answers.push(
+        api.put(&format!("{path}?dry_run=true"), &tenant.key, json!({"admin_password": ADMIN})).await.is(200),
+    );
+    answers.push(api.get("/events?limit=500", &api.operator).await.is(200));
+    answers.push(api.get("/sessions", &session).await.is(200));
+    answers.push(api.get(&format!("/users/{}/eve/keys", tenant.cid), &session).await.is(200));
     api.until(&path, &tenant.key, |site| !site["code_failure"].is_null()).await;
     for answer in &answers {
         absent("an answer", answer.body.to_string().as_bytes());
     }
     for (name, bytes) in files(&api.data()) {
         absent(&name, &bytes);
+        for token in [&session, &tenant.key] {
+            let kept = bytes.windows(token.len()).any(|window| window == token.as_bytes());
+            assert!(!kept, "a key or a session's token is in {name}");
+        }
     }
     let log = LOG.lock().unwrap().clone();
     assert!(log.windows(8).any(|window| window == b"answered"), "the log is looked at");

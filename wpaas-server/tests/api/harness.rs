@@ -21,11 +21,28 @@ pub static LOG: LazyLock<Arc<Mutex<Vec<u8>>>> = LazyLock::new(|| {
     log
 });
 
+/// Passwords that the whole suite uses: they are in no log line and no answer of any test.
+const SECRETS: [&str; 2] = [PASSWORD, "a fine password"];
+
+/// Nothing that is logged has a password in it, nor the text of a key, of a session or of the operator's token.
+fn check_secretless(text: &str) {
+    for secret in SECRETS {
+        assert!(!text.contains(secret), "a password is in what was logged or answered: {text}");
+    }
+    for prefix in ["wpk_", "wps_", "wpaas_operator_"] {
+        let secret =
+            |part: &str| part.len() >= 32 && part.bytes().take(32).all(|b| b.is_ascii_alphanumeric());
+        let found = text.split(prefix).skip(1).any(secret);
+        assert!(!found, "the text of a key is in what was logged: {text}");
+    }
+}
+
 #[derive(Clone)]
 struct Shared(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Shared {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        check_secretless(&String::from_utf8_lossy(bytes));
         self.0.lock().unwrap().extend_from_slice(bytes);
         Ok(bytes.len())
     }
@@ -92,7 +109,10 @@ impl Api {
         let local = Some("127.0.0.1:0".parse().unwrap());
         let data = Some(folder.path().join("data"));
         let backend = Some(BackendKind::Simulated);
-        let flags = Flags { listen: local, report_listen: local, data, backend, ..flags };
+        // Tests ask as fast as they can.
+        let limits_principal_rate = flags.limits_principal_rate.or(Some(0));
+        let flags =
+            Flags { listen: local, report_listen: local, data, backend, limits_principal_rate, ..flags };
         let server = Server::start(Settings::load(flags).unwrap()).await.unwrap();
         let operator = std::fs::read_to_string(folder.path().join("data/operator-token")).unwrap();
         Self { server, operator: operator.trim().to_owned(), folder, client: Client::new() }
@@ -175,6 +195,7 @@ pub async fn send(request: reqwest::RequestBuilder) -> Answer {
     let response = request.send().await.unwrap();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let text = response.text().await.unwrap();
+    assert!(SECRETS.iter().all(|secret| !text.contains(secret)), "a password was answered: {text}");
     let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
     Answer { status, headers, body }
 }

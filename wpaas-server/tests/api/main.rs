@@ -9,6 +9,7 @@ mod customers;
 mod events;
 mod harness;
 mod idempotency;
+mod limits;
 mod orgs;
 mod problems;
 mod releases;

@@ -28,16 +28,20 @@ impl Service {
         mode: Mode,
         now: Timestamp,
     ) -> Result<SiteView, ServiceError> {
-        self.place(actor, Action::SiteCreate, place, now).await?;
         let id = SiteId::new();
-        let secrets = self.secrets_of(id, &new).await?;
+        let mut secrets = None;
         let mut rounds = Rounds::default();
         loop {
             let (at, same_name) =
                 self.place_and_site(actor, Action::SiteCreate, place, Some(&new.name), now).await?;
             let site = decide_create(&at, same_name.as_ref(), id, &new, self.settings(), now)?;
             let mut change = creation(&at, &site, who(actor), self.settings(), now);
-            change.writes.extend(secrets.iter().cloned());
+            // Only now: whoever may not make it here is told so, whatever else is wrong.
+            let sealed = match &secrets {
+                Some(sealed) => sealed,
+                None => secrets.insert(self.secrets_of(id, &new)?),
+            };
+            change.writes.extend(sealed.iter().cloned());
             change.mode = mode;
             if self.commit(change, &mut rounds).await? {
                 return self.view(&at, StoredSite { site, status: None });
@@ -45,12 +49,11 @@ impl Service {
         }
     }
 
-    async fn secrets_of(&self, site: SiteId, new: &NewSite) -> Result<Vec<Write>, ServiceError> {
+    fn secrets_of(&self, site: SiteId, new: &NewSite) -> Result<Vec<Write>, ServiceError> {
         let password = new.admin_password.as_ref();
         let password = password.ok_or_else(|| ServiceError::invalid("admin_password", "must be given"))?;
-        let hash = self.admin_hash(password).await?;
         let mut secrets = self.first_secrets(site)?;
-        secrets.push(self.seal(site, SecretName::AdminHash, 1, &hash)?);
+        secrets.push(self.seal_admin_password(site, 1, password)?);
         if let Some(credential) = &new.code_credential {
             secrets.push(self.seal(site, SecretName::CodeCredential, 1, credential)?);
         }

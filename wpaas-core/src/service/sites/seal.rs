@@ -1,4 +1,4 @@
-use crate::credential::{CredentialError, random_text};
+use crate::credential::{CredentialError, fit_for_wordpress, random_text};
 use crate::id::SiteId;
 use crate::secret::{Secret, SecretName};
 use crate::service::secrets::context;
@@ -31,12 +31,17 @@ impl Service {
             .collect()
     }
 
-    /// The hash of an admin's password, as WordPress takes it.
-    pub(super) async fn admin_hash(&self, password: &Secret) -> Result<Secret, ServiceError> {
-        let hash = self.inner.passwords.hash_for_wordpress(password).await;
-        hash.map_err(|error| match error {
+    /// The write that keeps an admin's password, sealed, until its hash is made of it.
+    pub(super) fn seal_admin_password(
+        &self,
+        site: SiteId,
+        version: u64,
+        password: &Secret,
+    ) -> Result<Write, ServiceError> {
+        fit_for_wordpress(password).map_err(|error| match error {
             CredentialError::Unfit(why) => ServiceError::invalid("admin_password", why),
             error => ServiceError::Credential(error),
-        })
+        })?;
+        self.seal(site, SecretName::AdminPassword, version, password)
     }
 }

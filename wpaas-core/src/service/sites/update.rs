@@ -28,11 +28,6 @@ impl Service {
         mode: Mode,
         now: Timestamp,
     ) -> Result<SiteView, ServiceError> {
-        self.find(actor, Action::SiteUpdate, path).await?;
-        let hash = match &update.admin_password {
-            Some(password) => Some(self.admin_hash(password).await?),
-            None => None,
-        };
         let mut rounds = Rounds::default();
         loop {
             let (at, stored) = self.find(actor, Action::SiteUpdate, path).await?;
@@ -41,7 +36,7 @@ impl Service {
             let detail = json!({ "generation": site.generation, "changed": changed });
             let event = of_site(&site, who(actor), EventKind::SiteUpdated, detail);
             let mut change = rewrite(&site, self.settings(), now).event(event);
-            change.writes.extend(self.new_secrets(&site, &update, hash.as_ref())?);
+            change.writes.extend(self.new_secrets(&site, &update)?);
             change.mode = mode;
             if self.commit(change, &mut rounds).await? {
                 return self.view(&at, StoredSite { site, status: stored.status });
@@ -81,16 +76,11 @@ impl Service {
         }
     }
 
-    fn new_secrets(
-        &self,
-        site: &Site,
-        update: &SiteUpdate,
-        admin_hash: Option<&Secret>,
-    ) -> Result<Vec<Write>, ServiceError> {
+    fn new_secrets(&self, site: &Site, update: &SiteUpdate) -> Result<Vec<Write>, ServiceError> {
         let mut writes = Vec::new();
-        if let Some(hash) = admin_hash {
+        if let Some(password) = &update.admin_password {
             let version = site.spec.admin.password_version;
-            writes.push(self.seal(site.id, SecretName::AdminHash, version, hash)?);
+            writes.push(self.seal_admin_password(site.id, version, password)?);
         }
         if let Some(Some(credential)) = &update.code_credential {
             let version = site.code.credential_version;

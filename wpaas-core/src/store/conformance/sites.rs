@@ -128,6 +128,26 @@ pub(super) async fn secrets_are_never_replaced(store: &dyn Store) {
     assert_eq!(violation(store, write(Write::InsertSecret(elsewhere))).await, absent);
 }
 
+pub(super) async fn a_hash_takes_the_place_of_its_password(store: &dyn Store) {
+    let site = with_site(store).await;
+    let secret =
+        |name, version, sealed: &[u8]| SealedSecret { site: site.id, name, version, sealed: sealed.to_vec() };
+    let (password, hash) = (SecretName::AdminPassword, SecretName::AdminHash);
+    let (one, two) = (secret(password, 1, b"one"), secret(password, 2, b"two"));
+    done(store, write(Write::InsertSecret(one.clone())).write(Write::InsertSecret(two.clone()))).await;
+    let waiting = async |limit| store.passwords_to_hash(limit).await.expect("read");
+    assert_eq!((waiting(1).await, waiting(9).await), (vec![one.clone()], vec![one, two.clone()]));
+    let hashed = secret(hash, 1, b"hash of one");
+    done(store, write(Write::HashPassword(hashed.clone()))).await;
+    let read = async |name, version| store.secret(site.id, name, version).await.expect("read");
+    assert_eq!((read(password, 1).await, read(hash, 1).await), (None, Some(hashed.clone())));
+    assert_eq!(waiting(9).await, vec![two]);
+    // Another server was slower, or the password was never there.
+    done(store, write(Write::HashPassword(secret(hash, 1, b"another")))).await;
+    done(store, write(Write::HashPassword(secret(hash, 7, b"of nothing")))).await;
+    assert_eq!((read(hash, 1).await, read(hash, 7).await), (Some(hashed), None));
+}
+
 pub(super) async fn a_purged_site_leaves_a_tombstone_and_its_name(store: &dyn Store) {
     let site = with_site(store).await;
     let secret = SealedSecret { site: site.id, name: SecretName::Salt, version: 1, sealed: b"salt".to_vec() };

@@ -2,6 +2,7 @@ use jiff::Timestamp;
 
 use super::State;
 use crate::account::{Identity, KeyKind};
+use crate::secret::SecretName;
 use crate::site::Tombstone;
 use crate::store::{Change, Committed, Event, NewEvent, Violation, Write};
 
@@ -95,6 +96,12 @@ impl State {
             }
             Write::InsertSecret(secret) => {
                 self.secrets.entry((secret.site, secret.name, secret.version)).or_insert(secret);
+            }
+            Write::HashPassword(hash) => {
+                let password = (hash.site, SecretName::AdminPassword, hash.version);
+                if self.secrets.remove(&password).is_some() {
+                    self.secrets.entry((hash.site, hash.name, hash.version)).or_insert(hash);
+                }
             }
             Write::ReserveIdempotent(new, _) | Write::PutIdempotent(new) => {
                 self.idempotent.insert((new.principal.clone(), new.key.clone()), new);

@@ -3,6 +3,7 @@ use super::db::{Db, Query, query};
 use super::{int, micros};
 use crate::account::{ApiKey, Customer, ExternalLogin, Identity, Lifecycle, Org, Space, User};
 use crate::quota::Usage;
+use crate::secret::SecretName;
 use crate::site::{Site, SiteLifecycle, Tombstone};
 use crate::store::row::{
     CustomerRow, EventRow, ExternalLoginRow, KeyRow, OrgRow, SiteRow, SpaceRow, StatusRow, UserRow, identity,
@@ -84,6 +85,7 @@ async fn do_write(db: &mut Db, write: Write) -> Done {
         Write::PurgeSite(stone, _) => purge_site(db, &stone).await,
         Write::RecordStatus(site, status) => record_status(db, site.to_string(), *status).await,
         Write::InsertSecret(secret) => insert_secret(db, secret).await,
+        Write::HashPassword(hash) => hash_password(db, hash).await,
         Write::ReserveIdempotent(kept, _) | Write::PutIdempotent(kept) => put_idempotent(db, kept).await,
         Write::DeleteIdempotent { principal, key } => {
             let delete = "DELETE FROM idempotency WHERE principal = $1 AND key = $2";
@@ -266,6 +268,23 @@ async fn insert_secret(db: &mut Db, secret: SealedSecret) -> Done {
     .bind(int(version))
     .bind(sealed);
     run(db, put).await
+}
+
+async fn hash_password(db: &mut Db, hash: SealedSecret) -> Done {
+    let SealedSecret { site, name, version, sealed } = hash;
+    let password = doc(&SecretName::AdminPassword)?;
+    let put = query(
+        "INSERT INTO secrets (site_id, name, version, sealed) SELECT site_id, $4, version, $5 FROM secrets \
+         WHERE site_id = $1 AND name = $2 AND version = $3 ON CONFLICT DO NOTHING",
+    )
+    .bind(site.to_string())
+    .bind(password.clone())
+    .bind(int(version))
+    .bind(doc(&name)?)
+    .bind(sealed);
+    run(db, put).await?;
+    let delete = query("DELETE FROM secrets WHERE site_id = $1 AND name = $2 AND version = $3");
+    run(db, delete.bind(site.to_string()).bind(password).bind(int(version))).await
 }
 
 async fn put_idempotent(db: &mut Db, kept: Idempotent) -> Done {

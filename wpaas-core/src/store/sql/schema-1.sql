@@ -102,6 +102,7 @@ CREATE TABLE secrets (
     sealed BLOB NOT NULL,
     PRIMARY KEY (site_id, name, version)
 );
+CREATE INDEX secrets_to_hash ON secrets (site_id) WHERE name = '"admin-password"';
 
 CREATE TABLE tombstones (
     site_id TEXT PRIMARY KEY,

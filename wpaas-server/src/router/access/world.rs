@@ -89,7 +89,8 @@ impl World {
         let folder = TempDir::new().unwrap();
         let data = folder.path().join("data");
         let backend = Some(BackendKind::Simulated);
-        let flags = Flags { data: Some(data.clone()), backend, ..Flags::default() };
+        let limits_principal_rate = Some(0);
+        let flags = Flags { data: Some(data.clone()), backend, limits_principal_rate, ..Flags::default() };
         let settings = Arc::new(Settings::load(flags).unwrap());
         let (state, tasks) = crate::app::open(&settings).await.unwrap();
         let operator = std::fs::read_to_string(data.join("operator-token")).unwrap().trim().to_owned();
@@ -123,7 +124,7 @@ impl World {
     /// Every method of every path.
     pub async fn routes(&self) -> Vec<(Method, String)> {
         let mut routes = Vec::new();
-        for path in router::known_routes().paths {
+        for path in router::known_routes().document().paths.paths.into_keys() {
             let probe = Request::builder().method("PROBE").uri(path.replace(['{', '}'], ""));
             let probe = probe.header(AUTHORIZATION, format!("Bearer {}", self.operator));
             let answer = self.router.clone().oneshot(probe.body(Body::empty()).unwrap()).await.unwrap();

@@ -171,6 +171,21 @@ impl SiteReads for SqlStore {
         }))
     }
 
+    async fn passwords_to_hash(&self, most: usize) -> Result<Vec<SealedSecret>, StoreError> {
+        let found: Vec<(String, i64, Vec<u8>)> = query(
+            "SELECT site_id, version, sealed FROM secrets WHERE name = '\"admin-password\"' \
+             ORDER BY site_id, version LIMIT $1",
+        )
+        .bind(limit(most))
+        .all(&self.readers)
+        .await?;
+        let secret = |(site, version, sealed): (String, i64, Vec<u8>)| {
+            let version = u64::try_from(version).unwrap_or(0);
+            Ok(SealedSecret { site: parsed(&site)?, name: SecretName::AdminPassword, version, sealed })
+        };
+        found.into_iter().map(secret).collect()
+    }
+
     async fn secret(
         &self,
         site: SiteId,

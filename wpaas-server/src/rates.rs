@@ -1,0 +1,152 @@
+//! How often one may ask: a principal at all, an address in vain or with a password. Each server counts for itself.
+
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use governor::clock::{Clock, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use jiff::Timestamp;
+use wpaas_core::access::Actor;
+
+use crate::config::LimitSettings;
+use crate::problem::Problem;
+
+mod address;
+mod lockout;
+
+pub use address::{Address, Peer};
+use lockout::Lockout;
+
+/// What is kept of those who ask more seldom than this costs nothing: it is forgotten.
+const MANY: usize = 10_000;
+
+/// Counts who asks how often.
+#[derive(Debug)]
+pub struct Rates {
+    principals: Option<Counter<String>>,
+    addresses: Option<Counter<IpAddr>>,
+    lockout: Lockout,
+}
+
+#[derive(Debug)]
+struct Counter<K: Hash + Eq + Clone>(DefaultKeyedRateLimiter<K>);
+
+impl Rates {
+    /// As configured; 0 is no limit.
+    #[must_use]
+    pub fn new(settings: &LimitSettings) -> Self {
+        let a_second = NonZeroU32::new(settings.principal_rate);
+        let a_minute = NonZeroU32::new(settings.attempts_per_minute);
+        Self {
+            // A burst may take what four seconds give.
+            principals: a_second
+                .map(|rate| Counter::new(Quota::per_second(rate).allow_burst(rate.saturating_mul(FOUR)))),
+            addresses: a_minute.map(|rate| Counter::new(Quota::per_minute(rate))),
+            lockout: Lockout::new(settings.lockout_after),
+        }
+    }
+
+    /// One more request of somebody who has signed in. The operator is not counted.
+    ///
+    /// # Errors
+    ///
+    /// 429.
+    pub fn request(&self, actor: &Actor) -> Result<(), Problem> {
+        let principal = match actor {
+            Actor::Operator => return Ok(()),
+            Actor::Customer(cid) => format!("customer/{cid}"),
+            Actor::User { id, .. } => id.to_string(),
+        };
+        let waits = self.principals.as_ref().and_then(|counter| counter.one_more(&principal));
+        let detail = "you send more requests than one may here; slow down";
+        waits.map_or(Ok(()), |wait| Err(too_many("rate_limited", detail, wait)))
+    }
+
+    /// One more password, or one more thing presented in vain, from this address.
+    ///
+    /// # Errors
+    ///
+    /// 429.
+    pub fn attempt(&self, address: IpAddr) -> Result<(), Problem> {
+        let waits = self.addresses.as_ref().and_then(|counter| counter.one_more(&address));
+        let detail = "too many attempts to sign in from your address; sign in once with POST /sessions, or use an API key";
+        waits.map_or(Ok(()), |wait| Err(too_many("too_many_attempts", detail, wait)))
+    }
+
+    /// Whether a password of this name is looked at now, whoever it may be of and wherever it comes from.
+    ///
+    /// # Errors
+    ///
+    /// 429 while the name is locked out.
+    pub fn may_try(&self, name: &str, now: Timestamp) -> Result<(), Problem> {
+        let detail = "too many wrong passwords in a row; keys and sessions go on working meanwhile";
+        self.lockout.wait(name, now).map_or(Ok(()), |wait| Err(too_many("locked_out", detail, wait)))
+    }
+
+    /// What became of it.
+    pub fn tried(&self, name: &str, right: bool, now: Timestamp) {
+        if right {
+            self.lockout.forget(name);
+        } else {
+            self.lockout.failed(name, now);
+        }
+    }
+}
+
+const FOUR: NonZeroU32 = NonZeroU32::MIN.saturating_add(3);
+
+impl<K: Hash + Eq + Clone> Counter<K> {
+    fn new(quota: Quota) -> Self {
+        Self(RateLimiter::keyed(quota))
+    }
+
+    /// How long the key has to wait, if it asks too often.
+    fn one_more(&self, key: &K) -> Option<Duration> {
+        if self.0.len() > MANY {
+            self.0.retain_recent();
+        }
+        let refused = self.0.check_key(key).err()?;
+        Some(refused.wait_time_from(DefaultClock::default().now()))
+    }
+}
+
+fn too_many(code: &'static str, detail: &str, wait: Duration) -> Problem {
+    let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, code, detail).retry_after(seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Flags, Settings};
+
+    fn rates(principal_rate: u32, attempts_per_minute: u32) -> Rates {
+        let limits = Settings::load(Flags::default()).unwrap().limits;
+        Rates::new(&LimitSettings { principal_rate, attempts_per_minute, ..limits })
+    }
+
+    #[test]
+    fn each_is_counted_apart_and_the_operator_is_not() {
+        let rates = rates(1, 2);
+        let customer = |cid: &str| Actor::Customer(cid.parse().unwrap());
+        let refused = |actor: &Actor| (0..5).filter(|_| rates.request(actor).is_err()).count();
+        assert_eq!(
+            (refused(&customer("acm")), refused(&customer("blu")), refused(&Actor::Operator)),
+            (1, 1, 0)
+        );
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        let attempts = |text| (0..3).filter(|_| rates.attempt(address(text)).is_err()).count();
+        assert_eq!((attempts("192.0.2.1"), attempts("2001:db8::1")), (1, 1));
+        assert_eq!(rates.attempt(address("192.0.2.1")).unwrap_err().status(), StatusCode::TOO_MANY_REQUESTS);
+    }
+
+    #[test]
+    fn zero_is_no_limit() {
+        let rates = rates(0, 0);
+        assert!((0..1000).all(|_| rates.attempt(IpAddr::from([192, 0, 2, 1])).is_ok()));
+        assert!((0..1000).all(|_| rates.request(&Actor::Customer("acm".parse().unwrap())).is_ok()));
+    }
+}
