@@ -29,3 +29,11 @@ pub(super) fn check_label(label: &str) -> Result<(), ServiceError> {
     }
     Ok(())
 }
+
+/// What another system knows something by.
+pub(super) fn check_reference(field: &'static str, reference: Option<&str>) -> Result<(), ServiceError> {
+    if reference.is_some_and(|text| text.chars().count() > LONGEST_NAME) {
+        return Err(ServiceError::invalid(field, format!("must have {LONGEST_NAME} characters or less")));
+    }
+    Ok(())
+}

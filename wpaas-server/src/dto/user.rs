@@ -74,10 +74,10 @@ pub struct NewUserDto {
     #[schema(value_type = Option<schema::Password>)]
     password: Option<SecretText>,
     #[serde(default)]
-    #[schema(max_items = 500)]
+    #[schema(max_items = 200)]
     spaces: Vec<SpaceId>,
     #[serde(default)]
-    #[schema(value_type = Vec<RoleDto>, max_items = 500)]
+    #[schema(value_type = Vec<RoleDto>, max_items = 200)]
     roles: Vec<Object<RoleDto>>,
     #[serde(default = "yes")]
     enabled: bool,
@@ -122,9 +122,9 @@ pub struct UserUpdateDto {
     email: Option<Email>,
     #[schema(value_type = Option<schema::Password>)]
     password: Option<SecretText>,
-    #[schema(max_items = 500)]
+    #[schema(max_items = 200)]
     spaces: Option<Vec<SpaceId>>,
-    #[schema(value_type = Option<Vec<RoleDto>>, max_items = 500)]
+    #[schema(value_type = Option<Vec<RoleDto>>, max_items = 200)]
     roles: Option<Vec<Object<RoleDto>>>,
     enabled: Option<bool>,
 }

@@ -45,7 +45,11 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 fn problem(error: &serde_json::Error) -> Problem {
     let detail = error.to_string();
     match error.classify() {
-        Category::Data => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail),
+        Category::Data => {
+            // The field is named; nobody counts the columns of what a program wrote.
+            let detail = detail.rsplit_once(" at line ").map_or(detail.as_str(), |(detail, _)| detail);
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail)
+        }
         Category::Syntax | Category::Eof | Category::Io => Problem::bad_request("invalid_json", detail),
     }
 }

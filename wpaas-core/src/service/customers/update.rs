@@ -6,7 +6,7 @@ use crate::access::{Action, Actor, Scope};
 use crate::account::{Customer, Identity};
 use crate::name::Cid;
 use crate::service::commit::{Rounds, may, of_customer, who, writable};
-use crate::service::text::check_name;
+use crate::service::text::{check_name, check_reference};
 use crate::service::{IfMatch, Noun, Service, ServiceError};
 use crate::store::{Change, EventKind, Write};
 
@@ -71,6 +71,8 @@ fn decide_update(
         writable(customer.lifecycle)?;
     }
     let CustomerUpdate { name, email, password, plan, payment_identifier, payment_status_id } = update;
+    check_reference("payment.identifier", payment_identifier.as_ref().and_then(Option::as_deref))?;
+    check_reference("payment.status_id", payment_status_id.as_ref().and_then(Option::as_deref))?;
     let mut after = customer.clone();
     let mut changed = Vec::new();
     if let Some(name) = name {
@@ -127,6 +129,9 @@ mod tests {
         let decide = |update, if_match| decide_update(&Actor::Operator, &before, &update, if_match);
         assert_eq!(decide(named("B"), IfMatch::Version(2)).unwrap_err().code(), "version_mismatch");
         assert_eq!(decide(named(" "), IfMatch::Version(1)).unwrap_err().code(), "invalid");
+        let long = Some(Some("x".repeat(201)));
+        let long = CustomerUpdate { payment_identifier: long, ..CustomerUpdate::default() };
+        assert_eq!(decide(long, IfMatch::Any).unwrap_err().code(), "invalid");
         assert_eq!(decide(named("Acme"), IfMatch::Any).unwrap().1, Vec::<&str>::new());
     }
 }

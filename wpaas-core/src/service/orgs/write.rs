@@ -5,14 +5,14 @@ use serde_json::json;
 
 use super::{NewOrg, OrgUpdate};
 use crate::access::{Action, Actor, Scope};
-use crate::account::{Customer, Org, Space};
+use crate::account::{Customer, Org, Payment, Space};
 use crate::defaults;
 use crate::id::{OrgId, SpaceId};
 use crate::name::{Cid, Slug};
 use crate::quota::Quota;
 use crate::service::commit::{Rounds, may, of_org, of_space, who, writable};
 use crate::service::customers::replace;
-use crate::service::text::check_description;
+use crate::service::text::{check_description, check_reference};
 use crate::service::{ConflictCode, IfMatch, Noun, Service, ServiceError};
 use crate::site::org_label;
 use crate::store::{Change, EventKind, Expect, Who, Write};
@@ -158,6 +158,10 @@ fn decide_update(
     let OrgUpdate { description, quota, payment } = update;
     if let Some(description) = description {
         check_description(description)?;
+    }
+    if let Some(Some(Payment { identifier, status_id })) = payment {
+        check_reference("payment.identifier", identifier.as_deref())?;
+        check_reference("payment.status_id", status_id.as_deref())?;
     }
     let mut after = org.clone();
     let mut changed = Vec::new();
