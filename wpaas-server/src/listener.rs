@@ -58,7 +58,7 @@ pub async fn listen(
 
 async fn serve(listener: TcpListener, router: Router, stop: CancellationToken, patience: Duration) {
     // Outside the router: a path is found after its trailing slash is gone.
-    let routes = NormalizePathLayer::trim_trailing_slash().layer(router);
+    let trimmed = NormalizePathLayer::trim_trailing_slash().layer(router);
     let (graceful, places) = (GracefulShutdown::new(), Arc::new(Semaphore::new(CONNECTIONS)));
     // Connections end with this task, also when it is aborted.
     let cut = CancellationToken::new();
@@ -72,7 +72,7 @@ async fn serve(listener: TcpListener, router: Router, stop: CancellationToken, p
             }
             None => break,
         };
-        let service = TowerToHyperService::new(Extension(Peer(peer)).layer(routes.clone()));
+        let service = TowerToHyperService::new(Extension(Peer(peer)).layer(trimmed.clone()));
         let connection = graceful.watch(connection(stream, service, patience));
         let cut = cut.clone();
         tokio::spawn(async move {

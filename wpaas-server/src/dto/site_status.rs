@@ -19,22 +19,27 @@ pub struct StatusView {
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-// Each can be absent: they all are until the site is seen.
-#[serde(default)]
+// None is required: they are all absent until the site is seen.
 struct FoundView {
-    #[schema(value_type = u64)]
+    #[schema(value_type = u64, required = false)]
     observed_generation: Generation,
+    #[schema(required = false)]
     num_instances: u16,
+    #[schema(required = false)]
     database_instances: u8,
     address: Option<AddressView>,
     /// Where the site can be opened.
     url: Option<String>,
+    #[schema(required = false)]
     conditions: Vec<ConditionView>,
+    #[schema(required = false)]
     parts: Vec<PartStatus>,
+    #[schema(required = false)]
     waiting: Vec<String>,
     last_error: Option<String>,
     next_try: Option<Timestamp>,
     wordpress_version: Option<String>,
+    #[schema(required = false)]
     recorded_at: Timestamp,
 }
 
