@@ -1,6 +1,7 @@
-//! Measures how many changes a second the `SQLite` store makes durable, in a folder of its own.
+//! Measures how many changes a second the store makes durable: in a `SQLite` file in a folder, or in the empty
+//! `PostgreSQL` database of an address.
 //!
-//! `cargo run --release -p wpaas-examples --bin store_rates -- FOLDER status|post CALLERS SECONDS`
+//! `cargo run --release -p wpaas-examples --bin store_rates -- FOLDER|URL status|post CALLERS SECONDS`
 //!
 //! `status`: a site's status, as the converger records it. `post`: what a `POST` of a site writes: the idempotency
 //! key is reserved, the site is made with three secrets and its event, the answer is kept.
@@ -34,10 +35,14 @@ type Failure = Box<dyn Error + Send + Sync>;
 async fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [folder, what, callers, seconds] = arguments.as_slice() else {
-        return Err("usage: store_rates FOLDER status|post CALLERS SECONDS".into());
+        return Err("usage: store_rates FOLDER|URL status|post CALLERS SECONDS".into());
     };
-    let path = Path::new(folder).join(format!("rates-{}.db", std::process::id()));
-    let store = Arc::new(SqlStore::open(&path).await?);
+    let store = if folder.starts_with("postgres://") {
+        SqlStore::connect(&folder.parse()?).await?
+    } else {
+        SqlStore::open(&Path::new(folder).join(format!("rates-{}.db", std::process::id()))).await?
+    };
+    let store = Arc::new(store);
     place(&store).await?;
     let end = Instant::now() + Duration::from_secs(seconds.parse()?);
     let began = Instant::now();

@@ -4,6 +4,7 @@
 //! nothing to recover, because the next pass plans from what is there.
 
 mod backend;
+mod behind;
 #[cfg(feature = "testing")]
 pub mod conformance;
 mod converger;
@@ -24,7 +25,10 @@ pub mod trial;
 mod view;
 mod work_queue;
 
+pub(crate) use converger::chain;
+
 pub use backend::{Applied, Backend, BackendError, Capabilities, ErrorClass};
+pub use behind::{floor, keep_what_runs};
 pub use converger::{Converger, ConvergerHandle};
 pub use facts::{Facts, Seen, Told};
 pub use intent::{Intent, ReleaseRef, RunIntent, Wanted};

@@ -8,6 +8,7 @@
 
 pub mod access;
 pub mod account;
+pub mod claim;
 pub mod code;
 pub mod converge;
 pub mod credential;

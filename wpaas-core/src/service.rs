@@ -10,7 +10,7 @@ use crate::credential::Passwords;
 use crate::keyring::Keyring;
 use crate::name::Hostname;
 use crate::site::DatabaseSize;
-use crate::store::Store;
+use crate::store::{Claims, Store};
 
 mod authentication;
 mod commit;
@@ -79,6 +79,12 @@ impl Service {
 
     fn store(&self) -> &dyn Store {
         self.inner.store.as_ref()
+    }
+
+    /// What this server keeps its claims in.
+    #[must_use]
+    pub fn claims(&self) -> Arc<dyn Claims> {
+        self.inner.store.clone()
     }
 
     /// What the operator has set.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use tokio::sync::broadcast;
 
 use crate::account::{ApiKey, Customer, ExternalLogin, Identity, KeyKind, Org, Space, User};
+use crate::claim::{Board, Member, ServerId, Share, Token};
 use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId};
 use crate::name::{Cid, Slug, Username};
 use crate::quota::Usage;
@@ -36,19 +37,27 @@ pub use page::{Listed, Page};
 pub use record::{
     Bearer, Idempotent, Located, SealedSecret, SiteFacts, StoredResponse, StoredSite, StoredStatus,
 };
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
-pub use sql::SqlStore;
 #[cfg(feature = "postgres")]
 pub use sql::{InvalidUrl, PostgresUrl};
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use sql::{SqlStore, TransferError};
 
 /// What keeps the state.
 pub trait Store:
-    Commit + CustomerReads + OrgReads + SpaceReads + UserReads + KeyReads + SiteReads + EventReads
+    Commit + CustomerReads + OrgReads + SpaceReads + UserReads + KeyReads + SiteReads + EventReads + Claims
 {
 }
 
 impl<T> Store for T where
-    T: Commit + CustomerReads + OrgReads + SpaceReads + UserReads + KeyReads + SiteReads + EventReads
+    T: Commit
+        + CustomerReads
+        + OrgReads
+        + SpaceReads
+        + UserReads
+        + KeyReads
+        + SiteReads
+        + EventReads
+        + Claims
 {
 }
 
@@ -228,6 +237,28 @@ pub trait SiteReads: std::fmt::Debug + Send + Sync + 'static {
         name: SecretName,
         version: u64,
     ) -> Result<Option<SealedSecret>, StoreError>;
+}
+
+/// Who tends which share of the sites. Each of these is a transaction of its own, beside the changes; times are by one
+/// clock for all servers.
+#[async_trait]
+pub trait Claims: std::fmt::Debug + Send + Sync + 'static {
+    /// Says that this server lives for so long from now, and tells what is known of all.
+    async fn beat(&self, me: &Member, lease: std::time::Duration) -> Result<Board, StoreError>;
+
+    /// Takes those shares whose token is still the one that was seen (0: never taken) and that nobody else alive has.
+    /// Answers those that were taken, each with its new and newer token.
+    async fn take(&self, wanted: &[(Share, Token)], me: &ServerId)
+    -> Result<Vec<(Share, Token)>, StoreError>;
+
+    /// Leaves a share to whoever takes it; nothing happens when its token is newer.
+    async fn give_up(&self, share: Share, token: Token) -> Result<(), StoreError>;
+
+    /// The server ends: all that it has is free.
+    async fn leave(&self, me: &ServerId) -> Result<(), StoreError>;
+
+    /// What is known of all.
+    async fn board(&self) -> Result<Board, StoreError>;
 }
 
 /// Reads events and what was answered before.

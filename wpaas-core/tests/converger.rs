@@ -1,6 +1,8 @@
 //! The loop under a virtual clock, over the simulated backend and one that fails on demand.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
+#[path = "converger/servers.rs"]
+mod servers;
 mod support;
 
 use std::collections::BTreeMap;

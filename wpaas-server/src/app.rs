@@ -9,9 +9,10 @@ use tokio_util::sync::CancellationToken;
 use wpaas_core::code::reference::InvalidPolicy;
 use wpaas_core::keyring::{Keyring, KeyringError};
 use wpaas_core::service::Service;
-use wpaas_core::store::StoreError;
+use wpaas_core::store::{InvalidUrl, StoreError};
 
 use crate::backends::{self, BackendStart};
+use crate::cluster::{Cluster, Relay};
 use crate::config::Settings;
 use crate::listener::{Listening, listen};
 use crate::metrics::Metrics;
@@ -21,7 +22,7 @@ use crate::router;
 use crate::state::AppState;
 use crate::tasks::Tasks;
 use crate::watch::Watch;
-use crate::{code, domain, passwords, purges, storage};
+use crate::{cluster, code, domain, passwords, purges, storage};
 
 /// A server that runs.
 #[derive(Debug)]
@@ -54,6 +55,18 @@ pub enum StartError {
     /// Secrets could not be sealed.
     #[error("there is no key file")]
     Keyring(#[source] KeyringError),
+    /// The database is not named as it should be.
+    #[error("the address of the database is refused")]
+    Database(#[source] InvalidUrl),
+    /// Nobody can sign in to the database.
+    #[error("the file of the database's password, {}, can't be read", path.display())]
+    PasswordFile {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// The state can't be read.
     #[error("the store can't be opened")]
     Store(#[source] StoreError),
@@ -136,18 +149,25 @@ pub async fn open(settings: &Arc<Settings>) -> Result<(AppState, Tasks), StartEr
     let operator = OperatorToken::load_or_create(data).map_err(StartError::Token)?;
     let keyring = Keyring::open_or_create(&data.join("keys")).map_err(StartError::Keyring)?;
     let code_policy = code::policy(&settings.code)?;
-    let store = storage::open(data).await?;
+    let store = storage::open(settings).await?;
     let service = Service::new(store, Arc::new(keyring), domain::settings(settings));
     let releases = code::releases(data)?;
     let watch = Watch::default();
     let mut tasks = Tasks::default();
-    let start =
-        BackendStart { settings, service: &service, releases: &releases, watch: &watch, tasks: &mut tasks };
+    let Cluster { tenure, peers } = cluster::start(settings, &service, &mut tasks)?;
+    let start = BackendStart {
+        settings,
+        service: &service,
+        releases: &releases,
+        watch: &watch,
+        tenure: &tenure,
+        tasks: &mut tasks,
+    };
     let backends::Started { converger, simulated } = backends::start(start)?;
     let stopping = tasks.stopping();
-    tasks.spawn("customer removal", purges::run(service.clone(), stopping.cancelled_owned()));
+    tasks.spawn("customer removal", purges::run(service.clone(), tenure.clone(), stopping.cancelled_owned()));
     tasks.spawn("admin password hashing", passwords::run(service.clone(), tasks.stopping()));
-    code::start_worker(settings, &code_policy, &service, releases, &mut tasks)?;
+    code::start_worker(settings, &code_policy, &service, releases, &tenure, &mut tasks)?;
     let metrics = Metrics::new(|registry| watch.register(registry));
     let state = AppState {
         settings: settings.clone(),
@@ -155,6 +175,7 @@ pub async fn open(settings: &Arc<Settings>) -> Result<(AppState, Tasks), StartEr
         converger,
         code_policy: Arc::new(code_policy),
         operator,
+        relay: Relay::new(peers, settings.limits.report_bytes),
         metrics,
         watch,
         rates: Arc::new(Rates::new(&settings.limits)),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use wpaas_core::claim::Tenure;
 use wpaas_core::code::local_store::LocalReleaseStore;
 use wpaas_core::converge::simulated::Simulated;
 use wpaas_core::converge::{Backend, Converger, ConvergerHandle, Report};
@@ -34,6 +35,8 @@ pub struct BackendStart<'a> {
     pub releases: &'a LocalReleaseStore,
     /// Who looks over the converger's shoulder.
     pub watch: &'a Watch,
+    /// Which sites this server tends.
+    pub tenure: &'a Tenure,
     /// Where what runs is kept.
     pub tasks: &'a mut Tasks,
 }
@@ -90,6 +93,7 @@ fn start_converger(backend: Arc<dyn Backend>, start: &mut BackendStart<'_>) -> C
     let backend = WatchedBackend { inner: backend, watch: start.watch.clone() };
     let intents = WatchedIntents { inner: Arc::new(start.service.intents()), watch: start.watch.clone() };
     let (converger, handle) = Converger::new(Arc::new(backend), Arc::new(intents));
+    let converger = converger.tending(start.tenure.clone());
     let stopping = start.tasks.stopping();
     start.tasks.spawn("converger", converger.run(stopping.cancelled_owned()));
     handle

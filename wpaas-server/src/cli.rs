@@ -1,11 +1,15 @@
 //! The command line.
 
+use std::fs::{File, OpenOptions};
+use std::io::{BufReader, BufWriter};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use crate::config::{Flags, Settings, unknown_variables};
-use crate::{Server, problem, telemetry};
+use crate::{Server, problem, storage, telemetry};
 
 /// A control plane for WordPress hosting: serves the API and keeps the sites as they should be.
 ///
@@ -26,6 +30,16 @@ enum Command {
     Serve,
     /// Prints the configuration that would be used, as TOML, and starts nothing
     CheckConfig,
+    /// Writes the state into a new file, as it is at one moment; servers can go on working
+    Export {
+        /// Must not be there yet
+        file: PathBuf,
+    },
+    /// Reads an exported state into the configured database, which must hold nothing yet; no server may run on it
+    Import {
+        /// What `export` wrote
+        file: PathBuf,
+    },
 }
 
 /// Does what the command line says, and returns what the process is to end with.
@@ -35,6 +49,8 @@ pub fn main() -> ExitCode {
     let done = match command.unwrap_or(Command::Serve) {
         Command::Serve => serve(flags),
         Command::CheckConfig => check_config(flags),
+        Command::Export { file } => export(flags, &file),
+        Command::Import { file } => import(flags, &file),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -49,6 +65,27 @@ type Done = Result<(), Box<dyn std::error::Error>>;
 
 fn check_config(flags: Flags) -> Done {
     print!("{}", toml::to_string(&Settings::load(flags)?)?);
+    Ok(())
+}
+
+#[tokio::main]
+async fn export(flags: Flags, path: &Path) -> Done {
+    let store = storage::database(&Settings::load(flags)?).await?;
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let mut to = BufWriter::new(file.map_err(|error| format!("{} can't be made: {error}", path.display()))?);
+    let rows = store.export(&mut to).await?;
+    to.into_inner()?.sync_all()?;
+    println!("{rows} rows; keep it with a copy of the data folder: keys and releases are in that alone");
+    Ok(())
+}
+
+#[tokio::main]
+async fn import(flags: Flags, path: &Path) -> Done {
+    let settings = Settings::load(flags)?;
+    storage::private_folder(&settings.data)?;
+    let from = File::open(path).map_err(|error| format!("{} can't be read: {error}", path.display()))?;
+    let rows = storage::database(&settings).await?.import(BufReader::new(from)).await?;
+    println!("{rows} rows");
     Ok(())
 }
 

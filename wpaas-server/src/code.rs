@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use wpaas_core::claim::Tenure;
 use wpaas_core::code::fetch::ReleaseMaker;
 use wpaas_core::code::git::{GitSource, HostKeys};
 use wpaas_core::code::local_store::LocalReleaseStore;
@@ -51,12 +52,13 @@ pub fn start_worker(
     policy: &CodePolicy,
     service: &Service,
     releases: LocalReleaseStore,
+    tenure: &Tenure,
     tasks: &mut Tasks,
 ) -> Result<(), StartError> {
     let maker = maker(settings, policy, releases);
     let swept = private_folder(&maker.temp_root).and_then(|()| maker.sweep());
     swept.map_err(|source| StartError::File { path: maker.temp_root.clone(), source })?;
-    let worker = ReleaseWorker::new(service.clone(), Arc::new(service.secrets()), maker);
+    let worker = ReleaseWorker::new(service.clone(), Arc::new(service.secrets()), maker, tenure.clone());
     let stopping = tasks.stopping();
     tasks.spawn("release worker", worker.run(stopping.cancelled_owned()));
     Ok(())

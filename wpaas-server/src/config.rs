@@ -26,6 +26,10 @@ pub struct Settings {
     pub report_listen: SocketAddr,
     /// The folder of everything that the server keeps.
     pub data: PathBuf,
+    /// Where other servers that share the state reach this one's listener for reports, as `http://HOST:PORT`;
+    /// 127.0.0.1 without, which will do where all are on one machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advertise: Option<String>,
     /// What sites run on.
     pub backend: BackendKind,
     /// The domain that sites have their platform names below.
@@ -38,6 +42,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// What a request may cost.
     pub limits: LimitSettings,
+    /// Where the state is kept.
+    pub database: DatabaseSettings,
     /// Where code may come from, and how much of it.
     pub code: CodeSettings,
     /// Of the Docker backend.
@@ -85,6 +91,18 @@ pub struct LimitSettings {
     pub trusted_proxies: Vec<IpAddr>,
 }
 
+/// Where the state is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct DatabaseSettings {
+    /// A `PostgreSQL`, as `postgres://USER@HOST:PORT/DATABASE`; it holds no password. Without, a `SQLite` file in the
+    /// data folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// What holds the password of its user, in one line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_file: Option<PathBuf>,
+}
+
 /// Where code may come from, and how much of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CodeSettings {
@@ -114,6 +132,9 @@ pub struct DockerSettings {
     /// The Engine, as `DOCKER_HOST` names it; that variable, or the usual local one, without.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
+    /// Where nodes find the listener for reports on this machine, when that is not its own port: a load balancer's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub report_port: Option<u16>,
     /// The range that sites' networks are taken from.
     pub subnets: String,
     /// The image that the nodes' images are built on.

@@ -16,6 +16,7 @@ mod answer;
 mod app;
 mod auth;
 mod backends;
+mod cluster;
 mod code;
 mod conditional;
 mod domain;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::broadcast::{self, error::RecvError};
+use wpaas_core::claim::Tenure;
 use wpaas_core::name::Cid;
 use wpaas_core::service::{Purge, Service, ServiceError};
 use wpaas_core::store::{Committed, EventKind};
@@ -19,8 +20,8 @@ const SWEEP: Duration = Duration::from_secs(10);
 /// Customers in one round.
 const ROUND: usize = 100;
 
-/// Works until `stop` completes.
-pub async fn run(service: Service, stop: impl Future<Output = ()> + Send) {
+/// Works until `stop` completes; of several servers one does.
+pub async fn run(service: Service, tenure: Tenure, stop: impl Future<Output = ()> + Send) {
     let mut stop = std::pin::pin!(stop);
     let mut feed = service.feed();
     let mut sweep = tokio::time::interval(SWEEP);
@@ -29,6 +30,9 @@ pub async fn run(service: Service, stop: impl Future<Output = ()> + Send) {
             () = &mut stop => return,
             () = concerned(&mut feed) => {}
             _ = sweep.tick() => {}
+        }
+        if !tenure.leads() {
+            continue;
         }
         if let Err(error) = round(&service).await {
             tracing::error!(error = chain(&error), "customers can't be removed now");

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::task::{self, JoinSet};
 use tokio::time::{Instant, sleep_until};
+use wpaas_core::claim::Tenure;
 use wpaas_core::code::CodeError;
 use wpaas_core::code::fetch::{MadeRelease, ReleaseMaker};
 use wpaas_core::converge::WorkQueue;
@@ -41,6 +42,7 @@ struct Shared {
     service: Service,
     secrets: Arc<dyn Secrets>,
     maker: ReleaseMaker,
+    tenure: Tenure,
 }
 
 /// How an attempt ended.
@@ -70,9 +72,9 @@ impl ReleaseWorker {
     const PAGE: usize = 200;
 
     /// A worker that has not begun.
-    pub fn new(service: Service, secrets: Arc<dyn Secrets>, maker: ReleaseMaker) -> Self {
+    pub fn new(service: Service, secrets: Arc<dyn Secrets>, maker: ReleaseMaker, tenure: Tenure) -> Self {
         Self {
-            shared: Arc::new(Shared { service, secrets, maker }),
+            shared: Arc::new(Shared { service, secrets, maker, tenure }),
             running: JoinSet::new(),
             busy: HashMap::new(),
             failures: HashMap::new(),
@@ -84,6 +86,7 @@ impl ReleaseWorker {
     pub async fn run(mut self, stop: impl Future<Output = ()> + Send) {
         let mut stop = std::pin::pin!(stop);
         let mut feed = self.shared.service.feed();
+        let mut turns = self.shared.tenure.changes();
         let mut sweep = Instant::now();
         loop {
             let due = self.again.next_due().map_or(sweep, |at| at.min(sweep));
@@ -91,6 +94,7 @@ impl ReleaseWorker {
                 () = &mut stop => return,
                 Some(done) = self.running.join_next_with_id() => self.ended(done, Instant::now()),
                 () = wanted(&mut feed) => {}
+                Ok(()) = turns.changed() => {}
                 () = sleep_until(due) => while self.again.pop(Instant::now()).is_some() {},
             }
             sweep = Instant::now() + Self::SWEEP;
@@ -109,7 +113,9 @@ impl ReleaseWorker {
             after = Some(last.site);
             for wanted in page {
                 let busy = self.busy.values().any(|site| *site == wanted.site);
-                if self.running.len() < Self::AT_ONCE && !busy {
+                // Another server fetches for the sites that it tends.
+                let ours = self.shared.tenure.epoch(wanted.site, Instant::now()).is_some();
+                if self.running.len() < Self::AT_ONCE && ours && !busy {
                     self.begin(wanted);
                 }
             }

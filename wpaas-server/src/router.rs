@@ -16,7 +16,7 @@ use crate::limits::{self, Limits};
 use crate::openapi::operation::{self, Group};
 use crate::problem::Problem;
 use crate::state::AppState;
-use crate::{accept, auth, conditional, idempotency, observe, openapi, request_id};
+use crate::{accept, auth, cluster, conditional, idempotency, observe, openapi, request_id};
 
 #[cfg(test)]
 mod access;
@@ -104,6 +104,7 @@ pub fn reports(state: AppState) -> Router {
     let limits = Limits::new(&state.settings.limits);
     let routes = Router::new()
         .route("/reports/{site}/{part}", post(reports::report))
+        .layer(from_fn_with_state(state.relay.clone(), cluster::relay))
         .layer(from_fn_with_state(limits, limits::layer));
     finish(routes, state.settings.limits.report_bytes, state)
 }

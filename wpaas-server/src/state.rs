@@ -7,6 +7,7 @@ use wpaas_core::code::reference::CodePolicy;
 use wpaas_core::converge::ConvergerHandle;
 use wpaas_core::service::{Registration, Service};
 
+use crate::cluster::Relay;
 use crate::config::Settings;
 use crate::metrics::Metrics;
 use crate::operator::OperatorToken;
@@ -21,6 +22,7 @@ pub struct AppState {
     pub converger: ConvergerHandle,
     pub code_policy: Arc<CodePolicy>,
     pub operator: OperatorToken,
+    pub relay: Relay,
     pub metrics: Metrics,
     pub watch: Watch,
     /// Who asks how often.

@@ -16,6 +16,7 @@ use super::{
     Applied, Backend, BackendError, Intent, Intents, IntentsError, Observation, Report, Retries, Scope,
     SitePlan, Step, View, WorkQueue, plan,
 };
+use crate::claim::Tenure;
 use crate::id::SiteId;
 use crate::site::{Generation, SiteStatus};
 
@@ -23,6 +24,8 @@ mod pass;
 mod sight;
 mod steps;
 mod wanted;
+
+pub(crate) use wanted::chain;
 
 /// Makes what runs match what is wanted, for as long as it runs.
 #[derive(Debug)]
@@ -41,10 +44,14 @@ pub struct Converger {
     /// Sites whose status is being kept, and what was found since.
     recording: HashMap<SiteId, Option<Box<SiteStatus>>>,
     errors: HashMap<SiteId, String>,
+    /// Sites whose store seemed to be behind these generations of what runs.
+    doubted: HashMap<SiteId, Generation>,
     loads: Loads,
     sight: Sight,
     /// Until when the backend asked to be left alone.
     paused: Option<Instant>,
+    /// Which sites this server tends.
+    tenure: Tenure,
 }
 
 /// Which intents are being loaded.
@@ -52,6 +59,8 @@ pub struct Converger {
 struct Loads {
     running: HashSet<SiteId>,
     again: HashSet<SiteId>,
+    /// Sites of which an older generation was read than before; it is believed when it is read once more.
+    older: HashSet<SiteId>,
     sweeping: bool,
     next_sweep: Option<Instant>,
 }
@@ -82,6 +91,8 @@ enum Event {
     Command(Command),
     Changed(SiteId),
     ChangesLost,
+    /// What this server tends has changed.
+    Turned,
     Wanted(SiteId),
     Loaded(SiteId, Result<Option<Intent>, IntentsError>),
     Swept(Option<SiteId>, Result<Vec<Intent>, IntentsError>),
@@ -155,11 +166,20 @@ impl Converger {
             found: HashMap::new(),
             recording: HashMap::new(),
             errors: HashMap::new(),
+            doubted: HashMap::new(),
             loads: Loads::default(),
             sight,
             paused: None,
+            tenure: Tenure::everything(),
         };
         (converger, ConvergerHandle { commands: sender })
+    }
+
+    /// Tends those sites only that are this server's. It knows of the others too, so that it can take over at once.
+    #[must_use]
+    pub fn tending(mut self, tenure: Tenure) -> Self {
+        self.tenure = tenure;
+        self
     }
 
     /// Runs until `stop` completes; then waits for the steps under way, so that none is cut in half.
@@ -167,6 +187,7 @@ impl Converger {
         let mut stop = std::pin::pin!(stop);
         let mut changes = Some(self.backend.changes());
         let mut wanted = self.intents.changes();
+        let mut turns = self.tenure.changes();
         loop {
             let due = self.next_due();
             let event = tokio::select! {
@@ -174,6 +195,7 @@ impl Converger {
                 () = &mut stop => Event::Stop,
                 Some(ended) = self.tasks.join_next() => ended.unwrap_or(Event::Panicked),
                 Some(command) = self.commands.recv() => Event::Command(command),
+                Ok(()) = turns.changed() => Event::Turned,
                 Some(site) = wanted.next() => Event::Wanted(site),
                 site = next_or_never(&mut changes) => site.map_or(Event::ChangesLost, Event::Changed),
                 () = at(due) => Event::Due,
@@ -200,6 +222,7 @@ impl Converger {
         match event {
             Event::Command(command) => self.command(command, now),
             Event::Changed(site) => self.look_at(site, now),
+            Event::Turned => self.turned(now),
             Event::Wanted(site) => self.load(site),
             Event::Loaded(site, loaded) => self.loaded(site, loaded, now),
             Event::Swept(after, page) => self.swept(after, page, now),
@@ -210,6 +233,15 @@ impl Converger {
             Event::Panicked => self.panicked(now),
             Event::Due => self.due(now),
             Event::Stop | Event::ChangesLost => {}
+        }
+    }
+
+    /// Another server may have tended these sites meanwhile, and kept what it found.
+    fn turned(&mut self, now: Instant) {
+        self.found.clear();
+        let tended = self.wanted.keys().copied().filter(|site| self.tenure.epoch(*site, now).is_some());
+        for site in tended.collect::<Vec<_>>() {
+            self.queue.push(site, now);
         }
     }
 

@@ -89,6 +89,9 @@ pub enum HoldReason {
     /// Data that can't be used is kept for a person to look at.
     #[error("is broken; it holds data, so an operator must look at it and remove it")]
     BrokenData,
+    /// The store has lost what was wanted last.
+    #[error("stays as it is: the store is older than what runs; say again what is wanted of the site")]
+    StoreBehind,
     /// No free slot.
     #[error("no WordPress slot is free")]
     NoSlot,

@@ -6,7 +6,7 @@ use super::{
     DatabaseReport, Facts, Intent, NodeReport, ObjectState, Part, ReleaseRef, RunIntent, ServerState,
     SitePlan, Wanted,
 };
-use crate::site::{Condition, ConditionKind, PartStatus, SiteAddress, SiteStatus, Truth};
+use crate::site::{Condition, ConditionKind, Generation, PartStatus, SiteAddress, SiteStatus, Truth};
 
 /// What happened around a pass, besides the plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct Trouble {
     pub unseen: Option<String>,
     /// The last error of a step, until a pass goes without.
     pub last_error: Option<String>,
+    /// What the store is behind, if it is: the newest generation that something was made for.
+    pub behind: Option<Generation>,
     /// When the next try is due.
     pub next_try: Option<Timestamp>,
 }
@@ -142,6 +144,7 @@ impl Judge<'_> {
             ConditionKind::DnsReady => untended("DNS", "point the site's names at its address yourself"),
             ConditionKind::CertificateReady => untended("certificates", "the site is served over plain HTTP"),
             ConditionKind::PossibleDataLoss => self.data_loss(),
+            ConditionKind::StoreBehind => self.behind(),
             ConditionKind::Suspended => lifecycle(self.intent.wanted == Wanted::Rest, "Resting"),
             ConditionKind::Deleting => lifecycle(self.intent.wanted == Wanted::Gone, "Deleting"),
         }
@@ -219,6 +222,15 @@ impl Judge<'_> {
             }
             None => (Truth::False, "NoAddress", "no address yet".into()),
         }
+    }
+
+    fn behind(&self) -> Verdict {
+        let Some(floor) = self.trouble.behind else { return (Truth::False, "No", String::new()) };
+        let message = format!(
+            "what runs was made for generation {floor}, which the store has lost; nothing is taken away until the \
+             site is updated, be it with what it is"
+        );
+        (Truth::True, "GenerationLost", message)
     }
 
     /// A component was once founded, and now every volume is empty.

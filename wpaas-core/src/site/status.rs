@@ -6,7 +6,7 @@ use super::{Generation, SiteAddress};
 /// What was found of a site, as last seen.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SiteStatus {
-    /// The generation that this status is about.
+    /// The generation that this status is about: the store's, unless what runs was made for a newer one.
     pub observed_generation: Generation,
     /// WordPress instances that serve.
     pub num_instances: u16,
@@ -99,6 +99,9 @@ pub enum ConditionKind {
     CertificateReady,
     /// Everything was lost of the database; it was founded anew.
     PossibleDataLoss,
+    /// What runs was made for a newer generation than the store has; it stays as it is until the site is changed or
+    /// confirmed by an update.
+    StoreBehind,
     /// Rests, with its data kept.
     Suspended,
     /// Is going away.
@@ -107,7 +110,7 @@ pub enum ConditionKind {
 
 impl ConditionKind {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Ready,
         Self::Progressing,
         Self::Degraded,
@@ -117,6 +120,7 @@ impl ConditionKind {
         Self::DnsReady,
         Self::CertificateReady,
         Self::PossibleDataLoss,
+        Self::StoreBehind,
         Self::Suspended,
         Self::Deleting,
     ];

@@ -17,6 +17,7 @@ use crate::name::{Cid, Username};
 use crate::quota::{Quota, Usage};
 use crate::site::{AddressKind, Admin, CodeState, DatabaseSize, Features, Site, SiteLifecycle, SiteSpec};
 
+mod claims;
 mod identities;
 mod races;
 mod records;
@@ -47,6 +48,8 @@ pub async fn all<F: Future<Output = Arc<dyn Store>>>(empty: impl Fn() -> F) {
     races::a_raced_quota_is_never_passed(empty().await).await;
     races::a_raced_default_is_one_row_and_one_event(empty().await).await;
     races::a_raced_name_has_one_owner(empty().await).await;
+    claims::a_share_is_one_servers_until_it_is_dead_or_gives_it_up(&*empty().await).await;
+    claims::a_raced_share_has_one_owner(empty().await).await;
 }
 
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
@@ -158,4 +161,13 @@ async fn with_place(store: &dyn Store, quota: Quota) {
         .write(Write::InsertOrg(org))
         .write(Write::InsertSpace(space()));
     done(store, change).await;
+}
+
+/// Something of everything that a store keeps.
+pub async fn fill(store: &dyn Store) {
+    with_place(store, Quota::default()).await;
+    let filled = [identities::filling(), sites::filling()].concat();
+    let change = Change { writes: filled, ..Change::at(NOW) };
+    done(store, change.event(event(Subject::Customer(cid()), EventKind::CustomerUpdated))).await;
+    sites::leave_a_tombstone(store).await;
 }

@@ -21,12 +21,14 @@ use crate::site::{Site, SiteLifecycle, Tombstone};
 
 mod apply;
 mod check;
+mod claims;
 
 /// Holds everything in maps behind one lock; a change works on a copy, which takes their place when it is done.
 #[derive(Debug)]
 pub struct MemoryStore {
     state: Mutex<State>,
     feed: broadcast::Sender<Committed>,
+    desk: Mutex<claims::Desk>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -48,13 +50,17 @@ struct State {
 
 impl Default for MemoryStore {
     fn default() -> Self {
-        Self { state: Mutex::default(), feed: broadcast::Sender::new(1024) }
+        Self { state: Mutex::default(), feed: broadcast::Sender::new(1024), desk: Mutex::default() }
     }
 }
 
 impl MemoryStore {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn desk(&self) -> MutexGuard<'_, claims::Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

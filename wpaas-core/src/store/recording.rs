@@ -7,11 +7,12 @@ use jiff::Timestamp;
 use tokio::sync::broadcast;
 
 use super::{
-    Bearer, Change, Commit, Committed, CustomerReads, Event, EventFilter, EventReads, Idempotent, KeyReads,
-    Located, OrgReads, Page, SealedSecret, SiteFacts, SiteReads, SpaceReads, Store, StoreError, StoredSite,
-    UserReads, Write,
+    Bearer, Change, Claims, Commit, Committed, CustomerReads, Event, EventFilter, EventReads, Idempotent,
+    KeyReads, Located, OrgReads, Page, SealedSecret, SiteFacts, SiteReads, SpaceReads, Store, StoreError,
+    StoredSite, UserReads, Write,
 };
 use crate::account::{ApiKey, Customer, ExternalLogin, Identity, KeyKind, Org, Space, User};
+use crate::claim::{Board, Member, ServerId, Share, Token};
 use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId};
 use crate::name::{Cid, Slug, Username};
 use crate::quota::Usage;
@@ -57,6 +58,33 @@ impl Commit for RecordingStore {
 
     fn feed(&self) -> broadcast::Receiver<Committed> {
         self.inner.feed()
+    }
+}
+
+#[async_trait]
+impl Claims for RecordingStore {
+    async fn beat(&self, me: &Member, lease: std::time::Duration) -> Result<Board, StoreError> {
+        self.inner.beat(me, lease).await
+    }
+
+    async fn take(
+        &self,
+        wanted: &[(Share, Token)],
+        me: &ServerId,
+    ) -> Result<Vec<(Share, Token)>, StoreError> {
+        self.inner.take(wanted, me).await
+    }
+
+    async fn give_up(&self, share: Share, token: Token) -> Result<(), StoreError> {
+        self.inner.give_up(share, token).await
+    }
+
+    async fn leave(&self, me: &ServerId) -> Result<(), StoreError> {
+        self.inner.leave(me).await
+    }
+
+    async fn board(&self) -> Result<Board, StoreError> {
+        self.inner.board().await
     }
 }
 

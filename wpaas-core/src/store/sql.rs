@@ -4,6 +4,7 @@
 //! on what is so, nothing can deadlock, and events are numbered in the order in which they are committed: whoever
 //! reads on after a number misses none. What is queued meanwhile shares the next transaction.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use crate::quota::Usage;
 
 mod apply;
 mod check;
+mod claims;
 mod db;
 mod follow;
 #[cfg(feature = "postgres")]
@@ -27,26 +29,37 @@ mod read;
 mod schema;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod transfer;
 mod writer;
+
+pub use transfer::TransferError;
 
 #[cfg(feature = "postgres")]
 pub use postgres::{InvalidUrl, PostgresUrl};
 
 /// How many changes may wait for the writer before callers do.
 const QUEUE: usize = 1024;
-/// How long a connection, or one read, is waited for.
+/// How long a connection is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A store in a database.
-#[derive(Debug)]
 pub struct SqlStore {
+    options: Options,
     readers: Pool,
     writer: mpsc::Sender<writer::Job>,
     feed: broadcast::Sender<Committed>,
+    desk: claims::Desk,
     /// Says that others may have committed.
     hint: Arc<Notify>,
     /// What follows them, for as long as the store is used.
     followers: Vec<AbortOnDropHandle<()>>,
+}
+
+impl fmt::Debug for SqlStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The options may hold a password.
+        f.debug_struct("SqlStore").finish_non_exhaustive()
+    }
 }
 
 impl SqlStore {
@@ -56,14 +69,15 @@ impl SqlStore {
         let (writer, jobs) = mpsc::channel(QUEUE);
         let feed = broadcast::Sender::new(1024);
         let (own, hint) = (Arc::<follow::Own>::default(), Arc::<Notify>::default());
+        let desk = claims::Desk::new(options.clone().hasty());
         let seen = follow::last_event(&readers).await?;
         tokio::spawn(writer::run(
-            options,
+            options.clone(),
             connection,
             jobs,
             writer::Told { own: own.clone(), feed: feed.clone() },
         ));
-        let mut store = Self { readers, writer, feed, hint, followers: Vec::new() };
+        let mut store = Self { options, readers, writer, feed, desk, hint, followers: Vec::new() };
         store.spawn(follow::run(store.readers.clone(), seen, own, store.hint.clone(), store.feed.clone()));
         Ok(store)
     }
@@ -77,8 +91,8 @@ impl SqlStore {
 impl Commit for SqlStore {
     async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.writer.send(writer::Job { change, reply }).await.map_err(|_| unavailable(WriterGone))?;
-        answer.await.map_err(|_| unavailable(WriterGone))?
+        self.writer.send(writer::Job { change, reply }).await.map_err(|_| unavailable(NoAnswer))?;
+        answer.await.map_err(|_| unavailable(NoAnswer))?
     }
 
     fn feed(&self) -> broadcast::Receiver<Committed> {
@@ -86,10 +100,10 @@ impl Commit for SqlStore {
     }
 }
 
-/// The task that writes has ended.
+/// The task that writes has ended, or gave a transaction up.
 #[derive(Debug, thiserror::Error)]
-#[error("the database's writer has stopped; start the program again")]
-struct WriterGone;
+#[error("the database did not answer in time, or this program is stopping: whether it was done is not known")]
+struct NoAnswer;
 
 fn unavailable(source: impl std::error::Error + Send + Sync + 'static) -> StoreError {
     StoreError::Unavailable(Box::new(source))

@@ -43,13 +43,13 @@ async fn prepare(backend: DockerBackend, watch: Watch) {
 }
 
 fn config(settings: &DockerSettings, report_port: u16) -> Result<DockerConfig, StartError> {
-    let DockerSettings { installation, host, subnets, base_image, publish } = settings;
+    let DockerSettings { installation, host, report_port: told, subnets, base_image, publish } = settings;
     let subnets = subnets.parse().map_err(|error| StartError::Backend(Box::new(error)))?;
     Ok(DockerConfig {
         installation: installation.clone(),
         host: host.clone().unwrap_or_else(DockerConfig::host_from_environment),
         subnets,
-        report_port,
+        report_port: told.unwrap_or(report_port),
         publish: match publish {
             config::Publish::Auto => Publish::Auto,
             config::Publish::Always => Publish::Always,

@@ -16,12 +16,14 @@ pub struct File {
     pub listen: Option<SocketAddr>,
     pub report_listen: Option<SocketAddr>,
     pub data: Option<PathBuf>,
+    pub advertise: Option<String>,
     pub backend: Option<BackendKind>,
     pub domain: Option<Hostname>,
     pub registration: Option<Registration>,
     pub grace: Grace,
     pub log: Log,
     pub limits: Limits,
+    pub database: Database,
     pub code: Code,
     pub docker: Docker,
 }
@@ -57,6 +59,14 @@ pub struct Limits {
     pub trusted_proxies: Option<Vec<IpAddr>>,
 }
 
+/// `[database]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Database {
+    pub url: Option<String>,
+    pub password_file: Option<PathBuf>,
+}
+
 /// `[code]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -76,6 +86,7 @@ pub struct Code {
 pub struct Docker {
     pub installation: Option<String>,
     pub host: Option<String>,
+    pub report_port: Option<u16>,
     pub subnets: Option<String>,
     pub base_image: Option<String>,
     pub publish: Option<Publish>,

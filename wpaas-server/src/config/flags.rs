@@ -23,6 +23,16 @@ pub struct Flags {
     /// The folder of all that the server keeps [default: ./.wpaas/data]
     #[arg(long, env = "WPAAS_DATA", global = true, value_name = "FOLDER")]
     pub data: Option<PathBuf>,
+    /// A `PostgreSQL` that several servers can share, as <postgres://USER@HOST:PORT/DATABASE>; without a password
+    /// [default: a `SQLite` file in the data folder]
+    #[arg(long = "database", env = "WPAAS_DATABASE_URL", global = true, value_name = "URL")]
+    pub database_url: Option<String>,
+    /// The file with the password of the database's user [default: libpq's ~/.pgpass]
+    #[arg(long, env = "WPAAS_DATABASE_PASSWORD_FILE", global = true, value_name = "FILE")]
+    pub database_password_file: Option<PathBuf>,
+    /// Where other servers on the same database reach this one's listener for reports [default: 127.0.0.1]
+    #[arg(long, env = "WPAAS_ADVERTISE", global = true, value_name = "URL")]
+    pub advertise: Option<String>,
     /// What sites run on [default: docker]
     #[arg(long, env = "WPAAS_BACKEND", global = true)]
     pub backend: Option<BackendKind>,
@@ -110,6 +120,9 @@ pub struct Flags {
     /// The Docker Engine [default: `DOCKER_HOST`, or the local one]
     #[arg(long, env = "WPAAS_DOCKER_HOST", global = true, value_name = "URL")]
     pub docker_host: Option<String>,
+    /// Where nodes find the listener for reports, when not at its own port: a load balancer's
+    #[arg(long, env = "WPAAS_DOCKER_REPORT_PORT", global = true, value_name = "PORT")]
+    pub docker_report_port: Option<u16>,
     /// The range that the sites' networks are taken from [default: 10.208.0.0/12]
     #[arg(long, env = "WPAAS_DOCKER_SUBNETS", global = true, value_name = "CIDR")]
     pub docker_subnets: Option<String>,

@@ -5,21 +5,37 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use wpaas_core::name::{Hostname, Slug};
+use wpaas_core::store::PostgresUrl;
 
 use super::{
-    BackendKind, CodeSettings, ConfigError, DockerSettings, File, Flags, GraceSettings, LimitSettings,
-    LogFormat, LogSettings, Period, Publish, Registration, Settings, file,
+    BackendKind, CodeSettings, ConfigError, DatabaseSettings, DockerSettings, File, Flags, GraceSettings,
+    LimitSettings, LogFormat, LogSettings, Period, Publish, Registration, Settings, file,
 };
 
 pub(super) fn settings(flags: Flags, file: File) -> Result<Settings, ConfigError> {
-    let File { listen, report_listen, data, backend, domain, registration, grace, log, limits, code, docker } =
-        file;
+    let File {
+        listen,
+        report_listen,
+        data,
+        advertise,
+        backend,
+        domain,
+        registration,
+        grace,
+        log,
+        limits,
+        database,
+        code,
+        docker,
+    } = file;
     let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
     let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8010));
     Ok(Settings {
         limits: limit_settings(&flags, limits)?,
         grace: grace_settings(&flags, &grace),
         log: log_settings(&flags, log),
+        database: database_settings(&flags, database)?,
+        advertise: advertise_setting(&flags, advertise)?,
         code: code_settings(&flags, code)?,
         docker: docker_settings(&flags, docker)?,
         listen: flags.listen.or(listen).unwrap_or(local),
@@ -70,6 +86,24 @@ fn limit_settings(flags: &Flags, file: file::Limits) -> Result<LimitSettings, Co
     Ok(limits)
 }
 
+fn database_settings(flags: &Flags, file: file::Database) -> Result<DatabaseSettings, ConfigError> {
+    let url = flags.database_url.clone().or(file.url);
+    if let Some(url) = &url {
+        url.parse::<PostgresUrl>().map_err(|error| value("database.url", error))?;
+    }
+    let password_file = flags.database_password_file.clone().or(file.password_file);
+    Ok(DatabaseSettings { url, password_file })
+}
+
+fn advertise_setting(flags: &Flags, file: Option<String>) -> Result<Option<String>, ConfigError> {
+    let Some(url) = flags.advertise.clone().or(file) else { return Ok(None) };
+    let at = url.trim_end_matches('/');
+    if !at.strip_prefix("http://").is_some_and(|host| !host.is_empty() && !host.contains('/')) {
+        return Err(value("advertise", "must be like http://HOST:PORT"));
+    }
+    Ok(Some(at.to_owned()))
+}
+
 fn code_settings(flags: &Flags, file: file::Code) -> Result<CodeSettings, ConfigError> {
     let prefixes = flags.code_allowed_prefixes.clone().or(file.allowed_prefixes).unwrap_or_default();
     if prefixes.iter().any(|prefix| !prefix.contains("://")) {
@@ -95,6 +129,7 @@ fn docker_settings(flags: &Flags, file: file::Docker) -> Result<DockerSettings, 
     Ok(DockerSettings {
         installation,
         host: flags.docker_host.clone().or(file.host),
+        report_port: flags.docker_report_port.or(file.report_port),
         subnets: subnets.unwrap_or_else(|| "10.208.0.0/12".to_owned()),
         base_image: base_image.unwrap_or_else(|| "debian:trixie-slim".to_owned()),
         publish: flags.docker_publish.or(file.publish).unwrap_or(Publish::Auto),
@@ -139,6 +174,11 @@ mod tests {
         assert!(refused("[limits]\nconcurrency = 0").starts_with("limits.concurrency"));
         assert!(refused("[limits]\ntimeout = '0s'").starts_with("limits.timeout"));
         assert!(refused("[docker]\ninstallation = 'A B'").starts_with("docker.installation"));
+        for text in ["url = 'mysql://a@b/c'", "url = 'postgres://a:secret@b/c'"] {
+            let told = refused(&format!("[database]\n{text}"));
+            assert!(told.starts_with("database.url") && !told.contains("secret"), "{told}");
+        }
+        assert!(refused("advertise = 'db.example'").starts_with("advertise"));
         assert!(refused("[code]\nallowed_prefixes = ['/tmp']").starts_with("code.allowed_prefixes"));
     }
 }

@@ -1,7 +1,7 @@
 //! A server of its own for each test, and what tests say to it.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use reqwest::header::HeaderMap;
@@ -104,8 +104,18 @@ impl Api {
     }
 
     pub async fn with(flags: Flags) -> Self {
-        LazyLock::force(&LOG);
+        Self::in_folder(TempDir::new().unwrap(), flags).await
+    }
+
+    /// Another server of the same installation: it has the same keys and the same operator.
+    pub async fn beside(&self, flags: Flags) -> Self {
         let folder = TempDir::new().unwrap();
+        share(&self.data(), &folder.path().join("data"));
+        Self::in_folder(folder, flags).await
+    }
+
+    async fn in_folder(folder: TempDir, flags: Flags) -> Self {
+        LazyLock::force(&LOG);
         let local = Some("127.0.0.1:0".parse().unwrap());
         let data = Some(folder.path().join("data"));
         let backend = Some(BackendKind::Simulated);
@@ -186,6 +196,14 @@ impl Api {
             }
             assert!(began.elapsed().as_secs() < 30, "still {}", answer.body);
         }
+    }
+}
+
+/// Makes a data folder for another server of the installation whose first data folder this is.
+pub fn share(first: &Path, other: &Path) {
+    std::fs::create_dir_all(other).unwrap();
+    for what in ["keys", "releases", "operator-token"] {
+        std::os::unix::fs::symlink(first.join(what), other.join(what)).unwrap();
     }
 }
 

@@ -1,23 +1,65 @@
 //! One look at one site: plan, check the plan, take its steps, keep what was found.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::{Converger, Event, Instant, IntentsError, SiteId, SitePlan, SiteStatus, plan, timestamp};
-use crate::converge::{Coverage, Facts, Intent, Trouble, Wanted, lint, status};
+use crate::converge::{Coverage, Facts, Intent, Trouble, Wanted, floor, keep_what_runs, lint, status};
+use crate::site::Generation;
+
+/// Whether the store is older than what runs.
+enum Behind {
+    No,
+    /// It is being read again.
+    Perhaps,
+    By(Generation),
+}
 
 impl Converger {
     pub(super) fn pass(&mut self, site: SiteId, now: Instant) {
         // Before the first look nothing can be said; after it every site is looked at.
-        let Some(intent) = self.wanted.get(&site).filter(|_| self.sight.looked).cloned() else { return };
+        let Some(intent) = self.wanted.get_mut(&site).filter(|_| self.sight.looked) else { return };
+        // Else it is another server's.
+        let Some(epoch) = self.tenure.epoch(site, now) else { return };
+        if intent.epoch != epoch {
+            Arc::make_mut(intent).epoch = epoch;
+        }
+        let mut intent = intent.clone();
+        let behind = match self.is_behind(&intent, now) {
+            Behind::No => false,
+            Behind::Perhaps => return,
+            Behind::By(floor) => {
+                Arc::make_mut(&mut intent).generation = floor;
+                true
+            }
+        };
         let facts = self.view.facts(site, now);
         let plan = plan(&intent, &facts);
+        let plan = if behind { keep_what_runs(plan) } else { plan };
         if plan.is_empty() && facts.busy.is_empty() {
             self.quiet(&intent, &plan, now);
         } else {
             let facts = facts.into_owned();
             self.busy(&intent, &facts, &plan, now);
+        }
+    }
+
+    /// What is known of what is wanted may be old itself, so it is read again before the store is said to be.
+    fn is_behind(&mut self, intent: &Intent, now: Instant) -> Behind {
+        let site = intent.site;
+        let newest = floor(intent, &self.view.facts(site, now));
+        match newest {
+            None => {
+                self.doubted.remove(&site);
+                Behind::No
+            }
+            Some(floor) if self.doubted.insert(site, floor) == Some(floor) => Behind::By(floor),
+            Some(_) => {
+                self.load(site);
+                Behind::Perhaps
+            }
         }
     }
 
@@ -98,6 +140,7 @@ impl Converger {
         let trouble = Trouble {
             unseen: self.sight.unseen.clone(),
             last_error: self.errors.get(&site).cloned(),
+            behind: self.doubted.get(&site).copied(),
             next_try: next_try.map(|at| timestamp(at, now)),
         };
         let facts = self.view.facts(site, now);

@@ -16,9 +16,15 @@ impl Converger {
     pub(super) fn begin(&mut self, step: Step) {
         self.view.step_began(&step);
         let (backend, permits) = (self.backend.clone(), self.permits.clone());
+        let tenure = self.tenure.clone();
         self.tasks.spawn(async move {
             // The semaphore is never closed.
             let _permit = permits.acquire_owned().await;
+            // Asked as late as can be: this server may have hung, or waited for long.
+            let Some(_tended) = tenure.begin(step.site, step.epoch) else {
+                let error = BackendError::new(ErrorClass::Conflict, "another server tends the site now");
+                return Event::Stepped(step, Err(error));
+            };
             let apply = AssertUnwindSafe(backend.apply(&step)).catch_unwind();
             let result = match tokio::time::timeout(patience(&step), apply).await {
                 Ok(Ok(result)) => result,

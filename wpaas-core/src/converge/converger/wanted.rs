@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Converger, Event, Generation, Instant, Intent, IntentsError, SiteId};
+use super::{Converger, Event, Instant, Intent, IntentsError, SiteId};
 
 impl Converger {
     /// Reads one site's intent; one reading at a time, so that an older can't overtake a newer.
@@ -28,7 +28,11 @@ impl Converger {
             // Nothing is concluded from a store that does not answer; the next sweep reads it again.
             Err(error) => {
                 tracing::warn!(%site, error = chain(&error), "what is wanted of a site can't be read");
+                self.doubted.remove(&site);
             }
+        }
+        if self.doubted.contains_key(&site) {
+            self.queue.push(site, now);
         }
         if self.loads.again.remove(&site) {
             self.load(site);
@@ -73,11 +77,18 @@ impl Converger {
     }
 
     /// Takes an intent in; only a change wakes the site.
-    fn want(&mut self, intent: Intent, now: Instant) {
+    fn want(&mut self, mut intent: Intent, now: Instant) {
         let site = intent.site;
         let known = self.wanted.get(&site);
-        let newer = |old: Generation| intent.generation >= old;
-        if known.is_none_or(|known| newer(known.generation) && **known != intent) {
+        // The epoch is no part of what is wanted.
+        intent.epoch = known.map_or(intent.epoch, |known| known.epoch);
+        if known.is_some_and(|known| known.generation > intent.generation) && self.loads.older.insert(site) {
+            // A page that was read earlier, or a store that was put back: the site is read by itself.
+            self.load(site);
+            return;
+        }
+        self.loads.older.remove(&site);
+        if known.is_none_or(|known| **known != intent) {
             self.wanted.insert(site, Arc::new(intent));
             self.queue.push(site, now);
         }
@@ -85,7 +96,7 @@ impl Converger {
 }
 
 /// An error with everything that it came from.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

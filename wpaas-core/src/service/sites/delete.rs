@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::update::{next, rewrite};
+use super::update::{next, raise, rewrite};
 use super::{SitePath, SiteView};
 use crate::access::{Action, Actor};
 use crate::account::Customer;
@@ -32,7 +32,10 @@ impl Service {
             let (at, stored) = self.find(actor, Action::SiteDelete, path).await?;
             if_match.check(stored.site.generation)?;
             writable(at.customer.lifecycle)?;
-            let Some(site) = decide_delete(&stored.site, end, now)? else { return self.view(&at, stored) };
+            let Some(mut site) = decide_delete(&stored.site, end, now)? else {
+                return self.view(&at, stored);
+            };
+            raise(&mut site, &stored);
             let event = of_site(&site, who(actor), EventKind::SiteDeleted, json!({ "purge_after": end }));
             let mut change = rewrite(&site, self.settings(), now).event(event);
             change.mode = mode;
@@ -57,7 +60,8 @@ impl Service {
         let mut rounds = Rounds::default();
         loop {
             let (at, stored) = self.find(actor, Action::SiteDelete, path).await?;
-            let site = decide_restore(&at.customer, &stored.site, now)?;
+            let mut site = decide_restore(&at.customer, &stored.site, now)?;
+            raise(&mut site, &stored);
             let detail = json!({ "generation": site.generation });
             let event = of_site(&site, who(actor), EventKind::SiteRestored, detail);
             let mut change = rewrite(&site, self.settings(), now).event(event);

@@ -32,7 +32,13 @@ impl Service {
         loop {
             let (at, stored) = self.find(actor, Action::SiteUpdate, path).await?;
             let decided = decide_update(&at, &stored.site, &update, if_match, self.settings())?;
-            let Some((site, changed)) = decided else { return self.view(&at, stored) };
+            let (mut site, changed) = match decided {
+                Some(decided) => decided,
+                // Said again what is wanted, so it counts.
+                None if is_behind(&stored) => (next(&stored.site), Vec::new()),
+                None => return self.view(&at, stored),
+            };
+            raise(&mut site, &stored);
             let detail = json!({ "generation": site.generation, "changed": changed });
             let event = of_site(&site, who(actor), EventKind::SiteUpdated, detail);
             let mut change = rewrite(&site, self.settings(), now).event(event);
@@ -64,6 +70,7 @@ impl Service {
                 return Err(ServiceError::invalid("code", "the site has none, so there is nothing to fetch"));
             }
             let mut site = next(&stored.site);
+            raise(&mut site, &stored);
             site.code.wanted = site.generation;
             site.code.failure = None;
             let detail = json!({ "generation": site.generation, "changed": ["code"] });
@@ -105,6 +112,18 @@ pub(super) fn next(site: &Site) -> Site {
     next.generation += 1;
     next.version += 1;
     next
+}
+
+/// Whether what runs was made for a newer generation than the store has, which has lost that.
+fn is_behind(stored: &StoredSite) -> bool {
+    let seen = stored.status.as_ref().map_or(0, |seen| seen.status.observed_generation);
+    seen > stored.site.generation
+}
+
+/// Above whatever was made for the site before the store was put back: what somebody says now is the newest.
+pub(super) fn raise(site: &mut Site, stored: &StoredSite) {
+    let seen = stored.status.as_ref().map_or(0, |seen| seen.status.observed_generation);
+    site.generation = site.generation.max(seen.saturating_add(u64::from(is_behind(stored))));
 }
 
 fn changeable(at: &Place, site: &Site) -> Result<(), ServiceError> {

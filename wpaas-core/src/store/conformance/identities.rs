@@ -159,3 +159,31 @@ pub(super) async fn an_idempotency_key_is_used_once(store: &dyn Store) {
     done(store, write(Write::ExpireIdempotent(at(1)))).await;
     assert_eq!(store.idempotent("operator", "k").await.expect("read"), None);
 }
+
+/// A user with its password and a key, and what is kept for an idempotency key.
+pub(super) fn filling() -> Vec<Write> {
+    let user = user();
+    let identity = Identity::User(cid(), user.id);
+    let response = Some(StoredResponse { status: 201, sealed: vec![0, 1, 255] });
+    let (principal, key_of_client) = (user.id.to_string(), "k \u{e4}".to_owned());
+    let login = ExternalLogin {
+        issuer: "https://issuer.example".to_owned(),
+        subject: "1".to_owned(),
+        identity: identity.clone(),
+        label: "ada@acme.example".to_owned(),
+        created_at: NOW,
+    };
+    vec![
+        Write::InsertUser(user),
+        Write::InsertExternalLogin(login),
+        Write::SetPassword(identity.clone(), "hash".to_owned()),
+        Write::InsertKey(key(identity)),
+        Write::PutIdempotent(Idempotent {
+            principal,
+            key: key_of_client,
+            request: [1; 32],
+            begun_at: NOW,
+            response,
+        }),
+    ]
+}

@@ -248,3 +248,21 @@ pub(super) async fn quotas_refuse_growth_only(store: &dyn Store) {
     let uncovered = Quota { sites: Some(0), ..Quota::default() };
     done(store, Change::at(NOW).expect(Expect::QuotaCoversSpaces(org().id, uncovered))).await;
 }
+
+/// A site with its status and a secret.
+pub(super) fn filling() -> Vec<Write> {
+    let site = site("filled");
+    let secret = SealedSecret { site: site.id, name: SecretName::Salt, version: 1, sealed: vec![0, 1, 255] };
+    vec![
+        Write::InsertSite(site.clone(), USAGE),
+        Write::RecordStatus(site.id, Box::new(status())),
+        Write::InsertSecret(secret),
+    ]
+}
+
+/// What a purged site leaves.
+pub(super) async fn leave_a_tombstone(store: &dyn Store) {
+    let gone = site("gone");
+    let left = Tombstone { id: gone.id, cid: cid(), org: org().id, generation: 4, purged_at: at(5) };
+    done(store, write(Write::InsertSite(gone, USAGE)).write(Write::PurgeSite(left, 1))).await;
+}

@@ -1,9 +1,12 @@
 //! One text of SQL for `SQLite` and `PostgreSQL`: a query and its values, run on either.
 
+use std::borrow::Cow;
+use std::time::Duration;
+
 #[cfg(feature = "postgres")]
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgRow};
 #[cfg(feature = "sqlite")]
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePool, SqliteRow};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePool, SqliteRow, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, FromRow};
 
 use super::unavailable;
@@ -48,6 +51,18 @@ impl Options {
             })
         };
         tokio::time::timeout(super::PATIENCE, connect).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+    }
+}
+
+impl Options {
+    /// For what need not outlive a power cut: a file's commits are not waited for.
+    pub(super) fn hasty(self) -> Self {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(options) => Self::Sqlite(options.synchronous(SqliteSynchronous::Normal)),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(options) => Self::Postgres(options),
+        }
     }
 }
 
@@ -106,13 +121,18 @@ values! {
 /// A statement whose places are `$1`, `$2`, …, with what goes there.
 #[derive(Debug, Clone)]
 pub(super) struct Query {
-    sql: &'static str,
+    sql: Cow<'static, str>,
     values: Vec<Value>,
 }
 
 /// A query without values yet.
 pub(super) const fn query(sql: &'static str) -> Query {
-    Query { sql, values: Vec::new() }
+    Query { sql: Cow::Borrowed(sql), values: Vec::new() }
+}
+
+/// A query that was put together from names of the schema; never from anything that came from outside.
+pub(super) const fn made(sql: String) -> Query {
+    Query { sql: Cow::Owned(sql), values: Vec::new() }
 }
 
 /// What a row is read into: a tuple of columns.
@@ -165,11 +185,20 @@ impl Rows {
     }
 }
 
+/// A database that says nothing is not waited for for ever.
+async fn in_time<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
+    let done = tokio::time::timeout(STATEMENT, work).await;
+    done.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(unavailable)
+}
+
+/// For one statement.
+const STATEMENT: Duration = Duration::from_secs(20);
+
 /// The driver's query with its values.
 macro_rules! bound {
     ($query:expr) => {{
         let Query { sql, values } = $query;
-        let mut bound = sqlx::query(sql);
+        let mut bound = sqlx::query(sqlx::AssertSqlSafe(sql));
         for value in values {
             bound = match value {
                 Value::Text(text) => bound.bind(text),
@@ -218,12 +247,12 @@ impl Query {
 
     /// Changes rows, and tells how many.
     pub(super) async fn run(self, on: impl Executor) -> Result<u64, StoreError> {
-        on.execute(self).await.map_err(unavailable)
+        in_time(on.execute(self)).await
     }
 
     /// All rows.
     pub(super) async fn all<T: Columns>(self, on: impl Executor) -> Result<Vec<T>, StoreError> {
-        on.fetch(self).await.map_err(unavailable)?.read()
+        in_time(on.fetch(self)).await?.read()
     }
 
     /// The first row, if there is one.

@@ -34,11 +34,11 @@ impl Own {
         }
     }
 
-    /// The last number before which all after `seen` are our own.
-    fn skip(&self, seen: u64) -> u64 {
+    /// The number, `last` at most, up to which all after `seen` are our own.
+    fn skip(&self, seen: u64, last: u64) -> u64 {
         let mut own = self.lock();
         let mut at = seen;
-        while own.remove(&(at + 1)) {
+        while at < last && own.remove(&(at + 1)) {
             at += 1;
         }
         at
@@ -97,7 +97,7 @@ async fn tell(
         *seen = last;
     }
     loop {
-        *seen = own.skip(*seen);
+        *seen = own.skip(*seen, last);
         if *seen >= last {
             return Ok(());
         }

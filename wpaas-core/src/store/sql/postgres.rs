@@ -1,15 +1,18 @@
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 #[cfg(feature = "testing")]
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use super::db::{Options, Pool};
-use super::{PATIENCE, SqlStore, unavailable};
+use super::{SqlStore, unavailable};
 use crate::secret::Secret;
 use crate::store::StoreError;
 
+/// Without a connection for so long, a read is refused: who asks is to come again.
+const AWAY: Duration = Duration::from_secs(2);
 /// Reads that go on beside the writer and each other.
 const READERS: u32 = 8;
 
@@ -76,13 +79,11 @@ impl PostgresUrl {
 
 #[cfg(feature = "testing")]
 impl PostgresUrl {
-    /// A new database of this name beside this one.
-    pub(crate) async fn created(mut self, name: &str) -> Result<Self, sqlx::Error> {
+    /// Makes a database of this name beside this one.
+    pub(crate) async fn create(&self, name: &str) -> Result<(), sqlx::Error> {
         let mut db = self.options.connect().await?;
         let create = format!("CREATE DATABASE \"{name}\" TEMPLATE template0");
-        sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(&mut db).await?;
-        self.options = self.options.database(name);
-        Ok(self)
+        sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(&mut db).await.map(drop)
     }
 }
 
@@ -110,7 +111,7 @@ impl SqlStore {
     pub async fn connect(url: &PostgresUrl) -> Result<Self, StoreError> {
         let readers = PgPoolOptions::new()
             .max_connections(READERS)
-            .acquire_timeout(PATIENCE)
+            .acquire_timeout(AWAY)
             .connect_lazy_with(url.options.clone());
         let options = url.options();
         let connection = options.connect().await.map_err(unavailable)?;

@@ -224,7 +224,7 @@ fn key((doc, last_used_at): (String, Option<i64>)) -> Result<ApiKey, StoreError>
 }
 
 /// A time from a column.
-fn time(micros: i64) -> Result<Timestamp, StoreError> {
+pub(super) fn time(micros: i64) -> Result<Timestamp, StoreError> {
     Timestamp::from_microsecond(micros).map_err(|error| StoreError::Corrupt { what: error.to_string() })
 }
 

@@ -136,3 +136,17 @@ CREATE TABLE idempotency (
     PRIMARY KEY (principal, key)
 );
 CREATE INDEX idempotency_begun_at ON idempotency (begun_at);
+
+-- The servers that share this state, and until when each counts as alive.
+CREATE TABLE members (
+    server TEXT PRIMARY KEY,
+    reports TEXT,
+    until BIGINT NOT NULL
+);
+
+-- Which of them tends which share of the sites; the token grows with each that takes it.
+CREATE TABLE claims (
+    share BIGINT PRIMARY KEY,
+    server TEXT,
+    token BIGINT NOT NULL
+);

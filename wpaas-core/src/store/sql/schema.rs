@@ -25,7 +25,7 @@ async fn in_transaction(db: &mut Db) -> Result<(), StoreError> {
         .map_err(unavailable)?;
     let found = query("SELECT version FROM schema_version").number(&mut *db).await?;
     let at = found.unwrap_or(0);
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let known = known();
     if at > known {
         return Err(StoreError::TooNew { found: at, known });
     }
@@ -73,6 +73,78 @@ impl Db {
                 let sql = migration.replace(" TEXT", " TEXT COLLATE \"C\"").replace(" BLOB", " BYTEA");
                 sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(db).await.map(drop)
             }
+        }
+    }
+}
+
+/// The newest version of the schema that this program knows.
+pub(super) fn known() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
+
+/// A table of the schema, and the statements that carry its rows.
+pub(super) struct Table {
+    pub(super) name: &'static str,
+    pub(super) columns: Vec<Column>,
+    pub(super) select: String,
+    pub(super) insert: String,
+    pub(super) count: String,
+}
+
+pub(super) struct Column {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Int,
+    Bytes,
+    Bool,
+}
+
+/// The tables in the order in which they are made: none before what it refers to. Read from the migrations, so that
+/// none is forgotten.
+pub(super) fn tables() -> Vec<Table> {
+    let mut tables: Vec<(&str, Vec<Column>)> = Vec::new();
+    for line in MIGRATIONS.iter().flat_map(|migration| migration.lines()) {
+        let mut words = line.split_whitespace();
+        match (words.next(), words.next()) {
+            (Some("CREATE"), Some("TABLE")) => tables.extend(words.next().map(|name| (name, Vec::new()))),
+            (Some(name), Some(kind)) if line.starts_with("    ") => {
+                let columns = tables.last_mut().map(|(_, columns)| columns);
+                if let (Some(columns), Some(kind)) = (columns, kind_of(kind)) {
+                    columns.push(Column { name, kind });
+                }
+            }
+            _ => {}
+        }
+    }
+    tables.into_iter().map(|(name, columns)| Table::new(name, columns)).collect()
+}
+
+fn kind_of(word: &str) -> Option<Kind> {
+    match word.trim_end_matches(',') {
+        "TEXT" => Some(Kind::Text),
+        "BIGINT" => Some(Kind::Int),
+        "BLOB" => Some(Kind::Bytes),
+        "BOOLEAN" => Some(Kind::Bool),
+        _ => None,
+    }
+}
+
+impl Table {
+    fn new(name: &'static str, columns: Vec<Column>) -> Self {
+        let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
+        let places: Vec<String> = (1..=names.len()).map(|place| format!("${place}")).collect();
+        let (names, places) = (names.join(", "), places.join(", "));
+        Self {
+            select: format!("SELECT {names} FROM {name} ORDER BY 1"),
+            insert: format!("INSERT INTO {name} ({names}) VALUES ({places})"),
+            count: format!("SELECT COUNT(*) FROM {name}"),
+            name,
+            columns,
         }
     }
 }

@@ -212,3 +212,66 @@ fn an_address_with_a_password_is_refused_and_shown_without_one() {
     assert_eq!(url.to_string(), "postgres://wpaas@db:5433/sites");
     assert_eq!(format!("{url:?}"), "PostgresUrl(postgres://wpaas@db:5433/sites)");
 }
+
+/// A store that holds something of everything: what the conformance suite leaves in it.
+async fn filled(place: &Place) -> SqlStore {
+    let store = place.open().await.unwrap();
+    conformance::fill(&store).await;
+    store
+}
+
+async fn exported(store: &SqlStore) -> String {
+    let mut text = Vec::new();
+    store.export(&mut text).await.unwrap();
+    String::from_utf8(text).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_of_it_goes_from_one_database_to_another_and_back() {
+    let file = Place::file();
+    let first = filled(&file).await;
+    let text = exported(&first).await;
+    for table in schema::tables().iter().filter(|table| !["members", "claims"].contains(&table.name)) {
+        assert!(text.contains(&format!("[\"{}\",", table.name)), "a row of {}", table.name);
+    }
+    for place in Place::each().await {
+        let second = place.open().await.unwrap();
+        let rows = second.import(text.as_bytes()).await.unwrap();
+        assert_eq!(usize::try_from(rows).unwrap(), text.lines().count() - 2);
+        assert_eq!(exported(&second).await, text);
+        assert!(matches!(second.import(text.as_bytes()).await, Err(TransferError::NotEmpty)));
+        second.commit(telling(1)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_export_leaves_nothing_behind() {
+    let file = Place::file();
+    let text = exported(&filled(&file).await).await;
+    let lines: Vec<&str> = text.lines().collect();
+    let cut = lines[..lines.len() - 1].join("\n");
+    let missing = [&lines[..3], &lines[4..]].concat().join("\n");
+    let newer = text.replacen("{\"wpaas_export\":1}", "{\"wpaas_export\":99}", 1);
+    for place in Place::each().await {
+        let store = place.open().await.unwrap();
+        for damaged in [&cut, &missing, &newer, &text[..text.len() / 2].to_owned()] {
+            assert!(store.import(damaged.as_bytes()).await.is_err());
+            assert_eq!(exported(&store).await.lines().count(), 2, "nothing is kept");
+        }
+        store.import(text.as_bytes()).await.unwrap();
+    }
+}
+
+#[test]
+fn the_schemas_tables_are_read_whole() {
+    let tables = schema::tables();
+    let customers = tables.iter().find(|table| table.name == "customers").unwrap();
+    let names: Vec<&str> = customers.columns.iter().map(|column| column.name).collect();
+    assert_eq!(names, ["cid", "login", "lifecycle", "purge_after", "version", "doc"]);
+    let sql = include_str!("schema-1.sql");
+    let is_column =
+        |line: &&str| line.starts_with("    ") && line.trim().starts_with(|c: char| c.is_ascii_lowercase());
+    let columns: usize = tables.iter().map(|table| table.columns.len()).sum();
+    assert_eq!(columns, sql.lines().filter(is_column).count(), "a column of a type that is not known here");
+    assert_eq!(tables.len(), sql.matches("CREATE TABLE").count());
+}

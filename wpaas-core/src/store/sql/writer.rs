@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc, oneshot};
 
@@ -28,6 +29,9 @@ type Outcome = (Mode, oneshot::Sender<Result<Committed, StoreError>>, Result<Com
 /// How many changes share one transaction, and one wait for the disk.
 const BATCH: usize = 128;
 
+/// A transaction that takes longer is given up.
+const LONGEST: Duration = Duration::from_secs(60);
+
 /// Owns the connection that writes. Takes what is queued into one transaction, each change in a savepoint of its
 /// own, and answers only after the commit; a refusal too, since it may rest on a change of the same batch.
 pub(super) async fn run(options: Options, connection: Db, mut jobs: mpsc::Receiver<Job>, told: Told) {
@@ -35,7 +39,11 @@ pub(super) async fn run(options: Options, connection: Db, mut jobs: mpsc::Receiv
     let mut batch = Vec::with_capacity(BATCH);
     while jobs.recv_many(&mut batch, BATCH).await > 0 {
         let (outcomes, failure) = match usable(&mut connection, &options).await {
-            Ok(db) => write(db, &mut batch, &told.own).await,
+            Ok(db) => match tokio::time::timeout(LONGEST, write(db, &mut batch, &told.own)).await {
+                Ok(done) => done,
+                // The callers learn that nobody answers them.
+                Err(_late) => (undone(&mut batch), Some(sqlx::Error::PoolTimedOut)),
+            },
             Err(error) => (undone(&mut batch), Some(error)),
         };
         if failure.is_some() {

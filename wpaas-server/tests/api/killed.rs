@@ -1,0 +1,209 @@
+//! Servers that are killed under load, on one `PostgreSQL`: what was acknowledged is there, once. Empty without
+//! `WPAAS_TEST_POSTGRES`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use reqwest::Client;
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+use wpaas_core::store::scratch;
+
+use super::harness::{share, site};
+
+const SERVERS: usize = 3;
+const CLIENTS: usize = 4;
+const SITES: usize = 20;
+
+/// A server in a process of its own.
+struct Process {
+    child: Child,
+    data: PathBuf,
+    api: SocketAddr,
+    reports: SocketAddr,
+    database: String,
+}
+
+fn free() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+impl Process {
+    async fn start(data: PathBuf, database: &str) -> Self {
+        let (api, reports) = (free(), free());
+        let child = spawn(&data, api, reports, database);
+        let process = Self { child, data, api, reports, database: database.to_owned() };
+        process.answers().await;
+        process
+    }
+
+    /// As SIGKILL does; then it is started again.
+    async fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.child = spawn(&self.data, self.api, self.reports, &self.database);
+        self.answers().await;
+    }
+
+    async fn answers(&self) {
+        let began = Instant::now();
+        let url = format!("http://{}/readyz", self.api);
+        while !Client::new().get(&url).send().await.is_ok_and(|answer| answer.status().is_success()) {
+            assert!(began.elapsed() < Duration::from_secs(60), "{url} does not answer");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ended = self.child.kill();
+        let _waited = self.child.wait();
+    }
+}
+
+fn spawn(data: &std::path::Path, api: SocketAddr, reports: SocketAddr, database: &str) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_wpaas-server"))
+        .args(["--backend", "simulated", "--database", database, "--log-filter", "warn"])
+        .args(["--listen", &api.to_string(), "--report-listen", &reports.to_string()])
+        .arg("--data")
+        .arg(data)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// Asks one server after the other until one answers; `None` when the outcome can't be known.
+async fn post(client: &Client, servers: &[SocketAddr], key: &str, name: &str) -> Option<String> {
+    for attempt in 0..400 {
+        let url = format!("http://{}/wpaas", servers[attempt % servers.len()]);
+        let request = client.post(url).bearer_auth(key).header("idempotency-key", name).json(&site(name));
+        let Ok(answer) = request.send().await else {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            continue;
+        };
+        let status = answer.status().as_u16();
+        let Ok(body) = answer.json::<Value>().await else { continue };
+        match (status, body["code"].as_str()) {
+            (202, _) => return Some(body["id"].as_str().unwrap().to_owned()),
+            (503, _) => tokio::time::sleep(Duration::from_millis(50)).await,
+            // The server that did it was killed before it could say so.
+            (409, Some("idempotency_key_in_use" | "site_name_taken")) => return None,
+            other => panic!("{name}: {other:?} {body}"),
+        }
+    }
+    panic!("{name}: no server answered");
+}
+
+async fn call(client: &Client, at: SocketAddr, path: &str, key: &str, body: Option<Value>) -> Value {
+    let url = format!("http://{at}{path}");
+    let request = match body {
+        Some(body) => client.post(url).json(&body),
+        None => client.get(url),
+    };
+    let answer = request.bearer_auth(key).send().await.unwrap();
+    assert!(answer.status().is_success(), "{path}: {}", answer.status());
+    answer.json().await.unwrap()
+}
+
+/// Every item of a list, piece by piece.
+async fn all(client: &Client, at: SocketAddr, path: &str, cursor: &str, key: &str) -> Vec<Value> {
+    let (mut items, mut next) = (Vec::new(), String::new());
+    loop {
+        let page = call(client, at, &format!("{path}{next}"), key, None).await;
+        items.extend(page["items"].as_array().unwrap().iter().cloned());
+        let Some(after) = page["next"].as_str() else { return items };
+        next = format!("&{cursor}={after}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_is_there_once_however_often_servers_are_killed() {
+    let Some(database) = scratch::url().await else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let data = |number: usize| folder.path().join(format!("data-{number}"));
+    let mut servers = vec![Process::start(data(0), &database).await];
+    for number in 1..SERVERS {
+        share(&data(0), &data(number));
+        servers.push(Process::start(data(number), &database).await);
+    }
+    let addresses: Vec<SocketAddr> = servers.iter().map(|server| server.api).collect();
+    let client = Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
+    let operator = std::fs::read_to_string(data(0).join("operator-token")).unwrap();
+    let operator = operator.trim();
+    let first = addresses[0];
+    let customer = json!({"name": "Acme", "email": "acme@example.com", "password": "correct horse battery"});
+    let cid = call(&client, first, "/customers", operator, Some(customer)).await["cid"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let org = call(&client, first, &format!("/orgs/{cid}/default"), operator, None).await["id"].clone();
+    let space = format!("/spaces/{}/default", org.as_str().unwrap());
+    let space = call(&client, first, &space, operator, None).await["id"].clone();
+    let user = json!({"cid": cid, "name": "dev", "email": "dev@example.com", "spaces": [space]});
+    let user = call(&client, first, "/users", operator, Some(user)).await;
+    let key = user["api_key"]["key"].as_str().unwrap().to_owned();
+
+    let done = Arc::new(AtomicBool::new(false));
+    let answered = Arc::new(AtomicUsize::new(0));
+    let servers = Arc::new(Mutex::new(servers));
+    let killer = {
+        let (servers, done, answered) = (servers.clone(), done.clone(), answered.clone());
+        tokio::spawn(async move {
+            let (mut kills, mut before) = (0, 0);
+            while !done.load(Ordering::Relaxed) {
+                // Some work between two of them, however fast this machine is.
+                if answered.load(Ordering::Relaxed) >= before + CLIENTS {
+                    before = answered.load(Ordering::Relaxed);
+                    servers.lock().await[kills % SERVERS].kill().await;
+                    kills += 1;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            kills
+        })
+    };
+    let mut clients = tokio::task::JoinSet::new();
+    for number in 0..CLIENTS {
+        let (client, key, mut addresses) = (client.clone(), key.clone(), addresses.clone());
+        let answered = answered.clone();
+        addresses.rotate_left(number % SERVERS);
+        clients.spawn(async move {
+            let mut acknowledged = BTreeMap::new();
+            for site in 0..SITES {
+                let name = format!("site-{number}-{site}");
+                if let Some(id) = post(&client, &addresses, &key, &name).await {
+                    acknowledged.insert(name, id);
+                }
+                answered.fetch_add(1, Ordering::Relaxed);
+            }
+            acknowledged
+        });
+    }
+    let acknowledged: BTreeMap<String, String> = clients.join_all().await.into_iter().flatten().collect();
+    done.store(true, Ordering::Relaxed);
+    let kills = killer.await.unwrap();
+
+    let listed = all(&client, first, &format!("/wpaas/{cid}/default?limit=100"), "cursor", &key).await;
+    let sites: BTreeMap<&str, &str> =
+        listed.iter().map(|site| (site["name"].as_str().unwrap(), site["id"].as_str().unwrap())).collect();
+    assert_eq!(sites.len(), listed.len(), "a name is a site's alone");
+    for (name, id) in &acknowledged {
+        assert_eq!(sites.get(name.as_str()), Some(&id.as_str()), "{name} was acknowledged");
+    }
+    let events = all(&client, first, &format!("/events?cid={cid}&limit=100"), "after", operator).await;
+    let created: Vec<&Value> = events.iter().filter(|event| event["kind"] == "site_created").collect();
+    let subjects: BTreeSet<String> = created.iter().map(|event| event["subject"].to_string()).collect();
+    assert_eq!((created.len(), subjects.len()), (sites.len(), sites.len()), "each was made once");
+    let numbers: Vec<u64> = events.iter().map(|event| event["seq"].as_u64().unwrap()).collect();
+    assert!(numbers.is_sorted_by(|a, b| a < b));
+    println!("{} of {} acknowledged, {kills} kills", acknowledged.len(), CLIENTS * SITES);
+    // A kill takes along what is on its way; between two of them some is answered.
+    assert!(kills >= SERVERS && acknowledged.len() >= SITES);
+}
