@@ -19,6 +19,10 @@ quickstart *args:
 bench *args:
     scripts/bench {{args}}
 
+# Breaks sites under load at random, and checks every acknowledged write.
+soak *args:
+    scripts/soak {{args}}
+
 # Dependencies: licences, sources, and who may use what. Needs cargo-deny.
 deny:
     cargo deny check bans licenses sources

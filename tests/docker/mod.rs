@@ -7,9 +7,11 @@ mod engine;
 mod first_site;
 mod healing;
 mod names;
+mod redundancy;
 mod restarts;
 mod server;
 mod wordpress;
+mod writer;
 
 use std::process::Command;
 

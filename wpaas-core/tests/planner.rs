@@ -3,9 +3,14 @@
 
 mod support;
 
+use jiff::Timestamp;
 use support::{Harness, wanted};
 use wpaas_core::code::{Digest, Layout};
-use wpaas_core::converge::{Coverage, Facts, Part, ReleaseRef, Wanted, plan};
+use wpaas_core::converge::{
+    Action, Coverage, DatabaseReport, Facts, Intent, NodeReport, Part, ReleaseRef, Step, Trouble, Wanted,
+    lint, plan, status,
+};
+use wpaas_core::site::ConditionKind;
 use wpaas_core::site::DatabaseSize::{One, Three};
 
 const SMALL: [&str; 6] =
@@ -98,6 +103,157 @@ fn an_empty_volume_never_founds_while_one_with_data_exists() {
 }
 
 #[test]
+fn the_last_node_of_a_component_that_lost_its_quorum_is_founded_anew() {
+    let mut site = Harness::up(wanted(1, Three));
+    site.change(|run| run.database = One);
+    while !site.log.iter().any(|step| step == "remove database-2") {
+        site.pass();
+    }
+    site.log.clear();
+    site.vanish(Part::DatabaseVolume(1));
+    site.vanish(Part::Database(1));
+    site.converge();
+    let own: Vec<_> = site.steps().filter(|step| step.contains("database-0")).collect();
+    assert_eq!(own, ["remove database-0", "create database-0", "order database-0 to found component 2"]);
+}
+
+#[test]
+fn a_node_that_gives_no_answer_is_not_taken_for_one_without_a_component() {
+    let mut site = Harness::up(wanted(1, Three));
+    site.kill(Part::Database(2));
+    site.pass();
+    let mut facts = site.facts();
+    let silence = |facts: &mut Facts, lost_for| {
+        for report in &mut facts.reports {
+            if let (Part::Database(0 | 1), NodeReport::Database(node)) = (report.part, &mut report.node) {
+                (node.state, node.primary, node.lost_for) = (None, false, lost_for);
+            }
+        }
+    };
+    let removed = |facts: &Facts| {
+        let removes = |step: &&Step| matches!(step.action, Action::Remove { .. });
+        plan(&site.intent, facts).steps.iter().filter(removes).map(ToString::to_string).collect::<Vec<_>>()
+    };
+    silence(&mut facts, None);
+    assert_eq!(removed(&facts), [""; 0]);
+    let mut rash = plan(&site.intent, &facts);
+    let Intent { site: id, generation, epoch, .. } = site.intent;
+    let part = Part::Database(0);
+    let action = Action::Remove { object: facts.object(part).unwrap().id.clone() };
+    rash.steps = vec![Step { site: id, generation, epoch, part, action }];
+    assert_eq!(lint(&site.intent, &facts, &rash).unwrap_err().rule, 2);
+    silence(&mut facts, Some(0));
+    assert_eq!(removed(&facts), [""; 0], "it may be on its way");
+    silence(&mut facts, Some(5));
+    assert_eq!(removed(&facts), ["remove database-0", "remove database-1"]);
+}
+
+#[test]
+fn a_node_that_its_component_left_behind_comes_back_by_a_restart() {
+    let mut site = Harness::up(wanted(1, Three));
+    let mut facts = site.facts();
+    let Some(NodeReport::Database(node)) = facts
+        .reports
+        .iter_mut()
+        .find(|report| report.part == Part::Database(1))
+        .map(|report| &mut report.node)
+    else {
+        panic!("database-1 reports");
+    };
+    (node.state, node.primary, node.lost_for) = (Some(5), false, Some(20));
+    let plan = plan(&site.intent, &facts);
+    assert_eq!(plan.steps.iter().map(ToString::to_string).collect::<Vec<_>>(), ["remove database-1"]);
+}
+
+#[test]
+fn outdated_database_nodes_are_drained_and_replaced_one_at_a_time() {
+    let mut site = Harness::up(wanted(1, Three));
+    for n in 0..3 {
+        assert!(
+            site.backend.outside(site.intent.site, |world| world.edit(site.intent.site, Part::Database(n)))
+        );
+    }
+    site.converge();
+    let configure = "configure gateway-0: authorities, routes";
+    let one = |n: u8| {
+        let steps = ["remove database-N", "create database-N", "order database-N to join component 1"];
+        steps.map(|step| step.replace('N', &n.to_string()))
+    };
+    let log: Vec<_> = site.steps().filter(|step| *step != configure).collect();
+    assert_eq!(log, [one(2), one(1), one(0)].concat());
+    assert_eq!(site.log[..2], [configure.to_owned(), "remove database-2".to_owned()]);
+}
+
+#[test]
+fn while_a_wanted_database_node_is_missing_the_gateway_goes_on_with_those_that_are_to_leave() {
+    let mut site = Harness::up(wanted(1, Three));
+    site.kill(Part::Database(0));
+    site.change(|run| run.database = One);
+    let routes = |site: &Harness| {
+        let world = site.backend.world();
+        let said = world.reports(site.intent.site).into_iter().find_map(|report| match report.node {
+            NodeReport::Gateway(gateway) => Some(gateway.servers.into_keys().collect::<Vec<_>>()),
+            _ => None,
+        });
+        said.unwrap().into_iter().filter(|part| matches!(part, Part::Database(_))).collect::<Vec<_>>()
+    };
+    site.pass();
+    assert_eq!(routes(&site), [0, 1, 2].map(Part::Database));
+    site.converge();
+    assert_eq!(routes(&site), [Part::Database(0)]);
+    assert_eq!(site.parts(), SMALL);
+}
+
+/// What a person is told of the database, and of a loss of data.
+fn told(site: &mut Harness, facts: &Facts) -> [String; 2] {
+    let plan = plan(&site.intent, facts);
+    let status = status(&site.intent, facts, &plan, &Trouble::default(), Timestamp::UNIX_EPOCH);
+    [ConditionKind::DatabaseReady, ConditionKind::PossibleDataLoss]
+        .map(|kind| status.condition(kind).unwrap().reason.clone())
+}
+
+#[test]
+fn the_loss_of_all_volumes_is_said_and_that_of_some_is_none() {
+    let loss_of = |numbers: &[u8]| {
+        let mut run = wanted(1, Three);
+        run.was_founded = true;
+        let mut site = Harness::up(run);
+        for n in 0..3 {
+            site.kill(Part::Database(n));
+        }
+        for n in numbers {
+            site.vanish(Part::DatabaseVolume(*n));
+        }
+        let mut said = false;
+        while !site.pass().is_empty() {
+            let facts = site.facts();
+            said |= told(&mut site, &facts)[1] == "VolumesEmpty";
+        }
+        said
+    };
+    assert!(loss_of(&[0, 1, 2]));
+    assert!(!loss_of(&[0, 1]));
+}
+
+#[test]
+fn different_histories_wait_for_a_person_and_say_so() {
+    let mut site = Harness::up(wanted(1, Three));
+    for n in 0..3 {
+        site.kill(Part::Database(n));
+    }
+    site.pass();
+    let mut facts = site.facts();
+    assert_eq!(told(&mut site, &facts), ["NotSynced", "None"]);
+    let other = facts.reports.iter_mut().find(|report| report.part == Part::Database(2)).unwrap();
+    let NodeReport::Database(DatabaseReport { position: Some(position), .. }) = &mut other.node else {
+        panic!("database-2 waits");
+    };
+    position.uuid = uuid::Uuid::from_u128(7);
+    assert_eq!(told(&mut site, &facts), ["Diverged", "None"]);
+    assert_eq!(plan(&site.intent, &facts).steps, []);
+}
+
+#[test]
 fn incomplete_listings_make_and_remove_nothing() {
     let mut site = Harness::new(wanted(1, One));
     site.coverage = Coverage::Partial;
@@ -167,9 +323,8 @@ fn a_new_release_serves_before_the_old_one_goes() {
     let digest = Digest::from_sha256([7; 32]);
     site.change(|run| run.release = Some(ReleaseRef::Stored { digest, layout: Layout::Content }));
     site.converge();
-    let steps: Vec<_> = site.log.iter().map(|step| step.split(" (").next().unwrap()).collect();
     assert_eq!(
-        steps,
+        site.steps().collect::<Vec<_>>(),
         [
             "create release-070707070707 from sha256:0707070707070707070707070707070707070707070707070707070707070707",
             "configure gateway-0: authorities, routes",

@@ -7,20 +7,20 @@
 shopt -s dotglob
 data=/var/lib/mysql mark=/var/lib/mysql/wpaas-founding order=$settings/order
 options=--defaults-file=/run/wpaas/mariadb.cnf
-phase=recovering empty=false uuid='' seqno='' founding=0 state=null primary=false size=0 error=''
-server='' recovered='' stopping='' set_password='' sql='' seen='' obeyed='' next_look=0 kill_at=''
-seeding=''
+phase=recovering empty=false uuid='' seqno='' founding=0 state=null primary=false size=0 lost_for=null error=''
+server='' recovered='' stopping='' set_password='' sql='' seen='' obeyed='' next_look=0 kill_at='' end_at=''
+seeding='' unsure='' lost_since=''
 
 publish() {
     local position=null
     if [[ $uuid ]]; then position="{\"uuid\":\"$uuid\",\"seqno\":$seqno}"; fi
     json "$error"
-    body="{\"boot\":\"$boot\",\"database\":{\"phase\":\"$phase\",\"empty\":$empty,\"position\":$position,\"founding\":$founding,\"state\":$state,\"primary\":$primary,\"size\":$size,\"error\":$REPLY}}"
+    body="{\"boot\":\"$boot\",\"database\":{\"phase\":\"$phase\",\"empty\":$empty,\"position\":$position,\"founding\":$founding,\"state\":$state,\"primary\":$primary,\"size\":$size,\"lost_for\":$lost_for,\"error\":$REPLY}}"
 }
 
 # die CODE: reports the last lines of the log and ends.
 die() {
-    phase=failed state=null primary=false size=0
+    phase=failed state=null primary=false size=0 lost_for=null
     printf -v error '%s\n' "$error" "${last_lines[@]}"
     publish
     last_report
@@ -28,17 +28,28 @@ die() {
 }
 
 # stop: a server that is not in a component yet may not listen, and has nothing to lose, nor has one
-# that only reads its position.
+# that only reads its position. One that takes writes ends when WordPress is done with it, or three
+# seconds later: the gateway sends nobody here any more. Never from the trap, which comes in the middle
+# of anything.
 stop() {
-    stopping=yes
     if [[ ! $server || $phase == recovering ]]; then exit 0; fi
-    kill -TERM "$server" 2>/dev/null
     milliseconds
-    kill_at=$((REPLY + 15000))
+    kill_at=$((REPLY + 15000)) end_at=$REPLY
+    if [[ $primary == true ]]; then end_at=$((REPLY + 3000)); fi
 }
 
+# in_use: whether WordPress has a connection open.
+in_use() {
+    local count
+    [[ $sql ]] || return
+    printf "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'wordpress';\n" >&"${SQL[1]}"
+    read -rt 0.5 -u "${SQL[0]}" count && ((count > 0))
+} 2>/dev/null
+
 # find_position: a volume without ibdata1 never held a commit. After a clean stop the position is in
-# grastate.dat, else InnoDB is asked. A volume left half way through a state transfer has none.
+# grastate.dat, else InnoDB is asked. A volume left half way through a state transfer has none. Galera
+# takes the history's name from grastate.dat while a table changes shape, and for good from a node that
+# the others found to differ: such a one knows how far it came, but rejoins by a full copy.
 find_position() {
     local line
     if [[ -r $mark ]]; then read -r founding <"$mark"; fi
@@ -49,11 +60,15 @@ find_position() {
         if [[ $line =~ ^seqno:\ +([0-9]+)$ ]]; then seqno=${BASH_REMATCH[1]}; fi
     done < <(cat "$data/grastate.dat" 2>/dev/null)
     if [[ $uuid && $seqno ]]; then return; fi
+    if [[ $uuid == 00000000-0000-0000-0000-000000000000 ]]; then unsure=yes; fi
     uuid='' seqno=''
     publish
     mariadbd "$options" --wsrep-recover --wsrep-cluster-address=gcomm:// --skip-networking >/run/wpaas/recover.log 2>&1 &
     server=$!
-    while kill -0 "$server" 2>/dev/null; do tick; done
+    while kill -0 "$server" 2>/dev/null; do
+        tick
+        if [[ $stopping ]]; then stop; fi
+    done
     server=''
     while read -r line; do
         if [[ $line =~ Recovered\ position:\ *([0-9a-f-]{36}):(-?[0-9]+) ]]; then
@@ -121,7 +136,10 @@ keep() {
 start_founding() {
     keep "$1"
     set_password=yes
-    if [[ $empty == true ]]; then seed || die 1; fi
+    if [[ $empty == true ]] && ! seed; then
+        if [[ $stopping ]]; then stop; fi
+        die 1
+    fi
     rm -f "$data/gvwstate.dat"
     if [[ -e $data/grastate.dat ]]; then sed -i 's/^safe_to_bootstrap:.*/safe_to_bootstrap: 1/' "$data/grastate.dat"; fi
     start --wsrep-new-cluster --wsrep-cluster-address=gcomm://
@@ -131,8 +149,10 @@ start_joining() {
     keep "$1"
     if [[ $empty == true ]]; then
         if [[ $seeding ]]; then wait "$seeding"; fi
+        if [[ $stopping ]]; then stop; fi
         clear_leftovers
     fi
+    if [[ $unsure ]]; then recovered=''; fi
     setting database.conf peers
     start "--wsrep-cluster-address=gcomm://$REPLY"
 }
@@ -150,7 +170,7 @@ start() {
 # answer within half a second has no known state.
 look() {
     local name value
-    state=null primary=false size=0
+    state=null primary=false size=0 lost_for=null
     if [[ ! $sql ]]; then
         [[ -S /run/mysqld/mysqld.sock ]] || return
         coproc SQL { exec mariadb "$options" -BN --unbuffered 2>/dev/null; }
@@ -162,11 +182,23 @@ look() {
             wsrep_local_state) state=$value phase=running ;;
             wsrep_cluster_status) if [[ $value == Primary ]]; then primary=true; fi ;;
             wsrep_cluster_size) size=$value ;;
-            end) if [[ $set_password && $primary == true && $state == 4 ]]; then name_password; fi; return ;;
+            end)
+                count_loss
+                if [[ $set_password && $primary == true && $state == 4 ]]; then name_password; fi
+                return ;;
         esac
     done 2>/dev/null
     if [[ ${SQL_PID-} ]]; then kill "$SQL_PID" 2>/dev/null; wait "$SQL_PID" 2>/dev/null; fi
     sql='' state=null primary=false size=0
+}
+
+# count_loss: for how long the server has said that it is in no component.
+count_loss() {
+    if [[ $primary == true || $phase != running ]]; then lost_since=''; return; fi
+    milliseconds
+    : "${lost_since:=$REPLY}"
+    lost_for=$(((REPLY - lost_since) / 1000))
+    lost_for=$((lost_for - lost_for % 5))
 }
 
 # name_password: gives WordPress's user the password of the file, through the client's pipe.
@@ -180,7 +212,7 @@ name_password() {
     if read -rt 5 -u "${SQL[0]}" answer && [[ $answer == 'done' ]]; then set_password=''; fi
 }
 
-trap stop TERM INT
+trap 'stopping=yes' TERM INT
 rm -f "$order"
 mkdir -p /run/mysqld
 chown mysql: /run/mysqld
@@ -202,6 +234,7 @@ while :; do
         if [[ $stopping ]]; then exit "$code"; fi
         die "$code"
     fi
+    if [[ $stopping && ! $kill_at ]]; then stop; fi
     # Whoever starts is looked after closely, but not for ever.
     if ((SECONDS > 20)) && [[ $pace == 0.02 ]]; then pace=0.1; fi
     content "$order"
@@ -209,6 +242,10 @@ while :; do
     if [[ $REPLY && $REPLY != "$seen" ]]; then seen=$REPLY; obey "$REPLY"; fi
     milliseconds
     if [[ $stopping && $phase == starting ]] && ((REPLY >= kill_at)); then kill -KILL "$server"; fi
+    if [[ $end_at ]] && { ((REPLY >= end_at)) || ! in_use; }; then
+        kill -TERM "$server" 2>/dev/null
+        end_at=''
+    fi
     if [[ $server ]] && ((REPLY >= next_look)); then
         look
         publish

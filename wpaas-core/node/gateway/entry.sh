@@ -43,18 +43,31 @@ read_routes() {
     done <<<"$routes"
 }
 
-# survey: what HAProxy has: the state of each server that is in service, and whether it is up.
+# survey: what HAProxy has: the state of each server that is in service, and whether it is up. A database
+# node is a server of two backends: of `donor` it is in service only while no database node is Synced.
 survey() {
     local line
-    local -a field
+    local -a field donors=()
     admin 'show servers state' || return 1 # name, state and administrative state are fields 3, 5 and 6
     known=() up=()
     for line in "${answer[@]}"; do
         read -ra field <<<"$line"
-        if [[ ! ${field[3]-} =~ ^(wordpress|database)-[0-9]+$ ]] || ((field[6] & 0x63)); then continue; fi
+        if [[ ! ${field[3]-} =~ ^(wordpress|database|donor)-[0-9]+$ ]] || ((field[6] & 0x63)); then continue; fi
+        if [[ ${field[3]} == donor-* ]]; then
+            if [[ ${field[5]} == 2 ]]; then donors+=("database-${field[3]#*-}"); fi
+            continue
+        fi
         if ((field[6] & 0x18)); then known[${field[3]}]=drain; else known[${field[3]}]=ready; fi
         if [[ ${field[5]} == 2 ]]; then up[${field[3]}]=yes; fi
     done
+    if [[ ${up[database-0]-}${up[database-1]-}${up[database-2]-} ]]; then return; fi
+    for line in "${donors[@]}"; do up[$line]=yes; done
+}
+
+# slots NAME: REPLY is where HAProxy has it.
+slots() {
+    REPLY=${1%-*}/$1
+    if [[ $1 == database-* ]]; then REPLY+=" donor/donor-${1#*-}"; fi
 }
 
 # add_server NAME: makes the server known to HAProxy, out of service. A WordPress server is added, as a
@@ -64,7 +77,10 @@ add_server() {
     local found
     read -r found _ < <(getent ahostsv4 "$1")
     if [[ ! $found ]]; then error="no address for $1"; return 1; fi
-    if [[ $1 == database-* ]]; then admin "set server database/$1 addr $found"; return; fi
+    if [[ $1 == database-* ]]; then
+        admin "set server database/$1 addr $found; set server donor/donor-${1#*-} addr $found"
+        return
+    fi
     admin "del server wordpress/$1" # what an earlier listing left, unless requests still run on it
     admin "add server wordpress/$1 $found:80 check inter 2s fastinter 200ms downinter 50ms fall 2 rise 1 maxconn 32; enable health wordpress/$1"
 }
@@ -74,16 +90,25 @@ add_server() {
 approach() {
     local name slot state commands='' differs=''
     for name in "${!known[@]}"; do
-        if [[ ! ${wanted[$name]-} ]]; then commands+="set server ${name%-*}/$name state maint;"; fi
+        if [[ ${wanted[$name]-} ]]; then continue; fi
+        slots "$name"
+        for slot in $REPLY; do commands+="set server $slot state maint;"; done
     done
     for name in "${!wanted[@]}"; do
-        slot=${name%-*}/$name state=${wanted[$name]}
+        state=${wanted[$name]}
         if [[ ${known[$name]-} == "$state" ]]; then continue; fi
         differs=yes
-        if [[ ${known[$name]-} ]]; then commands+="set server $slot state $state;"
-        elif add_server "$name"; then commands+="set server $slot state $state; set server $slot health down;"
+        if [[ ! ${known[$name]-} ]] && ! add_server "$name"; then continue; fi
+        slots "$name"
+        for slot in $REPLY; do
+            commands+="set server $slot state $state;"
+            if [[ ! ${known[$name]-} ]]; then commands+="set server $slot health down;"; fi
+        done
+        # Who is drained is no longer the one in use; slots are numbered from 1.
+        if [[ $state == drain && $name == database-* ]]; then
+            slot="data.server_id eq $((${name#*-} + 1))"
+            commands+="clear table database $slot; clear table donor $slot;"
         fi
-        if [[ $state == drain && $name == database-* ]]; then commands+='clear table database;'; fi
     done
     if [[ $commands ]]; then
         admin "$commands"

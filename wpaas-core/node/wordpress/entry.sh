@@ -95,6 +95,7 @@ root=/srv/wordpress
 if [[ $layout == tree ]]; then root=/srv/release; fi
 # The cache of stock code must not stand in for a release's file of the same name and time.
 if [[ $layout != stock ]]; then rm -rf /var/cache/opcache/*/srv/wordpress/wp-content; fi
+# shellcheck disable=SC2016 # $root is nginx's
 printf 'root %s;\nmap "" $root { default %s; }\n' "$root" "$root" >/run/wpaas/root.conf
 php-fpm8.4 -F -y "$here/php-fpm.conf" >&"$logs" 2>&1 &
 php=$!

@@ -85,13 +85,19 @@ fn founding(_: &Intent, facts: &Facts, plan: &SitePlan, step: &Step) -> Verdict 
 
 /// No Synced database node is stopped unless enough others are Synced.
 fn quorum(intent: &Intent, facts: &Facts, plan: &SitePlan, step: &Step) -> Verdict {
-    let (Part::Database(_), Action::Remove { .. }, Wanted::Run(run)) =
+    let (Part::Database(n), Action::Remove { .. }, Wanted::Run(run)) =
         (step.part, &step.action, &intent.wanted)
     else {
         return Ok(());
     };
     let synced = |part| database(facts, part).is_some_and(DatabaseReport::is_synced);
-    if !synced(step.part) || (run.database.nodes() == 1 && facts.object(Part::Database(1)).is_none()) {
+    // One that gives no answer may be Synced; without its volume it holds nothing.
+    let no_answer =
+        |report: &DatabaseReport| report.phase == DatabasePhase::Running && report.state.is_none();
+    let may_be_synced = synced(step.part)
+        || (database(facts, step.part).is_some_and(no_answer)
+            && facts.object(Part::DatabaseVolume(n)).is_some());
+    if !may_be_synced || (run.database.nodes() == 1 && facts.object(Part::Database(1)).is_none()) {
         return Ok(());
     }
     let removed =

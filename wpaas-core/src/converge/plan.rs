@@ -97,6 +97,19 @@ pub enum HoldReason {
     NoSlot,
 }
 
+impl HoldReason {
+    /// In one CamelCase word, why nothing goes on without a person; none where it does.
+    #[must_use]
+    pub const fn asks_a_person(&self) -> Option<&'static str> {
+        match self {
+            Self::Diverged => Some("Diverged"),
+            Self::TornData => Some("TornData"),
+            Self::BrokenData => Some("BrokenData"),
+            _ => None,
+        }
+    }
+}
+
 impl SitePlan {
     /// Whether there is nothing to do and nothing to wait for.
     #[must_use]
@@ -155,8 +168,9 @@ impl<'a> Pass<'a> {
         self.make(Part::Network, Action::CreateNetwork);
         self.make(Part::UploadsVolume, Action::CreateVolume);
         self.release(run);
-        self.databases(run);
-        let routes = self.wordpress(run);
+        let leaver = self.databases(run);
+        let routes = self.wordpress(run, self.database_routes(run, leaver.as_ref()));
+        self.let_go(run, leaver, &routes);
         self.gateway(run, &routes);
     }
 

@@ -71,6 +71,9 @@ pub struct DatabaseReport {
     pub primary: bool,
     /// Of its component.
     pub size: u8,
+    /// For how many seconds, in steps of five, its MariaDB has said that it is in no primary component; none while
+    /// it is in one, is on its way there, or gives no answer.
+    pub lost_for: Option<u32>,
     /// What went wrong, for people.
     pub error: Option<String>,
 }

@@ -90,8 +90,12 @@ impl Simulated {
         self.0.lock().said.get(&(site, part)).cloned()
     }
 
-    /// Every node says again what it said last; nodes do that every 5 s.
+    /// Five seconds have passed: every node says again what it said last, or how long that has lasted now.
     pub fn heartbeat(&self) {
+        let changed = self.0.lock().world.elapse(5);
+        for site in changed {
+            self.0.tell(site);
+        }
         let mut state = self.0.lock();
         let said: Vec<_> = state.said.values().cloned().collect();
         for report in said {

@@ -209,7 +209,12 @@ impl Judge<'_> {
         let Some(run) = self.run() else { return (Truth::False, "NotWanted", String::new()) };
         let (database, nodes) = (self.counts.database, run.database.nodes());
         let message = format!("{database} of {nodes} nodes are Synced");
-        if database > 0 { (Truth::True, "Synced", message) } else { (Truth::False, "NotSynced", message) }
+        let asks = self.plan.holds.iter().find_map(|hold| Some((hold, hold.reason.asks_a_person()?)));
+        match asks {
+            _ if database > 0 => (Truth::True, "Synced", message),
+            Some((hold, reason)) => (Truth::False, reason, format!("{} {}", hold.part, hold.reason)),
+            None => (Truth::False, "NotSynced", message),
+        }
     }
 
     fn address(&self) -> Verdict {
@@ -236,13 +241,13 @@ impl Judge<'_> {
     /// A component was once founded, and now every volume is empty.
     fn data_loss(&self) -> Verdict {
         let founded = self.run().is_some_and(|run| run.was_founded);
-        let mut reports =
-            self.facts.objects.iter().filter_map(|object| match &self.facts.report(object.part)?.node {
-                NodeReport::Database(report) => Some(report),
-                NodeReport::Wordpress(_) | NodeReport::Gateway(_) => None,
-            });
-        if founded && reports.any(|report| report.empty && report.founding == 0) && self.counts.database == 0
-        {
+        let nodes = self.facts.objects.iter().filter(|object| matches!(object.part, Part::Database(_)));
+        let mut empty = nodes.map(|node| match self.facts.report(node.part).map(|report| &report.node) {
+            Some(NodeReport::Database(report)) => report.empty && report.founding == 0,
+            _ => false,
+        });
+        let any = self.facts.objects.iter().any(|object| matches!(object.part, Part::Database(_)));
+        if founded && any && empty.all(|empty| empty) {
             let message = "every database volume was found empty; the site begins anew".into();
             return (Truth::True, "VolumesEmpty", message);
         }

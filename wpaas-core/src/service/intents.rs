@@ -215,7 +215,8 @@ fn release(site: &Site) -> Option<ReleaseRef> {
     }
 }
 
-/// What is kept of what was found; `None` when nothing differs from what is kept already.
+/// What is kept of what was found; `None` when nothing differs from what is kept already. A loss of data stays said,
+/// though the site serves again, until somebody changes the site.
 fn merge(before: Option<&StoredStatus>, found: &SiteStatus, now: Timestamp) -> Option<StoredStatus> {
     let mut status = found.clone();
     for condition in &mut status.conditions {
@@ -224,6 +225,15 @@ fn merge(before: Option<&StoredStatus>, found: &SiteStatus, now: Timestamp) -> O
             .filter(|before| before.status == condition.status);
         if let Some(same) = same {
             condition.since = same.since;
+        }
+    }
+    let lost = before
+        .map(|before| &before.status)
+        .filter(|old| old.observed_generation == status.observed_generation);
+    let lost = lost.and_then(|old| old.condition(ConditionKind::PossibleDataLoss));
+    if let Some(lost) = lost.filter(|lost| lost.status == Truth::True) {
+        for condition in status.conditions.iter_mut().filter(|condition| condition.kind == lost.kind) {
+            condition.clone_from(lost);
         }
     }
     let ready =
@@ -235,11 +245,15 @@ fn merge(before: Option<&StoredStatus>, found: &SiteStatus, now: Timestamp) -> O
     Some(StoredStatus { status, founded, recorded_at: now })
 }
 
-/// An event for each condition whose status changed, so that the audit tells what the converger saw and why.
+/// An event for each condition whose status changed, so that the audit tells what the converger saw and why; and for
+/// each new reason why the database is not ready: some ask a person to choose.
 fn transitions(stored: &StoredSite, status: &SiteStatus) -> Vec<NewEvent> {
     let before = |kind| stored.status.as_ref().and_then(|before| before.status.condition(kind));
     let changed = |condition: &&Condition| match before(condition.kind) {
-        Some(before) => before.status != condition.status,
+        Some(before) => {
+            let reason = condition.kind == ConditionKind::DatabaseReady && before.reason != condition.reason;
+            before.status != condition.status || reason
+        }
         None => condition.status == Truth::True,
     };
     let tell = |condition: &Condition| {

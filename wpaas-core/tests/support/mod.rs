@@ -121,6 +121,11 @@ impl Harness {
         self.backend.heartbeat();
     }
 
+    /// Every step taken, without fingerprints and sizes.
+    pub fn steps(&self) -> impl Iterator<Item = &str> {
+        self.log.iter().map(|step| step.split(" (").next().unwrap())
+    }
+
     pub fn parts(&self) -> Vec<String> {
         let own = self.backend.objects().into_iter().filter(|(site, _)| *site == self.intent.site);
         own.map(|(_, object)| object.part.to_string()).collect()

@@ -25,12 +25,8 @@ impl<'a> Pass<'a> {
         self.make(Part::Release(digest.prefix()), Action::CreateRelease { digest, layout });
     }
 
-    /// Returns where the gateway is to send visitors.
-    pub(super) fn wordpress(&mut self, run: &RunIntent) -> Routes {
-        let mut routes = Routes::default();
-        for n in 0..run.database.nodes() {
-            routes.set(Part::Database(n), RouteState::Ready);
-        }
+    /// Returns where the gateway is to send visitors, besides these ways to the database.
+    pub(super) fn wordpress(&mut self, run: &RunIntent, mut routes: Routes) -> Routes {
         let Some(site) = self.wordpress_spec(run) else {
             self.keep_all(&mut routes);
             return routes;

@@ -19,6 +19,8 @@ pub(super) struct Component {
     primary: bool,
     /// Its members don't hear each other for a while.
     split: bool,
+    /// For how many seconds it has been without quorum.
+    lost_for: u32,
 }
 
 impl Place {
@@ -58,8 +60,9 @@ impl Place {
         if fresh {
             self.tables = 0;
         }
+        let members = BTreeSet::from([n]);
         self.component =
-            Some(Component { number, position, members: BTreeSet::from([n]), primary: true, split: false });
+            Some(Component { number, position, members, primary: true, split: false, lost_for: 0 });
         self.set(n, Process::Founding);
     }
 
@@ -134,8 +137,18 @@ impl Place {
         if component.members.len() < 2 || component.split == split || component.primary != split {
             return false;
         }
-        (component.split, component.primary) = (split, !split);
+        (component.split, component.primary, component.lost_for) = (split, !split, 0);
         true
+    }
+
+    /// Time passes. Returns whether a node has something else to say for it.
+    pub(super) fn elapse(&mut self, seconds: u32) -> bool {
+        let Some(component) = self.component.as_mut().filter(|component| !component.primary) else {
+            return false;
+        };
+        // Beyond a minute nobody cares, and a model checker's states stay few.
+        let later = component.lost_for.saturating_add(seconds).min(60);
+        std::mem::replace(&mut component.lost_for, later) != later
     }
 
     /// A node's process ends without a word: the others go on if they are more than half.
@@ -197,6 +210,7 @@ impl Place {
             state: member.then_some(if primary { 4 } else { 0 }),
             primary,
             size: u8::try_from(size).unwrap_or(u8::MAX),
+            lost_for: self.component.as_ref().filter(|c| member && !c.primary).map(|c| c.lost_for / 5 * 5),
             error: None,
         })
     }

@@ -119,6 +119,14 @@ impl World {
         self.place(site).split(split)
     }
 
+    /// Time passes for nodes that say how long something has lasted. Returns the sites of which a node has something
+    /// else to say for it.
+    pub fn elapse(&mut self, seconds: u32) -> Vec<SiteId> {
+        let changed =
+            self.places.iter_mut().filter_map(|(site, place)| place.elapse(seconds).then_some(*site));
+        changed.collect()
+    }
+
     /// Whether this database node takes writes.
     #[must_use]
     pub fn is_synced(&self, site: SiteId, n: u8) -> bool {

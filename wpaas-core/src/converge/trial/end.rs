@@ -2,7 +2,7 @@
 
 use super::{Failure, Op, Trial};
 use crate::converge::trial::{Change, Fate};
-use crate::converge::{Hold, HoldReason, Part, ReleaseRef, SitePlan, Wanted};
+use crate::converge::{Hold, Part, ReleaseRef, SitePlan, Wanted};
 
 impl Trial {
     /// Passes until there is nothing to do; then three without an effect (L1, L6).
@@ -36,32 +36,15 @@ impl Trial {
 
     /// An operator does what a hold asks for: removes data that can't be used.
     fn operate(&mut self, plan: &SitePlan) {
-        let asks = |hold: &&Hold| {
-            matches!(hold.reason, HoldReason::TornData | HoldReason::Diverged | HoldReason::BrokenData)
-        };
+        let asks = |hold: &&Hold| hold.reason.asks_a_person().is_some();
         let volume = plan.holds.iter().find(asks).map(|hold| match hold.part {
             Part::Database(n) => Part::DatabaseVolume(n),
             part => part,
         });
-        self.restart_a_lone_database();
         if let Some(volume) = volume {
             self.log.push(format!("an operator removes {volume}"));
             self.disturbed += 1;
             self.world.vanish(self.intent.site, volume);
-        }
-    }
-
-    /// Known, and not mended: the last node of a component that lost its quorum waits for others for ever, since
-    /// its report does not tell that it is alone for good. An operator restarts it; then it is founded anew.
-    fn restart_a_lone_database(&mut self) {
-        let nodes: Vec<_> =
-            self.parts().into_iter().filter(|part| matches!(part, Part::Database(_))).collect();
-        if let [Part::Database(n)] = nodes[..]
-            && !self.world.is_synced(self.intent.site, n)
-            && self.world.kill(self.intent.site, Part::Database(n))
-        {
-            self.disturbed += 1;
-            self.log.push(format!("an operator restarts database-{n}"));
         }
     }
 

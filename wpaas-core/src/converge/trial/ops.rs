@@ -153,7 +153,7 @@ impl Trial {
             Op::Progress => drop(self.world.progress(self.intent.site)),
             Op::Write => self.world.write(self.intent.site),
             Op::Restart(server) => self.restart(server),
-            Op::Seconds(seconds) => self.now += Duration::from_secs(u64::from(seconds)),
+            Op::Seconds(seconds) => self.elapse(Duration::from_secs(u64::from(seconds))),
             Op::Outside(part, what) => self.outside(part, what),
             Op::Split(split) => {
                 self.disturbed += 1;
@@ -323,7 +323,12 @@ impl Trial {
 
     /// Everybody who is well says so again, and time passes: what others once said is forgotten.
     pub(super) fn wait(&mut self) {
-        self.now += View::STALE;
+        self.elapse(View::STALE);
+    }
+
+    fn elapse(&mut self, time: Duration) {
+        self.now += time;
+        self.world.elapse(u32::try_from(time.as_secs()).unwrap_or(u32::MAX));
     }
 
     pub(super) fn is_ready(&self, part: Part) -> bool {

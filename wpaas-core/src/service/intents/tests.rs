@@ -119,4 +119,26 @@ fn an_event_tells_of_each_condition_that_changed() {
     assert_eq!(told(&stored(None), &first.status), [r#""DatabaseReady" "True""#]);
     let next = status(Truth::True, Truth::True, NOW);
     assert_eq!(told(&stored(Some(first)), &next), [r#""Ready" "True""#]);
+    let mut diverged = status(Truth::False, Truth::False, NOW);
+    let down = merge(None, &diverged, NOW).unwrap();
+    diverged.conditions[1].reason = "Diverged".to_owned();
+    assert_eq!(told(&stored(Some(down)), &diverged), [r#""DatabaseReady" "False""#]);
+}
+
+#[test]
+fn a_loss_of_data_stays_said_until_somebody_changes_the_site() {
+    let with_loss = |truth, generation| {
+        let mut found = status(Truth::True, Truth::True, NOW);
+        found.observed_generation = generation;
+        let kind = ConditionKind::PossibleDataLoss;
+        let (reason, message) = (String::new(), String::new());
+        found.conditions.push(Condition { kind, status: truth, reason, message, since: NOW });
+        found
+    };
+    let said =
+        |status: &StoredStatus| status.status.condition(ConditionKind::PossibleDataLoss).unwrap().status;
+    let lost = merge(None, &with_loss(Truth::True, 1), NOW).unwrap();
+    assert_eq!(merge(Some(&lost), &with_loss(Truth::False, 1), NOW), None);
+    let changed = merge(Some(&lost), &with_loss(Truth::False, 2), NOW).unwrap();
+    assert_eq!(said(&changed), Truth::False);
 }

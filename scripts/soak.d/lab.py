@@ -1,0 +1,212 @@
+"""A server of one's own, its sites, and who writes to them."""
+import json
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+WRITER = (Path(__file__).parent / "writer.php").read_text().removeprefix("<?php\n")
+MARIADB = ["mariadb", "--defaults-file=/usr/local/lib/wpaas/mariadb.cnf", "-BNe"]
+MOUNT = '{{range .Mounts}}{{if eq .Destination "/var/lib/mysql"}}{{.Name}}{{end}}{{end}}'
+
+
+class Docker:
+    def __init__(self, installation):
+        self.label = f"label=wpaas.installation={installation}"
+
+    def run(self, *arguments, check=True):
+        """What the command prints; with `check=False` whether it succeeds."""
+        ended = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=120)
+        if not check:
+            return ended.returncode == 0
+        return ended.stdout.strip()
+
+
+class Server:
+    def __init__(self, program, folder, api):
+        self.program, self.folder, self.api, self.process = program, folder, api, None
+
+    def start(self):
+        log = open(self.folder / "server.log", "ab")
+        arguments = [self.program, "--config", str(self.folder / "server.toml")]
+        self.process = subprocess.Popen(arguments, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        (self.folder / "server.pid").write_text(str(self.process.pid))
+        end = time.monotonic() + 1200
+        while time.monotonic() < end:
+            if self.process.poll() is not None:
+                raise SystemExit(f"the server ended; its log is {self.folder}/server.log")
+            try:
+                with urllib.request.urlopen(self.api + "/readyz", timeout=2) as answer:
+                    if json.load(answer)["ready"]:
+                        return
+            except (OSError, ValueError, KeyError):
+                pass
+            time.sleep(0.1)
+        raise SystemExit("the server is not ready after twenty minutes")
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def call(self, method, path, body=None, token=None):
+        headers = {"Authorization": f"Bearer {token or self.key}", "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.api + path, data, headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            raise SystemExit(f"{method} {path} answered {error.code}: {error.read().decode()}") from error
+
+    def register(self):
+        operator = (self.folder / "data/operator-token").read_text().strip()
+        password = "not-used-but-long-enough"
+        customer = {"name": "Soak", "email": "owner@example.com", "username": "owner@example.com", "password": password}
+        self.cid = self.call("POST", "/customers", customer, operator)["cid"]
+        org = self.call("GET", f"/orgs/{self.cid}/default", token=operator)["id"]
+        space = self.call("GET", f"/spaces/{org}/default", token=operator)["id"]
+        user = {"cid": self.cid, "username": "dev", "name": "Dev", "email": "dev@example.com", "password": password}
+        self.call("POST", "/users", user | {"spaces": [space], "enabled": True}, operator)
+        key = self.call("POST", f"/users/{self.cid}/dev/keys", {"label": "soak"}, operator)
+        self.key = key["key"]
+
+
+class Site:
+    def __init__(self, server, docker, name, databases, wordpress):
+        self.server, self.docker, self.name, self.databases = server, docker, name, databases
+        self.path = f"/wpaas/{server.cid}/default/{name}"
+        body = {"name": name, "num_instances": wordpress, "database": {"num_instances": databases}}
+        made = server.call("POST", f"/wpaas/{server.cid}/default", body | {"admin_password": "not-used-but-long-enough"})
+        self.id, self.known_history = made["id"], None
+        self.writer = Writer(self)
+
+    def scale(self, databases, wordpress):
+        self.databases = databases
+        self.server.call("PUT", self.path, {"num_instances": wordpress, "database": {"num_instances": databases}})
+
+    def _list(self, *arguments):
+        filters = ["--filter", f"label=wpaas.site={self.id}"]
+        return self.docker.run(*arguments, *filters).splitlines()
+
+    def nodes(self):
+        """The parts whose containers there are, in order."""
+        listed = self._list("ps", "--all", "--format", '{{.Label "wpaas.part"}}')
+        return sorted(part for part in listed if part.split("-")[0] in ("database", "wordpress", "gateway"))
+
+    def database_parts(self):
+        return [f"database-{n}" for n in range(self.databases)]
+
+    def container(self, part):
+        listed = self._list("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label=wpaas.part={part}")
+        return listed[0] if listed else "none"
+
+    def volume(self, part):
+        return self.docker.run("inspect", "--format", MOUNT, self.container(part))
+
+    def network(self):
+        listed = self._list("network", "ls", "--quiet")
+        return listed[0] if listed else "none"
+
+    def sql(self, part, query):
+        return self.docker.run("exec", self.container(part), *MARIADB, query)
+
+    def status(self, part, variable):
+        words = self.sql(part, f"SHOW GLOBAL STATUS LIKE '{variable}'").split("\t")
+        return words[1] if len(words) == 2 else ""
+
+    def history(self):
+        if not self.known_history:
+            self.known_history = self.status("database-0", "wsrep_cluster_state_uuid")
+        return self.known_history
+
+    def rows(self, part):
+        found = self.sql(part, "SET SESSION wsrep_sync_wait = 1; SELECT n FROM wordpress.proof")
+        return {int(line) for line in found.splitlines()}
+
+    def restarted(self, part, since):
+        """Whether the node was started after this moment of the monotonic clock."""
+        age = self.docker.run("inspect", "--format", "{{.State.Running}} {{.State.StartedAt}}", self.container(part))
+        if not age.startswith("true "):
+            return False
+        started = time.mktime(time.strptime(age.split()[1][:19], "%Y-%m-%dT%H:%M:%S")) - time.timezone
+        return started >= time.time() - (time.monotonic() - since) - 1
+
+    def whole(self):
+        """Whether every wanted database node is Synced, in one component of all."""
+        return all(
+            self.status(part, "wsrep_local_state") == "4"
+            and self.status(part, "wsrep_cluster_size") == str(self.databases)
+            for part in self.database_parts()
+        )
+
+    def _conditions(self):
+        site = self.server.call("GET", self.path)
+        conditions = {c["type"]: c for c in site["status"]["conditions"] or []}
+        return site, conditions
+
+    def settled(self):
+        site, conditions = self._conditions()
+        wanted = {"Ready": "True", "Progressing": "False", "Degraded": "False"}
+        current = site["status"]["observed_generation"] == site["generation"]
+        return current and all(conditions.get(kind, {}).get("status") == is_ for kind, is_ in wanted.items())
+
+    def standing(self):
+        site, conditions = self._conditions()
+        waits = "; ".join(site["status"]["waiting"] or [])
+        return f"waits: {waits}; last error: {site['status']['last_error']}"
+
+
+class Writer(threading.Thread):
+    """Writes from within a WordPress node; when that dies, from within another."""
+
+    def __init__(self, site):
+        super().__init__(daemon=True)
+        self.site, self.errors, self.stopped, self.process = site, 0, False, None
+        self.answers, self.lock, self.highest = [], threading.Lock(), 0
+
+    def run(self):
+        while not self.stopped:
+            nodes = [part for part in self.site.nodes() if part.startswith("wordpress")]
+            for part in nodes:
+                self.write(self.site.container(part))
+            time.sleep(0.2)
+
+    def write(self, container):
+        # Numbers that were tried and not acknowledged may be there: they are not tried again.
+        command = ["docker", "exec", "--interactive", container, "php", "-r", WRITER, "--", str(self.highest + 1000)]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        for line in self.process.stdout:
+            words = line.split()
+            if words[:1] == ["ack"] and len(words) == 3:
+                with self.lock:
+                    self.highest = int(words[1])
+                    self.answers.append((time.monotonic(), self.highest, words[2]))
+            else:
+                self.errors += 1
+        self.process.wait()
+
+    def acknowledged(self):
+        with self.lock:
+            return {number for _, number, _ in self.answers}
+
+    def node(self):
+        with self.lock:
+            return self.answers[-1][2] if self.answers else "database-0"
+
+    def longest_gap(self, since):
+        with self.lock:
+            times = [at for at, _, _ in self.answers if at > since]
+        ends = [*times, time.monotonic()]
+        return max(end - begin for begin, end in zip([since, *times], ends))
+
+    def stop(self):
+        self.stopped = True
+        if self.process and self.process.stdin:
+            try:
+                self.process.stdin.close()
+            except OSError:
+                pass

@@ -1,0 +1,217 @@
+"""What scripts/soak runs: faults drawn from a seed, writers, and the checks. It starts and kills the server itself."""
+import argparse
+import json
+import random
+import signal
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from lab import Docker, Server, Site
+
+# How often each fault is drawn.
+WEIGHTS = {
+    "kill a database node": 6,
+    "kill the writer's database node": 6,
+    "kill all database nodes": 3,
+    "kill a node": 4,
+    "remove a node": 4,
+    "freeze a node": 3,
+    "take a database volume": 3,
+    "cut a node from its network": 2,
+    "scale": 3,
+    "kill the server": 3,
+}
+
+
+class Soak:
+    def __init__(self, options):
+        self.options = options
+        self.random = random.Random(options.seed)
+        self.docker = Docker(options.installation)
+        self.server = Server(options.server, Path(options.folder), options.api)
+        self.log, self.failures = [], []
+        self.figures = {"failover of the writer": [], "one node back": [], "all nodes back": []}
+
+    def say(self, text):
+        moment = time.monotonic() - self.began
+        self.log.append(f"{moment:7.1f} s  {text}")
+        print(self.log[-1], flush=True)
+
+    def fail(self, text):
+        self.failures.append(text)
+        self.say(f"FAILED: {text}")
+
+    def run(self):
+        self.began = time.monotonic()
+        self.server.start()
+        self.server.register()
+        sizes = [(3, 1), (3, 2), (1, 1), (1, 2), (3, 1)]
+        self.sites = [
+            Site(self.server, self.docker, f"soak{n}", *sizes[n]) for n in range(self.options.sites)
+        ]
+        for site in self.sites:
+            self.settle(site)
+            site.writer.start()
+        self.say(f"{len(self.sites)} sites are up; seed {self.options.seed}")
+        end = time.monotonic() + 60 * self.options.minutes
+        rounds = 0
+        while time.monotonic() < end:
+            self.fault()
+            rounds += 1
+            # What is not waited for is the next fault's company.
+            time.sleep(self.random.choice([0, 0, 1, 3, 8]))
+            if rounds % 5 == 0:
+                self.check("in between")
+        self.check("in the end")
+        return self.report(rounds)
+
+    # Every choice is drawn, whether it can be used now or not: so a seed draws the same faults at any speed.
+    def fault(self):
+        kind = self.random.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+        site, draw, seconds = self.random.choice(self.sites), self.random.random(), self.random.uniform(0, 4)
+        getattr(self, kind.replace("'", "").replace(" ", "_"))(site, draw, seconds)
+
+    def pick(self, site, draw, kind=""):
+        parts = [part for part in site.nodes() if part.startswith(kind)]
+        return parts[int(draw * len(parts))] if parts else None
+
+    def on(self, site, part, what, *command):
+        if part and self.docker.run(*command, site.container(part), check=False):
+            self.say(f"{site.name}: {part} {what}")
+
+    def kill_a_database_node(self, site, draw, _):
+        self.on(site, self.pick(site, draw, "database"), "killed", "kill")
+
+    def kill_a_node(self, site, draw, _):
+        self.on(site, self.pick(site, draw), "killed", "kill")
+
+    def remove_a_node(self, site, draw, _):
+        self.on(site, self.pick(site, draw), "removed", "rm", "--force")
+
+    def freeze_a_node(self, site, draw, _):
+        self.on(site, self.pick(site, draw), "frozen", "pause")
+
+    def kill_the_writers_database_node(self, site, _, __):
+        """On a site that is well, so that the figures are those of this fault alone."""
+        if site.databases < 3:
+            return
+        self.settle(site)
+        part = site.writer.node()
+        began = time.monotonic()
+        self.on(site, part, "killed: it was the writer's", "kill")
+        if self.wait(site, f"{site.name} is whole", lambda: site.restarted(part, began) and site.whole()):
+            back, gap = time.monotonic() - began, site.writer.longest_gap(began)
+            self.figures["failover of the writer"].append(gap)
+            self.figures["one node back"].append(back)
+            self.say(f"{site.name}: writes went on after {gap:.1f} s, whole after {back:.1f} s")
+
+    def kill_all_database_nodes(self, site, _, __):
+        self.settle(site)
+        nodes = [site.container(part) for part in site.nodes() if part.startswith("database")]
+        began = time.monotonic()
+        self.docker.run("kill", *nodes, check=False)
+        self.say(f"{site.name}: all {len(nodes)} database nodes killed")
+        last = f"database-{len(nodes) - 1}"
+        if self.wait(site, f"{site.name} is whole", lambda: site.restarted(last, began) and site.whole()):
+            back, gap = time.monotonic() - began, site.writer.longest_gap(began)
+            self.figures["all nodes back"].append(back)
+            self.say(f"{site.name}: writes went on after {gap:.1f} s, whole after {back:.1f} s")
+
+    def take_a_database_volume(self, site, draw, _):
+        """Only where two others hold everything: else it would be lost rightly."""
+        if site.databases < 3:
+            return
+        self.settle(site)
+        part = f"database-{int(draw * 3)}"
+        volume = site.volume(part)
+        for _ in range(20):
+            self.docker.run("rm", "--force", site.container(part), check=False)
+            if self.docker.run("volume", "rm", volume, check=False):
+                self.say(f"{site.name}: the volume of {part} taken away")
+                break
+        self.settle(site)
+
+    def cut_a_node_from_its_network(self, site, draw, _):
+        self.on(site, self.pick(site, draw), "cut from its network", "network", "disconnect", "--force", site.network())
+
+    def scale(self, site, draw, _):
+        databases = site.databases if draw < 0.5 else 4 - site.databases
+        wordpress = 1 + int(draw * 100) % 3
+        if databases < site.databases:
+            self.settle(site)
+        site.scale(databases, wordpress)
+        self.say(f"{site.name}: {databases} database and {wordpress} WordPress nodes wanted")
+
+    def kill_the_server(self, _, __, seconds):
+        self.server.kill()
+        self.say(f"the server killed, for {seconds:.1f} s")
+        time.sleep(seconds)
+        self.server.start()
+
+    def wait(self, site, what, ready, patience=180):
+        end = time.monotonic() + patience
+        while time.monotonic() < end:
+            if ready():
+                return True
+            time.sleep(0.1)
+        self.fail(f"{what}: not after {patience} s; {site.standing()}")
+        return False
+
+    def settle(self, site):
+        return self.wait(site, f"{site.name} settles", lambda: site.settled() and site.whole())
+
+    def check(self, when):
+        for site in self.sites:
+            if not self.settle(site):
+                continue
+            acknowledged = site.writer.acknowledged()
+            for part in site.database_parts():
+                rows = site.rows(part)
+                lost = acknowledged - rows
+                if lost:
+                    self.fail(f"{site.name}: {part} lacks {len(lost)} acknowledged writes: {sorted(lost)[:10]}")
+            histories = {site.status(part, "wsrep_cluster_state_uuid") for part in site.database_parts()}
+            if histories != {site.history()}:
+                self.fail(f"{site.name}: another history: {histories}")
+            self.say(f"{site.name}: {len(acknowledged)} acknowledged writes are on {site.databases} nodes, {when}")
+
+    def report(self, rounds):
+        for site in self.sites:
+            site.writer.stop()
+        print(f"\nseed {self.options.seed}: {rounds} faults in {time.monotonic() - self.began:.0f} s")
+        for name, values in self.figures.items():
+            if values:
+                middle = statistics.median(values)
+                print(f"  {name}: {middle:.1f} s ({min(values):.1f} to {max(values):.1f}, {len(values)} times)")
+        writes = sum(len(site.writer.acknowledged()) for site in self.sites)
+        errors = sum(site.writer.errors for site in self.sites)
+        print(f"  {writes} writes acknowledged, {errors} refused or unanswered")
+        print("\n".join(f"  FAILED: {failure}" for failure in self.failures) or "  nothing was lost, everything came back")
+        if self.options.json:
+            found = {"seed": self.options.seed, "log": self.log, "figures": self.figures, "failures": self.failures}
+            Path(self.options.json).write_text(json.dumps(found, indent=1))
+        return 1 if self.failures else 0
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    for name in ("server", "folder", "api", "installation"):
+        parser.add_argument(f"--{name}", required=True)
+    for name in ("minutes", "seed", "sites"):
+        parser.add_argument(f"--{name}", required=True, type=int)
+    parser.add_argument("--json")
+    soak = Soak(parser.parse_args())
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        code = soak.run()
+    finally:
+        for site in getattr(soak, "sites", []):
+            site.writer.stop()
+    sys.exit(code)
+
+
+main()
