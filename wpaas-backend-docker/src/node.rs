@@ -54,7 +54,7 @@ pub(crate) fn body(step: &Step, spec: &NodeSpec, place: Place<'_>) -> (Labels, C
     };
     let endpoints = HashMap::from([(place.network.to_owned(), endpoint)]);
     let (installation, exposed) = (place.installation, place.port.map(|_| vec![HTTP.to_owned()]));
-    let host = host_config(spec, place);
+    let host = host_config(step, spec, place);
     let labels = Labels {
         fingerprint: Some(spec.fingerprint),
         host: Some(host::fingerprint(image_id, &host)),
@@ -75,9 +75,12 @@ pub(crate) fn body(step: &Step, spec: &NodeSpec, place: Place<'_>) -> (Labels, C
 
 const HTTP: &str = "80/tcp";
 
-fn host_config(spec: &NodeSpec, place: Place<'_>) -> HostConfig {
+fn host_config(step: &Step, spec: &NodeSpec, place: Place<'_>) -> HostConfig {
     let texts = |texts: &[&str]| Some(texts.iter().map(|text| (*text).to_owned()).collect());
-    let mounts = spec.mounts.iter().zip(place.volumes);
+    let mounts = spec.mounts.iter().zip(place.volumes).map(|(mount, volume)| {
+        let labels = Labels { part: mount.part, ..Labels::of(step) }.write(place.installation);
+        volume_at(&mount.path, volume, mount.read_only, labels)
+    });
     HostConfig {
         init: Some(true),
         memory: Some(i64::from(spec.memory_mib) << 20),
@@ -93,7 +96,7 @@ fn host_config(spec: &NodeSpec, place: Place<'_>) -> HostConfig {
             }),
             maximum_retry_count: None,
         }),
-        mounts: Some(mounts.map(|(mount, volume)| volume_at(&mount.path, volume, mount.read_only)).collect()),
+        mounts: Some(mounts.collect()),
         security_opt: texts(&["no-new-privileges"]),
         cap_drop: texts(&["ALL"]),
         cap_add: texts(&CAPABILITIES),
@@ -112,14 +115,24 @@ fn local(port: u16) -> PortBinding {
     PortBinding { host_ip: Some(Ipv4Addr::LOCALHOST.to_string()), host_port: Some(port.to_string()) }
 }
 
-/// A volume in a node: nothing of the image is copied into it.
-pub(crate) fn volume_at(path: &str, volume: String, read_only: bool) -> Mount {
+/// A volume in a node: nothing of the image is copied into it. The labels are for the case that somebody took the
+/// volume away at this moment: then the Engine makes an empty one of the same name, which has to be known as ours.
+pub(crate) fn volume_at(
+    path: &str,
+    volume: String,
+    read_only: bool,
+    labels: HashMap<String, String>,
+) -> Mount {
     Mount {
         target: Some(path.to_owned()),
         source: Some(volume),
         typ: Some(MountType::VOLUME),
         read_only: Some(read_only),
-        volume_options: Some(MountVolumeOptions { no_copy: Some(true), ..MountVolumeOptions::default() }),
+        volume_options: Some(MountVolumeOptions {
+            no_copy: Some(true),
+            labels: Some(labels),
+            ..MountVolumeOptions::default()
+        }),
         ..Mount::default()
     }
 }
@@ -184,14 +197,16 @@ mod tests {
 
     #[test]
     fn the_engine_is_told_what_the_spec_says() {
-        let (labels, body) = body(&step(), &spec(), place());
+        let step = step();
+        let (labels, body) = body(&step, &spec(), place());
         let host = body.host_config.unwrap();
         assert_eq!(labels.host, Some(host::fingerprint("sha256:1", &host)));
         assert_eq!(body.labels.unwrap()["wpaas.fingerprint"], spec().fingerprint.to_string());
         assert_eq!(host.memory, Some(256 << 20));
         assert_eq!(host.restart_policy.unwrap().name, Some(RestartPolicyNameEnum::NO));
         let mounts = host.mounts.unwrap();
-        assert_eq!(mounts, [volume_at("/var/lib/mysql", "v1".to_owned(), false)]);
+        let own = Labels { part: Part::DatabaseVolume(0), ..Labels::of(&step) }.write("lab");
+        assert_eq!(mounts, [volume_at("/var/lib/mysql", "v1".to_owned(), false, own)]);
         assert_eq!(host.port_bindings.unwrap()["80/tcp"].as_ref().unwrap()[0], local(20_000));
         let endpoints = body.networking_config.unwrap().endpoints_config.unwrap();
         let address = endpoints["n1"].ipam_config.as_ref().unwrap().ipv4_address.clone();

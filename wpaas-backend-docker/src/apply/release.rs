@@ -1,4 +1,4 @@
-use bollard::models::{ContainerCreateBody, HostConfig, MountVolumeOptions};
+use bollard::models::{ContainerCreateBody, HostConfig};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, RemoveVolumeOptions, RenameContainerOptionsBuilder,
 };
@@ -65,10 +65,11 @@ impl Task<'_> {
     }
 
     async fn make_keeper(&self, image: &str, volume: &str, layout: Layout) -> Result<String, BackendError> {
-        let mut mount = volume_at(place(layout), volume.to_owned(), false);
-        let no_copy = layout != Layout::ContentWithoutTheme;
-        mount.volume_options =
-            Some(MountVolumeOptions { no_copy: Some(no_copy), ..MountVolumeOptions::default() });
+        let labels = Labels::of(self.step).write(&self.inner.config.installation);
+        let mut mount = volume_at(place(layout), volume.to_owned(), false, labels);
+        if let Some(options) = &mut mount.volume_options {
+            options.no_copy = Some(layout != Layout::ContentWithoutTheme);
+        }
         let body = ContainerCreateBody {
             image: Some(image.to_owned()),
             entrypoint: Some(vec!["/bin/false".to_owned()]),
