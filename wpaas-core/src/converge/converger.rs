@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::stream::{BoxStream, StreamExt as _};
 use jiff::Timestamp;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -34,7 +34,7 @@ pub struct Converger {
     intents: Arc<dyn Intents>,
     commands: mpsc::UnboundedReceiver<Command>,
     tasks: JoinSet<Event>,
-    permits: Arc<Semaphore>,
+    permits: steps::Permits,
     view: View,
     queue: WorkQueue,
     retries: Retries,
@@ -151,7 +151,7 @@ impl Converger {
     #[must_use]
     pub fn new(backend: Arc<dyn Backend>, intents: Arc<dyn Intents>) -> (Self, ConvergerHandle) {
         let (sender, commands) = mpsc::unbounded_channel();
-        let permits = Arc::new(Semaphore::new(backend.capabilities().concurrency));
+        let permits = steps::Permits::new(backend.capabilities().concurrency);
         let sight = Sight { unseen: Some("nobody has looked yet".into()), ..Sight::default() };
         let converger = Self {
             backend,

@@ -238,12 +238,12 @@ impl Step {
                 Some(format!("join {number} {}", boot.as_str()))
             }
             Action::Configure { files, .. } => Some(format!("configure {}", NodeFile::fingerprint(files))),
+            Action::Lead { object } => Some(format!("lead {object}")),
             Action::CreateNetwork
             | Action::CreateVolume
             | Action::CreateRelease { .. }
             | Action::CreateNode(_)
             | Action::StartNode { .. }
-            | Action::Lead { .. }
             | Action::Remove { .. } => None,
         }
     }

@@ -1,13 +1,15 @@
 //! Taking steps.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::wanted::chain;
 use super::{Applied, BackendError, Converger, Event, Instant, SiteId, Step};
-use crate::converge::{Action, ErrorClass};
+use crate::converge::{Action, ErrorClass, Wanted};
 
 impl Converger {
     /// A backend that asks for a pause without saying how long gets this.
@@ -15,11 +17,10 @@ impl Converger {
 
     pub(super) fn begin(&mut self, step: Step) {
         self.view.step_began(&step);
-        let (backend, permits) = (self.backend.clone(), self.permits.clone());
+        let (backend, permits, new) = (self.backend.clone(), self.permits.clone(), self.is_new(step.site));
         let tenure = self.tenure.clone();
         self.tasks.spawn(async move {
-            // The semaphore is never closed.
-            let _permit = permits.acquire_owned().await;
+            let _permits = permits.take(new).await;
             // Asked as late as can be: this server may have hung, or waited for long.
             let Some(_tended) = tenure.begin(step.site, step.epoch) else {
                 let error = BackendError::new(ErrorClass::Conflict, "another server tends the site now");
@@ -35,6 +36,12 @@ impl Converger {
             };
             Event::Stepped(step, result)
         });
+    }
+
+    /// Whether the site is on its way up for the first time.
+    fn is_new(&self, site: SiteId) -> bool {
+        let wanted = self.wanted.get(&site).map(|intent| &intent.wanted);
+        matches!(wanted, Some(Wanted::Run(run)) if !run.was_founded)
     }
 
     pub(super) fn stepped(&mut self, step: &Step, result: Result<Applied, BackendError>, now: Instant) {
@@ -73,6 +80,27 @@ impl Converger {
     fn back_off(&mut self, site: SiteId, generation: u64, now: Instant) {
         let until = self.retries.failed(site, generation, now);
         self.queue.push(site, until);
+    }
+}
+
+/// Who may take a step now. Of what the backend takes at a time, a quarter is kept from sites that are on their way
+/// up for the first time: thousands of them don't hold up what mends a site that serves.
+#[derive(Debug, Clone)]
+pub(super) struct Permits {
+    all: Arc<Semaphore>,
+    new: Arc<Semaphore>,
+}
+
+impl Permits {
+    pub(super) fn new(at_a_time: usize) -> Self {
+        let for_new = (at_a_time - at_a_time / 4).max(1);
+        Self { all: Arc::new(Semaphore::new(at_a_time)), new: Arc::new(Semaphore::new(for_new)) }
+    }
+
+    /// Waits for its turn. The semaphores are never closed.
+    async fn take(self, new: bool) -> [Option<OwnedSemaphorePermit>; 2] {
+        let first = if new { self.new.acquire_owned().await.ok() } else { None };
+        [first, self.all.acquire_owned().await.ok()]
     }
 }
 

@@ -87,7 +87,7 @@ impl Pass<'_> {
         let fit = self.gateways().find(|part| self.fits(*part, fingerprint));
         let target = fit.or_else(|| self.gateways().find(|part| serving.is_none() && self.serves(*part)));
         match target.and_then(|part| Some((part, self.facts.ready(part)?.id.clone()))) {
-            Some((part, object)) => self.step(part, Action::Lead { object }),
+            Some((part, object)) => self.tell(part, Action::Lead { object }),
             None if serving.is_none() => self.hold(Part::Network, HoldReason::Needs(Part::Gateway(0))),
             None => {}
         }

@@ -1,0 +1,122 @@
+//! What EC2 is told of a node.
+
+use wpaas_core::converge::{BackendError, ErrorClass, NodeSpec, Part};
+
+use super::Task;
+use crate::cloud::{CloudError, Instance, Launch};
+use crate::config::{ROOT_GIB, Subnet};
+use crate::error::{conflict, transient};
+use crate::limiter::Call;
+use crate::listing::Listing;
+use crate::objects::Side;
+use crate::tag::Tag;
+use crate::token;
+
+/// Instances that were made under the same token before and have ended, at most.
+const ENDED_BEFORE: u32 = 16;
+
+impl Task<'_> {
+    /// Makes the instance, where and as what it is allowed to be; what AWS has none of is tried elsewhere.
+    ///
+    /// A token whose instance has ended makes no other: so the first one that has not ended counts, which is the
+    /// same for whoever asks.
+    pub(super) async fn run(&self, listing: &Listing, spec: &NodeSpec) -> Result<Instance, BackendError> {
+        let mut refusal = None;
+        for (instance_type, subnet) in self.choices(listing, spec)? {
+            match self.run_there(listing, spec, instance_type, subnet).await {
+                Err(error) if error.is("InsufficientInstanceCapacity") || error.is("Unsupported") => {
+                    refusal = Some(error);
+                }
+                made => return made.map_err(|error| self.failed("making", error)),
+            }
+        }
+        Err(refusal.map_or_else(
+            || BackendError::new(ErrorClass::Permanent, "no instance type is configured: see aws.types"),
+            |error| self.failed("making", error),
+        ))
+    }
+
+    async fn run_there(
+        &self,
+        listing: &Listing,
+        spec: &NodeSpec,
+        instance_type: &str,
+        subnet: &Subnet,
+    ) -> Result<Instance, CloudError> {
+        let launch = self.launch(listing, spec, instance_type, subnet);
+        for attempt in 0..ENDED_BEFORE {
+            let token = self.launch_token(&launch, attempt);
+            let run =
+                self.ec2(Call::RunInstances).await.run_instance(&Launch { token, ..launch.clone() }).await;
+            match run {
+                Err(error) if error.is("IdempotentInstanceTerminated") => {}
+                run => return run,
+            }
+        }
+        Err(CloudError::new("IdempotentInstanceTerminated", "it ended too often lately"))
+    }
+
+    fn launch_token(&self, launch: &Launch, attempt: u32) -> String {
+        let Launch { token: _, image, instance_type, subnet, groups, profile, user_data, root_gib, tags } =
+            launch;
+        let (root, data) = (root_gib.to_string(), hex::encode(user_data));
+        let mut parameters = vec![image.as_str(), instance_type, subnet, profile, &data, &root];
+        parameters.extend(groups.iter().map(String::as_str));
+        parameters.extend(tags.iter().flat_map(|(key, value)| [key.as_str(), value]));
+        token::of(self.step, &parameters, attempt)
+    }
+
+    fn launch(&self, listing: &Listing, spec: &NodeSpec, instance_type: &str, subnet: &Subnet) -> Launch {
+        let config = &self.inner.config;
+        let tag = Tag { fingerprint: Some(spec.fingerprint), ..Tag::of(self.step) };
+        Launch {
+            token: String::new(),
+            image: config.image.clone(),
+            instance_type: instance_type.to_owned(),
+            subnet: subnet.id.clone(),
+            groups: self.groups(listing),
+            profile: config.profile.clone(),
+            user_data: crate::user_data::of(config, spec.role),
+            root_gib: ROOT_GIB,
+            tags: tag.write(self.installation()),
+        }
+    }
+
+    fn groups(&self, listing: &Listing) -> Vec<String> {
+        let sides = match self.step.part {
+            Part::Gateway(_) => &Side::ALL[..],
+            _ => &Side::ALL[..1],
+        };
+        let found = sides.iter().filter_map(|side| side.of(listing, self.installation(), self.step.site));
+        found.map(|found| found.it.id.clone()).collect()
+    }
+
+    /// Every type in every zone, the preferred ones first. A database node's zone is its volume's.
+    fn choices(&self, listing: &Listing, spec: &NodeSpec) -> Result<Vec<(&str, &Subnet)>, BackendError> {
+        let subnets = self.zones(listing)?;
+        let types = self.inner.config.types.of(spec.role);
+        Ok(types.iter().flat_map(|kind| subnets.iter().map(move |subnet| (kind.as_str(), *subnet))).collect())
+    }
+
+    fn zones(&self, listing: &Listing) -> Result<Vec<&Subnet>, BackendError> {
+        let all = &self.inner.config.subnets;
+        let n = match self.step.part {
+            Part::Wordpress(n) | Part::Gateway(n) => usize::from(n),
+            _ => return Ok(vec![self.volumes_subnet(listing)?]),
+        };
+        Ok((0..all.len()).map(|k| &all[(n + k) % all.len()]).collect())
+    }
+
+    fn volumes_subnet(&self, listing: &Listing) -> Result<&Subnet, BackendError> {
+        let (site, part) = (self.step.site, self.step.part);
+        let volume = self.data_volume().and_then(|volume| listing.volume(site, volume));
+        let volume =
+            volume.ok_or_else(|| conflict(format!("the volume of {part} of {site} is not there yet")))?;
+        let zone = &volume.it.zone;
+        self.inner.config.subnets.iter().find(|subnet| subnet.zone == *zone).ok_or_else(|| {
+            transient(format!(
+                "no subnet is configured in {zone}, where the volume of {part} of {site} is: see aws.subnets"
+            ))
+        })
+    }
+}

@@ -1,0 +1,163 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::StreamExt as _;
+use futures::stream::{self, BoxStream};
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::Instant;
+use wpaas_core::code::ReleaseStore;
+use wpaas_core::converge::{
+    Applied, Backend, BackendError, Capabilities, Coverage, Observation, Report, Scope, Step,
+};
+use wpaas_core::id::SiteId;
+use wpaas_core::secret::Secrets;
+
+use crate::cloud::{Bucket, Ec2, InstanceState};
+use crate::config::AwsConfig;
+use crate::gate::Cloud;
+use crate::key::Keys;
+use crate::listing::Listing;
+use crate::objects;
+use crate::reports::Heard;
+use crate::sightings::Sightings;
+
+/// Runs sites on EC2, with S3 for what outlives instances.
+///
+/// What it remembers between calls saves work and can be lost at any time.
+#[derive(Debug, Clone)]
+pub struct AwsBackend {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub config: AwsConfig,
+    pub keys: Keys,
+    pub cloud: Cloud,
+    pub secrets: Arc<dyn Secrets>,
+    pub releases: Arc<dyn ReleaseStore>,
+    sightings: Mutex<Sightings>,
+    pub heard: Mutex<Heard>,
+    /// Sites worth a look.
+    pub hints: broadcast::Sender<SiteId>,
+    /// Who changes the list of a site's nodes; a site has one of these, which it may share.
+    turns: [tokio::sync::Mutex<()>; 16],
+    /// Whether the nodes' set-up is in the bucket.
+    pub set_up: AtomicBool,
+}
+
+impl AwsBackend {
+    /// A backend over these services, with where it gets secrets and releases when a step refers to them.
+    #[must_use]
+    pub fn new(
+        config: AwsConfig,
+        ec2: Arc<dyn Ec2>,
+        bucket: Arc<dyn Bucket>,
+        secrets: Arc<dyn Secrets>,
+        releases: Arc<dyn ReleaseStore>,
+    ) -> Self {
+        let keys = Keys::new(&config.installation, &config.role_id);
+        let inner = Inner {
+            keys,
+            cloud: Cloud::new(ec2, bucket),
+            config,
+            secrets,
+            releases,
+            sightings: Mutex::default(),
+            heard: Mutex::default(),
+            hints: broadcast::channel(1024).0,
+            turns: Default::default(),
+            set_up: AtomicBool::new(false),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// What nodes have said since this was called last, where they report into the bucket. One listing of a
+    /// thousand nodes a page, and a read of each report that is new. `now` is the time in seconds since 1970.
+    ///
+    /// # Errors
+    ///
+    /// When the bucket can't be read.
+    pub async fn reports(&self, now: i64) -> Result<Vec<Report>, BackendError> {
+        self.inner.reports(now).await
+    }
+
+    /// The addresses of all sites that have one, as far as known; `None` before everything was listed once.
+    #[must_use]
+    pub fn addresses(&self) -> Option<BTreeMap<SiteId, Ipv4Addr>> {
+        self.inner.sightings().addresses()
+    }
+}
+
+#[async_trait]
+impl Backend for AwsBackend {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            name: "aws",
+            real: true,
+            // What waits for the limiter waits for seconds with so few.
+            concurrency: 24,
+            // Nothing tells of what happens in between.
+            resync: Duration::from_secs(15),
+            listing_lag: Sightings::LAG,
+        }
+    }
+
+    async fn observe(&self, scope: &Scope) -> Result<Observation, BackendError> {
+        self.inner.observe(scope).await
+    }
+
+    async fn apply(&self, step: &Step) -> Result<Applied, BackendError> {
+        self.inner.apply(step).await
+    }
+
+    fn changes(&self) -> BoxStream<'static, SiteId> {
+        let hints = self.inner.hints.subscribe();
+        let next = |mut hints: broadcast::Receiver<SiteId>| async {
+            loop {
+                match hints.recv().await {
+                    Ok(site) => return Some((site, hints)),
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return None,
+                }
+            }
+        };
+        stream::unfold(hints, next).boxed()
+    }
+}
+
+impl Inner {
+    pub(crate) fn sightings(&self) -> MutexGuard<'_, Sightings> {
+        self.sightings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) async fn turn(&self, site: SiteId) -> tokio::sync::MutexGuard<'_, ()> {
+        let [.., last] = site.uuid().into_bytes();
+        self.turns[usize::from(last) % self.turns.len()].lock().await
+    }
+
+    async fn observe(&self, scope: &Scope) -> Result<Observation, BackendError> {
+        let listing = self.list(scope).await?;
+        let ended: BTreeSet<_> = listing
+            .instances
+            .iter()
+            .filter(|found| found.it.state == InstanceState::Terminated)
+            .map(|found| found.it.id.clone())
+            .collect();
+        let objects = objects::objects(&listing, &self.config.installation);
+        let belief = self.sightings().listed(scope, objects, &ended, Instant::now());
+        let complete = belief.complete && listing.unreadable == 0;
+        let coverage = if complete { Coverage::Complete } else { Coverage::Partial };
+        Ok(Observation { coverage, objects: belief.objects })
+    }
+
+    pub(crate) async fn list(&self, scope: &Scope) -> Result<Listing, BackendError> {
+        let listing = Listing::fetch(&self.cloud, &self.keys, &self.config.installation, scope).await;
+        listing.map_err(|error| error.because("listing what there is"))
+    }
+}

@@ -1,0 +1,38 @@
+//! The one way to EC2: whoever calls has waited for the limiter.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::time::Instant;
+
+use crate::cloud::{Bucket, Ec2};
+use crate::limiter::{Call, Limiter, Urgency};
+
+/// AWS, paced.
+#[derive(Debug)]
+pub(crate) struct Cloud {
+    ec2: Arc<dyn Ec2>,
+    limiter: Mutex<Limiter>,
+    /// Not paced: S3 takes thousands of calls a second on a prefix.
+    pub bucket: Arc<dyn Bucket>,
+}
+
+impl Cloud {
+    pub(crate) fn new(ec2: Arc<dyn Ec2>, bucket: Arc<dyn Bucket>) -> Self {
+        Self { ec2, limiter: Mutex::new(Limiter::new(Instant::now())), bucket }
+    }
+
+    /// EC2, for one call of this kind. Waits for its turn: with the few steps that are taken at a time that is
+    /// seconds.
+    pub(crate) async fn ec2(&self, call: Call, urgency: Urgency) -> &dyn Ec2 {
+        loop {
+            let turn = {
+                let mut limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
+                limiter.take(call, urgency, Instant::now())
+            };
+            match turn {
+                Ok(()) => return &*self.ec2,
+                Err(later) => tokio::time::sleep_until(later).await,
+            }
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! What was seen, and what to make of it when a listing does not show it any more.
+//!
+//! AWS's listings lag and can be cut short without saying so. So what was seen before is believed to be there
+//! until two listings in a row, well after it was made, do not show it; and a listing that misses too much at once
+//! is not believed at all. What a listing shows as ended or on its way out is no miss.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use wpaas_core::converge::{Object, ObjectId, ObjectState, Part, Scope};
+use wpaas_core::id::SiteId;
+
+use crate::tag::Mark;
+
+/// What was seen of the fleet.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sightings {
+    seen: BTreeMap<(SiteId, Part, ObjectId), Sighting>,
+    /// Since when listings of everything miss too much.
+    missing_since: Option<Instant>,
+    /// Whether everything was once listed.
+    whole: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Sighting {
+    object: Object,
+    /// When it was first made or shown.
+    first: Instant,
+    /// When it was last made or shown.
+    at: Instant,
+    /// Listings since that did not show it.
+    missed: u8,
+}
+
+/// What to believe after a listing.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Belief {
+    /// What is there.
+    pub objects: Vec<(SiteId, Object)>,
+    /// Whether what is not in there is surely absent.
+    pub complete: bool,
+}
+
+impl Sightings {
+    /// Within this time of its making a listing need not show it yet.
+    pub(crate) const LAG: Duration = Duration::from_secs(120);
+    /// More than this share of what is known missing at once is not believed: one part in this many.
+    const SHARE: usize = 5;
+    /// Fewer than this are believed, whatever their share.
+    const FEW: usize = 10;
+    /// After this long it is believed all the same.
+    const PATIENCE: Duration = Duration::from_secs(900);
+
+    /// Takes a listing in. `ended` are ids that it shows as ended.
+    pub(crate) fn listed(
+        &mut self,
+        scope: &Scope,
+        objects: Vec<(SiteId, Object)>,
+        ended: &BTreeSet<String>,
+        now: Instant,
+    ) -> Belief {
+        let shown: BTreeSet<_> =
+            objects.iter().map(|(site, object)| (*site, object.part, object.id.clone())).collect();
+        let in_scope = |site: &SiteId| match scope {
+            Scope::Fleet => true,
+            Scope::Site(of) => site == of,
+        };
+        self.seen.retain(|(_, _, id), _| !ended.contains(id.as_str()));
+        let known = self.seen.keys().filter(|(site, ..)| in_scope(site)).count();
+        let missing: Vec<_> =
+            self.seen.keys().filter(|key| in_scope(&key.0) && !shown.contains(key)).cloned().collect();
+        let frozen = self.is_frozen(scope, missing.len(), known, now);
+        for key in missing {
+            let Some(sighting) = self.seen.get_mut(&key) else { continue };
+            if sighting.object.state == ObjectState::Removing {
+                sighting.missed = 2;
+            } else if !frozen && now.saturating_duration_since(sighting.at) >= Self::LAG {
+                sighting.missed += 1;
+            }
+            if sighting.missed >= 2 {
+                self.seen.remove(&key);
+            }
+        }
+        for (site, object) in objects {
+            self.put(site, object, now);
+        }
+        self.whole |= *scope == Scope::Fleet;
+        let believed = self.seen.iter().filter(|((site, ..), _)| in_scope(site));
+        let objects = believed.map(|((site, ..), sighting)| (*site, sighting.object.clone())).collect();
+        Belief { objects, complete: !frozen }
+    }
+
+    fn is_frozen(&mut self, scope: &Scope, missing: usize, known: usize, now: Instant) -> bool {
+        if *scope != Scope::Fleet {
+            return false;
+        }
+        if missing < Self::FEW || missing * Self::SHARE <= known {
+            self.missing_since = None;
+            return false;
+        }
+        let since = *self.missing_since.get_or_insert(now);
+        let frozen = now.saturating_duration_since(since) < Self::PATIENCE;
+        tracing::warn!(missing, known, frozen, "a listing misses much of what was there");
+        frozen
+    }
+
+    /// Something was made or shown.
+    pub(crate) fn put(&mut self, site: SiteId, object: Object, now: Instant) {
+        // A network is named by the first of its pieces that is there.
+        if object.part == Part::Network {
+            self.seen.retain(|(of, part, id), _| *of != site || *part != Part::Network || *id == object.id);
+        }
+        let key = (site, object.part, object.id.clone());
+        let first = self.seen.get(&key).map_or(now, |sighting| sighting.first);
+        self.seen.insert(key, Sighting { object, first, at: now, missed: 0 });
+    }
+
+    /// The newest mark on anything of the site.
+    pub(crate) fn mark(&self, site: SiteId) -> Option<Mark> {
+        self.of(site).map(|sighting| (sighting.object.generation, sighting.object.epoch)).max()
+    }
+
+    fn of(&self, site: SiteId) -> impl Iterator<Item = &Sighting> {
+        let all = self.seen.range((site, Part::Network, ObjectId::new(""))..);
+        all.take_while(move |((of, ..), _)| *of == site).map(|(_, sighting)| sighting)
+    }
+
+    /// Something was removed for sure.
+    pub(crate) fn gone(&mut self, site: SiteId, part: Part, id: &str) {
+        self.seen.remove(&(site, part, ObjectId::new(id)));
+    }
+
+    /// Whose node this instance is.
+    pub(crate) fn nodes(&self) -> BTreeMap<&str, (SiteId, Part)> {
+        let nodes = self.seen.keys().filter(|(_, part, _)| part.is_node());
+        nodes.map(|(site, part, id)| (id.as_str(), (*site, *part))).collect()
+    }
+
+    /// The sites' addresses; `None` before everything was listed.
+    pub(crate) fn addresses(&self) -> Option<BTreeMap<SiteId, Ipv4Addr>> {
+        let address =
+            |((site, ..), sighting): (&(SiteId, Part, ObjectId), &Sighting)| match sighting.object.address {
+                Some(IpAddr::V4(ip)) => Some((*site, ip)),
+                _ => None,
+            };
+        self.whole.then(|| self.seen.iter().filter_map(address).collect())
+    }
+
+    /// Whether the site has had a gateway for long enough to serve: then what is done for it is a repair.
+    pub(crate) fn is_established(&self, site: SiteId, now: Instant) -> bool {
+        let old = |sighting: &Sighting| now.saturating_duration_since(sighting.first) > Self::PATIENCE;
+        self.of(site).any(|sighting| matches!(sighting.object.part, Part::Gateway(_)) && old(sighting))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::objects::object;
+
+    fn volume(n: u8) -> Object {
+        object(Part::DatabaseVolume(n), &format!("vol-{n}"), (1, 1), ObjectState::Ready)
+    }
+
+    fn count(sightings: &mut Sightings, shown: Vec<(SiteId, Object)>, now: Instant) -> (usize, bool) {
+        let belief = sightings.listed(&Scope::Fleet, shown, &BTreeSet::new(), now);
+        (belief.objects.len(), belief.complete)
+    }
+
+    #[test]
+    fn what_is_new_need_not_be_shown_and_what_is_old_is_gone_after_two_listings() {
+        let (site, start) = (SiteId::new(), Instant::now());
+        let mut sightings = Sightings::default();
+        sightings.put(site, volume(0), start);
+        for seconds in [1, 60, 119] {
+            assert_eq!(count(&mut sightings, vec![], start + Duration::from_secs(seconds)), (1, true));
+        }
+        assert_eq!(count(&mut sightings, vec![], start + Duration::from_secs(130)), (1, true), "missed once");
+        assert_eq!(count(&mut sightings, vec![], start + Duration::from_secs(145)), (0, true));
+    }
+
+    #[test]
+    fn what_is_shown_again_was_never_gone() {
+        let (site, start) = (SiteId::new(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut sightings = Sightings::default();
+        sightings.put(site, volume(0), start);
+        assert_eq!(count(&mut sightings, vec![], at(300)), (1, true));
+        assert_eq!(count(&mut sightings, vec![(site, volume(0))], at(315)), (1, true));
+        assert_eq!(count(&mut sightings, vec![], at(330)), (1, true));
+    }
+
+    #[test]
+    fn what_is_shown_as_ended_is_gone_at_once() {
+        let (site, now) = (SiteId::new(), Instant::now());
+        let mut sightings = Sightings::default();
+        sightings.put(site, volume(0), now);
+        let ended = BTreeSet::from(["vol-0".to_owned()]);
+        assert_eq!(sightings.listed(&Scope::Fleet, vec![], &ended, now).objects, []);
+    }
+
+    #[test]
+    fn a_listing_that_misses_too_much_proves_nothing_until_it_has_lasted() {
+        let (site, start) = (SiteId::new(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut sightings = Sightings::default();
+        let all: Vec<_> = (0..20).map(|n| (site, volume(n))).collect();
+        assert_eq!(count(&mut sightings, all.clone(), at(0)), (20, true));
+        for seconds in (300..1200).step_by(100) {
+            assert_eq!(count(&mut sightings, all[..8].to_vec(), at(seconds)), (20, false), "{seconds}");
+        }
+        assert_eq!(count(&mut sightings, all[..8].to_vec(), at(1200)), (20, true));
+        assert_eq!(count(&mut sightings, all[..8].to_vec(), at(1300)), (8, true));
+    }
+
+    #[test]
+    fn another_sites_listing_says_nothing_of_this_one() {
+        let (site, other, start) = (SiteId::new(), SiteId::new(), Instant::now());
+        let mut sightings = Sightings::default();
+        sightings.put(site, volume(0), start);
+        for seconds in [300, 400, 500] {
+            let now = start + Duration::from_secs(seconds);
+            let belief = sightings.listed(&Scope::Site(other), vec![], &BTreeSet::new(), now);
+            assert_eq!(belief.objects, []);
+        }
+        assert_eq!(sightings.seen.len(), 1);
+    }
+}

@@ -1,0 +1,262 @@
+//! A simulator of EC2, S3 and Route 53 with the semantics that AWS documents, for tests without an account.
+//!
+//! One state machine ([`Simulator`]) in virtual time (tokio's clock, which a test may pause) with two fronts: it
+//! implements the port of [`crate::cloud`] directly, which is cheap, and it is an `HttpClient` for the unmodified
+//! SDK. Its nodes do what nodes report of themselves ([`Simulator::live`]).
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::cloud::CloudError;
+use crate::config::{AwsConfig, InstanceTypes, Reports, Subnet};
+use crate::limiter::Call;
+
+mod bucket;
+mod fakes;
+mod faults;
+mod nodes;
+mod port;
+mod region;
+mod shelf;
+mod zone;
+
+pub use fakes::Fakes;
+pub use faults::Fault;
+pub use region::Quotas;
+
+/// AWS as far as the backend sees it: one region, one bucket, one zone.
+#[derive(Debug, Clone)]
+pub struct Simulator {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct State {
+    pub region: region::Region,
+    pub bucket: bucket::Store,
+    pub zone: zone::Records,
+    pub nodes: nodes::Nodes,
+    faults: faults::Faults,
+    /// How long a call takes.
+    latency: Duration,
+    calls: BTreeMap<&'static str, u64>,
+    throttled: u64,
+}
+
+impl Default for Simulator {
+    fn default() -> Self {
+        Self::new(Quotas::default())
+    }
+}
+
+impl Simulator {
+    /// An empty account with these quotas.
+    #[must_use]
+    pub fn new(quotas: Quotas) -> Self {
+        let now = Instant::now();
+        let state = State {
+            region: region::Region::new(quotas, now),
+            bucket: bucket::Store::default(),
+            zone: zone::Records::default(),
+            nodes: nodes::Nodes::default(),
+            faults: faults::Faults::default(),
+            latency: Duration::from_millis(50),
+            calls: BTreeMap::new(),
+            throttled: 0,
+        };
+        Self { state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// How long listings lag behind.
+    pub fn set_lag(&self, lag: Duration) {
+        self.lock().region.lag = lag;
+    }
+
+    /// The next call of this name meets this fault.
+    pub fn fail(&self, call: &str, fault: Fault) {
+        self.lock().faults.push(call, fault);
+    }
+
+    /// From now on calls meet faults at random, one in this many; none with 0. The seed decides which.
+    pub fn storm(&self, one_in: u32, seed: u64) {
+        self.lock().faults.storm(one_in, seed);
+    }
+
+    /// How often each call was made.
+    #[must_use]
+    pub fn calls(&self) -> BTreeMap<&'static str, u64> {
+        self.lock().calls.clone()
+    }
+
+    /// Calls that a bucket had no room for.
+    #[must_use]
+    pub fn throttled(&self) -> u64 {
+        self.lock().throttled
+    }
+
+    /// The time in seconds since 1970, as the simulator tells it.
+    #[must_use]
+    pub fn now(&self) -> i64 {
+        self.lock().region.unix(Instant::now())
+    }
+
+    /// Somebody ends an instance behind our back.
+    pub fn terminate(&self, id: &str) {
+        let mut state = self.lock();
+        state.region.terminate(id, Instant::now()).ok();
+    }
+
+    /// Somebody stops an instance behind our back.
+    pub fn stop(&self, id: &str) {
+        self.lock().region.stop(id, Instant::now());
+    }
+
+    /// What runs does what it would do by now, and says so into the bucket.
+    pub fn live(&self) {
+        let now = Instant::now();
+        let mut state = self.lock();
+        let State { region, bucket, nodes, .. } = &mut *state;
+        nodes.live(region, bucket, now);
+    }
+
+    /// How many instances, volumes, security groups and addresses there are that have not ended.
+    #[must_use]
+    pub fn living(&self) -> [usize; 4] {
+        self.lock().region.living()
+    }
+
+    /// The instances of a site's part that have not ended.
+    #[must_use]
+    pub fn instances_of(&self, site: &str, part: &str) -> Vec<String> {
+        self.lock().region.instances_of(site, part)
+    }
+
+    /// The instance that a site's address leads to.
+    #[must_use]
+    pub fn leads_to(&self, site: &str) -> Option<String> {
+        self.lock().region.leads_to(site)
+    }
+
+    /// All that `RunInstances` was ever told.
+    #[must_use]
+    pub fn launched(&self) -> String {
+        self.lock().region.launched()
+    }
+
+    /// What an instance was given to boot with.
+    #[must_use]
+    pub fn user_data(&self, id: &str) -> Option<Vec<u8>> {
+        self.lock().region.user_data(id)
+    }
+
+    /// Every object of the bucket.
+    #[must_use]
+    pub fn contents(&self) -> Vec<(String, Vec<u8>)> {
+        let state = self.lock();
+        let all = state.bucket.keys().filter_map(|key| Some((key.clone(), state.bucket.get(key)?.content)));
+        all.collect()
+    }
+
+    /// Keys in the bucket.
+    #[must_use]
+    pub fn keys(&self) -> Vec<String> {
+        self.lock().bucket.keys().cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One call: takes its time, meets its fault, passes its bucket, and does what it does.
+    pub(crate) async fn call<T>(
+        &self,
+        name: &'static str,
+        work: impl FnOnce(&mut State, Instant) -> Result<T, CloudError>,
+    ) -> Result<T, CloudError> {
+        let (latency, fault) = {
+            let mut state = self.lock();
+            *state.calls.entry(name).or_default() += 1;
+            (state.latency, state.faults.next(name))
+        };
+        tokio::time::sleep(latency).await;
+        match fault {
+            Some(Fault::Throttle) => {
+                return Err(CloudError::new("RequestLimitExceeded", "Request limit exceeded."));
+            }
+            Some(Fault::Unavailable) => {
+                return Err(CloudError::new("InternalError", "An internal error has occurred"));
+            }
+            Some(Fault::Refuse(code)) => return Err(CloudError::new(code, "refused by the test")),
+            _ => {}
+        }
+        let answer = {
+            let mut state = self.lock();
+            let now = Instant::now();
+            if !state.region.admits(name, now) {
+                state.throttled += 1;
+                return Err(CloudError::new("RequestLimitExceeded", "Request limit exceeded."));
+            }
+            state.region.cut = matches!(fault, Some(Fault::Truncate));
+            let answer = work(&mut state, now);
+            state.region.cut = false;
+            answer
+        };
+        match fault {
+            Some(Fault::Lose) => {
+                Err(CloudError::unanswered("the connection was closed before an answer came"))
+            }
+            Some(Fault::Hang) => std::future::pending().await,
+            _ => answer,
+        }
+    }
+}
+
+/// The name of a call of EC2.
+pub(crate) fn name(call: Call) -> &'static str {
+    match call {
+        Call::DescribeInstances => "DescribeInstances",
+        Call::RunInstances => "RunInstances",
+        Call::StartInstances => "StartInstances",
+        Call::TerminateInstances => "TerminateInstances",
+        Call::DescribeVolumes => "DescribeVolumes",
+        Call::CreateVolume => "CreateVolume",
+        Call::AttachVolume => "AttachVolume",
+        Call::DeleteVolume => "DeleteVolume",
+        Call::DescribeSecurityGroups => "DescribeSecurityGroups",
+        Call::CreateSecurityGroup => "CreateSecurityGroup",
+        Call::AuthorizeSecurityGroupIngress => "AuthorizeSecurityGroupIngress",
+        Call::DeleteSecurityGroup => "DeleteSecurityGroup",
+        Call::DescribeAddresses => "DescribeAddresses",
+        Call::AllocateAddress => "AllocateAddress",
+        Call::AssociateAddress => "AssociateAddress",
+        Call::ReleaseAddress => "ReleaseAddress",
+    }
+}
+
+/// A configuration for tests.
+#[must_use]
+pub fn config() -> AwsConfig {
+    let subnet = |zone: &str| Subnet { id: format!("subnet-{zone}"), zone: format!("eu-test-1{zone}") };
+    let types = |name: &str| vec![name.to_owned()];
+    AwsConfig {
+        installation: "lab".to_owned(),
+        region: "eu-test-1".to_owned(),
+        vpc: "vpc-1".to_owned(),
+        subnets: ["a", "b", "c"].map(subnet).to_vec(),
+        bucket: "lab-bucket".to_owned(),
+        profile: "wpaas-node".to_owned(),
+        role_id: "AROATEST".to_owned(),
+        image: "ami-1".to_owned(),
+        endpoint: None,
+        types: InstanceTypes {
+            database: types("t4g.small"),
+            wordpress: types("t4g.small"),
+            gateway: types("t4g.micro"),
+        },
+        database_gib: 8,
+        reports: Reports::Bucket,
+    }
+}

@@ -1,0 +1,62 @@
+use std::collections::{HashMap, VecDeque};
+
+/// What can go wrong with a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// AWS is asked too often; nothing is done.
+    Throttle,
+    /// A 500; nothing is done.
+    Unavailable,
+    /// This code; nothing is done.
+    Refuse(&'static str),
+    /// It is done, and the answer never comes.
+    Lose,
+    /// It is done, and the connection stays open for ever.
+    Hang,
+    /// A listing ends early, and does not say so.
+    Truncate,
+}
+
+/// The faults to come.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    planned: HashMap<String, VecDeque<Fault>>,
+    one_in: u32,
+    random: u64,
+}
+
+impl Faults {
+    pub(super) fn push(&mut self, call: &str, fault: Fault) {
+        self.planned.entry(call.to_owned()).or_default().push_back(fault);
+    }
+
+    pub(super) const fn storm(&mut self, one_in: u32, seed: u64) {
+        (self.one_in, self.random) = (one_in, seed);
+    }
+
+    pub(super) fn next(&mut self, call: &str) -> Option<Fault> {
+        if let Some(fault) = self.planned.get_mut(call).and_then(VecDeque::pop_front) {
+            return Some(fault);
+        }
+        if self.one_in == 0 || !self.roll().is_multiple_of(u64::from(self.one_in)) {
+            return None;
+        }
+        let listing = call.starts_with("Describe") || call.starts_with("List");
+        Some(match self.roll() % 4 {
+            0 => Fault::Throttle,
+            1 => Fault::Unavailable,
+            2 => Fault::Lose,
+            _ if listing => Fault::Truncate,
+            _ => Fault::Hang,
+        })
+    }
+
+    /// `SplitMix64`.
+    const fn roll(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.random;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) >> 8
+    }
+}

@@ -1,0 +1,556 @@
+//! EC2's state machine, as its documentation tells it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::name;
+use super::shelf::Shelf;
+use crate::cloud::{
+    Address, CloudError, Filter, Group, Instance, InstanceState, Launch, NewGroup, NewVolume, Page, Peer,
+    Rule, Tags, Volume, VolumeState,
+};
+use crate::limiter::{Bucket, Call, Quota};
+
+/// What an account may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quotas {
+    /// Elastic IPs.
+    pub addresses: usize,
+    /// Security groups.
+    pub groups: usize,
+    /// Instances.
+    pub instances: usize,
+}
+
+impl Default for Quotas {
+    /// What a new account has of addresses and groups.
+    fn default() -> Self {
+        Self { addresses: 5, groups: 2500, instances: 1000 }
+    }
+}
+
+impl Quotas {
+    /// Enough for thousands of sites.
+    #[must_use]
+    pub const fn raised() -> Self {
+        Self { addresses: 10_000, groups: 100_000, instances: 100_000 }
+    }
+}
+
+const PENDING: Duration = Duration::from_secs(20);
+const SHUTTING_DOWN: Duration = Duration::from_secs(30);
+/// How long what has ended is still listed.
+const VISIBLE: Duration = Duration::from_secs(3600);
+const CREATING: Duration = Duration::from_secs(3);
+const PAGE: usize = 1000;
+/// When the simulator's time begins, in seconds since 1970.
+const EPOCH: i64 = 1_800_000_000;
+
+/// One region of an account.
+#[derive(Debug)]
+pub(crate) struct Region {
+    start: Instant,
+    quotas: Quotas,
+    /// How long listings lag behind.
+    pub lag: Duration,
+    /// Whether the listing that is asked for ends early.
+    pub cut: bool,
+    limits: HashMap<&'static str, Bucket>,
+    launches: Bucket,
+    made: u32,
+    instances: Shelf<Machine>,
+    volumes: Shelf<Disk>,
+    groups: Shelf<Kept<Group>>,
+    addresses: Shelf<Kept<Address>>,
+    tokens: BTreeMap<String, (String, String)>,
+}
+
+/// Something that is there from one moment to another.
+#[derive(Debug)]
+struct Kept<T> {
+    it: T,
+    from: Instant,
+    to: Option<Instant>,
+}
+
+impl<T> Kept<T> {
+    fn seen(&self, at: Instant) -> Option<&T> {
+        (self.from <= at && self.to.is_none_or(|to| to > at)).then_some(&self.it)
+    }
+
+    const fn lives(&self) -> bool {
+        self.to.is_none()
+    }
+}
+
+#[derive(Debug)]
+struct Machine {
+    launch: Launch,
+    zone: String,
+    ip: Ipv4Addr,
+    volumes: Vec<(String, Instant)>,
+    /// When it was launched or last started, told to stop, and told to end.
+    began: Instant,
+    started: Instant,
+    stopped: Option<Instant>,
+    ended: Option<Instant>,
+}
+
+impl Machine {
+    fn state(&self, at: Instant) -> InstanceState {
+        let since = |moment: Instant| at.saturating_duration_since(moment);
+        match (self.ended, self.stopped) {
+            (Some(ended), _) if ended <= at => {
+                if since(ended) < SHUTTING_DOWN {
+                    InstanceState::ShuttingDown
+                } else {
+                    InstanceState::Terminated
+                }
+            }
+            (_, Some(stopped)) if stopped <= at => {
+                if since(stopped) < SHUTTING_DOWN {
+                    InstanceState::Stopping
+                } else {
+                    InstanceState::Stopped
+                }
+            }
+            _ if since(self.started) < PENDING => InstanceState::Pending,
+            _ => InstanceState::Running,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Disk {
+    zone: String,
+    tags: Tags,
+    created: Instant,
+    deleted: Option<Instant>,
+    attached: Option<(String, Instant)>,
+}
+
+fn not_found(kind: &str, id: &str) -> CloudError {
+    CloudError::new(format!("{kind}.NotFound"), format!("The ID '{id}' does not exist"))
+}
+
+impl Region {
+    pub(crate) fn new(quotas: Quotas, now: Instant) -> Self {
+        let limits = Call::ALL.into_iter().map(|call| (name(call), Bucket::new(call.quota(), now))).collect();
+        Self {
+            start: now,
+            quotas,
+            lag: Duration::ZERO,
+            cut: false,
+            limits,
+            launches: Bucket::new(Quota { capacity: 1000, refill: 2 }, now),
+            made: 0,
+            instances: Shelf::default(),
+            volumes: Shelf::default(),
+            groups: Shelf::default(),
+            addresses: Shelf::default(),
+            tokens: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn unix(&self, at: Instant) -> i64 {
+        EPOCH + i64::try_from(at.saturating_duration_since(self.start).as_secs()).unwrap_or(i64::MAX / 2)
+    }
+
+    /// Whether the call's bucket has room for it; calls of other services have none.
+    pub(super) fn admits(&mut self, call: &str, now: Instant) -> bool {
+        self.limits.get_mut(call).is_none_or(|bucket| bucket.take(0, now).is_ok())
+            && (call != "RunInstances" || self.launches.take(0, now).is_ok())
+    }
+
+    fn id(&mut self, kind: &str) -> String {
+        self.made += 1;
+        format!("{kind}-{:017x}", self.made)
+    }
+
+    /// What was made under this token with these parameters.
+    fn known(&self, token: &str, parameters: &str) -> Result<Option<&String>, CloudError> {
+        match self.tokens.get(token) {
+            Some((old, _)) if old != parameters => Err(CloudError::new(
+                "IdempotentParameterMismatch",
+                "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).",
+            )),
+            known => Ok(known.map(|(_, id)| id)),
+        }
+    }
+
+    fn seen_at(&self, now: Instant) -> Instant {
+        now.checked_sub(self.lag).unwrap_or(now)
+    }
+
+    pub(crate) fn run(&mut self, launch: &Launch, now: Instant) -> Result<Instance, CloudError> {
+        let parameters = format!("{launch:?}");
+        if let Some(id) = self.known(&launch.token, &parameters)? {
+            let machine = self.instances.get(id).ok_or_else(|| not_found("InvalidInstanceID", id))?;
+            if machine.ended.is_some() {
+                return Err(CloudError::new(
+                    "IdempotentInstanceTerminated",
+                    "The instance has been terminated",
+                ));
+            }
+            return Ok(self.instance(id, machine, now));
+        }
+        for group in &launch.groups {
+            self.groups
+                .get(group)
+                .filter(|kept| kept.lives())
+                .ok_or_else(|| not_found("InvalidGroup", group))?;
+        }
+        if launch.user_data.len() > crate::user_data::LIMIT {
+            return Err(CloudError::new("InvalidParameterValue", "User data is limited to 16384 bytes"));
+        }
+        if self.instances.iter().filter(|(_, machine)| machine.ended.is_none()).count()
+            >= self.quotas.instances
+        {
+            return Err(CloudError::new(
+                "VcpuLimitExceeded",
+                "You have requested more vCPU capacity than allowed",
+            ));
+        }
+        let id = self.id("i");
+        let zone = launch.subnet.trim_start_matches("subnet-").to_owned();
+        let [_, a, b, c] = self.made.to_be_bytes();
+        let machine = Machine {
+            launch: launch.clone(),
+            zone: format!("eu-test-1{zone}"),
+            ip: Ipv4Addr::new(10, a, b, c),
+            volumes: Vec::new(),
+            began: now,
+            started: now,
+            stopped: None,
+            ended: None,
+        };
+        let made = self.instance(&id, &machine, now);
+        self.instances.put(id.clone(), &launch.tags, machine);
+        self.tokens.insert(launch.token.clone(), (parameters, id));
+        Ok(made)
+    }
+
+    fn instance(&self, id: &str, machine: &Machine, at: Instant) -> Instance {
+        let state = machine.state(at);
+        let attached = machine.volumes.iter().filter(|(_, since)| *since <= at).map(|(id, _)| id.clone());
+        Instance {
+            id: id.to_owned(),
+            state,
+            private_ip: (state != InstanceState::Terminated).then_some(machine.ip),
+            volumes: attached.collect(),
+            launched: self.unix(machine.began),
+            zone: machine.zone.clone(),
+            tags: machine.launch.tags.clone(),
+        }
+    }
+
+    pub(crate) fn instances(&self, filter: &Filter, next: Option<&str>, now: Instant) -> Page<Instance> {
+        let at = self.seen_at(now);
+        let gone = |machine: &Machine| {
+            machine.ended.is_some_and(|ended| at.saturating_duration_since(ended) > VISIBLE)
+        };
+        let seen = |machine: &Machine| machine.began <= at && !gone(machine);
+        self.instances.page(filter, next, PAGE, self.cut, |id, machine| {
+            seen(machine).then(|| self.instance(id, machine, at))
+        })
+    }
+
+    fn machine(&mut self, id: &str) -> Result<&mut Machine, CloudError> {
+        self.instances.get_mut(id).ok_or_else(|| not_found("InvalidInstanceID", id))
+    }
+
+    pub(crate) fn start(&mut self, id: &str, now: Instant) -> Result<(), CloudError> {
+        let machine = self.machine(id)?;
+        match machine.state(now) {
+            InstanceState::Stopped => {
+                machine.stopped = None;
+                machine.started = now;
+                Ok(())
+            }
+            InstanceState::Pending | InstanceState::Running => Ok(()),
+            state => {
+                Err(CloudError::new("IncorrectInstanceState", format!("The instance '{id}' is {state:?}")))
+            }
+        }
+    }
+
+    pub(crate) fn stop(&mut self, id: &str, now: Instant) {
+        if let Some(machine) = self.instances.get_mut(id) {
+            machine.stopped = Some(now);
+        }
+    }
+
+    /// Ends it; ending it again changes nothing. Its volumes stay, its address leads nowhere.
+    pub(crate) fn terminate(&mut self, id: &str, now: Instant) -> Result<(), CloudError> {
+        let machine = self.machine(id)?;
+        machine.ended.get_or_insert(now);
+        for (_, kept) in self.addresses.iter_mut().filter(|(_, kept)| kept.it.instance.as_deref() == Some(id))
+        {
+            kept.it.instance = None;
+        }
+        Ok(())
+    }
+
+    /// Whether the instance has let go of what it used.
+    fn has_let_go(&self, id: &str, now: Instant) -> bool {
+        self.instances.get(id).is_none_or(|machine| machine.state(now) == InstanceState::Terminated)
+    }
+
+    pub(crate) fn create_volume(&mut self, new: &NewVolume, now: Instant) -> Result<Volume, CloudError> {
+        let parameters = format!("{new:?}");
+        if let Some(id) = self.known(&new.token, &parameters)?.cloned() {
+            let disk = self.volumes.get(&id).ok_or_else(|| not_found("InvalidVolume", &id))?;
+            if disk.deleted.is_some() {
+                return Err(not_found("InvalidVolume", &id));
+            }
+            return Ok(self.volume(&id, disk, now));
+        }
+        let id = self.id("vol");
+        let disk = Disk {
+            zone: new.zone.clone(),
+            tags: new.tags.clone(),
+            created: now,
+            deleted: None,
+            attached: None,
+        };
+        let volume = self.volume(&id, &disk, now);
+        self.volumes.put(id.clone(), &new.tags, disk);
+        self.tokens.insert(new.token.clone(), (parameters, id));
+        Ok(volume)
+    }
+
+    fn volume(&self, id: &str, disk: &Disk, at: Instant) -> Volume {
+        let attached = disk.attached.as_ref().filter(|(by, since)| *since <= at && !self.has_let_go(by, at));
+        let state = match () {
+            () if at.saturating_duration_since(disk.created) < CREATING => VolumeState::Creating,
+            () if attached.is_some() => VolumeState::InUse,
+            () => VolumeState::Available,
+        };
+        Volume {
+            id: id.to_owned(),
+            state,
+            zone: disk.zone.clone(),
+            instance: attached.map(|(by, _)| by.clone()),
+            created: self.unix(disk.created),
+            tags: disk.tags.clone(),
+        }
+    }
+
+    pub(crate) fn volumes(&self, filter: &Filter, next: Option<&str>, now: Instant) -> Page<Volume> {
+        let at = self.seen_at(now);
+        let seen = |disk: &Disk| disk.created <= at && disk.deleted.is_none_or(|deleted| deleted > at);
+        self.volumes
+            .page(filter, next, PAGE, self.cut, |id, disk| seen(disk).then(|| self.volume(id, disk, at)))
+    }
+
+    pub(crate) fn attach(&mut self, volume: &str, instance: &str, now: Instant) -> Result<(), CloudError> {
+        let state = self.machine(instance)?.state(now);
+        if !matches!(state, InstanceState::Running | InstanceState::Stopped) {
+            return Err(CloudError::new("IncorrectState", format!("Instance '{instance}' is not 'running'")));
+        }
+        let disk = self.volumes.get(volume).filter(|disk| disk.deleted.is_none());
+        let disk = disk.ok_or_else(|| not_found("InvalidVolume", volume))?;
+        let shown = self.volume(volume, disk, now);
+        if shown.zone != self.machine(instance)?.zone {
+            return Err(CloudError::new(
+                "InvalidVolume.ZoneMismatch",
+                "The volume is not in the instance's zone",
+            ));
+        }
+        match shown.state {
+            VolumeState::Available => {}
+            VolumeState::InUse if shown.instance.as_deref() == Some(instance) => {
+                return Err(CloudError::new(
+                    "VolumeInUse",
+                    format!("{volume} is already attached to an instance"),
+                ));
+            }
+            _ => return Err(CloudError::new("IncorrectState", format!("{volume} is not 'available'"))),
+        }
+        self.machine(instance)?.volumes.push((volume.to_owned(), now));
+        if let Some(disk) = self.volumes.get_mut(volume) {
+            disk.attached = Some((instance.to_owned(), now));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn delete_volume(&mut self, id: &str, now: Instant) -> Result<(), CloudError> {
+        let disk = self.volumes.get(id).filter(|disk| disk.deleted.is_none());
+        let disk = disk.ok_or_else(|| not_found("InvalidVolume", id))?;
+        if self.volume(id, disk, now).state == VolumeState::InUse {
+            return Err(CloudError::new("VolumeInUse", format!("Volume {id} is currently attached")));
+        }
+        if let Some(disk) = self.volumes.get_mut(id) {
+            disk.deleted = Some(now);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn create_group(&mut self, new: &NewGroup, now: Instant) -> Result<String, CloudError> {
+        let living = || self.groups.iter().filter(|(_, kept)| kept.lives());
+        if living().any(|(_, kept)| kept.it.name == new.name) {
+            let message = format!("The security group '{}' already exists", new.name);
+            return Err(CloudError::new("InvalidGroup.Duplicate", message));
+        }
+        if living().count() >= self.quotas.groups {
+            return Err(CloudError::new(
+                "SecurityGroupLimitExceeded",
+                "The maximum number of groups has been reached",
+            ));
+        }
+        let id = self.id("sg");
+        let it = Group { id: id.clone(), name: new.name.clone(), rules: Vec::new(), tags: new.tags.clone() };
+        self.groups.put(id.clone(), &new.tags, Kept { it, from: now, to: None });
+        Ok(id)
+    }
+
+    pub(crate) fn groups(&self, filter: &Filter, next: Option<&str>, now: Instant) -> Page<Group> {
+        let at = self.seen_at(now);
+        self.groups.page(filter, next, PAGE, self.cut, |_, kept| kept.seen(at).cloned())
+    }
+
+    pub(crate) fn allow(&mut self, id: &str, rules: &[Rule]) -> Result<(), CloudError> {
+        for rule in rules {
+            if let Peer::Group(peer) = &rule.from {
+                self.groups
+                    .get(peer)
+                    .filter(|kept| kept.lives())
+                    .ok_or_else(|| not_found("InvalidGroup", peer))?;
+            }
+        }
+        let kept = self.groups.get_mut(id).filter(|kept| kept.lives());
+        let kept = kept.ok_or_else(|| not_found("InvalidGroup", id))?;
+        if rules.iter().any(|rule| kept.it.rules.contains(rule)) {
+            return Err(CloudError::new("InvalidPermission.Duplicate", "the specified rule already exists"));
+        }
+        kept.it.rules.extend_from_slice(rules);
+        Ok(())
+    }
+
+    pub(crate) fn delete_group(&mut self, id: &str, now: Instant) -> Result<(), CloudError> {
+        let used = self.instances.iter().any(|(instance, machine)| {
+            machine.launch.groups.iter().any(|group| group == id) && !self.has_let_go(instance, now)
+        });
+        let names = |kept: &Kept<Group>| {
+            kept.it.id != id && kept.it.rules.iter().any(|rule| rule.from == Peer::Group(id.to_owned()))
+        };
+        if used || self.groups.iter().any(|(_, kept)| kept.lives() && names(kept)) {
+            return Err(CloudError::new(
+                "DependencyViolation",
+                format!("resource {id} has a dependent object"),
+            ));
+        }
+        let kept = self.groups.get_mut(id).filter(|kept| kept.lives());
+        kept.ok_or_else(|| not_found("InvalidGroup", id))?.to = Some(now);
+        Ok(())
+    }
+
+    pub(crate) fn allocate(&mut self, tags: &Tags, now: Instant) -> Result<Address, CloudError> {
+        if self.addresses.iter().filter(|(_, kept)| kept.lives()).count() >= self.quotas.addresses {
+            let message = "The maximum number of addresses has been reached.";
+            return Err(CloudError::new("AddressLimitExceeded", message));
+        }
+        let allocation = self.id("eipalloc");
+        let [_, a, b, c] = self.made.to_be_bytes();
+        let ip = Ipv4Addr::new(203, a, b, c);
+        let it = Address { allocation: allocation.clone(), ip, instance: None, tags: tags.clone() };
+        self.addresses.put(allocation, tags, Kept { it: it.clone(), from: now, to: None });
+        Ok(it)
+    }
+
+    pub(crate) fn addresses(&self, filter: &Filter, now: Instant) -> Vec<Address> {
+        let at = self.seen_at(now);
+        self.addresses.page(filter, None, usize::MAX, self.cut, |_, kept| kept.seen(at).cloned()).items
+    }
+
+    fn address(&mut self, id: &str) -> Result<&mut Kept<Address>, CloudError> {
+        let kept = self.addresses.get_mut(id).filter(|kept| kept.lives());
+        kept.ok_or_else(|| not_found("InvalidAllocationID", id))
+    }
+
+    pub(crate) fn associate(
+        &mut self,
+        allocation: &str,
+        instance: &str,
+        now: Instant,
+    ) -> Result<(), CloudError> {
+        let state = self.machine(instance)?.state(now);
+        if !matches!(state, InstanceState::Running | InstanceState::Stopped) {
+            let message =
+                format!("The {state:?} instance '{instance}' is not in a valid state for this operation.");
+            return Err(CloudError::new("InvalidInstanceID", message));
+        }
+        self.address(allocation)?.it.instance = Some(instance.to_owned());
+        Ok(())
+    }
+
+    pub(crate) fn release(&mut self, allocation: &str, now: Instant) -> Result<(), CloudError> {
+        let kept = self.address(allocation)?;
+        if kept.it.instance.is_some() {
+            return Err(CloudError::new(
+                "InvalidIPAddress.InUse",
+                format!("Address {allocation} is in use."),
+            ));
+        }
+        kept.to = Some(now);
+        Ok(())
+    }
+
+    /// Instances that run now, with their volumes and when they started.
+    pub(super) fn running(&self, now: Instant) -> impl Iterator<Item = Running<'_>> {
+        self.instances.iter().filter(move |(_, machine)| machine.state(now) == InstanceState::Running).map(
+            |(id, machine)| Running {
+                id,
+                volumes: machine.volumes.iter().map(|(id, _)| id.as_str()).collect(),
+                started: machine.started,
+            },
+        )
+    }
+
+    pub(super) fn instances_of(&self, site: &str, part: &str) -> Vec<String> {
+        let is = |tags: &Tags, key: &str, value: &str| tags.get(key).is_some_and(|v| v == value);
+        let wanted = |machine: &Machine| {
+            let tags = &machine.launch.tags;
+            machine.ended.is_none() && is(tags, "wpaas:site", site) && is(tags, "wpaas:part", part)
+        };
+        self.instances.iter().filter(|(_, machine)| wanted(machine)).map(|(id, _)| id.clone()).collect()
+    }
+
+    pub(super) fn leads_to(&self, site: &str) -> Option<String> {
+        let ours =
+            |kept: &Kept<Address>| kept.lives() && kept.it.tags.get("wpaas:site").is_some_and(|s| s == site);
+        self.addresses.iter().find(|(_, kept)| ours(kept)).and_then(|(_, kept)| kept.it.instance.clone())
+    }
+
+    pub(super) fn user_data(&self, id: &str) -> Option<Vec<u8>> {
+        self.instances.get(id).map(|machine| machine.launch.user_data.clone())
+    }
+
+    pub(super) fn launched(&self) -> String {
+        let told = self.instances.iter().map(|(_, machine)| {
+            let user_data = String::from_utf8_lossy(&machine.launch.user_data).into_owned();
+            format!("{:?} {user_data}\n", machine.launch)
+        });
+        told.collect()
+    }
+
+    /// How many of each kind live: instances, volumes, groups, addresses.
+    pub(crate) fn living(&self) -> [usize; 4] {
+        [
+            self.instances.iter().filter(|(_, machine)| machine.ended.is_none()).count(),
+            self.volumes.iter().filter(|(_, disk)| disk.deleted.is_none()).count(),
+            self.groups.iter().filter(|(_, kept)| kept.lives()).count(),
+            self.addresses.iter().filter(|(_, kept)| kept.lives()).count(),
+        ]
+    }
+}
+
+/// An instance that runs.
+pub(super) struct Running<'a> {
+    pub id: &'a str,
+    pub volumes: Vec<&'a str>,
+    pub started: Instant,
+}

@@ -1,0 +1,138 @@
+//! The sites' names in a hosted zone: what is to be there is compared with what is, and changed in batches, one at
+//! a time, as Route 53 takes them. The zone is wpaas's own: A records that nobody wants are removed.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+use wpaas_core::converge::BackendError;
+
+use crate::cloud::{CloudError, Page, Record, RecordChange, Zone};
+
+/// How long a name's address may be kept by others, in seconds.
+const TTL: u32 = 60;
+/// Changes of one request: half of what Route 53 takes, as a changed record counts twice.
+const BATCH: usize = 500;
+/// Of the records there are, at most one part in this many is removed at a time; few are, whatever their share.
+const SHARE: usize = 5;
+const FEW: usize = 10;
+
+/// Keeps one hosted zone.
+#[derive(Debug, Clone)]
+pub struct ZoneKeeper {
+    zone: Arc<dyn Zone>,
+    /// The end of the names that are wpaas's: what is not below it is left alone.
+    domain: String,
+    /// One change at a time: Route 53 refuses a second.
+    turn: Arc<Mutex<()>>,
+}
+
+impl ZoneKeeper {
+    /// Of the names below this domain.
+    #[must_use]
+    pub fn new(zone: Arc<dyn Zone>, domain: &str) -> Self {
+        Self { zone, domain: domain.to_ascii_lowercase(), turn: Arc::default() }
+    }
+
+    /// Makes the zone say what is wanted. Returns how many records were changed.
+    ///
+    /// # Errors
+    ///
+    /// When the zone can't be read or changed; what was changed until then stays so.
+    pub async fn keep(&self, wanted: &BTreeMap<String, Ipv4Addr>) -> Result<usize, BackendError> {
+        let _turn = self.turn.lock().await;
+        let found = self.records().await.map_err(|error| error.because("reading the zone"))?;
+        let changes = changes(&found, wanted, &self.domain);
+        for batch in changes.chunks(BATCH) {
+            self.zone.change(batch).await.map_err(|error| error.because("changing the zone"))?;
+        }
+        Ok(changes.len())
+    }
+
+    async fn records(&self) -> Result<Vec<Record>, CloudError> {
+        let (mut records, mut at) = (Vec::new(), None);
+        loop {
+            let Page { items, next } = self.zone.records(at.as_deref()).await?;
+            records.extend(items);
+            if next.is_none() {
+                return Ok(records);
+            }
+            at = next;
+        }
+    }
+}
+
+/// What has to change. Too many removals at once are none: then it is likelier that what is wanted was not read
+/// whole.
+fn changes(found: &[Record], wanted: &BTreeMap<String, Ipv4Addr>, domain: &str) -> Vec<RecordChange> {
+    let ours = |name: &str| name.strip_suffix(domain).is_some_and(|host| host.ends_with('.'));
+    let there: BTreeMap<&str, &Record> = found.iter().map(|record| (record.name.as_str(), record)).collect();
+    let same =
+        |name: &str, ip: Ipv4Addr| there.get(name).is_some_and(|record| record.ip == ip && record.ttl == TTL);
+    let new = wanted.iter().filter(|(name, ip)| ours(name) && !same(name, **ip));
+    let mut changes: Vec<_> = new
+        .map(|(name, ip)| RecordChange::Upsert(Record { name: name.clone(), ip: *ip, ttl: TTL }))
+        .collect();
+    let ours: Vec<_> = found.iter().filter(|record| ours(&record.name)).collect();
+    let stale: Vec<_> = ours.iter().filter(|record| !wanted.contains_key(&record.name)).collect();
+    if stale.len() <= FEW || stale.len() * SHARE <= ours.len() {
+        changes.extend(stale.into_iter().map(|record| RecordChange::Delete((*record).clone())));
+    } else {
+        tracing::warn!(
+            stale = stale.len(),
+            of = ours.len(),
+            "too many names would go at once; they stay for now"
+        );
+    }
+    changes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Fault, Simulator};
+
+    fn wanted(range: std::ops::Range<u8>) -> BTreeMap<String, Ipv4Addr> {
+        range.map(|n| (format!("s{n:03}.acm.www.example.com"), Ipv4Addr::new(203, 0, 113, n))).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_zone_says_what_is_wanted_and_keeps_what_is_others() {
+        let aws = Simulator::default();
+        let other = Record { name: "mail.example.com".to_owned(), ip: Ipv4Addr::LOCALHOST, ttl: 5 };
+        aws.change(&[RecordChange::Upsert(other)]).await.unwrap();
+        let keeper = ZoneKeeper::new(Arc::new(aws.clone()), "www.example.com");
+        assert_eq!(keeper.keep(&wanted(0..20)).await.unwrap(), 20);
+        assert_eq!(keeper.keep(&wanted(0..20)).await.unwrap(), 0);
+        let mut moved = wanted(2..20);
+        moved.insert("s005.acm.www.example.com".to_owned(), Ipv4Addr::new(203, 0, 113, 200));
+        moved.insert("evil.example.org".to_owned(), Ipv4Addr::LOCALHOST);
+        assert_eq!(keeper.keep(&moved).await.unwrap(), 3, "two gone, one moved, none outside");
+        let left = aws.records(None).await.unwrap().items;
+        assert_eq!(left.len(), 19);
+        assert!(left.iter().any(|record| record.name == "mail.example.com"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_thousand_names_take_a_handful_of_calls_and_a_lost_answer_does_no_harm() {
+        let aws = Simulator::default();
+        let keeper = ZoneKeeper::new(Arc::new(aws.clone()), "www.example.com");
+        let name =
+            |n: u16| (format!("s{n}.www.example.com"), Ipv4Addr::from_bits(0xcb00_7100 + u32::from(n)));
+        let all: BTreeMap<_, _> = (0..1200).map(name).collect();
+        aws.fail("ChangeResourceRecordSets", Fault::Lose);
+        assert!(keeper.keep(&all).await.is_err());
+        assert_eq!(keeper.keep(&all).await.unwrap(), 700);
+        assert_eq!(aws.calls()["ChangeResourceRecordSets"], 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn too_many_removals_at_once_are_none() {
+        let aws = Simulator::default();
+        let keeper = ZoneKeeper::new(Arc::new(aws.clone()), "www.example.com");
+        keeper.keep(&wanted(0..100)).await.unwrap();
+        assert_eq!(keeper.keep(&BTreeMap::new()).await.unwrap(), 0);
+        assert_eq!(keeper.keep(&wanted(0..85)).await.unwrap(), 15);
+    }
+}

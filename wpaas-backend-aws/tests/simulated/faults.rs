@@ -1,0 +1,116 @@
+use std::time::Duration;
+
+use wpaas_backend_aws::testing::{Fault, Simulator};
+use wpaas_core::converge::Wanted;
+use wpaas_core::converge::trial::wanted;
+use wpaas_core::id::SiteId;
+use wpaas_core::site::DatabaseSize::{One, Three};
+
+use crate::lab::Lab;
+
+const LISTINGS: [&str; 5] =
+    ["DescribeInstances", "DescribeVolumes", "DescribeSecurityGroups", "DescribeAddresses", "ListObjectsV2"];
+const CHANGES: [&str; 9] = [
+    "RunInstances",
+    "CreateVolume",
+    "AttachVolume",
+    "CreateSecurityGroup",
+    "AuthorizeSecurityGroupIngress",
+    "AllocateAddress",
+    "AssociateAddress",
+    "PutObject",
+    "GetObject",
+];
+
+/// Ready, with nothing twice and nothing left over, and all of it can be removed.
+async fn ends_well(lab: &Lab, site: SiteId, whole: [usize; 4], what: &str) {
+    lab.ready(site).await;
+    lab.until(what, 60, |lab| lab.aws.living() == whole && lab.is_ready(site)).await;
+    lab.change(site, Wanted::Gone);
+    lab.until(what, 120, |lab| lab.is_gone(site)).await;
+    assert_eq!(lab.aws.living(), [0; 4], "{what}");
+    let left: Vec<_> = lab.aws.keys().into_iter().filter(|key| !key.contains("/setup/")).collect();
+    assert!(left.iter().all(|key| key.contains("/reports/")), "{what}: {left:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_call_may_meet_every_fault_on_the_way_up() {
+    let faults = [Fault::Throttle, Fault::Unavailable, Fault::Lose, Fault::Hang, Fault::Truncate];
+    for call in LISTINGS.into_iter().chain(CHANGES) {
+        for fault in &faults {
+            if *fault == Fault::Truncate && !LISTINGS.contains(&call) {
+                continue;
+            }
+            let aws = Simulator::default();
+            let lab = Lab::start(&aws);
+            aws.fail(call, fault.clone());
+            let site = lab.site(wanted(1, One));
+            ends_well(&lab, site, [4, 1, 2, 1], &format!("{call} {fault:?}")).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_change_may_be_lost_while_listings_lag() {
+    for call in CHANGES {
+        let aws = Simulator::default();
+        aws.set_lag(Duration::from_secs(15));
+        let lab = Lab::start(&aws);
+        aws.fail(call, Fault::Lose);
+        let site = lab.site(wanted(1, Three));
+        ends_well(&lab, site, [6, 3, 2, 1], call).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_storm_of_faults_ends_in_a_whole_site() {
+    for seed in 1..=12 {
+        let aws = Simulator::default();
+        aws.set_lag(Duration::from_secs(seed % 4 * 5));
+        aws.storm(8, seed);
+        let lab = Lab::start(&aws);
+        let site = lab.site(wanted(2, Three));
+        tokio::time::sleep(Duration::from_secs(1800)).await;
+        aws.storm(0, 0);
+        ends_well(&lab, site, [7, 3, 2, 1], &format!("seed {seed}")).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_permission_is_named_and_not_asked_for_again_and_again() {
+    let aws = Simulator::default();
+    for _ in 0..100 {
+        aws.fail("CreateSecurityGroup", Fault::Refuse("UnauthorizedOperation"));
+    }
+    let lab = Lab::start(&aws);
+    let site = lab.site(wanted(1, One));
+    tokio::time::sleep(Duration::from_secs(1800)).await;
+    let error = lab.found(site).unwrap().last_error.unwrap();
+    assert!(error.contains("UnauthorizedOperation") && error.contains("role lacks"), "{error}");
+    assert_eq!(aws.calls()["CreateSecurityGroup"], 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_aws_has_no_instance_left_another_zone_is_tried() {
+    let aws = Simulator::default();
+    aws.fail("RunInstances", Fault::Refuse("InsufficientInstanceCapacity"));
+    let lab = Lab::start(&aws);
+    let site = lab.site(wanted(1, One));
+    ends_well(&lab, site, [4, 1, 2, 1], "capacity").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quota_that_is_used_up_is_said_and_waited_for() {
+    let aws = Simulator::default();
+    let lab = Lab::start(&aws);
+    let sites: Vec<_> = (0..6).map(|_| lab.site(wanted(1, One))).collect();
+    tokio::time::sleep(Duration::from_secs(1800)).await;
+    let waiting: Vec<_> = sites.iter().copied().filter(|site| !lab.is_ready(*site)).collect();
+    assert_eq!(waiting.len(), 1, "five addresses are allowed");
+    let error = lab.found(waiting[0]).unwrap().last_error.unwrap();
+    assert!(error.contains("AddressLimitExceeded") && error.contains("ask AWS for more"), "{error}");
+    assert!(aws.calls()["AllocateAddress"] < 50, "no hot loop: {}", aws.calls()["AllocateAddress"]);
+    let ready = sites.iter().copied().find(|site| lab.is_ready(*site)).unwrap();
+    lab.change(ready, Wanted::Gone);
+    lab.ready(waiting[0]).await;
+}

@@ -1,0 +1,75 @@
+use std::time::Duration;
+
+use tokio::time::Instant;
+use wpaas_backend_aws::limiter::Call;
+use wpaas_backend_aws::testing::{Quotas, Simulator};
+use wpaas_core::converge::trial::wanted;
+use wpaas_core::converge::{Part, Wanted};
+use wpaas_core::site::DatabaseSize::Three;
+
+use crate::lab::Lab;
+
+/// Sites of seven instances. All of them by `WPAAS_TEST_FLEET=1000`; a few in the ordinary run.
+fn sites() -> u32 {
+    std::env::var("WPAAS_TEST_FLEET").ok().and_then(|text| text.parse().ok()).unwrap_or(150)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fleet_comes_up_as_fast_as_the_buckets_allow() {
+    let aws = Simulator::new(Quotas::raised());
+    let lab = Lab::start(&aws);
+    let began = Instant::now();
+    let all: Vec<_> = (0..sites()).map(|_| lab.site(wanted(2, Three))).collect();
+    lab.until("all are ready", 600, |lab| all.iter().all(|site| lab.is_ready(*site))).await;
+    let (took, calls) = (began.elapsed(), aws.calls());
+    let bound = Call::ALL.into_iter().map(|call| {
+        let made = calls.get(format!("{call:?}").as_str()).copied().unwrap_or(0);
+        let quota = call.quota();
+        made.saturating_sub(u64::from(quota.capacity)) as f64 / f64::from(quota.refill)
+    });
+    let bound = bound.fold(0.0, f64::max);
+    let count = all.len();
+    println!("{count} sites in {took:?}, bound {bound:.0} s, {:.3}; {calls:?}", took.as_secs_f64() / bound);
+    assert_eq!(aws.throttled(), 0, "calls were throttled");
+    assert_eq!(calls["RunInstances"], 7 * count as u64, "nothing was made twice");
+    assert_eq!(aws.living(), [7 * count, 3 * count, 2 * count, count]);
+    // The last site's own way up comes on top: minutes, whatever the number of sites.
+    let own = if count < 1000 { 300.0 } else { 0.0 };
+    assert!(took.as_secs_f64() <= 1.05 * bound + own, "{took:?} against {bound} s");
+
+    let before: u64 = ec2(&aws);
+    tokio::time::sleep(Duration::from_secs(150)).await;
+    let each = (ec2(&aws) - before) as f64 / 10.0;
+    println!("{each} EC2 calls a resync");
+    assert!(each < 20.0, "{each} EC2 calls a resync");
+    assert!(all.iter().all(|site| lab.is_ready(*site)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_site_that_serves_is_mended_while_a_fleet_comes_up() {
+    let aws = Simulator::new(Quotas::raised());
+    let lab = Lab::start(&aws);
+    let site = lab.site(wanted(1, Three));
+    lab.ready(site).await;
+    let mut run = wanted(1, Three);
+    run.was_founded = true;
+    lab.change(site, Wanted::Run(run));
+    let _fleet: Vec<_> = (0..100).map(|_| lab.site(wanted(2, Three))).collect();
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let began = Instant::now();
+    aws.terminate(&lab.instances(site, Part::Wordpress(0))[0]);
+    lab.until("noticed", 2, |lab| !lab.is_ready(site)).await;
+    lab.ready(site).await;
+    let took = began.elapsed();
+    // The old one ends in 30 s, the new one boots in 20, a listing comes every 15; in the queue it would be minutes.
+    assert!(took < Duration::from_secs(120), "{took:?}");
+}
+
+fn ec2(aws: &Simulator) -> u64 {
+    let names: Vec<_> = Call::ALL.iter().map(|call| format!("{call:?}")).collect();
+    aws.calls()
+        .iter()
+        .filter(|(name, _)| names.iter().any(|known| known == *name))
+        .map(|(_, made)| made)
+        .sum()
+}

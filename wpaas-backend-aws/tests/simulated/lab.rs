@@ -1,0 +1,161 @@
+//! Simulated AWS, the backend over it, and a converger over that; the nodes live on, and their reports are read.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use tokio::sync::broadcast;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+use wpaas_backend_aws::AwsBackend;
+use wpaas_backend_aws::testing::{Fakes, Simulator, config};
+use wpaas_core::converge::{Converger, Intent, Intents, IntentsError, Part, RunIntent, Wanted};
+use wpaas_core::id::SiteId;
+use wpaas_core::site::{ConditionKind, SiteStatus, Truth};
+
+/// Intents in memory.
+#[derive(Debug)]
+pub struct Book {
+    wanted: Mutex<BTreeMap<SiteId, Intent>>,
+    found: Mutex<BTreeMap<SiteId, SiteStatus>>,
+    hints: broadcast::Sender<SiteId>,
+}
+
+#[async_trait]
+impl Intents for Book {
+    async fn page(&self, after: Option<SiteId>, limit: usize) -> Result<Vec<Intent>, IntentsError> {
+        let wanted = self.wanted.lock().unwrap();
+        Ok(wanted.values().filter(|intent| Some(intent.site) > after).take(limit).cloned().collect())
+    }
+
+    async fn get(&self, site: SiteId) -> Result<Option<Intent>, IntentsError> {
+        Ok(self.wanted.lock().unwrap().get(&site).cloned())
+    }
+
+    async fn record(&self, site: SiteId, status: &SiteStatus) -> Result<(), IntentsError> {
+        self.found.lock().unwrap().insert(site, status.clone());
+        Ok(())
+    }
+
+    async fn purged(&self, site: SiteId) -> Result<(), IntentsError> {
+        self.wanted.lock().unwrap().remove(&site);
+        self.found.lock().unwrap().remove(&site);
+        Ok(())
+    }
+
+    fn changes(&self) -> BoxStream<'static, SiteId> {
+        let hints = self.hints.subscribe();
+        futures::stream::unfold(hints, |mut hints| async { Some((hints.recv().await.ok()?, hints)) }).boxed()
+    }
+}
+
+/// All of it; what runs in it ends with it.
+pub struct Lab {
+    pub aws: Simulator,
+    pub book: Arc<Book>,
+    _tasks: JoinSet<()>,
+}
+
+impl Lab {
+    /// A server over this account, which may hold anything.
+    pub fn start(aws: &Simulator) -> Self {
+        let book =
+            Book { wanted: Mutex::default(), found: Mutex::default(), hints: broadcast::channel(8192).0 };
+        Self::with(aws, Arc::new(book))
+    }
+
+    /// Another server, which finds what is wanted as this one left it.
+    pub fn restart(self) -> Self {
+        let (aws, book) = (self.aws.clone(), self.book.clone());
+        drop(self);
+        Self::with(&aws, book)
+    }
+
+    fn with(aws: &Simulator, book: Arc<Book>) -> Self {
+        let ec2 = Arc::new(aws.clone());
+        let backend = AwsBackend::new(config(), ec2.clone(), ec2, Arc::new(Fakes), Arc::new(Fakes));
+        let (converger, handle) = Converger::new(Arc::new(backend.clone()), book.clone());
+        let mut tasks = JoinSet::new();
+        tasks.spawn(converger.run(std::future::pending::<()>()));
+        let world = aws.clone();
+        tasks.spawn(async move {
+            loop {
+                sleep(Duration::from_secs(2)).await;
+                world.live();
+                for report in backend.reports(world.now()).await.unwrap_or_default() {
+                    handle.report(report);
+                }
+            }
+        });
+        Self { aws: aws.clone(), book, _tasks: tasks }
+    }
+
+    /// Wants a new site.
+    pub fn site(&self, run: RunIntent) -> SiteId {
+        let site = SiteId::new();
+        self.want(Intent { site, generation: 1, epoch: 1, wanted: Wanted::Run(run) });
+        site
+    }
+
+    fn want(&self, intent: Intent) {
+        let site = intent.site;
+        self.book.wanted.lock().unwrap().insert(site, intent);
+        let _nobody = self.book.hints.send(site);
+    }
+
+    /// Wants something else of it.
+    pub fn change(&self, site: SiteId, wanted: Wanted) {
+        let mut intent = self.book.wanted.lock().unwrap()[&site].clone();
+        intent.generation += 1;
+        intent.wanted = wanted;
+        self.book.found.lock().unwrap().remove(&site);
+        self.want(intent);
+    }
+
+    pub fn found(&self, site: SiteId) -> Option<SiteStatus> {
+        self.book.found.lock().unwrap().get(&site).cloned()
+    }
+
+    /// Whether the site is as wanted, and waits for nothing.
+    pub fn is_ready(&self, site: SiteId) -> bool {
+        let generation = self.book.wanted.lock().unwrap().get(&site).map(|intent| intent.generation);
+        self.found(site).is_some_and(|status| {
+            let is = |kind, truth| status.conditions.iter().any(|c| c.kind == kind && c.status == truth);
+            is(ConditionKind::Ready, Truth::True)
+                && is(ConditionKind::Degraded, Truth::False)
+                && is(ConditionKind::Progressing, Truth::False)
+                && status.waiting.is_empty()
+                && Some(status.observed_generation) == generation
+        })
+    }
+
+    pub fn is_gone(&self, site: SiteId) -> bool {
+        !self.book.wanted.lock().unwrap().contains_key(&site)
+    }
+
+    /// Waits, in virtual time.
+    pub async fn until(&self, what: &str, minutes: u64, holds: impl Fn(&Self) -> bool) {
+        let end = Instant::now() + Duration::from_secs(60 * minutes);
+        while !holds(self) {
+            let found = self.book.found.lock().unwrap().clone();
+            assert!(
+                Instant::now() < end,
+                "{what}: not after {minutes} minutes: {found:#?} {:#?}",
+                self.aws.calls()
+            );
+            sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    pub async fn ready(&self, site: SiteId) {
+        self.until("ready", 30, |lab| lab.is_ready(site)).await;
+    }
+
+    /// The instances of this part that have not ended.
+    pub fn instances(&self, site: SiteId, part: Part) -> Vec<String> {
+        self.aws.instances_of(&site.to_string(), &part.to_string())
+    }
+}
