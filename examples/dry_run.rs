@@ -13,7 +13,8 @@ use wpaas_core::site::DatabaseSize;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let (backend, mut reports) = Simulated::new();
-    let intent = Intent { site: SiteId::new(), generation: 1, epoch: 1, wanted: Wanted::Run(wanted()?) };
+    let intent =
+        Intent { site: SiteId::new(), generation: 1, version: 1, epoch: 1, wanted: Wanted::Run(wanted()?) };
     let mut view = View::default();
     loop {
         // What is there, and what the nodes say.
@@ -41,7 +42,10 @@ fn wanted() -> Result<RunIntent, Box<dyn Error>> {
         wordpress: 2,
         database: DatabaseSize::Three,
         release: Some(ReleaseRef::Stock),
+        candidate: None,
+        refused: None,
         authorities: vec!["blog.acm.www.wpaas.localhost".into()],
+        previews: Vec::new(),
         redirects: Vec::new(),
         home: None,
         title: "A blog".into(),

@@ -8,6 +8,7 @@ mod first_site;
 mod healing;
 mod names;
 mod redundancy;
+mod releases;
 mod restarts;
 mod server;
 mod wordpress;

@@ -204,6 +204,13 @@ pub trait ReleaseStore: fmt::Debug + Send + Sync + 'static {
         digest: &Digest,
     ) -> std::io::Result<BoxStream<'static, std::io::Result<bytes::Bytes>>>;
 
+    /// The archives that nobody has put since this time.
+    ///
+    /// # Errors
+    ///
+    /// Of the storage.
+    async fn put_before(&self, time: std::time::SystemTime) -> std::io::Result<Vec<Digest>>;
+
     /// Forgets an archive; nothing happens when there is none.
     ///
     /// # Errors

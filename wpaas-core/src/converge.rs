@@ -22,6 +22,7 @@ mod status;
 mod step;
 #[cfg(feature = "testing")]
 pub mod trial;
+mod verdict;
 mod view;
 mod work_queue;
 
@@ -31,7 +32,7 @@ pub use backend::{Applied, Backend, BackendError, Capabilities, ErrorClass};
 pub use behind::{floor, keep_what_runs};
 pub use converger::{Converger, ConvergerHandle};
 pub use facts::{Facts, Seen, Told};
-pub use intent::{Intent, ReleaseRef, RunIntent, Wanted};
+pub use intent::{Candidate, Intent, Preview, ReleaseRef, RunIntent, Wanted};
 pub use intents::{Intents, IntentsError};
 pub use lint::{Violation, lint};
 pub use observation::{Coverage, Lead, Object, ObjectId, ObjectState, Observation, Scope};
@@ -46,5 +47,6 @@ pub use step::{
     Action, DatabaseOrder, FileContent, Fingerprint, Mount, NodeFile, NodeRole, NodeSpec, RouteState, Routes,
     Step,
 };
+pub use verdict::{Proved, Verdict, verdict};
 pub use view::View;
 pub use work_queue::{Retries, WorkQueue};

@@ -42,7 +42,7 @@ pub use intents::StoreIntents;
 pub use keys::{IssuedKey, NewKey};
 pub use orgs::{NewOrg, OrgUpdate};
 pub use purge::Purge;
-pub use releases::WantedCode;
+pub use releases::{ReleaseView, WantedCode};
 pub use secrets::StoreSecrets;
 pub use sessions::Session;
 pub use sites::{NewSite, SiteFilter, SitePath, SitePhase, SitePlace, SiteUpdate, SiteView};
@@ -101,7 +101,7 @@ pub struct Settings {
     pub platform_domain: Hostname,
     /// Who may register customers.
     pub registration: Registration,
-    /// The highest `num_instances` of a site; never above half of `Part::WORDPRESS_SLOTS`.
+    /// The highest `num_instances` of a site; never above half of `Part::APART_SLOTS`.
     pub max_instances: u16,
     /// The database of a site that names none.
     pub default_database: DatabaseSize,

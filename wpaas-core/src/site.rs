@@ -1,20 +1,22 @@
 //! Sites: what is wanted ([`SiteSpec`]) and what was found ([`SiteStatus`]), apart.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::account::Version;
-use crate::code::{Code, Digest, Layout};
-use crate::id::{OrgId, SiteId, SpaceId};
+use crate::code::Code;
+use crate::id::{OrgId, ReleaseId, SiteId, SpaceId};
 use crate::name::{Cid, Email, Hostname, Slug, Username};
 
 mod names;
+mod release;
 mod status;
 
-pub use names::{AddressKind, SiteNames, org_label, platform_name};
+pub use names::{AddressKind, SiteNames, org_label, platform_name, route_name};
+pub use release::{Proof, Release, ReleaseState, Releases};
 pub use status::{Condition, ConditionKind, PartStatus, SiteStatus, Truth};
 
 /// Grows by one with every change of a site's spec or lifecycle; what a site's `ETag` and `If-Match` compare,
@@ -40,8 +42,8 @@ pub struct Site {
     pub spec: SiteSpec,
     /// Whether it is to run.
     pub lifecycle: SiteLifecycle,
-    /// The release that is to be served, once one is ready.
-    pub release: Option<Release>,
+    /// What its code was, and which of it is served.
+    pub releases: Releases,
     /// How far the fetching of the code is.
     pub code: CodeState,
     /// When it was asked for.
@@ -71,6 +73,8 @@ pub struct SiteSpec {
     pub primary_domain: Option<Hostname>,
     /// Whether the site is reached at an edge, too.
     pub address: AddressKind,
+    /// More names of the platform for it, by their first label.
+    pub routes: BTreeMap<Slug, Route>,
     /// For people and filters.
     pub labels: BTreeMap<String, String>,
     /// A protected site can't be deleted.
@@ -143,6 +147,14 @@ pub struct Features {
     pub autoscale: bool,
 }
 
+/// What a name `<route>.<site>.<org label>.www.<domain>` shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Route {
+    /// A kept release, on a node of its own, over the site's own data; what the site serves without one.
+    pub release: Option<ReleaseId>,
+}
+
 /// Whether a site is to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -184,7 +196,7 @@ pub struct CodeState {
     pub credential_version: u64,
     /// Whether that credential is for the code that is wanted.
     pub has_credential: bool,
-    /// Whether stock WordPress served before, and does until the first release is ready.
+    /// Whether stock WordPress served before, and does until the first release has proved itself.
     pub keeps_stock: bool,
     /// Why the wanted code could not become a release, when it was last tried.
     pub failure: Option<CodeFailure>,
@@ -202,29 +214,18 @@ pub struct CodeFailure {
     pub retry_at: Option<Timestamp>,
 }
 
-/// A pinned state of a site's code.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Release {
-    /// Of the stored archive.
-    pub digest: Digest,
-    /// How it is served.
-    pub layout: Layout,
-    /// What the reference resolved to: a commit, or an object's version.
-    pub revision: String,
-    /// Made from the code as this generation of the site wanted it.
-    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
-    pub generation: Generation,
-    /// When it was ready.
-    pub created_at: Timestamp,
-}
-
 impl Site {
-    /// Whether the code that is wanted has become a release; true as well for stock WordPress.
+    /// Whether the code that is wanted has become a release, whatever became of that; true as well for stock
+    /// WordPress.
     #[must_use]
     pub fn has_wanted_release(&self) -> bool {
-        self.spec.code.is_none()
-            || self.release.as_ref().is_some_and(|release| release.generation >= self.code.wanted)
+        self.spec.code.is_none() || self.releases.iter().any(|release| release.generation >= self.code.wanted)
+    }
+
+    /// The releases that its routes show, which stay as long as they do.
+    #[must_use]
+    pub fn pinned(&self) -> BTreeSet<ReleaseId> {
+        self.spec.routes.values().filter_map(|route| route.release).collect()
     }
 
     /// From when on its code is to be fetched; `None` when it is a release, has failed for good, or is not wanted.

@@ -18,7 +18,7 @@ use tokio::sync::{broadcast, oneshot};
 use wpaas_core::converge::simulated::Simulated;
 use wpaas_core::converge::{
     Applied, Backend, BackendError, Capabilities, Converger, ConvergerHandle, ErrorClass, Intent, Intents,
-    IntentsError, Observation, Part, Scope, Step, Wanted,
+    IntentsError, Observation, Part, Scope, Step, Verdict, Wanted,
 };
 use wpaas_core::id::SiteId;
 use wpaas_core::site::DatabaseSize::{One, Three};
@@ -61,6 +61,21 @@ impl Intents for Book {
 
     async fn record(&self, site: SiteId, status: &SiteStatus) -> Result<(), IntentsError> {
         self.found.lock().unwrap().insert(site, status.clone());
+        Ok(())
+    }
+
+    /// As the store does.
+    async fn judged(&self, site: SiteId, verdict: &Verdict) -> Result<(), IntentsError> {
+        if let Some(intent) = self.wanted.lock().unwrap().get_mut(&site)
+            && let Wanted::Run(run) = &mut intent.wanted
+            && let Some(candidate) = run.candidate.take_if(|candidate| candidate.id == verdict.release)
+        {
+            intent.version += 1;
+            match &verdict.found {
+                Ok(_) => run.release = Some(candidate.release),
+                Err(why) => run.refused = Some(why.clone()),
+            }
+        }
         Ok(())
     }
 
@@ -173,7 +188,13 @@ fn start() -> World {
 }
 
 fn intent(wordpress: u8) -> Intent {
-    Intent { site: SiteId::new(), generation: 1, epoch: 1, wanted: Wanted::Run(wanted(wordpress, One)) }
+    Intent {
+        site: SiteId::new(),
+        generation: 1,
+        version: 1,
+        epoch: 1,
+        wanted: Wanted::Run(wanted(wordpress, One)),
+    }
 }
 
 /// Virtual time passes until this holds; the test fails after an hour of it.

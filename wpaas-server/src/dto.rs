@@ -8,6 +8,7 @@ pub mod key;
 pub mod list;
 pub mod org;
 pub mod plan;
+pub mod release;
 pub mod report;
 pub mod schema;
 pub mod session;

@@ -8,7 +8,7 @@ mod path;
 mod query;
 mod secret;
 
-pub use body::Body;
+pub use body::{Body, MaybeBody};
 pub use field::{Nullable, agree};
 pub use if_match::{Expected, IfMatchHeader as IfMatch};
 pub use object::Object;

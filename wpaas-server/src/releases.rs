@@ -6,20 +6,20 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::task::{self, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use wpaas_core::claim::Tenure;
-use wpaas_core::code::CodeError;
 use wpaas_core::code::fetch::{MadeRelease, ReleaseMaker};
+use wpaas_core::code::{CodeError, ReleaseStore};
 use wpaas_core::converge::WorkQueue;
-use wpaas_core::id::SiteId;
+use wpaas_core::id::{ReleaseId, SiteId};
 use wpaas_core::secret::{SecretError, Secrets};
 use wpaas_core::service::{Service, ServiceError, WantedCode};
-use wpaas_core::site::{CodeFailure, Generation, Release};
+use wpaas_core::site::{CodeFailure, Generation, Proof, Release};
 use wpaas_core::store::Committed;
 
 use crate::problem::chain;
@@ -35,6 +35,8 @@ pub struct ReleaseWorker {
     failures: HashMap<SiteId, (Generation, u32)>,
     /// When what failed is due again.
     again: WorkQueue,
+    /// When archives that no release needs are looked for next.
+    next_removal: Instant,
 }
 
 #[derive(Debug)]
@@ -68,6 +70,9 @@ impl ReleaseWorker {
     const AT_ONCE: usize = 2;
     /// Sites are asked for again this often, should a hint be lost.
     const SWEEP: Duration = Duration::from_secs(30);
+    /// Archives that no release needs are looked for this often, and kept at least this long: what is put is
+    /// recorded sooner.
+    const REMOVAL: Duration = Duration::from_secs(600);
     /// Sites asked for at a time.
     const PAGE: usize = 200;
 
@@ -79,6 +84,7 @@ impl ReleaseWorker {
             busy: HashMap::new(),
             failures: HashMap::new(),
             again: WorkQueue::default(),
+            next_removal: Instant::now(),
         }
     }
 
@@ -98,6 +104,17 @@ impl ReleaseWorker {
                 () = sleep_until(due) => while self.again.pop(Instant::now()).is_some() {},
             }
             sweep = Instant::now() + Self::SWEEP;
+            // What is being made is not recorded yet.
+            if self.running.is_empty() && self.next_removal <= Instant::now() {
+                self.next_removal = Instant::now() + Self::REMOVAL;
+                let store = &self.shared.maker.store;
+                if let Err(error) = remove_unused(&self.shared.service, store.as_ref(), Self::REMOVAL).await {
+                    tracing::warn!(
+                        error = chain(error.as_ref()),
+                        "archives that no release needs are still there"
+                    );
+                }
+            }
             if let Err(error) = self.start_more().await {
                 tracing::error!(error = chain(&error), "the sites whose code is wanted can't be listed");
             }
@@ -149,6 +166,26 @@ impl ReleaseWorker {
             }
         }
     }
+}
+
+/// Removes the archives that no release needs and nobody has put for so long. What is in use is read after what is
+/// there: so an archive that was put and recorded meanwhile stays.
+async fn remove_unused(
+    service: &Service,
+    store: &dyn ReleaseStore,
+    age: Duration,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let old = SystemTime::now().checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH);
+    let there = store.put_before(old).await?;
+    if there.is_empty() {
+        return Ok(());
+    }
+    let used = service.digests_in_use().await?;
+    for digest in there.iter().filter(|digest| !used.contains(digest)) {
+        store.remove(digest).await?;
+        tracing::info!(%digest, "an archive that no release needs is removed");
+    }
+    Ok(())
 }
 
 /// From the first failure to the next try: twice as long each time, up to a quarter of an hour.
@@ -209,7 +246,8 @@ impl Shared {
 
 fn release(made: MadeRelease, generation: Generation, created_at: Timestamp) -> Release {
     let MadeRelease { digest, layout, revision } = made;
-    Release { digest, layout, revision, generation, created_at }
+    let (id, proof) = (ReleaseId::new(), Proof::Untried);
+    Release { id, digest, layout, revision, generation, created_at, proof }
 }
 
 /// What the customer may know: the text of a code error is made for that, the rest is ours.

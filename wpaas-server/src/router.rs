@@ -160,7 +160,9 @@ fn site_routes_at(all: &str, one: &str, place: &str) -> Routes {
         .at(all, place, routes!(sites::create, sites::list))
         .at(&format!("{one}/{{name}}"), place, routes!(sites::get, sites::update, sites::delete))
         .at(&format!("{one}/{{name}}/restore"), place, routes!(sites::restore))
-        .at(&format!("{one}/{{name}}/refetch"), place, routes!(sites::refetch))
+        .at(&format!("{one}/{{name}}/releases"), place, routes!(sites::releases, sites::refetch))
+        .at(&format!("{one}/{{name}}/refetch"), &format!("{place}_by_old_name"), routes!(sites::refetch))
+        .at(&format!("{one}/{{name}}/rollback"), place, routes!(sites::roll_back))
 }
 
 /// What every listener does around its routes; the last is the outermost.

@@ -51,6 +51,10 @@ impl ReleaseStore for Archives {
         Ok(stream::iter(chunks).boxed())
     }
 
+    async fn put_before(&self, _: std::time::SystemTime) -> std::io::Result<Vec<Digest>> {
+        Ok(Vec::new())
+    }
+
     async fn remove(&self, _: &Digest) -> std::io::Result<()> {
         Ok(())
     }

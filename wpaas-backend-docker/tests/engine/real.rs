@@ -17,7 +17,7 @@ use wpaas_core::converge::{
     RouteState, Routes, RunIntent, Step,
 };
 use wpaas_core::id::SiteId;
-use wpaas_core::node::{self, GatewayConfig, WordpressSite};
+use wpaas_core::node::{self, GatewayConfig, Purpose, WordpressSite};
 use wpaas_core::site::DatabaseSize;
 
 use crate::lab::{Lab, RELEASE, backend, release};
@@ -56,7 +56,10 @@ fn wanted() -> RunIntent {
         wordpress: 1,
         database: DatabaseSize::One,
         release: Some(ReleaseRef::Stock),
+        candidate: None,
+        refused: None,
         authorities: Vec::new(),
+        previews: Vec::new(),
         redirects: Vec::new(),
         home: None,
         title: "Lab".to_owned(),
@@ -175,7 +178,7 @@ async fn serves(stand_in: &Lab) {
     lab.make(Part::UploadsVolume, Action::CreateVolume).await;
     let (site, run, url) = (lab.site, wanted(), format!("http://{address}"));
     let database = lab.make_node(Part::Database(0), node::database(site, 0)).await;
-    let stock = WordpressSite::new(site, &run, ReleaseRef::Stock, &url).spec(0);
+    let stock = WordpressSite::new(site, &run, Purpose::Visitors, ReleaseRef::Stock, &url).spec(0);
     lab.make_node(Part::Wordpress(0), stock).await;
     let mut routes = Routes::default();
     for part in [Part::Wordpress(0), Part::Wordpress(1), Part::Database(0)] {
@@ -205,7 +208,11 @@ async fn serves(stand_in: &Lab) {
     println!("release filled in {:?}", begun.elapsed());
     let stored =
         ReleaseRef::Stored { digest: Digest::from_sha256([7; 32]), layout: Layout::ContentWithoutTheme };
-    lab.make_node(Part::Wordpress(1), WordpressSite::new(site, &run, stored, &url).spec(1)).await;
+    lab.make_node(
+        Part::Wordpress(1),
+        WordpressSite::new(site, &run, Purpose::Visitors, stored, &url).spec(1),
+    )
+    .await;
     heard.until("wordpress-1", |report| report["wordpress"]["phase"] == "serving").await;
     println!("the release serves after {:?}", begun.elapsed());
 

@@ -13,7 +13,7 @@ use tokio::sync::{Notify, broadcast, oneshot};
 use tokio::time::Instant;
 use wpaas_core::converge::{
     Applied, Backend, BackendError, Capabilities, Converger, ConvergerHandle, Coverage, Intent, Intents,
-    IntentsError, Object, ObjectState, Observation, Part, Report, Scope, Step,
+    IntentsError, Object, ObjectState, Observation, Part, Report, Scope, Step, Verdict,
 };
 use wpaas_core::id::SiteId;
 use wpaas_core::site::SiteStatus;
@@ -105,6 +105,10 @@ impl Intents for Book {
             self.ready.fetch_add(1, Ordering::Relaxed);
             self.changed.notify_one();
         }
+        Ok(())
+    }
+
+    async fn judged(&self, _: SiteId, _: &Verdict) -> Result<(), IntentsError> {
         Ok(())
     }
 

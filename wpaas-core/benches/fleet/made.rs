@@ -25,7 +25,8 @@ impl Fleet {
     pub fn of(sites: usize) -> Self {
         let mut fleet = Self { intents: Vec::new(), objects: Vec::new(), reports: Vec::new() };
         for n in 0..sites {
-            let intent = Intent { site: SiteId::new(), generation: 1, epoch: 1, wanted: wanted(n) };
+            let intent =
+                Intent { site: SiteId::new(), generation: 1, version: 1, epoch: 1, wanted: wanted(n) };
             let (backend, mut reports) = Simulated::new();
             fleet.reports.extend(converge(&intent, &backend, &mut reports));
             fleet.objects.extend(backend.objects().into_iter().map(as_an_engine_has_it));
@@ -52,6 +53,9 @@ fn as_an_engine_has_it((site, object): (SiteId, Object)) -> (SiteId, Object) {
 
 fn wanted(n: usize) -> Wanted {
     Wanted::Run(RunIntent {
+        candidate: None,
+        refused: None,
+        previews: Vec::new(),
         wordpress: 1,
         database: DatabaseSize::One,
         release: Some(ReleaseRef::Stock),

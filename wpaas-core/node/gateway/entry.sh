@@ -5,8 +5,9 @@
 # shellcheck source=agent.sh
 . /usr/local/lib/wpaas/agent.sh
 list=/run/wpaas/authorities
+previews=/run/wpaas/previews # the names that show another release, and the server that has it
 phase=starting revision='' error='' servers='' stopping='' next_look=0 fast_until=0
-routes='' routed='' unread='' refused='' authorities='' named='' answer=()
+routes='' routed='' unread='' refused='' shown='' showing='' authorities='' named='' answer=()
 declare -A wanted=() known=() up=()
 
 publish() {
@@ -30,14 +31,18 @@ admin() {
     ((code == 1))
 }
 
-# read_routes: `wanted` and `routed`, the revision, are what `routes` says; `unread` is a line that isn't known.
+# read_routes: `wanted` and `routed`, the revision, are what `routes` says; `shown` has a line for each name
+# that is one server's own; `unread` is a line that isn't known.
 read_routes() {
-    local line name
-    wanted=() routed='' unread=''
+    local line name host
+    wanted=() routed='' unread='' shown=''
     while IFS= read -r line; do
         name=${line%%=*}
         if [[ $name == revision ]]; then routed=${line#*=}
         elif [[ $line =~ ^(wordpress-[0-9]{1,3}|database-[0-2])=(ready|drain)$ ]]; then wanted[$name]=${line#*=}
+        elif [[ $line =~ ^wordpress-[0-9]{1,3}=preview(\ [][a-z0-9.:-]+)+$ ]]; then
+            wanted[$name]=preview
+            for host in ${line#*=preview }; do shown+="$host $name"$'\n'; done
         elif [[ $line && $line != end ]]; then unread=$line
         fi
     done <<<"$routes"
@@ -57,16 +62,20 @@ survey() {
             if [[ ${field[5]} == 2 ]]; then donors+=("database-${field[3]#*-}"); fi
             continue
         fi
-        if ((field[6] & 0x18)); then known[${field[3]}]=drain; else known[${field[3]}]=ready; fi
+        if ((field[6] & 0x18)); then known[${field[3]}]=drain
+        elif [[ ${field[1]} == preview ]]; then known[${field[3]}]=preview
+        else known[${field[3]}]=ready
+        fi
         if [[ ${field[5]} == 2 ]]; then up[${field[3]}]=yes; fi
     done
     if [[ ${up[database-0]-}${up[database-1]-}${up[database-2]-} ]]; then return; fi
     for line in "${donors[@]}"; do up[$line]=yes; done
 }
 
-# slots NAME: REPLY is where HAProxy has it.
+# slots NAME: REPLY is where HAProxy has it: one with names of its own in a backend of its own.
 slots() {
     REPLY=${1%-*}/$1
+    if [[ ${wanted[$1]-${known[$1]-}} == preview ]]; then REPLY=preview/$1; fi
     if [[ $1 == database-* ]]; then REPLY+=" donor/donor-${1#*-}"; fi
 }
 
@@ -74,15 +83,16 @@ slots() {
 # new server is checked at once; a database's slot, which only a configuration can give its socket
 # options, gets its address.
 add_server() {
-    local found
+    local found place
     read -r found _ < <(getent ahostsv4 "$1")
     if [[ ! $found ]]; then error="no address for $1"; return 1; fi
     if [[ $1 == database-* ]]; then
         admin "set server database/$1 addr $found; set server donor/donor-${1#*-} addr $found"
         return
     fi
-    admin "del server wordpress/$1" # what an earlier listing left, unless requests still run on it
-    admin "add server wordpress/$1 $found:80 check inter 2s fastinter 200ms downinter 50ms fall 2 rise 1 maxconn 32; enable health wordpress/$1"
+    slots "$1"; place=$REPLY
+    admin "del server $place" # what an earlier listing left, unless requests still run on it
+    admin "add server $place $found:80 check inter 2s fastinter 200ms downinter 50ms fall 2 rise 1 maxconn 32; enable health $place"
 }
 
 # approach: takes HAProxy from what it has to what is wanted. A server newly listed starts as down, until
@@ -101,7 +111,7 @@ approach() {
         if [[ ! ${known[$name]-} ]] && ! add_server "$name"; then continue; fi
         slots "$name"
         for slot in $REPLY; do
-            commands+="set server $slot state $state;"
+            commands+="set server $slot state ${state/preview/ready};"
             if [[ ! ${known[$name]-} ]]; then commands+="set server $slot health down;"; fi
         done
         # Who is drained is no longer the one in use; slots are numbered from 1.
@@ -118,19 +128,19 @@ approach() {
     [[ ! $differs && ! $commands ]]
 }
 
-# apply_authorities CONTENT: all of them change at once.
-apply_authorities() {
-    local name home version commands=''
+# fill MAP CONTENT: its lines, a name and with it a value or nothing, are all there is in the map, all at once.
+fill() {
+    local name value version commands=''
     refused=''
-    admin "prepare map $list" || return 1
+    admin "prepare map $1" || return 1
     [[ ${answer[0]} =~ ([0-9]+)$ ]] || return 1
     version=${BASH_REMATCH[1]}
-    while read -r name home; do
-        if [[ $name == end || ! $name$home =~ ^[][a-z0-9.:-]+$ ]]; then continue; fi
-        commands+="add map @$version $list $name ${home:-.};"
+    while read -r name value; do
+        if [[ $name == end || ! $name$value =~ ^[][a-z0-9.:-]+$ ]]; then continue; fi
+        commands+="add map @$version $1 $name ${value:-.};"
         if ((${#commands} > 8000)); then silently "$commands" || return 1; commands=''; fi
-    done <<<"$1"
-    silently "${commands}commit map @$version $list"
+    done <<<"$2"
+    silently "${commands}commit map @$version $1"
 }
 
 # silently COMMANDS: of which none has anything to say when it succeeds.
@@ -152,7 +162,9 @@ look() {
         if [[ $phase == serving ]]; then error='HAProxy does not answer'; fi
         return 1
     fi
-    if approach || { survey && approach; }; then agreed=yes
+    # A name shows its own server before anything else is done for it.
+    if [[ $shown != "$showing" ]] && fill "$previews" "$shown"; then showing=$shown; fi
+    if [[ $shown == "$showing" ]] && { approach || { survey && approach; }; }; then agreed=yes
     elif [[ ! $error ]]; then error="the routes are not in force, HAProxy says: ${answer[*]}"
     fi
     servers=''
@@ -166,6 +178,7 @@ look() {
 }
 
 : >"$list"
+: >"$previews"
 haproxy -db -f /usr/local/lib/wpaas/haproxy.cfg >&"$logs" 2>&1 &
 haproxy=$!
 trap 'stopping=yes; kill -USR1 "$haproxy" 2>/dev/null' TERM INT
@@ -186,7 +199,7 @@ while :; do
     content "$settings/authorities"
     if [[ ! $REPLY || $REPLY != "$authorities" ]]; then
         named=''
-        if whole && apply_authorities "$REPLY"; then authorities=$REPLY named=yes next_look=0; fi
+        if whole && fill "$list" "$REPLY"; then authorities=$REPLY named=yes next_look=0; fi
     fi
     milliseconds
     if ((REPLY < next_look)); then continue; fi

@@ -1,23 +1,31 @@
 #!/bin/bash
 # A WordPress node: PHP at once, the installer until the database is this site's, then nginx, so that
 # port 80 is open only on a site that works. A change of wordpress.conf or of the admin's hash has the
-# installer run again beside the traffic. TERM drains nginx, then PHP.
+# installer run again beside the traffic. TERM drains nginx, then PHP. A node that tries a release never
+# opens port 80: its nginx listens to the node alone, and the installer asks it what a visitor would.
 # shellcheck source=agent.sh
 . /usr/local/lib/wpaas/agent.sh
 here=/usr/local/lib/wpaas
-phase=waiting admin_version=0 wordpress='' schema=null error=''
-nginx='' cron='' installer='' served='' phases='' retry_at=0 stopping=''
+phase=waiting admin_version=0 wordpress='' schema=null tables=null error=''
+nginx='' cron='' installer='' served='' phases='' retry_at=0 refusals=0 stopping=''
 
 publish() {
     local version
     json "$wordpress"; version=$REPLY
     json "$error"
-    body="{\"boot\":\"$boot\",\"wordpress\":{\"phase\":\"$phase\",\"release\":\"$release\",\"admin_version\":$admin_version,\"wordpress\":$version,\"schema\":$schema,\"error\":$REPLY}}"
+    body="{\"boot\":\"$boot\",\"wordpress\":{\"phase\":\"$phase\",\"release\":\"$release\",\"admin_version\":$admin_version,\"wordpress\":$version,\"schema\":$schema,\"tables\":$tables,\"error\":$REPLY}}"
 }
 
+# die WHY: ends the node; one that tries a release has found that the release is no good, and waits to be removed.
 die() {
     printf -v error '%s\n' "$1" "${last_lines[@]}"
     phase=failed
+    if [[ $trial ]]; then
+        phase=refused
+        publish
+        until [[ $stopping ]]; do tick; done
+        stop
+    fi
     publish
     last_report
     exit 1
@@ -46,17 +54,19 @@ install() {
 }
 
 # installing: takes in what the installer says, after its end all that is left of it; its end without
-# `serving` is a failure, tried again.
+# `serving` is a failure, tried again. A release that is tried has three tries.
 installing() {
     local seconds=0.01 over='' code=0
     local -a word
     if ! kill -0 "$installer" 2>/dev/null; then over=yes seconds=1; fi
     while next_line "$phases" "$seconds"; do
         read -ra word <<<"$REPLY"
-        if [[ ${word[0]-} == serving ]]; then
-            phase=serving admin_version=${word[1]} wordpress=${word[2]} schema=${word[3]} error='' retry_at=0 served=yes
+        if [[ ${word[4]-} ]]; then
+            admin_version=${word[1]} wordpress=${word[2]} schema=${word[3]} tables=${word[4]}
             if [[ ! $nginx ]]; then nginx -c "$here/nginx.conf" -g 'daemon off;' >&"$logs" 2>&1 & nginx=$!; fi
-        elif [[ ! $nginx ]]; then phase=${word[0]}
+        fi
+        if [[ ${word[0]-} == serving ]]; then phase=serving error='' retry_at=0 refusals=0 served=yes
+        elif [[ $trial || ! $nginx ]]; then phase=${word[0]}
         fi
         publish
     done
@@ -65,9 +75,12 @@ installing() {
     if ((code)) || [[ ! $served ]]; then
         tick # its last words
         printf -v error '%s\n' "the installer failed ($code)" "${last_lines[@]}"
-        if [[ ! $nginx ]]; then phase=failed; fi
-        milliseconds
-        retry_at=$((REPLY + 3000))
+        if [[ $trial ]] && ((++refusals >= 3)); then phase=refused retry_at=0
+        else
+            if [[ $trial || ! $nginx ]]; then phase=failed; fi
+            milliseconds
+            retry_at=$((REPLY + 3000))
+        fi
         publish
     fi
     exec {phases}<&-
@@ -82,7 +95,7 @@ cron_as_set() {
     fi
 }
 
-release=''
+release='' trial=''
 until content "$settings/wordpress.conf"; whole; do
     error='wordpress.conf has no end'
     publish
@@ -91,12 +104,16 @@ done
 conf=$REPLY error=''
 setting wordpress.conf release; release=$REPLY
 setting wordpress.conf layout; layout=$REPLY
+if [[ $conf == *$'\ntrial=on\n'* ]]; then trial=yes; fi
 root=/srv/wordpress
 if [[ $layout == tree ]]; then root=/srv/release; fi
 # The cache of stock code must not stand in for a release's file of the same name and time.
 if [[ $layout != stock ]]; then rm -rf /var/cache/opcache/*/srv/wordpress/wp-content; fi
+listen='80 default_server backlog=512'
+if [[ $trial ]]; then listen='127.0.0.1:82'; fi
 # shellcheck disable=SC2016 # $root is nginx's
 printf 'root %s;\nmap "" $root { default %s; }\n' "$root" "$root" >/run/wpaas/root.conf
+printf 'listen %s;\n' "$listen" >/run/wpaas/listen.conf
 php-fpm8.4 -F -y "$here/php-fpm.conf" >&"$logs" 2>&1 &
 php=$!
 trap 'stopping=yes' TERM INT

@@ -1,8 +1,10 @@
 <?php
 // Makes the site's database this site's, then ends: `php install.php DOCUMENT_ROOT`. Writes a line a
 // phase to descriptor 3, where there is one: `waiting`, `installing`, `serving ADMIN_VERSION WORDPRESS
-// SCHEMA`. Can be run at any time, by any number of nodes at once: an installation is done by one of
-// them, an admin's version is set once. Code of a release has to load before its node serves.
+// SCHEMA TABLES`. Can be run at any time, by any number of nodes at once: an installation is done by one
+// of them, an admin's version is set once. Code of a release has to load before its node serves; a
+// release that is tried (`trial=on`) has to do what a WordPress does: `probing …`, and where the settings
+// ask for it `upgrading …`, come before its `serving …`.
 require __DIR__ . '/site.php';
 require_once __DIR__ . '/cache.php';
 $root = $argv[1];
@@ -42,7 +44,7 @@ function adopt(mysqli $database, array $site): void {
 function install(mysqli $database, array $site, string $root, string $me): void {
 	$database->query("INSERT IGNORE INTO wpaas (name, value) VALUES ('golden', 'none')");
 	foreach ($database->query('SHOW TABLES')->fetch_all() as [$table]) {
-		if ($table !== 'wpaas') {
+		if (!in_array($table, ['wpaas', 'wpaas_sessions'], true)) {
 			$database->query("DROP TABLE `$table`");
 		}
 	}
@@ -88,6 +90,9 @@ function settle(mysqli $database, array $site, string $root, string $schema, str
 	if (!exists($database, 'wpaas')) {
 		$database->query('CREATE TABLE IF NOT EXISTS wpaas (name VARCHAR(32) PRIMARY KEY, value VARCHAR(255), holder VARCHAR(32), until BIGINT NOT NULL DEFAULT 0)');
 	}
+	if (!exists($database, 'wpaas_sessions')) {
+		$database->query('CREATE TABLE IF NOT EXISTS wpaas_sessions (id CHAR(64) CHARACTER SET ascii PRIMARY KEY, data MEDIUMBLOB NOT NULL, until BIGINT NOT NULL, KEY (until))');
+	}
 	$is = $database->query('SELECT name, value FROM wpaas')->fetch_all(MYSQLI_ASSOC);
 	$is = array_column($is, 'value', 'name');
 	if (!array_key_exists('installed', $is)) {
@@ -131,15 +136,37 @@ for ($tries = 0;; usleep(30000)) {
 		}
 	}
 }
-if ($site['layout'] !== 'stock') {
-	$output = proc_open([PHP_BINARY, __DIR__ . '/load.php', $root], [['file', '/dev/null', 'r'], STDERR, STDERR], $pipes);
-	if (proc_close($output) !== 0) {
-		fwrite(STDERR, "the release's code does not load within 60 seconds\n");
+
+/** Has another PHP of the node do its part; ends with this if it fails. */
+function must(array $command, string $why): void {
+	$process = proc_open([PHP_BINARY, ...$command], [['file', '/dev/null', 'r'], STDERR, STDERR], $pipes);
+	if (proc_close($process) !== 0) {
+		fwrite(STDERR, "$why\n");
 		exit(1);
 	}
 }
+
+/** The `db_version` of the site's database. */
+function tables(mysqli $database): string {
+	return (string) (int) $database->query("SELECT option_value FROM wp_options WHERE option_name = 'db_version'")->fetch_column();
+}
+
 if (!is_dir("$root/wp-content/uploads/.wpaas/version")) {
 	wpaas_new_version("$root/wp-content/uploads");
 }
 $version = $database->query("SELECT value FROM wpaas WHERE name = 'admin_version'")->fetch_column();
-say("serving $version $wp_version $schema");
+$about = static fn() => "$version $wp_version $schema " . tables($database);
+if (($site['trial'] ?? '') === 'on') {
+	say('probing ' . $about());
+	must([__DIR__ . '/probe.php', $root], 'the release does not do what a WordPress does');
+	if (($site['upgrade'] ?? '') === $schema && (int) tables($database) < (int) $schema) {
+		say('upgrading ' . $about());
+		must([__DIR__ . '/dump.php', $root, 'before-schema-' . $schema . '-of-' . substr(preg_replace('/[^0-9a-f]/', '', $site['release']), -12)], 'so the schema stays as it is');
+		must([__DIR__ . '/upgrade.php', $root], "the database could not be made one of schema $schema");
+		say('probing ' . $about());
+		must([__DIR__ . '/probe.php', $root], "the release does not do what a WordPress does with schema $schema");
+	}
+} elseif ($site['layout'] !== 'stock') {
+	must([__DIR__ . '/load.php', $root], "the release's code does not load within 60 seconds");
+}
+say('serving ' . $about());

@@ -16,4 +16,9 @@ ln -s /etc/ssl/certs/ca-certificates.crt /srv/wordpress/wp-includes/certificates
 mkdir -p /srv/wordpress/wp-content/uploads /srv/release
 chown www-data: /srv/wordpress/wp-content/uploads
 ln -s /usr/local/lib/wpaas/wp-config.php /srv/wp-config.php
+# What dumps a database, without the client's other programs and their Perl.
+apt-get download mariadb-client
+dpkg-deb -x mariadb-client_*.deb client
+install -m 0755 client/usr/bin/mariadb-dump /usr/local/bin/
+mariadb-dump --version
 rm -rf "$work" /var/lib/apt/lists/*

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -51,6 +52,11 @@ impl ReleaseStore for LocalReleaseStore {
         Ok(ReaderStream::with_capacity(file, 64 << 10).boxed())
     }
 
+    async fn put_before(&self, time: SystemTime) -> io::Result<Vec<Digest>> {
+        let directory = self.directory.clone();
+        tokio::task::spawn_blocking(move || put_before(&directory, time)).await.map_err(io::Error::other)?
+    }
+
     async fn remove(&self, digest: &Digest) -> io::Result<()> {
         match tokio::fs::remove_file(self.place(digest)).await {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
@@ -71,6 +77,7 @@ fn put(digest: &Digest, file: &Path, place: &Path) -> io::Result<()> {
     let there =
         fs::metadata(place).is_ok_and(|kept| fs::metadata(file).is_ok_and(|new| kept.len() == new.len()));
     if there {
+        File::options().append(true).open(place)?.set_modified(SystemTime::now())?;
         return fs::remove_file(file);
     }
     fs::set_permissions(file, fs::Permissions::from_mode(0o600))?;
@@ -80,6 +87,21 @@ fn put(digest: &Digest, file: &Path, place: &Path) -> io::Result<()> {
         other => other?,
     }
     place.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
+}
+
+fn put_before(directory: &Path, time: SystemTime) -> io::Result<Vec<Digest>> {
+    let mut digests = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().replace('-', ":");
+        let digest = name.strip_suffix(".tar.gz").and_then(|name| name.parse().ok());
+        if let Some(digest) = digest
+            && entry.metadata()?.modified()? < time
+        {
+            digests.push(digest);
+        }
+    }
+    Ok(digests)
 }
 
 fn move_across(file: &Path, place: &Path) -> io::Result<()> {
@@ -135,6 +157,24 @@ mod tests {
         store.remove(&digest).await.unwrap();
         store.remove(&digest).await.unwrap();
         assert_eq!(content(&store, &digest).await.unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    #[tokio::test]
+    async fn what_was_put_long_ago_is_told_from_what_was_put_again() {
+        let temp = tempfile::tempdir().unwrap();
+        let store = LocalReleaseStore::open(temp.path().join("releases")).unwrap();
+        let (old, again, file) = (digest_of(b"old"), digest_of(b"again"), temp.path().join("file"));
+        fs::write(temp.path().join("releases/.put-left"), b"half").unwrap();
+        for (digest, bytes) in [(&old, &b"old"[..]), (&again, b"again")] {
+            fs::write(&file, bytes).unwrap();
+            store.put(digest, &file).await.unwrap();
+            let long_ago = SystemTime::UNIX_EPOCH;
+            File::options().append(true).open(store.place(digest)).unwrap().set_modified(long_ago).unwrap();
+        }
+        fs::write(&file, b"again").unwrap();
+        store.put(&again, &file).await.unwrap();
+        let hour_ago = SystemTime::now() - std::time::Duration::from_secs(3600);
+        assert_eq!(store.put_before(hour_ago).await.unwrap(), [old]);
     }
 
     #[tokio::test]

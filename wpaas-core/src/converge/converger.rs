@@ -46,6 +46,8 @@ pub struct Converger {
     errors: HashMap<SiteId, String>,
     /// Sites whose store seemed to be behind these generations of what runs.
     doubted: HashMap<SiteId, Generation>,
+    /// Sites whose verdict on a release is being kept.
+    judging: HashSet<SiteId>,
     loads: Loads,
     sight: Sight,
     /// Until when the backend asked to be left alone.
@@ -99,6 +101,7 @@ enum Event {
     Seen(Scope, Instant, Result<Observation, BackendError>),
     Stepped(Step, Result<Applied, BackendError>),
     Recorded(SiteId, Result<(), IntentsError>),
+    Judged(SiteId, Result<(), IntentsError>),
     Purged(SiteId, Result<(), IntentsError>),
     Panicked,
     Due,
@@ -167,6 +170,7 @@ impl Converger {
             recording: HashMap::new(),
             errors: HashMap::new(),
             doubted: HashMap::new(),
+            judging: HashSet::new(),
             loads: Loads::default(),
             sight,
             paused: None,
@@ -229,6 +233,7 @@ impl Converger {
             Event::Seen(scope, began, seen) => self.seen(&scope, began, seen, now),
             Event::Stepped(step, result) => self.stepped(&step, result, now),
             Event::Recorded(site, result) => self.recorded(site, result, now),
+            Event::Judged(site, result) => self.judged(site, result, now),
             Event::Purged(site, result) => self.purged(site, result, now),
             Event::Panicked => self.panicked(now),
             Event::Due => self.due(now),
@@ -251,6 +256,7 @@ impl Converger {
         tracing::error!("a defect: a task of the converger has panicked; looking at everything again");
         self.loads = Loads { next_sweep: Some(now + Sight::SEARCH), ..Loads::default() };
         self.recording.clear();
+        self.judging.clear();
         self.found.clear();
         self.sight.fleet = false;
         self.sight.sites.clear();

@@ -1,5 +1,9 @@
+use std::fmt;
+
+use super::Part;
+use crate::account::Version;
 use crate::code::{Digest, Layout};
-use crate::id::SiteId;
+use crate::id::{ReleaseId, SiteId};
 use crate::name::{Email, Username};
 use crate::site::{DatabaseSize, Generation};
 
@@ -10,6 +14,8 @@ pub struct Intent {
     pub site: SiteId,
     /// Of the spec.
     pub generation: Generation,
+    /// Of the record that it was made from: of two of one generation, the newer.
+    pub version: Version,
     /// Of the server that plans.
     pub epoch: u64,
     /// What.
@@ -34,8 +40,14 @@ pub struct RunIntent {
     pub wordpress: u8,
     /// Database nodes.
     pub database: DatabaseSize,
-    /// What is served; `None` while no release is ready yet.
+    /// What is served; `None` while no release has proved itself yet.
     pub release: Option<ReleaseRef>,
+    /// What is tried on a node of its own, to be served once it has proved itself.
+    pub candidate: Option<Candidate>,
+    /// Why the newest release is not served, if it failed.
+    pub refused: Option<String>,
+    /// Other releases under names of their own, on nodes of their own.
+    pub previews: Vec<Preview>,
     /// The names the gateway answers to, besides the address. Hosts, or `host:port`.
     pub authorities: Vec<String>,
     /// Authorities that redirect to another, and to which.
@@ -54,6 +66,24 @@ pub struct RunIntent {
     pub was_founded: bool,
 }
 
+/// A release that is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Candidate {
+    /// Which. The same code tried again is another one, on another node.
+    pub id: ReleaseId,
+    /// What is tried.
+    pub release: ReleaseRef,
+}
+
+/// A release that is shown under other names than the site's own.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Preview {
+    /// The names that show it, and it alone. Hosts, or `host:port`.
+    pub names: Vec<String>,
+    /// What is shown.
+    pub release: ReleaseRef,
+}
+
 /// What WordPress nodes serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ReleaseRef {
@@ -66,4 +96,25 @@ pub enum ReleaseRef {
         /// How it is served.
         layout: Layout,
     },
+}
+
+impl ReleaseRef {
+    /// The part that holds its files; the stock WordPress is in the image.
+    #[must_use]
+    pub fn part(&self) -> Option<Part> {
+        match self {
+            Self::Stock => None,
+            Self::Stored { digest, .. } => Some(Part::Release(digest.prefix())),
+        }
+    }
+}
+
+impl fmt::Display for ReleaseRef {
+    /// As nodes call it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stock => f.write_str("stock"),
+            Self::Stored { digest, .. } => digest.fmt(f),
+        }
+    }
 }

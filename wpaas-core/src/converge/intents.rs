@@ -3,7 +3,7 @@ use std::fmt;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
-use super::Intent;
+use super::{Intent, Verdict};
 use crate::id::SiteId;
 use crate::site::SiteStatus;
 
@@ -30,6 +30,14 @@ pub trait Intents: fmt::Debug + Send + Sync + 'static {
     ///
     /// When the store can't be written.
     async fn record(&self, site: SiteId, status: &SiteStatus) -> Result<(), IntentsError>;
+
+    /// Keeps what was found of the release that is tried: one that is good is wanted from then on. Nothing happens
+    /// when that is kept already, or another release is tried meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As [`Intents::record`].
+    async fn judged(&self, site: SiteId, verdict: &Verdict) -> Result<(), IntentsError>;
 
     /// Nothing of a deleted site is left: only its tombstone stays.
     ///

@@ -4,8 +4,8 @@
 //! before it takes a step.
 
 use super::{
-    Action, Coverage, DatabaseOrder, DatabasePhase, DatabaseReport, Facts, Intent, NodeReport, ObjectState,
-    Part, SitePlan, Step, Wanted,
+    Action, Coverage, DatabaseOrder, DatabasePhase, DatabaseReport, Facts, FileContent, Intent, NodeReport,
+    ObjectState, Part, SitePlan, Step, Wanted,
 };
 
 /// A rule that a plan breaks.
@@ -26,7 +26,7 @@ pub struct Violation {
 ///
 /// The first rule that it breaks.
 pub fn lint(intent: &Intent, facts: &Facts, plan: &SitePlan) -> Result<(), Violation> {
-    let rules: [(u8, Rule); 8] = [
+    let rules: [(u8, Rule); 9] = [
         (1, founding),
         (2, quorum),
         (2, joining),
@@ -35,6 +35,7 @@ pub fn lint(intent: &Intent, facts: &Facts, plan: &SitePlan) -> Result<(), Viola
         (4, storage),
         (5, tombstone),
         (6, own_site),
+        (8, proved),
     ];
     for step in &plan.steps {
         for (number, rule) in rules {
@@ -129,7 +130,9 @@ fn serving(intent: &Intent, facts: &Facts, plan: &SitePlan, _: &Step) -> Verdict
     let removed = |part: Part| {
         plan.steps.iter().any(|step| step.part == part && matches!(step.action, Action::Remove { .. }))
     };
-    let parts = || facts.objects.iter().map(|object| object.part).filter(|part| serves(*part));
+    let parts = || {
+        facts.objects.iter().map(|object| object.part).filter(|part| part.serves_visitors() && serves(*part))
+    };
     let left = parts().filter(|part| !removed(*part)).count();
     let takes = parts().any(removed);
     require(
@@ -200,6 +203,31 @@ fn own_site(intent: &Intent, facts: &Facts, plan: &SitePlan, step: &Step) -> Ver
     };
     let seen = facts.objects.iter().any(|seen| seen.part == step.part && seen.id == *object);
     require(seen, "names an object that was not seen")
+}
+
+/// Visitors get only a release that has proved itself: no node for them is made of another, and no node that is
+/// there for something else is among theirs.
+fn proved(intent: &Intent, _: &Facts, _: &SitePlan, step: &Step) -> Verdict {
+    let files = match &step.action {
+        Action::CreateNode(spec) => &spec.files,
+        Action::Configure { files, .. } => files,
+        _ => return Ok(()),
+    };
+    let lines = files.iter().flat_map(|file| match &file.content {
+        FileContent::Text(text) => text.lines(),
+        FileContent::Secret(_) => "".lines(),
+    });
+    let Wanted::Run(run) = &intent.wanted else { return Ok(()) };
+    for (key, value) in lines.filter_map(|line| line.split_once('=')) {
+        let release = || run.release.is_some_and(|release| release.to_string() == value);
+        require(
+            key != "release" || !step.part.serves_visitors() || release(),
+            "gives visitors a release that has not proved itself",
+        )?;
+        let apart = key.parse().is_ok_and(Part::is_apart);
+        require(!apart || value.starts_with("preview "), "sends visitors to a node that is not for them")?;
+    }
+    Ok(())
 }
 
 fn database(facts: &Facts, part: Part) -> Option<&DatabaseReport> {

@@ -31,6 +31,21 @@ pub enum Part {
 impl Part {
     /// The highest number of WordPress slots: what fits into a /26 beside the other nodes.
     pub const WORDPRESS_SLOTS: u8 = 48;
+    /// Nodes in the slots from this one on get none of the site's own traffic: they try a release, or show one
+    /// under another name. So whether a node may serve visitors can be told from its slot, whatever it says.
+    pub const APART_SLOTS: u8 = 40;
+
+    /// Whether it is a WordPress node for the site's own traffic.
+    #[must_use]
+    pub const fn serves_visitors(self) -> bool {
+        matches!(self, Self::Wordpress(slot) if slot < Self::APART_SLOTS)
+    }
+
+    /// Whether it is a WordPress node that tries or shows a release apart from the site's own traffic.
+    #[must_use]
+    pub const fn is_apart(self) -> bool {
+        matches!(self, Self::Wordpress(slot) if slot >= Self::APART_SLOTS)
+    }
 
     /// Whether removing it loses data.
     #[must_use]

@@ -6,6 +6,7 @@ use super::{Action, Facts, Intent, ObjectState, Part, RunIntent, Seen, Step, Wan
 use crate::id::SiteId;
 use crate::site::Generation;
 
+mod apart;
 mod database;
 mod gateway;
 mod removal;
@@ -92,6 +93,22 @@ pub enum HoldReason {
     /// The store has lost what was wanted last.
     #[error("stays as it is: the store is older than what runs; say again what is wanted of the site")]
     StoreBehind,
+    /// The node that tries the new release has not come to its end.
+    #[error("tries the new release, which is served once it has proved itself")]
+    Proving,
+    /// What was found of the new release is not kept yet.
+    #[error("has tried the new release")]
+    Tried,
+    /// The new release proved itself and needs another schema.
+    #[error(
+        "takes a dump of the database and changes its schema from {from} to {to}, which old code may not understand"
+    )]
+    Upgrading {
+        /// The `db_version` of the database.
+        from: u64,
+        /// That of the new release's WordPress.
+        to: u64,
+    },
     /// No free slot.
     #[error("no WordPress slot is free")]
     NoSlot,
@@ -167,9 +184,12 @@ impl<'a> Pass<'a> {
     fn run(&mut self, run: &RunIntent) {
         self.make(Part::Network, Action::CreateNetwork);
         self.make(Part::UploadsVolume, Action::CreateVolume);
-        self.release(run);
+        self.releases(run);
         let leaver = self.databases(run);
-        let routes = self.wordpress(run, self.database_routes(run, leaver.as_ref()));
+        let mut routes = self.database_routes(run, leaver.as_ref());
+        self.apart(run, &mut routes);
+        self.wordpress(run, &mut routes);
+        self.unused_releases(run);
         self.let_go(run, leaver, &routes);
         self.gateway(run, &routes);
     }

@@ -135,10 +135,22 @@ pub struct WordpressReport {
     /// Its WordPress's version.
     #[serde(rename = "wordpress")]
     pub version: Option<String>,
-    /// Its WordPress's `db_version`.
+    /// The `db_version` of its WordPress.
     pub schema: Option<u64>,
+    /// The `db_version` of the site's database.
+    #[serde(default)]
+    pub tables: Option<u64>,
     /// What went wrong, for people.
     pub error: Option<String>,
+}
+
+impl WordpressReport {
+    /// From which schema to which its WordPress would take the site's database, if to another.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<(u64, u64)> {
+        let (tables, schema) = (self.tables?, self.schema?);
+        (tables < schema).then_some((tables, schema))
+    }
 }
 
 /// Where a WordPress node stands.
@@ -149,10 +161,16 @@ pub enum WordpressPhase {
     Waiting,
     /// Making the database this site's.
     Installing,
+    /// Finding out whether its release does what a WordPress does.
+    Probing,
+    /// Taking a dump, and making the database one of its WordPress's schema.
+    Upgrading,
     /// Answers.
     Serving,
     /// It gave up.
     Failed,
+    /// The release that it tries does not do what a WordPress does.
+    Refused,
 }
 
 /// Of a gateway.

@@ -66,7 +66,7 @@ impl Counts {
         };
         for object in &facts.objects {
             match object.part {
-                Part::Wordpress(_) if facts.serving(object.part) == Some(true) && routed(object.part) => {
+                part if part.serves_visitors() && facts.serving(part) == Some(true) && routed(part) => {
                     counts.wordpress += 1;
                 }
                 Part::Database(_) if takes_writes(facts, object.part) => counts.database += 1,
@@ -197,11 +197,20 @@ impl Judge<'_> {
     }
 
     fn code(&self) -> Verdict {
-        match self.run().map(|run| run.release) {
-            Some(Some(ReleaseRef::Stock)) => (Truth::True, "Stock", "the stock WordPress".into()),
-            Some(Some(ReleaseRef::Stored { digest, .. })) => (Truth::True, "Released", digest.to_string()),
-            Some(None) => (Truth::False, "Fetching", "the code is being fetched and checked".into()),
-            None => (Truth::False, "NotWanted", String::new()),
+        let Some(run) = self.run() else { return (Truth::False, "NotWanted", String::new()) };
+        match (&run.refused, &run.candidate, run.release) {
+            (Some(why), ..) => {
+                let served = run.release.map_or("nothing".to_owned(), |release| release.to_string());
+                let message = format!("the newest release is not served, but {served}: {why}");
+                (Truth::False, "ReleaseFailed", message)
+            }
+            (None, Some(candidate), _) => {
+                let message = format!("release {} is served once it has proved itself", candidate.id);
+                (Truth::False, "Proving", message)
+            }
+            (None, None, Some(ReleaseRef::Stock)) => (Truth::True, "Stock", "the stock WordPress".into()),
+            (None, None, Some(release)) => (Truth::True, "Released", release.to_string()),
+            (None, None, None) => (Truth::False, "Fetching", "the code is being fetched and checked".into()),
         }
     }
 

@@ -164,7 +164,10 @@ pub struct Mount {
 /// Where a gateway sends visitors and queries: its servers, in the order of parts. What is not in here is out of
 /// service.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Routes(BTreeMap<Part, RouteState>);
+pub struct Routes {
+    servers: BTreeMap<Part, RouteState>,
+    previews: BTreeMap<Part, Vec<String>>,
+}
 
 /// What a server gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -178,12 +181,22 @@ pub enum RouteState {
 impl Routes {
     /// Puts a server in.
     pub fn set(&mut self, server: Part, state: RouteState) {
-        self.0.insert(server, state);
+        self.servers.insert(server, state);
+    }
+
+    /// These names are this server's, and nothing else is.
+    pub fn preview(&mut self, server: Part, names: Vec<String>) {
+        self.previews.insert(server, names);
     }
 
     /// The servers.
     pub fn iter(&self) -> impl Iterator<Item = (Part, RouteState)> {
-        self.0.iter().map(|(part, state)| (*part, *state))
+        self.servers.iter().map(|(part, state)| (*part, *state))
+    }
+
+    /// The servers with names of their own.
+    pub fn previews(&self) -> impl Iterator<Item = (Part, &[String])> {
+        self.previews.iter().map(|(part, names)| (*part, names.as_slice()))
     }
 }
 

@@ -50,6 +50,8 @@ pub struct Trial {
     intent: Intent,
     /// What is wanted of the site whenever it runs.
     run: RunIntent,
+    /// Releases that visitors may get, as nodes call them.
+    proved: BTreeSet<String>,
     /// What was ever wanted.
     wishes: BTreeMap<Generation, Wanted>,
     servers: Vec<Server>,
@@ -94,7 +96,7 @@ impl Trial {
     #[must_use]
     pub fn new(planner: Planner, run: RunIntent) -> Self {
         let site = SiteId::from_uuid(uuid::Uuid::from_u128(0x0196_0000_0000_7000_8000_0000_0000_0001));
-        let intent = Intent { site, generation: 1, epoch: 1, wanted: Wanted::Run(run.clone()) };
+        let intent = Intent { site, generation: 1, version: 1, epoch: 1, wanted: Wanted::Run(run.clone()) };
         let world = safety::with_decoys();
         let decoys = world.list(&Scope::Fleet);
         let mut trial = Self {
@@ -103,6 +105,10 @@ impl Trial {
             world,
             wishes: BTreeMap::from([(1, intent.wanted.clone())]),
             intent,
+            proved: std::iter::once(ReleaseRef::Stock)
+                .chain(run.release)
+                .map(|release| release.to_string())
+                .collect(),
             run,
             servers: Vec::new(),
             now: Instant::now(),
@@ -164,7 +170,7 @@ impl Trial {
     pub fn in_service(&self) -> (usize, usize) {
         let site = self.intent.site;
         let synced = (0..3).filter(|n| self.world.is_synced(site, *n)).count();
-        let serving = (0..Part::WORDPRESS_SLOTS).filter(|slot| self.world.serves(site, *slot)).count();
+        let serving = (0..Part::APART_SLOTS).filter(|slot| self.world.serves(site, *slot)).count();
         (synced, serving)
     }
 
@@ -209,10 +215,10 @@ impl Trial {
         Failure { what: what.into(), log: self.log.clone() }
     }
 
-    /// Parts, but WordPress slots only counted: they have no identity.
+    /// Parts, but the slots for visitors only counted: they have no identity.
     fn kinds(&self) -> (usize, BTreeSet<Part>) {
         let (slots, rest): (Vec<_>, Vec<_>) =
-            self.parts().into_iter().partition(|part| matches!(part, Part::Wordpress(_)));
+            self.parts().into_iter().partition(|part| part.serves_visitors());
         (slots.len(), rest.into_iter().collect())
     }
 }
@@ -225,6 +231,9 @@ pub fn wanted(wordpress: u8, database: DatabaseSize) -> RunIntent {
         wordpress,
         database,
         release: Some(ReleaseRef::Stock),
+        candidate: None,
+        refused: None,
+        previews: Vec::new(),
         authorities: vec!["blog.acm.www.wpaas.localhost".into()],
         redirects: Vec::new(),
         home: None,

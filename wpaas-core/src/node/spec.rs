@@ -6,7 +6,7 @@ use crate::converge::{
     FileContent, Fingerprint, Mount, NodeFile, NodeRole, NodeSpec, Part, ReleaseRef, RouteState, Routes,
     RunIntent,
 };
-use crate::id::SiteId;
+use crate::id::{ReleaseId, SiteId};
 use crate::secret::{SecretName, SecretRef};
 
 const WWW_DATA: &str = "www-data";
@@ -44,10 +44,10 @@ impl GatewayConfig {
     /// For these servers, and the names and the address of the site.
     #[must_use]
     pub fn new(run: &RunIntent, address: Option<(IpAddr, Option<u16>)>, routes: &Routes) -> Self {
-        let mut names = run.authorities.clone();
+        let mut authorities = run.authorities.clone();
         if let Some((ip, port)) = address {
-            names.push(ip.to_string());
-            names.extend(
+            authorities.push(ip.to_string());
+            authorities.extend(
                 port.iter().flat_map(|port| [format!("127.0.0.1:{port}"), format!("localhost:{port}")]),
             );
         }
@@ -59,8 +59,12 @@ impl GatewayConfig {
             };
             let _infallible = writeln!(servers, "{part}={state}");
         }
-        names.extend(run.redirects.iter().map(|(from, to)| format!("{from} {to}")));
-        let authorities = format!("{}\nend\n", names.join("\n"));
+        authorities.extend(run.redirects.iter().map(|(from, to)| format!("{from} {to}")));
+        for (part, names) in routes.previews() {
+            let _infallible = writeln!(servers, "{part}=preview {}", names.join(" "));
+            authorities.extend_from_slice(names);
+        }
+        let authorities = format!("{}\nend\n", authorities.join("\n"));
         let revision = Fingerprint::of([servers.as_str(), &authorities]).to_string();
         let routes = format!("revision={revision}\n{servers}end\n");
         Self { revision, routes, authorities }
@@ -73,7 +77,18 @@ impl GatewayConfig {
     }
 }
 
-/// What all WordPress nodes of a site share.
+/// What a WordPress node is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// The site's visitors.
+    Visitors,
+    /// To find out whether this candidate does what a WordPress does.
+    Trial(ReleaseId),
+    /// To show a release under another name.
+    Preview,
+}
+
+/// What all WordPress nodes of a site that are there for the same share.
 #[derive(Debug, Clone)]
 pub struct WordpressSite {
     /// Of every node.
@@ -85,13 +100,14 @@ pub struct WordpressSite {
 }
 
 impl WordpressSite {
-    /// Of this site, serving this release, calling itself by this URL.
+    /// Of this site, with this release, calling itself by this URL.
     #[must_use]
-    pub fn new(site: SiteId, run: &RunIntent, release: ReleaseRef, url: &str) -> Self {
-        let (name, layout, root, mounts) = served(release);
+    pub fn new(site: SiteId, run: &RunIntent, purpose: Purpose, release: ReleaseRef, url: &str) -> Self {
+        let name = release.to_string();
+        let (layout, root, mounts) = served(release);
         let live = vec![
             secret("secrets/admin-hash", WWW_DATA, site, SecretName::AdminHash, run.admin_version),
-            text("wordpress.conf", wordpress_conf(run, url, &name, layout)),
+            text("wordpress.conf", wordpress_conf(run, purpose, url, &name, layout)),
         ];
         let files = vec![
             secret("secrets/database-password", WWW_DATA, site, SecretName::DatabasePassword, 1),
@@ -101,7 +117,13 @@ impl WordpressSite {
         needs.extend(mounts.iter().map(|mount| mount.part));
         let mut mounts = mounts;
         mounts.push(mount(Part::UploadsVolume, &format!("{root}/wp-content/uploads"), false));
-        let mut spec = node(NodeRole::Wordpress, files, &[url, &name], mounts, 512, true);
+        let apart = match purpose {
+            Purpose::Visitors => None,
+            Purpose::Trial(candidate) => Some(candidate.to_string()),
+            Purpose::Preview => Some("preview".to_owned()),
+        };
+        let also: Vec<&str> = [url, &name].into_iter().chain(apart.as_deref()).collect();
+        let mut spec = node(NodeRole::Wordpress, files, &also, mounts, 512, true);
         spec.files.extend(live.clone());
         Self { fingerprint: spec.fingerprint, needs, spec, live }
     }
@@ -117,6 +139,18 @@ impl WordpressSite {
     pub fn live_files(&self) -> Vec<NodeFile> {
         self.live.clone()
     }
+
+    /// The same, for a node that is to take a dump and make the database one of this schema.
+    #[must_use]
+    pub fn upgrading(&self, schema: u64) -> Vec<NodeFile> {
+        let mut files = self.live_files();
+        for file in &mut files {
+            if let FileContent::Text(conf) = &mut file.content {
+                *conf = conf.replace("\nend\n", &format!("\nupgrade={schema}\nend\n"));
+            }
+        }
+        files
+    }
 }
 
 /// The URL a site calls itself by: its home, else its address. `None` before it has one.
@@ -131,34 +165,28 @@ pub fn canonical_url(run: &RunIntent, address: Option<(IpAddr, Option<u16>)>) ->
     }
 }
 
-/// Name, layout, document root and mounts of a release.
-fn served(release: ReleaseRef) -> (String, &'static str, &'static str, Vec<Mount>) {
+/// Layout, document root and mounts of a release.
+fn served(release: ReleaseRef) -> (&'static str, &'static str, Vec<Mount>) {
     const STOCK: &str = "/srv/wordpress";
+    let mounted = |path| release.part().map(|part| mount(part, path, true)).into_iter().collect();
     match release {
-        ReleaseRef::Stock => ("stock".into(), "stock", STOCK, Vec::new()),
-        ReleaseRef::Stored { digest, layout } => {
-            let part = Part::Release(digest.prefix());
-            match layout {
-                Layout::Content | Layout::ContentWithoutTheme => {
-                    let mounts = vec![mount(part, "/srv/wordpress/wp-content", true)];
-                    (digest.to_string(), "content", STOCK, mounts)
-                }
-                Layout::Tree => {
-                    let mounts = vec![mount(part, "/srv/release", true)];
-                    (digest.to_string(), "tree", "/srv/release", mounts)
-                }
-            }
+        ReleaseRef::Stock => ("stock", STOCK, Vec::new()),
+        ReleaseRef::Stored { layout: Layout::Content | Layout::ContentWithoutTheme, .. } => {
+            ("content", STOCK, mounted("/srv/wordpress/wp-content"))
         }
+        ReleaseRef::Stored { layout: Layout::Tree, .. } => ("tree", "/srv/release", mounted("/srv/release")),
     }
 }
 
-fn wordpress_conf(run: &RunIntent, url: &str, release: &str, layout: &str) -> String {
+fn wordpress_conf(run: &RunIntent, purpose: Purpose, url: &str, release: &str, layout: &str) -> String {
     let RunIntent { title, admin_user, admin_email, admin_version, .. } = run;
     // One line a value: a title can't smuggle in another.
     let title: String = title.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let switch = |on| if on { "on" } else { "off" };
+    let (cron, trial) = (switch(purpose == Purpose::Visitors), switch(matches!(purpose, Purpose::Trial(_))));
     format!(
         "title={title}\nurl={url}\nadmin_user={admin_user}\nadmin_email={admin_email}\n\
-         admin_version={admin_version}\nrelease={release}\nlayout={layout}\ncron=on\nend\n"
+         admin_version={admin_version}\nrelease={release}\nlayout={layout}\ncron={cron}\ntrial={trial}\nend\n"
     )
 }
 

@@ -131,6 +131,8 @@ pub enum ConflictCode {
     WrongLifecycle,
     /// A space's quota would be above its org's.
     QuotaAboveOrg,
+    /// There is no release to go back to, or it failed when it was tried.
+    ReleaseNotKept,
     /// The idempotency key was used for another request.
     IdempotencyKeyReused,
     /// The request with this idempotency key is still being done.
@@ -157,6 +159,7 @@ impl ConflictCode {
             Self::NotInDeletion => "not_in_deletion",
             Self::WrongLifecycle => "wrong_lifecycle",
             Self::QuotaAboveOrg => "quota_above_org",
+            Self::ReleaseNotKept => "release_not_kept",
             Self::IdempotencyKeyReused => "idempotency_key_reused",
             Self::IdempotencyKeyInUse => "idempotency_key_in_use",
             Self::Contention => "contention",

@@ -7,12 +7,15 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::commit::{Rounds, of_site};
 use super::{Noun, Service, ServiceError, Settings, SiteView};
-use crate::account::Lifecycle;
-use crate::converge::{Intent, Intents, IntentsError, ReleaseRef, RunIntent, Wanted};
+use crate::account::{Lifecycle, Version};
+use crate::converge::{
+    Candidate, Intent, Intents, IntentsError, Preview, ReleaseRef, RunIntent, Verdict, Wanted,
+};
 use crate::id::SiteId;
 use crate::name::{Cid, Slug};
 use crate::site::{
-    Condition, ConditionKind, Site, SiteLifecycle, SiteNames, SiteStatus, Tombstone, Truth, platform_name,
+    Condition, ConditionKind, Proof, Release, Site, SiteLifecycle, SiteNames, SiteStatus, Tombstone, Truth,
+    platform_name,
 };
 use crate::store::{
     Change, Committed, EventKind, NewEvent, Page, SiteFacts, StoreError, StoredSite, StoredStatus, Who, Write,
@@ -57,6 +60,7 @@ impl Intents for StoreIntents {
         Ok(purged.map(|stone| Intent {
             site,
             generation: stone.generation,
+            version: Version::MAX,
             epoch: EPOCH,
             wanted: Wanted::Gone,
         }))
@@ -71,6 +75,11 @@ impl Intents for StoreIntents {
         change.events = transitions(&stored, &merged.status);
         change.writes.push(Write::RecordStatus(site, Box::new(merged)));
         store.commit(change).await.map(drop).map_err(unreadable)
+    }
+
+    async fn judged(&self, site: SiteId, verdict: &Verdict) -> Result<(), IntentsError> {
+        let done = self.service.judge_release(site, verdict, (self.clock)()).await;
+        done.map_err(|error| IntentsError(Box::new(error)))
     }
 
     async fn purged(&self, site: SiteId) -> Result<(), IntentsError> {
@@ -182,7 +191,7 @@ fn intent(facts: &SiteFacts, settings: &Settings, now: Timestamp) -> Intent {
         // A live site without its org is not made by any change; its data is kept all the same.
         _ => Wanted::Rest,
     };
-    Intent { site: site.id, generation: site.generation, epoch: EPOCH, wanted }
+    Intent { site: site.id, generation: site.generation, version: site.version, epoch: EPOCH, wanted }
 }
 
 fn run(site: &Site, org: &Slug, settings: &Settings, was_founded: bool) -> RunIntent {
@@ -190,11 +199,21 @@ fn run(site: &Site, org: &Slug, settings: &Settings, was_founded: bool) -> RunIn
     let platform = platform_name(&site.name, &site.cid, org, &settings.platform_domain);
     let names = platform.map(|platform| SiteNames::of(site, platform, settings.edge_port));
     let spec = &site.spec;
+    let (aliases, previews) = names.as_ref().map(|names| routes(site, names)).unwrap_or_default();
     RunIntent {
         wordpress: u8::try_from(spec.num_instances).unwrap_or(u8::MAX),
         database: spec.database,
         release: release(site),
-        authorities: names.as_ref().map(SiteNames::authorities).unwrap_or_default(),
+        candidate: candidate(site),
+        refused: refused(site),
+        authorities: names
+            .as_ref()
+            .map(SiteNames::authorities)
+            .unwrap_or_default()
+            .into_iter()
+            .chain(aliases)
+            .collect(),
+        previews,
         redirects: names.as_ref().map(SiteNames::redirects).unwrap_or_default(),
         home: names.as_ref().and_then(SiteNames::home),
         title: spec.title.clone(),
@@ -205,14 +224,52 @@ fn run(site: &Site, org: &Slug, settings: &Settings, was_founded: bool) -> RunIn
     }
 }
 
-/// The last release that was ready is served until the one that is wanted is.
+/// The last release that has proved itself is served until the one that is wanted has.
 fn release(site: &Site) -> Option<ReleaseRef> {
-    match &site.release {
+    match site.releases.serving() {
         _ if site.spec.code.is_none() => Some(ReleaseRef::Stock),
-        Some(release) => Some(ReleaseRef::Stored { digest: release.digest, layout: release.layout }),
+        Some(release) => Some(reference(release)),
         None if site.code.keeps_stock => Some(ReleaseRef::Stock),
         None => None,
     }
+}
+
+const fn reference(release: &Release) -> ReleaseRef {
+    ReleaseRef::Stored { digest: release.digest, layout: release.layout }
+}
+
+fn candidate(site: &Site) -> Option<Candidate> {
+    let candidate = site.releases.candidate().filter(|_| site.spec.code.is_some())?;
+    Some(Candidate { id: candidate.id, release: reference(candidate) })
+}
+
+fn refused(site: &Site) -> Option<String> {
+    match site.releases.refused().filter(|_| site.spec.code.is_some()) {
+        Some(Release { id, proof: Proof::Failed { reason, .. }, .. }) => Some(format!("{id}: {reason}")),
+        _ => None,
+    }
+}
+
+/// More names of what is served, and the names of other releases, each release once.
+fn routes(site: &Site, names: &SiteNames) -> (Vec<String>, Vec<Preview>) {
+    let served = release(site);
+    let (mut aliases, mut previews): (_, Vec<Preview>) = (Vec::new(), Vec::new());
+    for (route, shown) in &site.spec.routes {
+        let names = names.of_route(route);
+        let Some(release) = shown.release.and_then(|id| site.releases.get(id)).map(reference) else {
+            // A release that is gone shows nothing: its name must not show another.
+            if shown.release.is_none() {
+                aliases.extend(names);
+            }
+            continue;
+        };
+        match previews.iter_mut().find(|preview| preview.release == release) {
+            _ if served == Some(release) => aliases.extend(names),
+            Some(preview) => preview.names.extend(names),
+            None => previews.push(Preview { names, release }),
+        }
+    }
+    (aliases, previews)
 }
 
 /// What is kept of what was found; `None` when nothing differs from what is kept already. A loss of data stays said,

@@ -61,11 +61,11 @@ fn place(facts: &SiteFacts, address: &SiteAddress, settings: &Settings) -> Optio
         return None;
     }
     let platform = platform_name(&site.name, &site.cid, org_name.as_ref()?, &settings.platform_domain)?;
-    let SiteNames { platform, domains, primary: _, edge: _ } =
+    let SiteNames { platform, domains, routes, primary: _, edge: _ } =
         SiteNames::of(site, platform, settings.edge_port);
     let SiteAddress { ip, local_port } = *address;
     Some(SitePlace {
-        platform: vec![platform],
+        platform: std::iter::once(platform).chain(routes.into_values()).collect(),
         domains,
         gateway: ip,
         public: local_port.map_or(ip, |_| IpAddr::from(Ipv4Addr::LOCALHOST)),

@@ -1,13 +1,25 @@
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::commit::{Rounds, of_site};
-use super::{Page, Service, ServiceError};
+use super::commit::{Rounds, of_site, who};
+use super::sites::{changeable, next, rewrite};
+use super::{ConflictCode, Page, Service, ServiceError, SitePath, SiteView};
+use crate::access::{Action, Actor};
 use crate::code::{Code, Digest};
-use crate::id::SiteId;
+use crate::converge::{Proved, Verdict};
+use crate::id::{ReleaseId, SiteId};
 use crate::secret::{SecretName, SecretRef};
-use crate::site::{CodeFailure, Generation, Release, Site};
-use crate::store::{Change, EventKind, StoredSite, Who, Write};
+use crate::site::{CodeFailure, Generation, Proof, Release, ReleaseState, Site};
+use crate::store::{Change, EventKind, Mode, StoredSite, Who, Write};
+
+/// A release as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleaseView {
+    /// What it is.
+    pub release: Release,
+    /// Where it stands.
+    pub state: ReleaseState,
+}
 
 /// Code that is to become a release.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +50,74 @@ impl Service {
         Ok(sites.into_iter().filter_map(wanted).collect())
     }
 
+    /// A site's releases, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, `Forbidden`.
+    pub async fn releases(&self, actor: &Actor, path: &SitePath) -> Result<Vec<ReleaseView>, ServiceError> {
+        let (_, StoredSite { site, .. }) = self.find(actor, Action::SiteRead, path).await?;
+        let view =
+            |release: &Release| ReleaseView { release: release.clone(), state: site.releases.state(release) };
+        Ok(site.releases.iter().map(view).collect())
+    }
+
+    /// Serves a release again that has proved itself before; without a name the one before the one that serves. What
+    /// is being tried is given up.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, `Forbidden`, `CustomerSuspended`, `site_in_deletion`, `release_not_kept`, `Invalid`.
+    pub async fn roll_back(
+        &self,
+        actor: &Actor,
+        path: &SitePath,
+        to: Option<ReleaseId>,
+        mode: Mode,
+        now: Timestamp,
+    ) -> Result<SiteView, ServiceError> {
+        let mut rounds = Rounds::default();
+        loop {
+            let (at, stored) = self.find(actor, Action::SiteUpdate, path).await?;
+            changeable(&at, &stored.site)?;
+            let site = decide_rollback(&stored.site, to, now)?;
+            let serving = site.releases.serving().map(|release| release.id);
+            let detail = json!({ "generation": site.generation, "release": serving });
+            let event = of_site(&site, who(actor), EventKind::ReleaseRolledBack, detail);
+            let mut change = rewrite(&site, self.settings(), now).event(event);
+            change.mode = mode;
+            if self.commit(change, &mut rounds).await? {
+                return self.view(&at, StoredSite { site, status: stored.status });
+            }
+        }
+    }
+
+    /// Keeps what a node found of the release that it tried.
+    pub(super) async fn judge_release(
+        &self,
+        site: SiteId,
+        verdict: &Verdict,
+        now: Timestamp,
+    ) -> Result<(), ServiceError> {
+        let mut rounds = Rounds::default();
+        loop {
+            let Some(StoredSite { site: before, .. }) = self.store().site(site).await? else { return Ok(()) };
+            let Some(after) = decide_judge(&before, verdict, now) else { return Ok(()) };
+            let (kind, detail) = match &verdict.found {
+                Ok(_) => (EventKind::ReleaseServed, json!({ "release": verdict.release })),
+                Err(why) => {
+                    (EventKind::ReleaseRefused, json!({ "release": verdict.release, "message": why }))
+                }
+            };
+            let usage = super::sites::usage(&after, self.settings());
+            let event = of_site(&after, Who::System, kind, detail);
+            let change = Change::at(now).write(Write::UpdateSite(after, usage)).event(event);
+            if self.commit(change, &mut rounds).await? {
+                return Ok(());
+            }
+        }
+    }
+
     /// Keeps what became of a site's code: the release, or for the customer why there is none. Nothing
     /// happens when other code is wanted meanwhile, or the site is gone.
     ///
@@ -58,7 +138,7 @@ impl Service {
             let (kind, detail) = match &result {
                 Ok(release) => (
                     EventKind::ReleaseReady,
-                    json!({ "digest": release.digest, "revision": release.revision }),
+                    json!({ "release": release.id, "digest": release.digest, "revision": release.revision }),
                 ),
                 Err(failure) => (EventKind::ReleaseFailed, json!({ "message": failure.message })),
             };
@@ -71,7 +151,7 @@ impl Service {
         }
     }
 
-    /// The digests that sites serve or will serve: every other archive can go.
+    /// The digests of all releases that sites have: every other archive can go.
     ///
     /// # Errors
     ///
@@ -82,8 +162,7 @@ impl Service {
         loop {
             let facts = self.store().site_facts(&page).await?;
             page.after = facts.last().map(|facts| facts.site.id);
-            digests
-                .extend(facts.iter().filter_map(|facts| facts.site.release.as_ref().map(|used| used.digest)));
+            digests.extend(facts.iter().flat_map(|facts| facts.site.releases.iter().map(|used| used.digest)));
             if facts.len() < page.limit {
                 return Ok(digests);
             }
@@ -100,6 +179,42 @@ fn wanted(site: Site) -> Option<WantedCode> {
     Some(WantedCode { site: site.id, generation: site.code.wanted, code: site.spec.code?, credential })
 }
 
+/// The site as it serves that release; one generation on.
+fn decide_rollback(site: &Site, to: Option<ReleaseId>, now: Timestamp) -> Result<Site, ServiceError> {
+    let refused = |why: String| Err(ServiceError::conflict(ConflictCode::ReleaseNotKept, why));
+    let mut after = next(site);
+    let Some(to) = to.or_else(|| site.releases.previous().map(|release| release.id)) else {
+        return refused("no release that served before is kept: see the site's releases".to_owned());
+    };
+    match site.releases.get(to).map(|release| &release.proof) {
+        None => Err(ServiceError::invalid("release", "no release of the site that is kept has this id")),
+        Some(Proof::Failed { reason, .. }) => {
+            refused(format!("{to} failed when it was tried, and is never served: {reason}"))
+        }
+        Some(Proof::Untried) => refused(format!("{to} is being tried, and is served once it proves itself")),
+        Some(Proof::Proved { .. }) => {
+            after.releases.go_back(to, now);
+            Ok(after)
+        }
+    }
+}
+
+/// The site with the verdict; `None` when it is of no use any more.
+fn decide_judge(site: &Site, verdict: &Verdict, now: Timestamp) -> Option<Site> {
+    let Verdict { release, found } = verdict;
+    let mut after = site.clone();
+    after.version += 1;
+    let proof = match found {
+        Ok(Proved { wordpress, schema }) => Proof::Proved { wordpress: wordpress.clone(), schema: *schema },
+        Err(reason) => Proof::Failed { reason: reason.clone(), at: now },
+    };
+    if !after.releases.judge(*release, proof) {
+        return None;
+    }
+    after.code.keeps_stock &= after.releases.serving().is_none();
+    Some(after)
+}
+
 /// The site with the result; `None` when it is of no use any more.
 fn decide_record(site: &Site, generation: Generation, result: &Result<Release, CodeFailure>) -> Option<Site> {
     if site.spec.code.is_none() || site.code.wanted != generation {
@@ -109,9 +224,9 @@ fn decide_record(site: &Site, generation: Generation, result: &Result<Release, C
     site.version += 1;
     match result {
         Ok(release) => {
-            site.release = Some(Release { generation, ..release.clone() });
+            let pinned = site.pinned();
+            site.releases.add(Release { generation, ..release.clone() }, &pinned);
             site.code.failure = None;
-            site.code.keeps_stock = false;
         }
         Err(failure) => site.code.failure = Some(failure.clone()),
     }
@@ -122,7 +237,7 @@ fn decide_record(site: &Site, generation: Generation, result: &Result<Release, C
 mod tests {
     use super::*;
     use crate::code::{GitCode, Layout};
-    use crate::service::test::site;
+    use crate::service::test::{NOW, site};
 
     fn git(url: &str) -> Code {
         Code::Git(GitCode { url: url.to_owned(), reference: None, path: None })
@@ -137,6 +252,8 @@ mod tests {
 
     fn ready() -> Release {
         Release {
+            id: ReleaseId::from_uuid(uuid::Uuid::from_u128(7)),
+            proof: Proof::Untried,
             digest: Digest::from_sha256([7; 32]),
             layout: Layout::Content,
             revision: "abc".to_owned(),
@@ -148,7 +265,7 @@ mod tests {
     #[test]
     fn a_release_is_kept_for_the_generation_that_wanted_it_only() {
         let after = decide_record(&wanting(), 3, &Ok(ready())).unwrap();
-        assert_eq!(after.release, Some(Release { generation: 3, ..ready() }));
+        assert_eq!(after.releases.candidate(), Some(&Release { generation: 3, ..ready() }));
         assert!(after.has_wanted_release());
         assert_eq!(after.version, wanting().version + 1);
         assert_eq!(after.generation, wanting().generation);
@@ -162,14 +279,45 @@ mod tests {
     fn a_failure_keeps_what_serves_and_says_when_it_is_tried_again() {
         let at = Timestamp::UNIX_EPOCH;
         let mut site = wanting();
-        site.release = Some(Release { generation: 1, ..ready() });
+        site.releases.add(Release { generation: 1, ..ready() }, &site.pinned());
         let refused = CodeFailure { message: "no wp-content".to_owned(), at, retry_at: None };
         let after = decide_record(&site, 3, &Err(refused.clone())).unwrap();
-        assert_eq!(after.release, site.release);
+        assert_eq!(after.releases, site.releases);
         assert_eq!(after.code.failure, Some(refused.clone()));
         assert_eq!(after.fetch_at(), None);
         let later = Timestamp::from_second(60).unwrap();
         let retried = CodeFailure { retry_at: Some(later), ..refused };
         assert_eq!(decide_record(&site, 3, &Err(retried)).unwrap().fetch_at(), Some(later));
+    }
+
+    #[test]
+    fn a_release_serves_once_it_is_found_good_and_never_if_it_is_bad() {
+        let before = decide_record(&wanting(), 3, &Ok(ready())).unwrap();
+        let proved = Proved { wordpress: Some("6.8".to_owned()), schema: Some(60421) };
+        let good = Verdict { release: ready().id, found: Ok(proved) };
+        let after = decide_judge(&before, &good, NOW).unwrap();
+        assert_eq!(after.releases.serving().map(|it| it.id), Some(ready().id));
+        assert_eq!((after.version, after.generation), (before.version + 1, before.generation));
+        assert_eq!(decide_judge(&after, &good, NOW), None, "once");
+        let bad = Verdict { release: ready().id, found: Err("the front page answers 500".to_owned()) };
+        let mut before = before;
+        before.code.keeps_stock = true;
+        let after = decide_judge(&before, &bad, NOW).unwrap();
+        assert_eq!((after.releases.serving(), after.code.keeps_stock), (None, true));
+        assert!(after.has_wanted_release(), "it is not fetched again by itself");
+    }
+
+    #[test]
+    fn a_rollback_names_a_release_that_proved_itself() {
+        let mut site = wanting();
+        assert_eq!(decide_rollback(&site, None, NOW).unwrap_err().code(), "release_not_kept");
+        let unknown = decide_rollback(&site, Some(ready().id), NOW).unwrap_err();
+        assert_eq!(unknown.code(), "invalid");
+        site.releases.add(ready(), &site.pinned());
+        let tried = decide_rollback(&site, Some(ready().id), NOW).unwrap_err();
+        assert_eq!(tried.code(), "release_not_kept");
+        assert!(site.releases.judge(ready().id, Proof::Proved { wordpress: None, schema: None }));
+        let after = decide_rollback(&site, Some(ready().id), NOW).unwrap();
+        assert_eq!(after.generation, site.generation + 1);
     }
 }

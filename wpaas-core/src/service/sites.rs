@@ -5,7 +5,7 @@ use crate::code::Code;
 use crate::name::{Cid, Email, Hostname, Slug, Username};
 use crate::secret::Secret;
 use crate::site::{
-    AddressKind, ConditionKind, DatabaseSize, Features, Site, SiteLifecycle, SiteNames, Truth,
+    AddressKind, ConditionKind, DatabaseSize, Features, Route, Site, SiteLifecycle, SiteNames, Truth,
 };
 use crate::store::StoredStatus;
 
@@ -18,6 +18,7 @@ mod update;
 
 pub(super) use delete::decide_delete;
 pub(super) use spec::usage;
+pub(super) use update::{changeable, next, rewrite};
 
 /// Where sites are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +69,8 @@ pub struct NewSite {
     pub primary_domain: Option<Hostname>,
     /// Whether it is reached at an edge, too.
     pub address: AddressKind,
+    /// More names of the platform for it.
+    pub routes: BTreeMap<Slug, Route>,
     /// For people and filters.
     pub labels: BTreeMap<String, String>,
     /// A protected site can't be deleted.
@@ -97,6 +100,8 @@ pub struct SiteUpdate {
     pub primary_domain: Option<Option<Hostname>>,
     /// Whether it is reached at an edge, too.
     pub address: Option<AddressKind>,
+    /// All of its routes.
+    pub routes: Option<BTreeMap<Slug, Route>>,
     /// All labels.
     pub labels: Option<BTreeMap<String, String>>,
     /// Whether it can't be deleted.

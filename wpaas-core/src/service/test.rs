@@ -9,7 +9,9 @@ use crate::defaults;
 use crate::id::SiteId;
 use crate::name::{Cid, Username};
 use crate::service::Settings;
-use crate::site::{AddressKind, Admin, CodeState, DatabaseSize, Features, Site, SiteLifecycle, SiteSpec};
+use crate::site::{
+    AddressKind, Admin, CodeState, DatabaseSize, Features, Releases, Site, SiteLifecycle, SiteSpec,
+};
 
 pub(super) const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
@@ -62,11 +64,12 @@ pub(super) fn site() -> Site {
             domains: Vec::new(),
             primary_domain: None,
             address: AddressKind::Own,
+            routes: BTreeMap::new(),
             labels: BTreeMap::new(),
             deletion_protection: false,
         },
         lifecycle: SiteLifecycle::Live,
-        release: None,
+        releases: Releases::default(),
         code: CodeState::default(),
         created_at: NOW,
         version: 1,

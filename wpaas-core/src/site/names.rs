@@ -1,5 +1,7 @@
 //! The names of a site: what its gateway answers to, and what it calls itself by.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::Site;
@@ -26,6 +28,8 @@ pub struct SiteNames {
     pub domains: Vec<Hostname>,
     /// The one of them that the others redirect to.
     pub primary: Option<Hostname>,
+    /// `<route>.<site>.<org label>.www.<domain>`, by route.
+    pub routes: BTreeMap<Slug, Hostname>,
     /// The edge's port, for a site that is reached there.
     pub edge: Option<u16>,
 }
@@ -37,7 +41,9 @@ impl SiteNames {
     /// Of a site with this platform name, where the edge listens at this port.
     #[must_use]
     pub fn of(site: &Site, platform: Hostname, edge: Option<u16>) -> Self {
+        let named = |route: &Slug| Some((route.clone(), route_name(route, &platform)?));
         Self {
+            routes: site.spec.routes.keys().filter_map(named).collect(),
             platform,
             domains: site.spec.domains.clone(),
             primary: site.spec.primary_domain.clone(),
@@ -50,7 +56,13 @@ impl SiteNames {
         std::iter::once(&self.platform).chain(&self.domains)
     }
 
-    /// The authorities that the site answers: a host, or a host and a port.
+    /// The authorities of one of its routes; none of one that it has not.
+    #[must_use]
+    pub fn of_route(&self, route: &Slug) -> Vec<String> {
+        self.routes.get(route).into_iter().flat_map(|host| self.at_ports(host)).collect()
+    }
+
+    /// The authorities that the site answers: a host, or a host and a port; without those of its routes.
     #[must_use]
     pub fn authorities(&self) -> Vec<String> {
         self.hosts().filter(|host| !self.redirects_from(host)).flat_map(|host| self.at_ports(host)).collect()
@@ -97,6 +109,12 @@ pub fn platform_name(site: &Slug, cid: &Cid, org: &Slug, domain: &Hostname) -> O
     format!("{site}.{}.www.{domain}", org_label(cid, org)).parse().ok()
 }
 
+/// The name of one of a site's routes, below the site's own; `None` when it would be too long for DNS.
+#[must_use]
+pub fn route_name(route: &Slug, platform: &Hostname) -> Option<Hostname> {
+    format!("{route}.{platform}").parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,6 +128,7 @@ mod tests {
             platform: host("blog.acm.www.wpaas.localhost"),
             domains: vec![host("example.com"), host("www.example.com")],
             primary: primary.map(host),
+            routes: BTreeMap::new(),
             edge,
         }
     }

@@ -101,6 +101,7 @@ fn site(name: &str) -> Site {
         name: parse(name),
         generation: 1,
         spec: SiteSpec {
+            routes: std::collections::BTreeMap::new(),
             title: "A title".to_owned(),
             admin: Admin {
                 username: Username::admin(),
@@ -118,7 +119,7 @@ fn site(name: &str) -> Site {
             deletion_protection: true,
         },
         lifecycle: SiteLifecycle::Live,
-        release: None,
+        releases: crate::site::Releases::default(),
         code: CodeState::default(),
         created_at: NOW,
         version: 1,

@@ -92,6 +92,9 @@ pub enum EventKind {
     SiteConditionChanged,
     ReleaseReady,
     ReleaseFailed,
+    ReleaseServed,
+    ReleaseRefused,
+    ReleaseRolledBack,
 }
 
 impl EventKind {
@@ -130,6 +133,9 @@ impl EventKind {
             Self::SiteConditionChanged => "site_condition_changed",
             Self::ReleaseReady => "release_ready",
             Self::ReleaseFailed => "release_failed",
+            Self::ReleaseServed => "release_served",
+            Self::ReleaseRefused => "release_refused",
+            Self::ReleaseRolledBack => "release_rolled_back",
         }
     }
 }

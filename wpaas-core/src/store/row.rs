@@ -13,7 +13,7 @@ use crate::account::{
 use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId};
 use crate::name::{Cid, Email, Slug, Username};
 use crate::quota::Quota;
-use crate::site::{CodeState, Release, Site, SiteLifecycle, SiteSpec, SiteStatus};
+use crate::site::{CodeState, Releases, Site, SiteLifecycle, SiteSpec, SiteStatus};
 
 /// A record as JSON text.
 pub(super) fn write<T: Serialize>(row: &T) -> Result<String, StoreError> {
@@ -239,7 +239,7 @@ pub(super) struct SiteRow {
     generation: u64,
     spec: SiteSpec,
     lifecycle: SiteLifecycle,
-    release: Option<Release>,
+    releases: Releases,
     code: CodeState,
     created_at: Timestamp,
     version: u64,
@@ -256,12 +256,12 @@ impl From<Site> for SiteRow {
             generation,
             spec,
             lifecycle,
-            release,
+            releases,
             code,
             created_at,
             version,
         } = site;
-        Self { id, cid, org, space, name, generation, spec, lifecycle, release, code, created_at, version }
+        Self { id, cid, org, space, name, generation, spec, lifecycle, releases, code, created_at, version }
     }
 }
 
@@ -276,12 +276,12 @@ impl From<SiteRow> for Site {
             generation,
             spec,
             lifecycle,
-            release,
+            releases,
             code,
             created_at,
             version,
         } = row;
-        Self { id, cid, org, space, name, generation, spec, lifecycle, release, code, created_at, version }
+        Self { id, cid, org, space, name, generation, spec, lifecycle, releases, code, created_at, version }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use wpaas_core::converge::trial::{Change, Failure, Op, Outside, Planner, Trial, wanted};
 use wpaas_core::converge::{
-    Action, Coverage, DatabaseOrder, Facts, Intent, NodeReport, Part, SitePlan, Step, Wanted, lint, plan,
+    Action, Coverage, DatabaseOrder, Facts, FileContent, Intent, NodeReport, Part, SitePlan, Step, Wanted,
+    lint, plan,
 };
 use wpaas_core::id::SiteId;
 use wpaas_core::site::DatabaseSize::{One, Three};
@@ -163,6 +164,43 @@ fn never_content(intent: &Intent, facts: &Facts) -> SitePlan {
 #[test]
 fn rule_7_something_to_do_for_ever() {
     caught(never_content, &wanted(1, One), &[], "L1", "L1");
+}
+
+/// Rule 8: serves what is only to be tried.
+fn serves_untried(intent: &Intent, facts: &Facts) -> SitePlan {
+    let mut hasty = intent.clone();
+    if let Wanted::Run(run) = &mut hasty.wanted
+        && let Some(candidate) = run.candidate.take()
+    {
+        run.release = Some(candidate.release);
+    }
+    plan(&hasty, facts)
+}
+
+#[test]
+fn rule_8_visitors_get_what_has_not_proved_itself() {
+    caught(serves_untried, &wanted(2, One), &[Op::User(Change::Release(Some(1)))], "rule 8", "S12");
+}
+
+/// Rule 8: sends visitors to a node that shows a release under another name.
+fn mixes_previews_in(intent: &Intent, facts: &Facts) -> SitePlan {
+    let mut plan = plan(intent, facts);
+    for step in &mut plan.steps {
+        let (Action::Configure { files, .. }, Part::Gateway(_)) = (&mut step.action, step.part) else {
+            continue;
+        };
+        for file in files {
+            if let FileContent::Text(text) = &mut file.content {
+                *text = text.replace("=preview beta.blog.acm.www.wpaas.localhost", "=ready");
+            }
+        }
+    }
+    plan
+}
+
+#[test]
+fn rule_8_visitors_sent_to_a_preview() {
+    caught(mixes_previews_in, &wanted(2, One), &[Op::User(Change::Preview(Some(1)))], "rule 8", "S12");
 }
 
 /// S8: the plan depends on more than the facts.

@@ -12,6 +12,8 @@ fn ways() -> Vec<(&'static str, Trial, Vec<Change>)> {
         ("small", site(1, One), vec![]),
         ("redundant", site(2, Three), vec![]),
         ("release", site(2, One), vec![Change::Release(Some(7)), Change::Release(None)]),
+        ("bad release", site(2, One), vec![Change::BadRelease]),
+        ("preview", site(1, One), vec![Change::Preview(Some(5)), Change::Preview(None)]),
         ("domain", site(2, One), vec![Change::Domain(1)]),
         ("grow and shrink", site(1, One), vec![Change::Database(Three), Change::Database(One)]),
         ("scale", site(1, One), vec![Change::Wordpress(3), Change::Wordpress(0), Change::Wordpress(1)]),
@@ -40,8 +42,9 @@ fn go(trial: &mut Trial, changes: &[Change], moment: usize, fault: Fault) -> Res
         }
         let mut quiet = 0;
         while quiet < 3 {
-            trial.take(Op::Look(0))?;
-            trial.take(Op::Plan(0))?;
+            for op in [Op::Look(0), Op::Judge(0), Op::Learn(0), Op::Plan(0)] {
+                trial.take(op)?;
+            }
             quiet = if trial.begun(0) == 0 { quiet + 1 } else { 0 };
             while trial.begun(0) > 0 {
                 one(trial, steps == moment, fault)?;

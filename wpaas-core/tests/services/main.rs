@@ -123,6 +123,7 @@ fn site(name: &str) -> NewSite {
         domains: Vec::new(),
         primary_domain: None,
         address: AddressKind::Own,
+        routes: std::collections::BTreeMap::new(),
         labels: BTreeMap::new(),
         deletion_protection: false,
     }

@@ -10,8 +10,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 use wpaas_core::converge::simulated::Simulated;
 use wpaas_core::converge::{
-    Backend as _, Coverage, Facts, Intent, Part, ReleaseRef, Report, RunIntent, Scope, SitePlan, View,
-    Wanted, lint, plan,
+    Backend as _, Coverage, Facts, Intent, Part, ReleaseRef, Report, RunIntent, Scope, SitePlan, Verdict,
+    View, Wanted, lint, plan, verdict,
 };
 use wpaas_core::id::SiteId;
 use wpaas_core::site::DatabaseSize;
@@ -22,6 +22,9 @@ pub fn wanted(wordpress: u8, database: DatabaseSize) -> RunIntent {
         wordpress,
         database,
         release: Some(ReleaseRef::Stock),
+        candidate: None,
+        refused: None,
+        previews: Vec::new(),
         authorities: vec!["blog.acm.www.wpaas.localhost".into()],
         redirects: Vec::new(),
         home: None,
@@ -49,7 +52,8 @@ pub struct Harness {
 impl Harness {
     pub fn new(run: RunIntent) -> Self {
         let (backend, reports) = Simulated::new();
-        let intent = Intent { site: SiteId::new(), generation: 1, epoch: 1, wanted: Wanted::Run(run) };
+        let intent =
+            Intent { site: SiteId::new(), generation: 1, version: 1, epoch: 1, wanted: Wanted::Run(run) };
         let (view, coverage) = (View::default(), Coverage::Complete);
         Self { intent, backend, reports, view, now: Instant::now(), coverage, log: Vec::new() }
     }
@@ -99,6 +103,22 @@ impl Harness {
         plan
     }
 
+    /// As the store does: what was tried is served if it is good, and forgotten if it is not.
+    pub fn judge(&mut self) -> Option<Verdict> {
+        let facts = self.facts();
+        let verdict = verdict(&self.intent, &facts)?;
+        let Wanted::Run(run) = &mut self.intent.wanted else { return None };
+        let candidate = run.candidate.take().unwrap();
+        assert_eq!(candidate.id, verdict.release);
+        match &verdict.found {
+            Ok(_) => run.release = Some(candidate.release),
+            Err(why) => run.refused = Some(why.clone()),
+        }
+        self.intent.version += 1;
+        self.log.push(format!("judged {}", if verdict.found.is_ok() { "good" } else { "bad" }));
+        Some(verdict)
+    }
+
     /// Passes until there is nothing to do; then shows that it stays so.
     pub fn converge(&mut self) {
         let mut last = self.pass();
@@ -107,7 +127,7 @@ impl Harness {
                 assert!(self.pass().is_empty(), "rule 7: a plan made from a plan's result is empty");
                 return;
             }
-            if last.steps.is_empty() {
+            if self.judge().is_none() && last.steps.is_empty() {
                 self.wait();
             }
             last = self.pass();

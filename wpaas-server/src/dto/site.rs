@@ -9,12 +9,13 @@ use wpaas_core::id::{OrgId, SiteId, SpaceId};
 use wpaas_core::name::{Cid, Email, Hostname, Slug, Username};
 use wpaas_core::service::SiteView;
 use wpaas_core::site::{
-    AddressKind, Admin, CodeFailure, CodeState, Features, Generation, Release, Site, SiteLifecycle,
+    AddressKind, Admin, CodeFailure, CodeState, Features, Generation, Release, Route, Site, SiteLifecycle,
     SiteNames, SiteSpec,
 };
 use wpaas_core::store::StoredStatus;
 
 use super::code::{self, CodeView};
+use super::release::ReleaseDto;
 use super::schema;
 use super::site_status::StatusView;
 
@@ -42,7 +43,12 @@ pub struct SiteDto {
     actual: Option<InstancesView>,
     spec: SpecView,
     lifecycle: SiteLifecycle,
-    release: Option<Release>,
+    /// What serves; null for the stock WordPress, and while nothing has proved itself.
+    release: Option<ReleaseDto>,
+    /// What is being tried, to serve next.
+    candidate: Option<ReleaseDto>,
+    /// The newest release, if it failed when it was tried.
+    refused: Option<ReleaseDto>,
     /// Whether the code comes with a credential, which is never shown.
     has_code_credential: bool,
     /// Why the wanted code is not a release, when it was last tried.
@@ -89,6 +95,8 @@ struct SpecView {
     domains: Vec<Hostname>,
     primary_domain: Option<Hostname>,
     address: AddressKind,
+    #[schema(value_type = BTreeMap<String, Route>)]
+    routes: BTreeMap<Slug, Route>,
     #[schema(value_type = schema::Labels)]
     labels: BTreeMap<String, String>,
     deletion_protection: bool,
@@ -114,6 +122,9 @@ struct NamesView {
     platform: Hostname,
     #[schema(max_items = 50)]
     domains: Vec<Hostname>,
+    /// `<route>.<platform>`, by route.
+    #[schema(value_type = BTreeMap<String, Hostname>)]
+    routes: BTreeMap<Slug, Hostname>,
 }
 
 impl SiteDto {
@@ -130,14 +141,15 @@ impl SiteDto {
             generation,
             spec,
             lifecycle,
-            release,
+            releases,
             code,
             created_at,
             version,
         } = site;
         let CodeState { wanted: _, credential_version: _, keeps_stock: _, has_credential, failure } = code;
         let home = names.home();
-        let SiteNames { platform, domains, primary: _, edge: _ } = names;
+        let SiteNames { platform, domains, routes, primary: _, edge: _ } = names;
+        let shown = |release: Option<&Release>| release.map(|release| ReleaseDto::of(&releases, release));
         let actual = status.as_ref().map(actual);
         Self {
             expected_num_instances: spec.num_instances,
@@ -147,7 +159,7 @@ impl SiteDto {
             expected: expected(&spec),
             actual,
             spec: spec.into(),
-            names: NamesView { platform, domains },
+            names: NamesView { platform, domains, routes },
             status: StatusView::new(phase, home, status),
             org_id: org,
             org: org_name,
@@ -160,7 +172,9 @@ impl SiteDto {
             name,
             simulated,
             lifecycle,
-            release,
+            release: shown(releases.serving()),
+            candidate: shown(releases.candidate()),
+            refused: shown(releases.refused()),
             created_at,
             generation,
             version,
@@ -203,6 +217,7 @@ impl From<SiteSpec> for SpecView {
             domains,
             primary_domain,
             address,
+            routes,
             labels,
             deletion_protection,
         } = spec;
@@ -217,6 +232,7 @@ impl From<SiteSpec> for SpecView {
             domains,
             primary_domain,
             address,
+            routes,
             labels,
             deletion_protection,
         }

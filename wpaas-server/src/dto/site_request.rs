@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use wpaas_core::code::Code;
 use wpaas_core::code::reference::CodePolicy;
-use wpaas_core::id::SiteId;
+use wpaas_core::id::{ReleaseId, SiteId};
 use wpaas_core::name::{Cid, Email, Hostname, Slug, Username};
 use wpaas_core::secret::Secret;
 use wpaas_core::service::{Grace, Mode, NewSite, SiteFilter, SitePhase, SiteUpdate};
-use wpaas_core::site::{AddressKind, DatabaseSize, Features};
+use wpaas_core::site::{AddressKind, DatabaseSize, Features, Route};
 
 use super::code::CodeDto;
 use super::list::{Cursor, Limit};
@@ -50,6 +50,9 @@ pub struct NewSiteDto {
     #[serde(default)]
     address: AddressKind,
     #[serde(default)]
+    #[schema(value_type = BTreeMap<String, RouteDto>)]
+    routes: BTreeMap<Slug, Object<RouteDto>>,
+    #[serde(default)]
     #[schema(value_type = schema::Labels)]
     labels: BTreeMap<String, String>,
     #[serde(default)]
@@ -77,6 +80,18 @@ impl From<FeaturesDto> for Features {
     }
 }
 
+/// What one more name of a site shows.
+#[derive(Debug, Clone, Copy, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+struct RouteDto {
+    /// A kept release; what the site serves without one.
+    release: Option<ReleaseId>,
+}
+
+fn shown(routes: BTreeMap<Slug, Object<RouteDto>>) -> BTreeMap<Slug, Route> {
+    routes.into_iter().map(|(route, Object(RouteDto { release }))| (route, Route { release })).collect()
+}
+
 impl NewSiteDto {
     /// As the service takes it.
     pub fn into_new(self, policy: &CodePolicy) -> Result<NewSite, Problem> {
@@ -96,6 +111,7 @@ impl NewSiteDto {
             domains,
             primary_domain,
             address,
+            routes,
             labels,
             deletion_protection,
         } = self;
@@ -114,6 +130,7 @@ impl NewSiteDto {
             domains,
             primary_domain,
             address,
+            routes: shown(routes),
             labels,
             deletion_protection,
         })
@@ -151,6 +168,8 @@ pub struct SiteUpdateDto {
     #[schema(value_type = Option<Hostname>)]
     primary_domain: Nullable<Hostname>,
     address: Option<AddressKind>,
+    #[schema(value_type = Option<BTreeMap<String, RouteDto>>)]
+    routes: Option<BTreeMap<Slug, Object<RouteDto>>>,
     #[schema(value_type = Option<schema::Labels>)]
     labels: Option<BTreeMap<String, String>>,
     deletion_protection: Option<bool>,
@@ -173,6 +192,7 @@ impl SiteUpdateDto {
             domains,
             primary_domain,
             address,
+            routes,
             labels,
             deletion_protection,
         } = self;
@@ -189,6 +209,7 @@ impl SiteUpdateDto {
             domains,
             primary_domain,
             address,
+            routes: routes.map(shown),
             labels,
             deletion_protection,
         })

@@ -11,9 +11,10 @@ use crate::answer::Answer;
 use crate::auth::Caller;
 use crate::dto::list::{ListView, page};
 use crate::dto::plan::PlanView;
+use crate::dto::release::{ReleaseDto, RollbackDto};
 use crate::dto::site::SiteDto;
 use crate::dto::site_request::{DeleteQuery, NewSiteDto, ReadQuery, SiteQuery, SiteUpdateDto, WriteQuery};
-use crate::extract::{Body, Expected, IfMatch, Path, Query, agree};
+use crate::extract::{Body, Expected, IfMatch, MaybeBody, Path, Query, agree};
 use crate::problem::Problem;
 use crate::state::AppState;
 
@@ -189,7 +190,34 @@ pub async fn restore(
     Ok(written(&state, view, mode).await)
 }
 
-/// Fetches a site's code again, as when its branch has moved.
+/// A site's releases.
+#[utoipa::path(get, path = "", tag = "sites", params(ReadQuery), responses((status = 200, description = "All that are kept, the newest first", body = ListView<ReleaseDto>)))]
+pub async fn releases(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(which): Path<Which>,
+    Query(query): Query<ReadQuery>,
+) -> Result<Answer<ListView<ReleaseDto>>, Problem> {
+    let releases = state.service.releases(&caller.0, &which.resolve(query.org)?).await?;
+    Ok(Answer::ok(ListView { items: releases.into_iter().map(Into::into).collect(), next: None }))
+}
+
+/// Serves a release again that served before.
+#[utoipa::path(post, path = "", tag = "sites", params(WriteQuery), request_body = Option<RollbackDto>, responses((status = 202, description = "Kept; nodes of that release start", body = SiteDto), (status = 200, description = "What a dry run found", body = Preview)))]
+pub async fn roll_back(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(which): Path<Which>,
+    Query(query): Query<WriteQuery>,
+    MaybeBody(RollbackDto { release }): MaybeBody<RollbackDto>,
+) -> Result<Response, Problem> {
+    let mode = query.mode();
+    let path = which.resolve(query.org)?;
+    let view = state.service.roll_back(&caller.0, &path, release, mode, Timestamp::now()).await?;
+    Ok(written(&state, view, mode).await)
+}
+
+/// Makes a release of what a site's code is now, as when its branch has moved.
 #[utoipa::path(post, path = "", tag = "sites", params(WriteQuery), responses((status = 202, description = "Kept; the code is fetched", body = SiteDto), (status = 200, description = "What a dry run found", body = Preview)))]
 pub async fn refetch(
     State(state): State<AppState>,

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use wpaas_core::converge::{Intent, Intents, IntentsError};
+use wpaas_core::converge::{Intent, Intents, IntentsError, Verdict};
 use wpaas_core::id::SiteId;
 use wpaas_core::site::SiteStatus;
 
@@ -31,6 +31,10 @@ impl Intents for WatchedIntents {
         self.inner.record(site, status).await?;
         self.watch.found(site, Some(status));
         Ok(())
+    }
+
+    async fn judged(&self, site: SiteId, verdict: &Verdict) -> Result<(), IntentsError> {
+        self.inner.judged(site, verdict).await
     }
 
     async fn purged(&self, site: SiteId) -> Result<(), IntentsError> {

@@ -68,6 +68,10 @@ impl ReleaseStore for FullStore {
         Err(std::io::ErrorKind::NotFound.into())
     }
 
+    async fn put_before(&self, _: std::time::SystemTime) -> std::io::Result<Vec<Digest>> {
+        Ok(Vec::new())
+    }
+
     async fn remove(&self, _: &Digest) -> std::io::Result<()> {
         Ok(())
     }

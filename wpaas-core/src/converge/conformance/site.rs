@@ -75,7 +75,8 @@ impl<'a> Site<'a> {
             }
             _ => {
                 let release = self.run.release.unwrap_or(ReleaseRef::Stock);
-                node::WordpressSite::new(self.id, &self.run, release, "http://www.example.com").spec(0)
+                let (purpose, url) = (node::Purpose::Visitors, "http://www.example.com");
+                node::WordpressSite::new(self.id, &self.run, purpose, release, url).spec(0)
             }
         }
     }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{Converger, Event, Instant, IntentsError, SiteId, SitePlan, SiteStatus, plan, timestamp};
-use crate::converge::{Coverage, Facts, Intent, Trouble, Wanted, floor, keep_what_runs, lint, status};
+use crate::converge::{
+    Coverage, Facts, Intent, Trouble, Wanted, floor, keep_what_runs, lint, status, verdict,
+};
 use crate::site::Generation;
 
 /// Whether the store is older than what runs.
@@ -82,6 +84,7 @@ impl Converger {
             self.errors.remove(&intent.site);
             self.retries.succeeded(intent.site);
         }
+        self.judge(intent, facts);
         let next_try = self.take(intent, facts, plan, now);
         // What a step left is seen when it ends; what a hold waits for may come without a hint.
         if !plan.holds.is_empty() {
@@ -176,6 +179,27 @@ impl Converger {
             Err(error) => {
                 tracing::warn!(%site, error = super::wanted::chain(&error), "what was found can't be kept; trying again");
                 self.found.remove(&site);
+                self.queue.push(site, now + Self::SWEEP);
+            }
+        }
+    }
+
+    /// Keeps what was found of the release that is tried.
+    fn judge(&mut self, intent: &Intent, facts: &Facts) {
+        let site = intent.site;
+        let Some(verdict) = verdict(intent, facts).filter(|_| !self.judging.contains(&site)) else { return };
+        tracing::info!(%site, release = %verdict.release, proved = verdict.found.is_ok(), "a release was tried");
+        self.judging.insert(site);
+        let intents = self.intents.clone();
+        self.tasks.spawn(async move { Event::Judged(site, intents.judged(site, &verdict).await) });
+    }
+
+    pub(super) fn judged(&mut self, site: SiteId, result: Result<(), IntentsError>, now: Instant) {
+        self.judging.remove(&site);
+        match result {
+            Ok(()) => self.load(site),
+            Err(error) => {
+                tracing::warn!(%site, error = super::wanted::chain(&error), "what was found of a release can't be kept; trying again");
                 self.queue.push(site, now + Self::SWEEP);
             }
         }

@@ -82,7 +82,9 @@ impl Converger {
         let known = self.wanted.get(&site);
         // The epoch is no part of what is wanted.
         intent.epoch = known.map_or(intent.epoch, |known| known.epoch);
-        if known.is_some_and(|known| known.generation > intent.generation) && self.loads.older.insert(site) {
+        if known.is_some_and(|known| (known.generation, known.version) > (intent.generation, intent.version))
+            && self.loads.older.insert(site)
+        {
             // A page that was read earlier, or a store that was put back: the site is read by itself.
             self.load(site);
             return;

@@ -1,12 +1,14 @@
 //! WordPress nodes and the release that they serve. Slots have no identity: a change takes free slots and
 //! then lets old ones go.
 
-use super::{HoldReason, Pass};
+use std::collections::BTreeSet;
+
+use super::{HoldReason, Pass, apart};
 use crate::converge::{
     Action, Fingerprint, NodeReport, Object, ObjectState, Part, ReleaseRef, RouteState, Routes, RunIntent,
     Seen,
 };
-use crate::node;
+use crate::node::{self, Purpose};
 
 /// The nodes of a site, sorted by what becomes of them.
 #[derive(Default)]
@@ -20,43 +22,48 @@ struct Slots<'a> {
 }
 
 impl<'a> Pass<'a> {
-    pub(super) fn release(&mut self, run: &RunIntent) {
-        let Some(ReleaseRef::Stored { digest, layout }) = run.release else { return };
-        self.make(Part::Release(digest.prefix()), Action::CreateRelease { digest, layout });
+    pub(super) fn releases(&mut self, run: &RunIntent) {
+        let mut made = BTreeSet::new();
+        for release in run.release.into_iter().chain(apart::releases(run)) {
+            if let (ReleaseRef::Stored { digest, layout }, Some(part)) = (release, release.part())
+                && made.insert(part)
+            {
+                self.make(part, Action::CreateRelease { digest, layout });
+            }
+        }
     }
 
-    /// Returns where the gateway is to send visitors, besides these ways to the database.
-    pub(super) fn wordpress(&mut self, run: &RunIntent, mut routes: Routes) -> Routes {
+    /// Adds where the gateway is to send visitors to the ways to the database and the names that other nodes have.
+    pub(super) fn wordpress(&mut self, run: &RunIntent, routes: &mut Routes) {
         let Some(site) = self.wordpress_spec(run) else {
-            self.keep_all(&mut routes);
-            return routes;
+            return self.keep_all(routes);
         };
         let slots = self.slots(site.fingerprint);
         self.mend(&slots.current);
-        self.fill(run, &site, &slots, &mut routes);
-        self.retire(run, &slots, &mut routes);
+        self.fill(run, &site, &slots, routes);
+        self.retire(run, &slots, routes);
         self.set_admin(run, &site, &slots);
-        self.unused_releases(run, &slots);
-        routes
     }
 
     /// The node to make; `None` with a hold while something that it needs is missing.
     fn wordpress_spec(&mut self, run: &RunIntent) -> Option<node::WordpressSite> {
         let Some(release) = run.release else {
-            self.hold(Part::Wordpress(0), HoldReason::NoRelease);
+            if apart::tried(run).is_none() {
+                self.hold(Part::Wordpress(0), HoldReason::NoRelease);
+            }
             return None;
         };
         let Some(url) = node::canonical_url(run, self.facts.address()) else {
             self.hold(Part::Wordpress(0), HoldReason::Needs(Part::Network));
             return None;
         };
-        Some(node::WordpressSite::new(self.intent.site, run, release, &url))
+        Some(node::WordpressSite::new(self.intent.site, run, Purpose::Visitors, release, &url))
     }
 
     /// Without a spec nothing changes: what runs stays in service.
     fn keep_all(&self, routes: &mut Routes) {
         for object in &self.facts.objects {
-            if matches!(object.part, Part::Wordpress(_)) {
+            if object.part.serves_visitors() {
                 routes.set(object.part, RouteState::Ready);
             }
         }
@@ -64,7 +71,7 @@ impl<'a> Pass<'a> {
 
     fn slots(&self, wanted: Fingerprint) -> Slots<'a> {
         let mut slots = Slots::default();
-        for slot in 0..Part::WORDPRESS_SLOTS {
+        for slot in 0..Part::APART_SLOTS {
             match self.facts.seen(Part::Wordpress(slot)) {
                 Seen::Absent => {}
                 Seen::Unknown | Seen::Busy => slots.busy.push(slot),
@@ -80,21 +87,25 @@ impl<'a> Pass<'a> {
     /// Starts or replaces current nodes that do not run.
     fn mend(&mut self, current: &[(u8, &Object)]) {
         for (slot, object) in current {
-            let (part, id) = (Part::Wordpress(*slot), object.id.clone());
-            match object.state {
-                ObjectState::Incomplete | ObjectState::Broken => {
-                    self.step(part, Action::Remove { object: id });
-                }
-                ObjectState::Stopped | ObjectState::Frozen => {
-                    self.step(part, Action::StartNode { object: id });
-                }
-                ObjectState::Removing => self.hold(part, HoldReason::Removing),
-                ObjectState::Ready => self.wordpress_trouble(part),
+            if self.mend_node(Part::Wordpress(*slot), object) {
+                self.wordpress_trouble(Part::Wordpress(*slot));
             }
         }
     }
 
-    fn wordpress_trouble(&mut self, part: Part) {
+    /// Starts or replaces a node that does not run. Returns whether it runs.
+    pub(super) fn mend_node(&mut self, part: Part, object: &Object) -> bool {
+        let id = object.id.clone();
+        match object.state {
+            ObjectState::Incomplete | ObjectState::Broken => self.step(part, Action::Remove { object: id }),
+            ObjectState::Stopped | ObjectState::Frozen => self.step(part, Action::StartNode { object: id }),
+            ObjectState::Removing => self.hold(part, HoldReason::Removing),
+            ObjectState::Ready => return true,
+        }
+        false
+    }
+
+    pub(super) fn wordpress_trouble(&mut self, part: Part) {
         let reason = match self.facts.report(part).map(|report| &report.node) {
             None => Some(HoldReason::Silent),
             Some(NodeReport::Wordpress(report)) => match (&report.error, self.facts.serving(part)) {
@@ -120,13 +131,13 @@ impl<'a> Pass<'a> {
         let wanted = usize::from(run.wordpress);
         let made = slots.current.len() + slots.busy.len();
         let free =
-            (0..Part::WORDPRESS_SLOTS).filter(|slot| self.facts.seen(Part::Wordpress(*slot)) == Seen::Absent);
+            (0..Part::APART_SLOTS).filter(|slot| self.facts.seen(Part::Wordpress(*slot)) == Seen::Absent);
         let taken: Vec<_> = free.take(wanted.saturating_sub(made)).collect();
         for slot in &taken {
             self.create_wordpress(*slot, site, routes);
         }
         if made + taken.len() < wanted {
-            self.hold(Part::Wordpress(Part::WORDPRESS_SLOTS - 1), HoldReason::NoSlot);
+            self.hold(Part::Wordpress(Part::APART_SLOTS - 1), HoldReason::NoSlot);
         }
     }
 
@@ -139,6 +150,11 @@ impl<'a> Pass<'a> {
     }
 
     fn create_wordpress(&mut self, slot: u8, site: &node::WordpressSite, routes: &mut Routes) {
+        self.create_wordpress_node(slot, site);
+        routes.set(Part::Wordpress(slot), RouteState::Ready);
+    }
+
+    pub(super) fn create_wordpress_node(&mut self, slot: u8, site: &node::WordpressSite) {
         let part = Part::Wordpress(slot);
         match self.missing(&site.needs) {
             Some(need) => self.hold(part, HoldReason::Needs(need)),
@@ -147,7 +163,6 @@ impl<'a> Pass<'a> {
             None if !self.has_database() => self.hold(part, HoldReason::Needs(Part::Database(0))),
             None => self.step(part, Action::CreateNode(site.spec(slot))),
         }
-        routes.set(part, RouteState::Ready);
     }
 
     /// Whether any database node is made.
@@ -211,21 +226,45 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Removes releases that no node uses. While an old node is there, its release can't be told.
-    fn unused_releases(&mut self, run: &RunIntent, slots: &Slots<'_>) {
-        if !slots.old.is_empty() || !slots.busy.is_empty() {
+    /// Removes releases that no node uses. While a node is there that is on its way out, its release can't be told.
+    pub(super) fn unused_releases(&mut self, run: &RunIntent) {
+        let used: BTreeSet<_> = run
+            .release
+            .into_iter()
+            .chain(apart::releases(run))
+            .filter_map(|release| release.part())
+            .collect();
+        let unused = |object: &&Object| {
+            matches!(object.part, Part::Release(_))
+                && !used.contains(&object.part)
+                && !self.facts.busy.contains(&object.part)
+        };
+        let unused: Vec<_> = self.facts.objects.iter().filter(unused).collect();
+        if unused.is_empty() || !self.is_wordpress_settled(run) {
             return;
         }
-        let wanted = match run.release {
-            Some(ReleaseRef::Stored { digest, .. }) => Some(Part::Release(digest.prefix())),
-            Some(ReleaseRef::Stock) | None => None,
-        };
-        let unused =
-            |object: &&Object| matches!(object.part, Part::Release(_)) && Some(object.part) != wanted;
-        for object in self.facts.objects.iter().filter(unused) {
-            if !self.facts.busy.contains(&object.part) {
-                self.step(object.part, Action::Remove { object: object.id.clone() });
-            }
+        for object in unused {
+            self.step(object.part, Action::Remove { object: object.id.clone() });
         }
+    }
+
+    /// Whether every WordPress node that is there is one that may be.
+    fn is_wordpress_settled(&self, run: &RunIntent) -> bool {
+        let is_node = |part: &Part| matches!(part, Part::Wordpress(_));
+        let specs = self.wordpress_specs(run);
+        let settled = |object: &Object| specs.iter().any(|spec| object.fingerprint == Some(spec.fingerprint));
+        !self.facts.busy.iter().any(is_node)
+            && self.facts.objects.iter().filter(|object| is_node(&object.part)).all(settled)
+    }
+
+    /// Every WordPress node that may be there.
+    fn wordpress_specs(&self, run: &RunIntent) -> Vec<node::WordpressSite> {
+        let Some(url) = node::canonical_url(run, self.facts.address()) else { return Vec::new() };
+        let main = run.release.map(|release| (Purpose::Visitors, release));
+        let specs =
+            main.into_iter().chain(apart::wanted(run).map(|(purpose, release, _)| (purpose, release)));
+        let spec =
+            |(purpose, release)| node::WordpressSite::new(self.intent.site, run, purpose, release, &url);
+        specs.map(spec).collect()
     }
 }

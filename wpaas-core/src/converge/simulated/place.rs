@@ -184,6 +184,12 @@ impl Place {
         let (mut changed, mut admin) = (false, self.tables);
         for (part, thing) in &mut self.objects {
             if matches!(part, Part::Wordpress(_)) && thing.runs() {
+                // What does not load never serves, whoever made it.
+                if thing.is_bad() {
+                    changed |= !thing.refused;
+                    thing.refused = true;
+                    continue;
+                }
                 changed |= !thing.up;
                 thing.up = true;
                 let wanted = thing.value("wordpress.conf", "admin_version").and_then(|n| n.parse().ok());
@@ -210,13 +216,20 @@ impl Place {
     }
 
     fn wordpress_report(&self, node: &Thing) -> WordpressReport {
+        let tries = node.value("wordpress.conf", "trial") == Some("on");
         WordpressReport {
-            phase: if node.up { WordpressPhase::Serving } else { WordpressPhase::Waiting },
+            phase: match (node.up, node.refused) {
+                (true, _) => WordpressPhase::Serving,
+                (false, true) if tries => WordpressPhase::Refused,
+                (false, true) => WordpressPhase::Failed,
+                (false, false) => WordpressPhase::Waiting,
+            },
             release: node.value("wordpress.conf", "release").unwrap_or_default().to_owned(),
             admin_version: self.tables,
             version: Some("simulated".into()),
             schema: None,
-            error: None,
+            tables: None,
+            error: node.refused.then(|| "the front page answers 500".into()),
         }
     }
 
@@ -237,6 +250,17 @@ impl Place {
             Some((server, state))
         });
         GatewayReport { revision: node.follows.clone(), servers: servers.collect(), error: None }
+    }
+
+    /// The nodes that the gateway sends the site's visitors to, by the routes that it follows, with their releases.
+    pub(super) fn routed(&self) -> impl Iterator<Item = (Part, &str)> {
+        let gateway = self.node(Part::Gateway(0)).filter(|gateway| gateway.follows.is_some());
+        let routes = gateway.and_then(|gateway| gateway.text("routes")).unwrap_or_default();
+        let servers = routes.lines().filter_map(|line| line.split_once('=').filter(|(_, to)| *to == "ready"));
+        servers.filter_map(|(server, _)| {
+            let part: Part = server.parse().ok()?;
+            Some((part, self.node(part)?.value("wordpress.conf", "release")?))
+        })
     }
 
     /// A node's processes end, as by SIGKILL, or freeze.

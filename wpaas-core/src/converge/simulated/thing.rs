@@ -38,6 +38,8 @@ pub(super) struct Thing {
     pub(super) process: Option<Process>,
     /// Of a WordPress node: it serves. Of a gateway: it has read its routes.
     pub(super) up: bool,
+    /// Of a WordPress node: its release does not do what a WordPress does.
+    pub(super) refused: bool,
     /// Of a gateway: the routes that it follows.
     pub(super) follows: Option<String>,
     /// Of a database volume: what is on it, and its last founding.
@@ -53,6 +55,7 @@ impl Thing {
             boots: 0,
             process: None,
             up: false,
+            refused: false,
             follows: None,
             data: Data::Empty,
             founding: 0,
@@ -63,14 +66,14 @@ impl Thing {
         self.object.state = ObjectState::Ready;
         self.boots += 1;
         self.process = matches!(self.object.part, Part::Database(_)).then_some(Process::Recovering);
-        (self.up, self.follows) = (false, None);
+        (self.up, self.refused, self.follows) = (false, false, None);
     }
 
     /// Its processes end, as by SIGKILL.
     pub(super) fn halt(&mut self, state: ObjectState) {
         self.object.state = state;
         self.process = None;
-        (self.up, self.follows) = (false, None);
+        (self.up, self.refused, self.follows) = (false, false, None);
     }
 
     /// Puts these files in the place of those of the same names.
@@ -88,6 +91,12 @@ impl Thing {
 
     pub(super) fn runs(&self) -> bool {
         self.object.part.is_node() && self.object.state == ObjectState::Ready
+    }
+
+    /// Whether its release is one that does nothing right: of a digest that begins with `badbadbadbad`.
+    pub(super) fn is_bad(&self) -> bool {
+        let release = self.value("wordpress.conf", "release");
+        release.is_some_and(|release| release.starts_with("sha256:badbadbadbad"))
     }
 
     pub(super) fn mounts(&self, part: Part) -> bool {

@@ -140,6 +140,11 @@ impl World {
         self.places.get(&site).is_some_and(node)
     }
 
+    /// The nodes that a site's gateway sends visitors to, with their releases as the nodes call them.
+    pub fn routed(&self, site: SiteId) -> impl Iterator<Item = (Part, &str)> {
+        self.places.get(&site).into_iter().flat_map(Place::routed)
+    }
+
     /// What happened that must never happen to data.
     pub fn breaches(&self) -> impl Iterator<Item = (SiteId, &str)> {
         self.places

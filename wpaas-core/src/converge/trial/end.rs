@@ -2,7 +2,7 @@
 
 use super::{Failure, Op, Trial};
 use crate::converge::trial::{Change, Fate};
-use crate::converge::{Hold, Part, ReleaseRef, SitePlan, Wanted};
+use crate::converge::{Hold, Part, SitePlan, Wanted};
 
 impl Trial {
     /// Passes until there is nothing to do; then three without an effect (L1, L6).
@@ -104,6 +104,9 @@ impl Trial {
         while self.world.progress(self.intent.site) {
             self.check()?;
         }
+        self.take(Op::Look(server))?;
+        self.take(Op::Judge(server))?;
+        self.take(Op::Learn(server))?;
         Ok(plan)
     }
 
@@ -115,8 +118,17 @@ impl Trial {
         }
         let mut fresh = vec![Part::Network, Part::UploadsVolume, Part::Gateway(0)];
         fresh.extend((0..run.database.nodes()).flat_map(|n| [Part::DatabaseVolume(n), Part::Database(n)]));
-        if let Some(ReleaseRef::Stored { digest, .. }) = run.release {
-            fresh.push(Part::Release(digest.prefix()));
+        fresh.extend(run.release.and_then(|release| release.part()));
+        if run.wordpress > 0 {
+            if run.candidate.is_some() {
+                return Err(self.fail("L5: a release is tried and never judged"));
+            }
+            fresh.extend(run.previews.iter().filter_map(|preview| preview.release.part()));
+            let apart: Vec<_> = self.parts().into_iter().filter(|part| part.is_apart()).collect();
+            if apart.len() != run.previews.len() {
+                return Err(self.fail(format!("L4: {apart:?} run apart")));
+            }
+            fresh.extend(apart);
         }
         let kinds = self.kinds();
         if kinds == (usize::from(run.wordpress), fresh.into_iter().collect()) {

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use super::{Failure, Server, Trial};
 use crate::code::{Digest, Layout};
-use crate::converge::{Coverage, ErrorClass, ObjectState, Part, ReleaseRef, Scope, View, Wanted, lint};
+use crate::converge::{
+    Candidate, Coverage, ErrorClass, ObjectState, Part, Preview, ReleaseRef, RunIntent, Scope, Verdict, View,
+    Wanted, lint, verdict,
+};
+use crate::id::ReleaseId;
 use crate::site::DatabaseSize;
 
 /// One thing that happens. Numbers that name no server, step or part wrap around, so that every op is possible
@@ -15,6 +19,8 @@ pub enum Op {
     User(Change),
     /// A server reads what is wanted.
     Learn(usize),
+    /// A server keeps what it knows of the release that is tried.
+    Judge(usize),
     /// A server plans and begins every step of the plan.
     Plan(usize),
     /// A step that a server has begun comes to this end.
@@ -56,8 +62,12 @@ pub enum Change {
     Wordpress(u8),
     /// The number of database nodes.
     Database(DatabaseSize),
-    /// The release; `None` is the stock WordPress.
+    /// A new release, which is good; `None` is the stock WordPress.
     Release(Option<u8>),
+    /// A new release that does nothing right.
+    BadRelease,
+    /// Another release under a name of its own; `None` ends that.
+    Preview(Option<u8>),
     /// The code is not fetched yet.
     Unreleased,
     /// Admin's password.
@@ -117,6 +127,10 @@ pub enum Outside {
     Edit,
 }
 
+const fn stored(digest: [u8; 32]) -> ReleaseRef {
+    ReleaseRef::Stored { digest: Digest::from_sha256(digest), layout: Layout::Tree }
+}
+
 impl Trial {
     /// Lets one thing happen, and checks what must never be.
     ///
@@ -129,6 +143,7 @@ impl Trial {
         match op {
             Op::User(change) => self.user(change),
             Op::Learn(server) => self.learn(self.at(server)),
+            Op::Judge(server) => self.judge(self.at(server)),
             Op::Plan(server) => self.plan(self.at(server))?,
             Op::Land(server, step, fate) => self.land(self.at(server), step, fate)?,
             Op::Late(step) => self.late(step),
@@ -186,10 +201,15 @@ impl Trial {
         match change {
             Change::Wordpress(n) => run.wordpress = n,
             Change::Database(size) => run.database = size,
-            Change::Release(None) => run.release = Some(ReleaseRef::Stock),
-            Change::Release(Some(n)) => {
-                let digest = Digest::from_sha256([n; 32]);
-                run.release = Some(ReleaseRef::Stored { digest, layout: Layout::Tree });
+            Change::Release(None) => {
+                (run.release, run.candidate, run.refused) = (Some(ReleaseRef::Stock), None, None);
+            }
+            Change::Release(Some(n)) => self.try_out(&mut run, [n; 32]),
+            Change::BadRelease => self.try_out(&mut run, std::array::from_fn(|n| [0xba, 0xdb, 0xad][n % 3])),
+            Change::Preview(shown) => {
+                let names = vec!["beta.blog.acm.www.wpaas.localhost".to_owned()];
+                let preview = |n| Preview { names: names.clone(), release: stored([n; 32]) };
+                run.previews = shown.map(preview).into_iter().collect();
             }
             Change::Unreleased => run.release = None,
             Change::Admin => run.admin_version += 1,
@@ -198,12 +218,40 @@ impl Trial {
         }
         self.run = run.clone();
         self.intent.generation += 1;
+        self.intent.version += 1;
         self.intent.wanted = match change {
             Change::Rest => Wanted::Rest,
             Change::Gone => Wanted::Gone,
             _ => Wanted::Run(run),
         };
         self.wishes.insert(self.intent.generation, self.intent.wanted.clone());
+    }
+
+    fn try_out(&self, run: &mut RunIntent, digest: [u8; 32]) {
+        let id = ReleaseId::from_uuid(uuid::Uuid::from_u128(u128::from(self.intent.generation)));
+        (run.candidate, run.refused) = (Some(Candidate { id, release: stored(digest) }), None);
+    }
+
+    /// As the store does: what is tried is served if it is good, and forgotten if it is not.
+    fn judge(&mut self, at: usize) {
+        let Some(intent) = self.servers[at].intent.clone() else { return };
+        let facts = self.servers[at].view.facts(intent.site, self.now);
+        let Some(Verdict { release, found }) = verdict(&intent, &facts) else { return };
+        let Some(candidate) = self.run.candidate.filter(|candidate| candidate.id == release) else { return };
+        self.log.push(format!("  server {at} judges {release}: {found:?}"));
+        self.run.candidate = None;
+        match found {
+            Ok(_) => {
+                self.run.release = Some(candidate.release);
+                self.proved.insert(candidate.release.to_string());
+            }
+            Err(why) => self.run.refused = Some(why),
+        }
+        self.intent.version += 1;
+        if let Wanted::Run(run) = &mut self.intent.wanted {
+            run.clone_from(&self.run);
+            self.wishes.insert(self.intent.generation, self.intent.wanted.clone());
+        }
     }
 
     fn plan(&mut self, at: usize) -> Result<(), Failure> {

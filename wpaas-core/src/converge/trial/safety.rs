@@ -22,7 +22,7 @@ pub(super) fn with_decoys() -> World {
 }
 
 impl Trial {
-    /// After everything that happens: S1, S2, S5.
+    /// After everything that happens: S1, S2, S5, S12.
     pub(super) fn check(&self) -> Result<(), Failure> {
         if let Some((_, breach)) = self.world.breaches().next() {
             return Err(self.fail(breach));
@@ -32,6 +32,11 @@ impl Trial {
         others.objects.retain(|(of, _)| *of != site);
         if others != self.decoys {
             return Err(self.fail("S5: an object of an unknown site was touched"));
+        }
+        let wrong = |(part, release): &(Part, &str)| part.is_apart() || !self.proved.contains(*release);
+        if let Some((part, release)) = self.world.routed(site).find(wrong) {
+            let what = "which is not for them, or has not proved itself";
+            return Err(self.fail(format!("S12: visitors are sent to {part} with {release}, {what}")));
         }
         let parts = self.parts();
         if parts.windows(2).any(|pair| pair[0] == pair[1]) {
@@ -61,7 +66,7 @@ impl Trial {
         }
         match step.part {
             Part::Database(n) => self.check_quorum(n),
-            Part::Wordpress(slot) => self.check_serving(slot),
+            Part::Wordpress(slot) if step.part.serves_visitors() => self.check_serving(slot),
             Part::Network if self.intent.wanted != Wanted::Gone && there.state != ObjectState::Broken => {
                 Err(self.fail("rule 5: removes the network of a site that is not gone"))
             }
@@ -99,7 +104,7 @@ impl Trial {
     fn check_serving(&self, slot: u8) -> Result<(), Failure> {
         let Wanted::Run(run) = &self.intent.wanted else { return Ok(()) };
         let serves = |slot: &u8| self.world.serves(self.intent.site, *slot);
-        let others = (0..Part::WORDPRESS_SLOTS).filter(|other| *other != slot && serves(other)).count();
+        let others = (0..Part::APART_SLOTS).filter(|other| *other != slot && serves(other)).count();
         if run.wordpress < 2 || !serves(&slot) || others >= usize::from(run.wordpress) {
             return Ok(());
         }

@@ -27,10 +27,11 @@
 //! | command | what happens |
 //! | --- | --- |
 //! | `site wordpress=N database=1\|3 [release=N] [servers=2]` | a site is wanted of which nothing is there |
-//! | `want wordpress=N`, `database=1\|3`, `release=N\|stock`, `password`, `domain=N` | a user changes it |
+//! | `want wordpress=N`, `database=1\|3`, `release=N\|stock\|bad`, `password`, `domain=N` | a user changes it |
 //! | `suspend`, `resume`; `delete`, `restore`, `purge` | it rests, runs again; `purge`: its grace is over |
 //! | `observe` | a server lists everything and hears every node |
 //! | `observe only PART` | its listing was cut off: it shows this part alone, and says so |
+//! | `judge` | what is known of a release that is tried is kept: if it is good, it is wanted |
 //! | `orphans` | what it last listed of sites that nobody knows: every trial has some |
 //! | `plan` | what the server would do: nothing is done |
 //! | `fail PART FATE` | the next step of this part is `lost`, `unanswered`, `delayed`, `doubled`, `half-made` or `throttled` |
@@ -182,6 +183,7 @@ impl Stage {
             "resume" | "restore" => self.want(Change::Run),
             "purge" => self.want(Change::Gone),
             "observe" => self.observe(server, words),
+            "judge" => self.judge(server),
             "orphans" => Ok(self.orphans(server)),
             "plan" => Ok(say::plan(&self.plan(server)?)),
             "fail" => {
@@ -289,6 +291,7 @@ impl Stage {
         let mut waited = 0;
         for pass in 1..=Trial::PASSES {
             self.trial.take(Op::Look(server))?;
+            said.extend(self.judge(server)?);
             let plan = self.plan(server)?;
             if plan.is_empty() {
                 said.extend(say::serving(&self.trial));
@@ -309,6 +312,26 @@ impl Stage {
             self.settle(usize::MAX)?;
         }
         Err(Wrong::Command("it goes on for ever".into()))
+    }
+
+    /// Keeps what is known of the release that is tried.
+    fn judge(&mut self, server: usize) -> Said {
+        let before = self.trial.intent.version;
+        self.trial.take(Op::Judge(server))?;
+        if self.trial.intent.version == before {
+            return Ok(Vec::new());
+        }
+        for server in (0..self.trial.servers.len()).filter(|server| !self.deaf.contains(server)) {
+            self.trial.learn(server);
+        }
+        let run = &self.trial.run;
+        Ok(vec![match (&run.refused, run.release) {
+            (Some(why), _) => format!("the release is no good: {why}"),
+            (None, Some(release)) => {
+                format!("the release is good: {} is wanted", say::release(&release.to_string()))
+            }
+            (None, None) => "nothing is wanted".into(),
+        }])
     }
 
     fn late(&mut self) -> Said {

@@ -1,7 +1,8 @@
 use super::*;
 use crate::code::{Code, Digest, GitCode, Layout};
+use crate::id::ReleaseId;
 use crate::service::test::{NOW, parse, settings, site};
-use crate::site::Release;
+use crate::site::{Release, Route};
 
 fn facts(site: Site, customer: Lifecycle) -> SiteFacts {
     SiteFacts { site, customer, org_name: Some(Slug::default_name()), founded: false }
@@ -46,9 +47,11 @@ fn what_runs_has_the_platform_s_name_and_its_own() {
 }
 
 #[test]
-fn the_release_before_serves_until_the_next_is_ready() {
+fn the_release_before_serves_until_the_next_has_proved_itself() {
     let stored = Digest::from_sha256([7; 32]);
     let release_of = Release {
+        id: ReleaseId::new(),
+        proof: Proof::Untried,
         digest: stored,
         layout: Layout::Content,
         revision: "abc".to_owned(),
@@ -63,8 +66,48 @@ fn the_release_before_serves_until_the_next_is_ready() {
     assert_eq!(release(&site), None);
     site.code.keeps_stock = true;
     assert_eq!(release(&site), Some(ReleaseRef::Stock));
-    site.release = Some(release_of);
+    site.releases.add(release_of.clone(), &site.pinned());
+    assert_eq!(release(&site), Some(ReleaseRef::Stock), "not tried yet");
+    let tried = ReleaseRef::Stored { digest: stored, layout: Layout::Content };
+    assert_eq!(candidate(&site), Some(Candidate { id: release_of.id, release: tried }));
+    assert!(site.releases.judge(release_of.id, Proof::Proved { wordpress: None, schema: None }));
+    assert_eq!((candidate(&site), refused(&site)), (None, None));
     assert_eq!(release(&site), Some(ReleaseRef::Stored { digest: stored, layout: Layout::Content }));
+}
+
+#[test]
+fn a_route_shows_another_release_or_is_one_more_name() {
+    let mut site = site();
+    site.spec.code =
+        Some(Code::Git(GitCode { url: "https://example.com/a".to_owned(), reference: None, path: None }));
+    let mut ids = Vec::new();
+    for n in [1, 2] {
+        let release = Release {
+            id: ReleaseId::new(),
+            digest: Digest::from_sha256([n; 32]),
+            layout: Layout::Content,
+            revision: "abc".to_owned(),
+            generation: 1,
+            created_at: NOW,
+            proof: Proof::Untried,
+        };
+        ids.push(release.id);
+        site.releases.add(release, &site.pinned());
+        assert!(site.releases.judge(ids[ids.len() - 1], Proof::Proved { wordpress: None, schema: None }));
+    }
+    let routes = [
+        ("shop", None),
+        ("new", Some(ids[1])),
+        ("old", Some(ids[0])),
+        ("older", Some(ids[0])),
+        ("gone", Some(ReleaseId::new())),
+    ];
+    site.spec.routes = routes.map(|(route, release)| (parse(route), Route { release })).into();
+    let Wanted::Run(run) = wanted(&facts(site, Lifecycle::Active)) else { panic!("runs") };
+    let name = |route: &str| format!("{route}.blog.acm.www.wpaas.localhost");
+    assert_eq!(run.authorities[1..], [name("new"), name("shop")]);
+    let release = ReleaseRef::Stored { digest: Digest::from_sha256([1; 32]), layout: Layout::Content };
+    assert_eq!(run.previews, [Preview { names: vec![name("old"), name("older")], release }]);
 }
 
 fn status(ready: Truth, database: Truth, since: Timestamp) -> SiteStatus {

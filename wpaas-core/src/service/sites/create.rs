@@ -9,7 +9,7 @@ use crate::secret::SecretName;
 use crate::service::commit::{Rounds, of_site, who, writable};
 use crate::service::place::Place;
 use crate::service::{ConflictCode, Service, ServiceError, Settings};
-use crate::site::{Admin, CodeState, Site, SiteLifecycle, SiteNames, SiteSpec};
+use crate::site::{Admin, CodeState, Releases, Site, SiteLifecycle, SiteNames, SiteSpec};
 use crate::store::{Change, EventKind, Expect, Mode, StoredSite, Who, Write};
 
 impl Service {
@@ -61,7 +61,7 @@ impl Service {
     }
 
     /// A site as it is shown.
-    pub(super) fn view(&self, at: &Place, stored: StoredSite) -> Result<SiteView, ServiceError> {
+    pub(in crate::service) fn view(&self, at: &Place, stored: StoredSite) -> Result<SiteView, ServiceError> {
         let StoredSite { site, status } = stored;
         let platform = spec::platform(&site.name, &site.cid, &at.org.get().name, self.settings())?;
         Ok(SiteView {
@@ -93,7 +93,8 @@ fn decide_create(
     }
     let spec = new_spec(at, new, settings);
     spec::check(&spec, settings)?;
-    spec::platform(&new.name, &at.customer.cid, &at.org.get().name, settings)?;
+    let platform = spec::platform(&new.name, &at.customer.cid, &at.org.get().name, settings)?;
+    spec::check_routes(&spec.routes, &Releases::default(), &platform)?;
     Ok(Site {
         id,
         cid: at.customer.cid.clone(),
@@ -110,7 +111,7 @@ fn decide_create(
         },
         spec,
         lifecycle: SiteLifecycle::Live,
-        release: None,
+        releases: Releases::default(),
         created_at: now,
         version: 1,
     })
@@ -146,6 +147,7 @@ fn new_spec(at: &Place, new: &NewSite, settings: &Settings) -> SiteSpec {
         primary_domain,
         address,
         labels,
+        routes,
         deletion_protection,
     } = new.clone();
     SiteSpec {
@@ -162,6 +164,7 @@ fn new_spec(at: &Place, new: &NewSite, settings: &Settings) -> SiteSpec {
         domains,
         primary_domain,
         address,
+        routes,
         labels,
         deletion_protection,
     }

@@ -54,7 +54,7 @@ impl Service {
     }
 
     /// The site that the path names, if the actor may do this to it.
-    pub(super) async fn find(
+    pub(in crate::service) async fn find(
         &self,
         actor: &Actor,
         action: Action,

@@ -6,11 +6,16 @@ use crate::converge::Part;
 use crate::name::{Hostname, Slug};
 use crate::quota::Usage;
 use crate::service::{ServiceError, Settings};
-use crate::site::{AddressKind, Site, SiteLifecycle, SiteSpec, platform_name};
+use crate::site::{
+    AddressKind, Proof, Releases, Route, Site, SiteLifecycle, SiteSpec, platform_name, route_name,
+};
 
-/// Half of the slots are kept free, so that every node can be replaced before the old one goes.
-const MOST_INSTANCES: u16 = Part::WORDPRESS_SLOTS as u16 / 2;
+/// Half of the slots for visitors are kept free, so that every node can be replaced before the old one goes.
+const MOST_INSTANCES: u16 = Part::APART_SLOTS as u16 / 2;
 const MOST_DOMAINS: usize = 50;
+const MOST_ROUTES: usize = 20;
+/// Each is a node of its own, in one of the slots that the site's own traffic does not reach.
+const MOST_PREVIEWS: usize = 5;
 const MOST_LABELS: usize = 64;
 const LONGEST_TITLE: usize = 200;
 const LONGEST_LABEL: usize = 63;
@@ -74,6 +79,34 @@ fn check_address(address: AddressKind, settings: &Settings) -> Result<(), Servic
         }
         (AddressKind::Own | AddressKind::Shared, _) => Ok(()),
     }
+}
+
+/// Whether every route has a name, and shows a release that has proved itself.
+pub(super) fn check_routes(
+    routes: &BTreeMap<Slug, Route>,
+    releases: &Releases,
+    platform: &Hostname,
+) -> Result<(), ServiceError> {
+    let invalid = |why: String| Err(ServiceError::invalid("routes", why));
+    if routes.len() > MOST_ROUTES {
+        return invalid(format!("must be {MOST_ROUTES} or fewer"));
+    }
+    for (route, shown) in routes {
+        if route_name(route, platform).is_none() {
+            return invalid(format!("{route}.{platform} is too long for DNS: shorten the route"));
+        }
+        let proved = |id| matches!(releases.get(id).map(|it| &it.proof), Some(Proof::Proved { .. }));
+        if let Some(id) = shown.release.filter(|id| !proved(*id)) {
+            return invalid(format!(
+                "{route} shows {id}, which is no release of the site that serves or is kept"
+            ));
+        }
+    }
+    let shown: BTreeSet<_> = routes.values().filter_map(|route| route.release).collect();
+    if shown.len() > MOST_PREVIEWS {
+        return invalid(format!("must show {MOST_PREVIEWS} releases or fewer"));
+    }
+    Ok(())
 }
 
 fn check_labels(labels: &BTreeMap<String, String>) -> Result<(), ServiceError> {

@@ -9,7 +9,7 @@ use crate::service::commit::{Rounds, of_site, who, writable};
 use crate::service::customers::replace;
 use crate::service::place::Place;
 use crate::service::{ConflictCode, IfMatch, Service, ServiceError, Settings};
-use crate::site::{Site, SiteLifecycle};
+use crate::site::{Releases, Site, SiteLifecycle};
 use crate::store::{Change, EventKind, Expect, Mode, StoredSite, Write};
 
 impl Service {
@@ -98,7 +98,7 @@ impl Service {
 }
 
 /// Writes a site that was there, if its customer and the quotas allow it.
-pub(super) fn rewrite(site: &Site, settings: &Settings, now: Timestamp) -> Change {
+pub(in crate::service) fn rewrite(site: &Site, settings: &Settings, now: Timestamp) -> Change {
     let usage = spec::usage(site, settings);
     Change::at(now)
         .expect(Expect::CustomerActive(site.cid.clone()))
@@ -107,7 +107,7 @@ pub(super) fn rewrite(site: &Site, settings: &Settings, now: Timestamp) -> Chang
 }
 
 /// The same site, one generation on.
-pub(super) fn next(site: &Site) -> Site {
+pub(in crate::service) fn next(site: &Site) -> Site {
     let mut next = site.clone();
     next.generation += 1;
     next.version += 1;
@@ -126,7 +126,7 @@ pub(super) fn raise(site: &mut Site, stored: &StoredSite) {
     site.generation = site.generation.max(seen.saturating_add(u64::from(is_behind(stored))));
 }
 
-fn changeable(at: &Place, site: &Site) -> Result<(), ServiceError> {
+pub(in crate::service) fn changeable(at: &Place, site: &Site) -> Result<(), ServiceError> {
     writable(at.customer.lifecycle)?;
     match site.lifecycle {
         SiteLifecycle::Live => Ok(()),
@@ -153,6 +153,8 @@ fn decide_update(
         return Ok(None);
     }
     spec::check(&new.spec, settings)?;
+    let platform = spec::platform(&new.name, &new.cid, &at.org.get().name, settings)?;
+    spec::check_routes(&new.spec.routes, &new.releases, &platform)?;
     Ok(Some((new, changed)))
 }
 
@@ -169,6 +171,7 @@ fn apply(site: &mut Site, update: &SiteUpdate) -> Result<Vec<&'static str>, Serv
         domains,
         primary_domain,
         address,
+        routes,
         labels,
         deletion_protection,
     } = update;
@@ -180,6 +183,7 @@ fn apply(site: &mut Site, update: &SiteUpdate) -> Result<Vec<&'static str>, Serv
     replace(&mut spec.domains, domains.as_ref(), "domains", &mut changed);
     replace(&mut spec.primary_domain, primary_domain.as_ref(), "primary_domain", &mut changed);
     replace(&mut spec.address, address.as_ref(), "address", &mut changed);
+    replace(&mut spec.routes, routes.as_ref(), "routes", &mut changed);
     replace(&mut spec.labels, labels.as_ref(), "labels", &mut changed);
     let protection = deletion_protection.as_ref();
     replace(&mut spec.deletion_protection, protection, "deletion_protection", &mut changed);
@@ -229,7 +233,7 @@ fn apply_code(
         state.keeps_stock |= before.is_none();
     } else {
         state.keeps_stock = false;
-        site.release = None;
+        site.releases = Releases::default();
     }
     Ok(true)
 }

@@ -5,8 +5,11 @@ use super::{
 };
 use crate::code::{Code, Digest, GitCode, Layout};
 use crate::converge::Part;
+use crate::id::ReleaseId;
 use crate::secret::SecretName;
-use crate::site::{CodeFailure, Condition, ConditionKind, PartStatus, Release, SiteStatus, Tombstone, Truth};
+use crate::site::{
+    CodeFailure, Condition, ConditionKind, PartStatus, Proof, Release, Route, SiteStatus, Tombstone, Truth,
+};
 use crate::store::{Located, SealedSecret, StoredStatus};
 
 async fn with_site(store: &dyn Store) -> Site {
@@ -53,13 +56,18 @@ pub(super) async fn a_site_comes_back_as_it_was_written(store: &dyn Store) {
         reference: Some("main".to_owned()),
         path: None,
     }));
-    site.release = Some(Release {
+    let release = Release {
+        id: ReleaseId::new(),
         digest: Digest::from_sha256([9; 32]),
         layout: Layout::Tree,
         revision: "abc".to_owned(),
         generation: 2,
         created_at: at(3),
-    });
+        proof: Proof::Untried,
+    };
+    site.releases.add(release.clone(), &site.pinned());
+    assert!(site.releases.judge(release.id, Proof::Proved { wordpress: None, schema: Some(60421) }));
+    site.spec.routes.insert("beta".parse().expect("a label"), Route { release: Some(release.id) });
     site.code = CodeState {
         wanted: 2,
         credential_version: 1,

@@ -13,6 +13,7 @@ mod change;
 mod code;
 mod create;
 mod progress;
+mod releases;
 mod remove;
 mod show;
 mod standing;
@@ -43,6 +44,10 @@ pub enum Command {
     Scale(change::Scale),
     /// Serves other code, or what its branch has become
     Deploy(change::Deploy),
+    /// What its code was, and which of it serves
+    Releases(Which),
+    /// Serves what served before, within seconds
+    Rollback(releases::Rollback),
     /// Changes title, domains, labels, password and protection
     Update(change::Update),
     /// Deletes a site; within a grace period it can be restored
@@ -127,6 +132,8 @@ impl Command {
             Self::Watch(watch) => watch.run(api).await,
             Self::Scale(scale) => scale.run(api).await,
             Self::Deploy(deploy) => deploy.run(api).await,
+            Self::Releases(which) => releases::list(api, &which).await,
+            Self::Rollback(rollback) => rollback.run(api).await,
             Self::Update(update) => update.run(api).await,
             Self::Delete(delete) => delete.run(api).await,
             Self::Restore(restore) => restore.run(api).await,

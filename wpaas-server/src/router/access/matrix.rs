@@ -154,7 +154,10 @@ pub fn asks(method: &Method, path: &str) -> Vec<Ask> {
                 ("DELETE", Some("{name}")) | ("POST", Some("restore")) => {
                     asked(A::SiteDelete, Level::Site, site)
                 }
-                ("POST", Some("refetch")) => asked(A::SiteUpdate, Level::Site, site),
+                ("GET", Some("releases")) => asked(A::SiteRead, Level::Site, site),
+                ("POST", Some("refetch" | "releases" | "rollback")) => {
+                    asked(A::SiteUpdate, Level::Site, site)
+                }
                 _ => panic!("the matrix does not know {line}: say what it does to what"),
             }
         }

@@ -19,7 +19,7 @@ use wpaas_core::name::{Cid, Slug, Username};
 use wpaas_core::quota::{Quota, Usage};
 use wpaas_core::service::{NewCustomer, NewKey, NewOrg, NewUser, Service};
 use wpaas_core::site::{
-    AddressKind, Admin, CodeState, DatabaseSize, Features, Site, SiteLifecycle, SiteSpec,
+    AddressKind, Admin, CodeState, DatabaseSize, Features, Releases, Site, SiteLifecycle, SiteSpec,
 };
 use wpaas_core::store::memory::MemoryStore;
 use wpaas_core::store::recording::RecordingStore;
@@ -298,11 +298,12 @@ fn site(cid: &Cid, org: OrgId, space: SpaceId, name: &str) -> Site {
             domains: Vec::new(),
             primary_domain: None,
             address: AddressKind::Own,
+            routes: BTreeMap::new(),
             labels: BTreeMap::new(),
             deletion_protection: false,
         },
         lifecycle: SiteLifecycle::Live,
-        release: None,
+        releases: Releases::default(),
         code: CodeState::default(),
         created_at: Timestamp::now(),
         version: 1,

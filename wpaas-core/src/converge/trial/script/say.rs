@@ -86,6 +86,9 @@ fn report_of(node: &NodeReport) -> String {
             WordpressPhase::Serving => format!("serves {}", release(&report.release)),
             WordpressPhase::Waiting => "waits for the database".into(),
             WordpressPhase::Installing => "installs".into(),
+            WordpressPhase::Probing => format!("tries {}", release(&report.release)),
+            WordpressPhase::Upgrading => "changes the schema of the database".into(),
+            WordpressPhase::Refused => format!("has tried {}, which is no good", release(&report.release)),
             WordpressPhase::Failed => "failed".into(),
         },
         NodeReport::Gateway(report) if report.revision.is_some() => "follows its routes".into(),
@@ -94,7 +97,7 @@ fn report_of(node: &NodeReport) -> String {
 }
 
 /// As much of a digest as tells releases apart.
-fn release(name: &str) -> &str {
+pub(super) fn release(name: &str) -> &str {
     name.get(..15).unwrap_or(name)
 }
 

@@ -73,6 +73,9 @@ impl<'a> Words<'a> {
         if let Some(n) = self.value("domain")? {
             return Ok(Change::Domain(n));
         }
+        if self.take("release=bad") {
+            return Ok(Change::BadRelease);
+        }
         if self.take("release=stock") {
             return Ok(Change::Release(None));
         }

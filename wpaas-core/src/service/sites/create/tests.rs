@@ -31,6 +31,7 @@ fn new(name: &str) -> NewSite {
         domains: Vec::new(),
         primary_domain: None,
         address: AddressKind::Own,
+        routes: std::collections::BTreeMap::new(),
         labels: std::collections::BTreeMap::new(),
         deletion_protection: false,
     }
@@ -120,7 +121,7 @@ fn the_operator_can_not_allow_more_instances_than_there_are_slots_for() {
     let many = NewSite { num_instances: Some(25), ..new("blog") };
     let at = place(Lifecycle::Active);
     let refused = decide_create(&at, None, SiteId::new(), &many, &settings, NOW).unwrap_err();
-    assert_eq!(refused.to_string(), "num_instances: must be from 0 to 24");
+    assert_eq!(refused.to_string(), "num_instances: must be from 0 to 20");
 }
 
 #[test]

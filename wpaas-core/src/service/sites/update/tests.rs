@@ -72,7 +72,7 @@ fn stock_wordpress_serves_until_the_first_release_and_again_without_code() {
     assert_eq!(with_code.code, CodeState { wanted: 2, keeps_stock: true, ..CodeState::default() });
     let (without, _) = updated(&with_code, &SiteUpdate { code: Some(None), ..SiteUpdate::default() });
     assert!(!without.code.keeps_stock);
-    assert_eq!((without.spec.code.clone(), without.release.clone()), (None, None));
+    assert_eq!((without.spec.code.clone(), without.releases.clone()), (None, Releases::default()));
     assert!(without.has_wanted_release());
 }
 

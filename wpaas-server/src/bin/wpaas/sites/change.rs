@@ -90,13 +90,18 @@ pub struct How {
 }
 
 impl How {
+    /// The query that says so.
+    pub fn query(&self) -> [(&'static str, String); 1] {
+        [("dry_run", self.dry_run.to_string())]
+    }
+
     async fn put(self, api: &Api, target: &Target, body: Value, what: &str, code: Before) -> Done {
-        let query = [("dry_run", self.dry_run.to_string())];
-        let site = target.call(api, Method::PUT, None, &query, Some(body)).await?;
+        let site = target.call(api, Method::PUT, None, &self.query(), Some(body)).await?;
         self.done(api, target, &site, what, code).await
     }
 
-    async fn done(self, api: &Api, target: &Target, site: &Value, what: &str, code: Before) -> Done {
+    /// Ends a command whose change was accepted.
+    pub async fn done(self, api: &Api, target: &Target, site: &Value, what: &str, code: Before) -> Done {
         if self.dry_run {
             return preview(api.output, site);
         }
@@ -110,9 +115,14 @@ impl How {
 }
 
 /// The site's generation before its code was changed; none where the code is not touched.
-struct Before(Option<u64>);
+pub struct Before(Option<u64>);
 
 impl Before {
+    /// Nothing is fetched.
+    pub const fn none() -> Self {
+        Self(None)
+    }
+
     /// The generation that a release must be of: a change that changed nothing makes no release.
     fn awaited(&self, site: &Value) -> Option<u64> {
         let now = site.get("generation")?.as_u64()?;
@@ -153,7 +163,7 @@ impl Deploy {
                 "--dry-run needs --code or --ref: only a fetch tells what a branch is".to_owned(),
             ));
         }
-        let site = target.call(api, Method::POST, Some("refetch"), &[], None).await?;
+        let site = target.call(api, Method::POST, Some("releases"), &[], None).await?;
         how.done(api, &target, &site, what, before).await
     }
 }

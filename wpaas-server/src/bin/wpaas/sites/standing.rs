@@ -30,6 +30,7 @@ struct Site {
     expected_num_instances: u64,
     release: Option<Release>,
     code_failure: Option<CodeFailure>,
+    refused: Option<Refused>,
     status: Status,
 }
 
@@ -37,6 +38,14 @@ struct Site {
 struct Release {
     digest: String,
     generation: u64,
+}
+
+/// The newest release, which failed when it was tried.
+#[derive(Debug, Deserialize)]
+struct Refused {
+    id: String,
+    generation: u64,
+    reason: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -91,6 +100,14 @@ pub fn standing(site: &Value, goal: Goal) -> Standing {
     };
     if let Some(CodeFailure { message, retry_at: None }) = &site.code_failure {
         return Standing::Failed(format!("its code can't be used: {message}"));
+    }
+    if let Some(Refused { id, generation, reason }) = &site.refused
+        && *generation >= goal.release.unwrap_or(0)
+    {
+        let reason = reason.as_deref().unwrap_or("no reason was given");
+        return Standing::Failed(format!(
+            "{id} does not work, so the site stays on what it serves: {reason}"
+        ));
     }
     let seen = site.status.observed_generation >= goal.generation.max(site.generation);
     let still = site.is("Progressing", "False") && site.is("Deleting", "False");
@@ -148,6 +165,18 @@ mod tests {
         assert_eq!(standing(&site, goal), Standing::Underway, "the status is about the one before");
         site["status"]["conditions"][2]["message"] = json!("sha256:b");
         assert_eq!(standing(&site, goal), Standing::Reached);
+    }
+
+    #[test]
+    fn a_release_that_failed_ends_the_wait_for_it() {
+        let mut site = site(2, 2, &READY);
+        site["release"] = json!({"digest": "sha256:a", "generation": 1});
+        site["refused"] = json!({"id": "rel_1", "generation": 2, "reason": "the front page answers 500"});
+        let goal = Goal { generation: 3, release: Some(3) };
+        assert_eq!(standing(&site, goal), Standing::Underway, "the one before failed");
+        let why = "rel_1 does not work, so the site stays on what it serves: the front page answers 500";
+        let goal = Goal { generation: 2, release: Some(2) };
+        assert_eq!(standing(&site, goal), Standing::Failed(why.to_owned()));
     }
 
     #[test]

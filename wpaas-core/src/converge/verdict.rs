@@ -1,0 +1,57 @@
+use super::{Facts, Intent, NodeReport, Part, RunIntent, Wanted, WordpressPhase, WordpressReport};
+use crate::id::ReleaseId;
+use crate::node::{self, Purpose, WordpressSite};
+
+/// What a node found of the release that it tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// Of which.
+    pub release: ReleaseId,
+    /// What runs, or why it is not to be served.
+    pub found: Result<Proved, String>,
+}
+
+/// A release that does what a WordPress does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proved {
+    /// Of its WordPress.
+    pub wordpress: Option<String>,
+    /// The `db_version` of its WordPress.
+    pub schema: Option<u64>,
+}
+
+/// What is known now of the release that is tried; `None` as long as nothing is. Pure.
+#[must_use]
+pub fn verdict(intent: &Intent, facts: &Facts) -> Option<Verdict> {
+    let Wanted::Run(run) = &intent.wanted else { return None };
+    let release = run.candidate?.id;
+    let (_, report) = trial(intent, run, facts)?;
+    let found = match report.phase {
+        WordpressPhase::Serving if report.upgrade().is_none() => {
+            Ok(Proved { wordpress: report.version.clone(), schema: report.schema })
+        }
+        WordpressPhase::Refused => {
+            Err(report.error.clone().unwrap_or_else(|| "it gave no reason".to_owned()))
+        }
+        _ => return None,
+    };
+    Some(Verdict { release, found })
+}
+
+/// The node that tries the candidate, once it says something.
+pub(super) fn trial<'a>(
+    intent: &Intent,
+    run: &RunIntent,
+    facts: &'a Facts,
+) -> Option<(Part, &'a WordpressReport)> {
+    let candidate = run.candidate?;
+    let url = node::canonical_url(run, facts.address())?;
+    let spec = WordpressSite::new(intent.site, run, Purpose::Trial(candidate.id), candidate.release, &url);
+    let tries =
+        |part: &Part| facts.ready(*part).is_some_and(|object| object.fingerprint == Some(spec.fingerprint));
+    let part = (Part::APART_SLOTS..Part::WORDPRESS_SLOTS).map(Part::Wordpress).find(tries)?;
+    match &facts.report(part)?.node {
+        NodeReport::Wordpress(report) => Some((part, report)),
+        NodeReport::Database(_) | NodeReport::Gateway(_) => None,
+    }
+}

@@ -1,0 +1,283 @@
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Generation;
+use crate::code::{Digest, Layout};
+use crate::id::ReleaseId;
+
+/// A pinned state of a site's code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Release {
+    /// Never given again, not even for the same code.
+    pub id: ReleaseId,
+    /// Of the stored archive.
+    pub digest: Digest,
+    /// How it is served.
+    pub layout: Layout,
+    /// What the reference resolved to: a commit, or an object's version.
+    pub revision: String,
+    /// Made from the code as this generation of the site wanted it.
+    pub generation: Generation,
+    /// When it was fetched and checked.
+    pub created_at: Timestamp,
+    /// What was found when it was tried.
+    pub proof: Proof,
+}
+
+/// What was found of a release when a node tried it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub enum Proof {
+    /// Nothing yet.
+    Untried,
+    /// It does what a WordPress does.
+    Proved {
+        /// Of its WordPress.
+        wordpress: Option<String>,
+        /// The `db_version` of its WordPress.
+        schema: Option<u64>,
+    },
+    /// It does not, or was given up: it is never served.
+    Failed {
+        /// For the customer, with the log's last lines.
+        reason: String,
+        /// When that was found.
+        at: Timestamp,
+    },
+}
+
+/// Where a release stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ReleaseState {
+    /// A node of its own tries it.
+    Trial,
+    /// Visitors get it.
+    Serving,
+    /// It proved itself: a rollback or a route can have it.
+    Kept,
+    /// It is never served.
+    Failed,
+}
+
+/// A site's releases, the newest first, and which of them visitors get.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Releases {
+    serving: Option<ReleaseId>,
+    list: Vec<Release>,
+}
+
+impl Releases {
+    /// So many stay, besides the one that serves and those that routes show.
+    pub const KEPT: usize = 5;
+
+    /// All of them, the newest first.
+    pub fn iter(&self) -> impl Iterator<Item = &Release> {
+        self.list.iter()
+    }
+
+    /// The one of this id.
+    #[must_use]
+    pub fn get(&self, id: ReleaseId) -> Option<&Release> {
+        self.list.iter().find(|release| release.id == id)
+    }
+
+    /// The one that visitors get; none while stock WordPress serves, or nothing.
+    #[must_use]
+    pub fn serving(&self) -> Option<&Release> {
+        self.serving.and_then(|id| self.get(id))
+    }
+
+    /// The one that is to be served once it has proved itself.
+    #[must_use]
+    pub fn candidate(&self) -> Option<&Release> {
+        self.list.first().filter(|newest| newest.proof == Proof::Untried)
+    }
+
+    /// The newest, if it is one that failed.
+    #[must_use]
+    pub fn refused(&self) -> Option<&Release> {
+        self.list.first().filter(|newest| matches!(newest.proof, Proof::Failed { .. }))
+    }
+
+    /// What a rollback goes back to: the newest that proved itself before the one that serves was made.
+    #[must_use]
+    pub fn previous(&self) -> Option<&Release> {
+        let serving = self.serving?;
+        let older = self.list.iter().skip_while(|release| release.id != serving).skip(1);
+        older.into_iter().find(|release| matches!(release.proof, Proof::Proved { .. }))
+    }
+
+    /// Where one of them stands.
+    #[must_use]
+    pub fn state(&self, release: &Release) -> ReleaseState {
+        match &release.proof {
+            _ if self.serving == Some(release.id) => ReleaseState::Serving,
+            Proof::Untried => ReleaseState::Trial,
+            Proof::Proved { .. } => ReleaseState::Kept,
+            Proof::Failed { .. } => ReleaseState::Failed,
+        }
+    }
+
+    /// Takes a new release in. The code that serves or is being tried, made again, is no new one. One that was not
+    /// tried to its end makes way.
+    pub fn add(&mut self, new: Release, pinned: &BTreeSet<ReleaseId>) {
+        let serving = self.serving;
+        let same = |known: &&mut Release| {
+            (known.digest, known.layout) == (new.digest, new.layout)
+                && (serving == Some(known.id) || known.proof == Proof::Untried)
+        };
+        if let Some(newest) = self.list.first_mut().filter(same) {
+            newest.generation = new.generation;
+            newest.revision = new.revision;
+            return;
+        }
+        self.withdraw("newer code came before it was tried to its end", new.created_at);
+        self.list.insert(0, new);
+        self.drop_old(pinned);
+    }
+
+    /// Keeps what was found of the one that is tried, and serves it if it is good. Returns whether that release is
+    /// still the one that is tried.
+    pub fn judge(&mut self, id: ReleaseId, proof: Proof) -> bool {
+        let Some(candidate) = self.list.first_mut().filter(|it| it.id == id && it.proof == Proof::Untried)
+        else {
+            return false;
+        };
+        if matches!(proof, Proof::Proved { .. }) {
+            self.serving = Some(id);
+        }
+        candidate.proof = proof;
+        true
+    }
+
+    /// Serves one that has proved itself; one that is being tried makes way. Returns whether there is such a one.
+    pub fn go_back(&mut self, id: ReleaseId, now: Timestamp) -> bool {
+        let proved = self.get(id).is_some_and(|release| matches!(release.proof, Proof::Proved { .. }));
+        if proved {
+            self.withdraw("a rollback was asked for before it was tried to its end", now);
+            self.serving = Some(id);
+        }
+        proved
+    }
+
+    fn withdraw(&mut self, reason: &str, at: Timestamp) {
+        for untried in self.list.iter_mut().filter(|release| release.proof == Proof::Untried) {
+            untried.proof = Proof::Failed { reason: reason.to_owned(), at };
+        }
+    }
+
+    fn drop_old(&mut self, pinned: &BTreeSet<ReleaseId>) {
+        let serving = self.serving;
+        let mut rank = 0;
+        self.list.retain(|release| {
+            rank += 1;
+            rank <= Self::KEPT || Some(release.id) == serving || pinned.contains(&release.id)
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn release(n: u8) -> Release {
+        Release {
+            id: ReleaseId::new(),
+            digest: Digest::from_sha256([n; 32]),
+            layout: Layout::Content,
+            revision: n.to_string(),
+            generation: u64::from(n),
+            created_at: NOW,
+            proof: Proof::Untried,
+        }
+    }
+
+    fn proved() -> Proof {
+        Proof::Proved { wordpress: Some("6.8".to_owned()), schema: Some(60421) }
+    }
+
+    fn with(n: u8) -> (Releases, Vec<ReleaseId>) {
+        let (mut releases, mut ids) = (Releases::default(), Vec::new());
+        for n in 1..=n {
+            let new = release(n);
+            ids.push(new.id);
+            releases.add(new, &BTreeSet::new());
+            assert!(releases.judge(ids[ids.len() - 1], proved()));
+        }
+        (releases, ids)
+    }
+
+    fn revisions(releases: &Releases) -> Vec<&str> {
+        releases.iter().map(|release| release.revision.as_str()).collect()
+    }
+
+    #[test]
+    fn only_what_has_proved_itself_serves() {
+        let (mut releases, ids) = with(1);
+        let bad = release(2);
+        releases.add(bad.clone(), &BTreeSet::new());
+        assert_eq!(releases.serving().map(|it| it.id), Some(ids[0]));
+        assert_eq!(releases.candidate().map(|it| it.id), Some(bad.id));
+        let failed = Proof::Failed { reason: "500".to_owned(), at: NOW };
+        assert!(releases.judge(bad.id, failed.clone()));
+        assert!(!releases.judge(bad.id, proved()), "judged once");
+        assert_eq!(releases.serving().map(|it| it.id), Some(ids[0]));
+        assert_eq!((releases.candidate(), releases.refused().map(|it| &it.proof)), (None, Some(&failed)));
+        assert!(!releases.go_back(bad.id, NOW), "what failed is never served");
+    }
+
+    #[test]
+    fn the_last_five_stay_and_what_is_used() {
+        let (mut releases, ids) = with(6);
+        assert_eq!(revisions(&releases), ["6", "5", "4", "3", "2"]);
+        assert!(releases.go_back(ids[1], NOW));
+        let pinned = BTreeSet::from([ids[2]]);
+        for n in 7..=11 {
+            releases.add(release(n), &pinned);
+        }
+        assert_eq!(revisions(&releases), ["11", "10", "9", "8", "7", "3", "2"], "pinned, and serving");
+        let withdrawn = releases.iter().filter(|it| matches!(it.proof, Proof::Failed { .. })).count();
+        assert_eq!(withdrawn, 4, "one is tried at a time");
+    }
+
+    #[test]
+    fn a_rollback_goes_to_the_proved_one_before() {
+        let (mut releases, ids) = with(2);
+        let bad = release(3);
+        releases.add(bad.clone(), &BTreeSet::new());
+        assert!(releases.judge(bad.id, Proof::Failed { reason: "500".to_owned(), at: NOW }));
+        assert_eq!(releases.previous().map(|it| it.id), Some(ids[0]));
+        assert!(releases.go_back(ids[0], NOW));
+        assert_eq!(releases.previous(), None);
+        assert_eq!(releases.get(ids[1]).map(|it| releases.state(it)), Some(ReleaseState::Kept));
+        assert!(releases.go_back(ids[1], NOW), "and forth");
+    }
+
+    #[test]
+    fn a_rollback_gives_up_what_is_being_tried() {
+        let (mut releases, ids) = with(2);
+        let new = release(3);
+        releases.add(new.clone(), &BTreeSet::new());
+        assert!(releases.go_back(ids[0], NOW));
+        assert_eq!(releases.candidate(), None);
+        assert!(!releases.judge(new.id, proved()), "a verdict that comes late changes nothing");
+        assert_eq!(releases.serving().map(|it| it.id), Some(ids[0]));
+    }
+
+    #[test]
+    fn the_same_code_again_is_no_new_release() {
+        let (mut releases, ids) = with(1);
+        releases.add(Release { generation: 9, revision: "moved".to_owned(), ..release(1) }, &BTreeSet::new());
+        assert_eq!((revisions(&releases), releases.candidate()), (vec!["moved"], None));
+        assert_eq!(releases.serving().map(|it| (it.id, it.generation)), Some((ids[0], 9)));
+        releases.add(release(2), &BTreeSet::new());
+        releases.add(release(2), &BTreeSet::new());
+        assert_eq!(revisions(&releases), ["2", "moved"]);
+    }
+}
