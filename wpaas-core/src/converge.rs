@@ -33,9 +33,9 @@ pub use behind::{floor, keep_what_runs};
 pub use converger::{Converger, ConvergerHandle};
 pub use facts::{Facts, Seen, Told};
 pub use intent::{Candidate, Intent, Preview, ReleaseRef, RunIntent, Wanted};
-pub use intents::{Intents, IntentsError};
+pub use intents::{Ends, Intents, IntentsError};
 pub use lint::{Violation, lint};
-pub use observation::{Coverage, Lead, Object, ObjectId, ObjectState, Observation, Scope};
+pub use observation::{Coverage, Lead, Object, ObjectId, ObjectState, Observation, Run, Scope};
 pub use part::{InvalidPart, Part, PartKey};
 pub use plan::{Hold, HoldReason, SitePlan, plan};
 pub use report::{

@@ -16,6 +16,7 @@ pub mod defaults;
 pub mod fleet;
 pub mod id;
 pub mod keyring;
+pub mod metering;
 pub mod name;
 pub mod node;
 #[cfg(feature = "openapi")]

@@ -36,6 +36,15 @@ pub struct Usage {
     pub storage_gib: u32,
 }
 
+/// The sizes of a site's volumes: what they count against the storage quotas, and are billed as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VolumeSizes {
+    /// Of each database node, in GiB.
+    pub database_gib: u32,
+    /// Of the uploads, in GiB.
+    pub uploads_gib: u32,
+}
+
 impl std::ops::Add for Usage {
     type Output = Self;
 

@@ -32,6 +32,7 @@ mod spaces;
 #[cfg(test)]
 mod test;
 mod text;
+mod usage;
 mod users;
 
 pub use authentication::SignedIn;
@@ -49,6 +50,8 @@ pub use sites::{NewSite, SiteFilter, SitePath, SitePhase, SitePlace, SiteUpdate,
 pub use spaces::{NewSpace, SpaceUpdate};
 pub use users::{NewUser, UserUpdate};
 
+pub use crate::metering::{UsageFilter, UsageRecord, UsageSum};
+pub use crate::quota::VolumeSizes;
 pub use crate::store::{Event, EventFilter, Listed, Mode, Page};
 
 /// The operations of the control plane over a store. Cheap to clone.
@@ -151,15 +154,6 @@ pub enum Registration {
     Open,
     /// The operator.
     Closed,
-}
-
-/// What a site's volumes count against the storage quotas.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct VolumeSizes {
-    /// Of each database node, in GiB.
-    pub database_gib: u32,
-    /// Of the uploads, in GiB.
-    pub uploads_gib: u32,
 }
 
 /// What a change expects of the record that it changes (`If-Match`).

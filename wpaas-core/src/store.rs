@@ -8,6 +8,7 @@ use tokio::sync::broadcast;
 use crate::account::{ApiKey, Customer, ExternalLogin, Identity, KeyKind, Org, Space, User};
 use crate::claim::{Board, Member, ServerId, Share, Token};
 use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId};
+use crate::metering::{UsageFilter, UsageRecord, UsageSum};
 use crate::name::{Cid, Slug, Username};
 use crate::quota::Usage;
 use crate::secret::SecretName;
@@ -44,7 +45,16 @@ pub use sql::{SqlStore, TransferError};
 
 /// What keeps the state.
 pub trait Store:
-    Commit + CustomerReads + OrgReads + SpaceReads + UserReads + KeyReads + SiteReads + EventReads + Claims
+    Commit
+    + CustomerReads
+    + OrgReads
+    + SpaceReads
+    + UserReads
+    + KeyReads
+    + SiteReads
+    + EventReads
+    + UsageReads
+    + Claims
 {
 }
 
@@ -57,6 +67,7 @@ impl<T> Store for T where
         + KeyReads
         + SiteReads
         + EventReads
+        + UsageReads
         + Claims
 {
 }
@@ -272,4 +283,22 @@ pub trait EventReads: std::fmt::Debug + Send + Sync + 'static {
 
     /// What is kept for an idempotency key of a principal.
     async fn idempotent(&self, principal: &str, key: &str) -> Result<Option<Idempotent>, StoreError>;
+}
+
+/// Reads what was used.
+#[async_trait]
+pub trait UsageReads: std::fmt::Debug + Send + Sync + 'static {
+    /// Records after `after` in the order of their numbers, at most `limit`. A record that is committed later has
+    /// a higher number than all that were read before.
+    async fn usage_records(
+        &self,
+        filter: &UsageFilter,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<UsageRecord>, StoreError>;
+
+    /// The sums of what was used of each kind, in the order of [`UsageKind::ALL`]; none of what was not.
+    ///
+    /// [`UsageKind::ALL`]: crate::metering::UsageKind::ALL
+    async fn usage_sums(&self, filter: &UsageFilter) -> Result<Vec<UsageSum>, StoreError>;
 }

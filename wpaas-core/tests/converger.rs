@@ -21,6 +21,7 @@ use wpaas_core::converge::{
     IntentsError, Observation, Part, Scope, Step, Verdict, Wanted,
 };
 use wpaas_core::id::SiteId;
+use wpaas_core::metering::Look;
 use wpaas_core::site::DatabaseSize::{One, Three};
 use wpaas_core::site::{ConditionKind, SiteStatus, Truth};
 
@@ -29,12 +30,16 @@ use wpaas_core::site::{ConditionKind, SiteStatus, Truth};
 struct Book {
     wanted: Mutex<BTreeMap<SiteId, Intent>>,
     found: Mutex<BTreeMap<SiteId, SiteStatus>>,
+    /// In the order in which they came.
+    metered: Mutex<Vec<Look>>,
     hints: broadcast::Sender<SiteId>,
 }
 
 impl Book {
     fn new() -> Arc<Self> {
-        Arc::new(Self { wanted: Mutex::default(), found: Mutex::default(), hints: broadcast::channel(64).0 })
+        let hints = broadcast::channel(64).0;
+        let (wanted, found, metered) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Arc::new(Self { wanted, found, metered, hints })
     }
 
     fn want(&self, intent: Intent) {
@@ -82,6 +87,11 @@ impl Intents for Book {
     async fn purged(&self, site: SiteId) -> Result<(), IntentsError> {
         self.wanted.lock().unwrap().remove(&site);
         self.found.lock().unwrap().remove(&site);
+        Ok(())
+    }
+
+    async fn metered(&self, looks: Vec<Look>) -> Result<(), IntentsError> {
+        self.metered.lock().unwrap().extend(looks);
         Ok(())
     }
 

@@ -18,8 +18,10 @@ use super::{
 };
 use crate::claim::Tenure;
 use crate::id::SiteId;
+use crate::metering::Look;
 use crate::site::{Generation, SiteStatus};
 
+mod metering;
 mod pass;
 mod sight;
 mod steps;
@@ -48,6 +50,7 @@ pub struct Converger {
     doubted: HashMap<SiteId, Generation>,
     /// Sites whose verdict on a release is being kept.
     judging: HashSet<SiteId>,
+    metering: metering::Metering,
     loads: Loads,
     sight: Sight,
     /// Until when the backend asked to be left alone.
@@ -103,6 +106,7 @@ enum Event {
     Recorded(SiteId, Result<(), IntentsError>),
     Judged(SiteId, Result<(), IntentsError>),
     Purged(SiteId, Result<(), IntentsError>),
+    Metered(Vec<Look>, Result<(), IntentsError>),
     Panicked,
     Due,
 }
@@ -171,6 +175,7 @@ impl Converger {
             errors: HashMap::new(),
             doubted: HashMap::new(),
             judging: HashSet::new(),
+            metering: metering::Metering::default(),
             loads: Loads::default(),
             sight,
             paused: None,
@@ -235,6 +240,7 @@ impl Converger {
             Event::Recorded(site, result) => self.recorded(site, result, now),
             Event::Judged(site, result) => self.judged(site, result, now),
             Event::Purged(site, result) => self.purged(site, result, now),
+            Event::Metered(looks, kept) => self.metered(looks, kept, now),
             Event::Panicked => self.panicked(now),
             Event::Due => self.due(now),
             Event::Stop | Event::ChangesLost => {}
@@ -257,6 +263,7 @@ impl Converger {
         self.loads = Loads { next_sweep: Some(now + Sight::SEARCH), ..Loads::default() };
         self.recording.clear();
         self.judging.clear();
+        self.metering = metering::Metering::default();
         self.found.clear();
         self.sight.fleet = false;
         self.sight.sites.clear();

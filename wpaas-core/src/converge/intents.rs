@@ -3,8 +3,9 @@ use std::fmt;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
-use super::{Intent, Verdict};
+use super::{Intent, Run, Verdict};
 use crate::id::SiteId;
+use crate::metering::Look;
 use crate::site::SiteStatus;
 
 /// Where the converger learns what is wanted, and leaves what it found.
@@ -46,8 +47,27 @@ pub trait Intents: fmt::Debug + Send + Sync + 'static {
     /// As [`Intents::record`].
     async fn purged(&self, site: SiteId) -> Result<(), IntentsError>;
 
+    /// Meters what was seen of sites, in this order. Of a site that is not known nothing is kept.
+    ///
+    /// # Errors
+    ///
+    /// As [`Intents::record`]; some may be kept then, and doing so again changes nothing.
+    async fn metered(&self, looks: Vec<Look>) -> Result<(), IntentsError>;
+
     /// Hints that what is wanted of a site changed: may miss, repeat and reorder.
     fn changes(&self) -> BoxStream<'static, SiteId>;
+}
+
+/// Where a backend tells the end of what it is about to remove, so that its last hour is counted even if the
+/// control plane dies in between.
+#[async_trait]
+pub trait Ends: fmt::Debug + Send + Sync + 'static {
+    /// The run, which has an end, is kept when this returns. A site that is not known is no error.
+    ///
+    /// # Errors
+    ///
+    /// When the store can't be written: then what ran is not to be removed yet.
+    async fn ended(&self, site: SiteId, run: Run) -> Result<(), IntentsError>;
 }
 
 /// The store could not be reached.

@@ -1,6 +1,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use jiff::Timestamp;
+
 use super::{Fingerprint, Part};
 use crate::id::SiteId;
 use crate::site::Generation;
@@ -21,6 +23,24 @@ pub struct Observation {
     pub coverage: Coverage,
     /// Everything that carries this installation's label and could be read.
     pub objects: Vec<(SiteId, Object)>,
+    /// When what is in `objects` ran, by the backend's own clock; what was never started is not among them,
+    /// nor that of which the times are not known yet. A backend that knows none has nothing metered.
+    pub runs: Vec<(SiteId, Run)>,
+}
+
+/// When a node ran, or a volume was there.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Run {
+    /// What.
+    pub part: Part,
+    /// Which.
+    pub object: ObjectId,
+    /// When it last started; when a volume was made.
+    pub started_at: Timestamp,
+    /// When it stopped; `None` while it runs. A frozen node runs.
+    pub ended_at: Option<Timestamp>,
+    /// When its run before this one ended, where the backend can tell.
+    pub previous_end: Option<Timestamp>,
 }
 
 /// How far a listing proves absence.

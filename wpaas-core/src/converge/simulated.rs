@@ -12,6 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
+use jiff::Timestamp;
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::{Instant, sleep};
 
@@ -23,10 +24,12 @@ use crate::id::SiteId;
 
 mod galera;
 mod place;
+mod runs;
 mod thing;
 mod weather;
 mod world;
 
+use runs::Runs;
 use weather::{Fate, Sky};
 
 pub use weather::Weather;
@@ -47,6 +50,7 @@ struct Inner {
 #[derive(Debug)]
 struct State {
     world: World,
+    runs: Runs,
     sky: Sky,
     /// What each running node said last.
     said: BTreeMap<(SiteId, Part), Report>,
@@ -70,6 +74,7 @@ impl Simulated {
         let (hints, _) = broadcast::channel(1024);
         let state = State {
             world: World::default(),
+            runs: Runs::default(),
             sky: Sky::new(weather),
             said: BTreeMap::new(),
             held_back: None,
@@ -88,6 +93,11 @@ impl Simulated {
     #[must_use]
     pub fn said(&self, site: SiteId, part: Part) -> Option<Report> {
         self.0.lock().said.get(&(site, part)).cloned()
+    }
+
+    /// From now on listings tell when things ran, by this clock. Without one nothing is metered.
+    pub fn keep_time(&self, clock: fn() -> Timestamp) {
+        self.0.lock().runs.keep_time(clock);
     }
 
     /// Five seconds have passed: every node says again what it said last, or how long that has lasted now.
@@ -179,6 +189,7 @@ impl Inner {
     /// The site's nodes say what they did not say before, and whoever listens is told to look.
     fn tell(&self, site: SiteId) {
         let mut state = self.lock();
+        state.follow(site);
         let new = state.world.reports(site);
         state.said.retain(|(at, part), _| *at != site || new.iter().any(|report| report.part == *part));
         for report in new {
@@ -251,13 +262,24 @@ impl Inner {
 }
 
 impl State {
+    /// Notes when what runs now began, and when what no longer runs ended.
+    fn follow(&mut self, site: SiteId) {
+        let Self { world, runs, .. } = self;
+        runs.follow(site, world.objects_of(site));
+    }
+
+    fn listed(&self) -> Observation {
+        Observation { runs: self.runs.all(), ..self.world.list(&Scope::Fleet) }
+    }
+
     /// Keeps what a listing shows now for those that lag.
     fn remember(&mut self, lag: Duration) {
         if lag.is_zero() {
             return;
         }
         let now = Instant::now();
-        self.past.push_back((now, self.world.list(&Scope::Fleet)));
+        let seen = self.listed();
+        self.past.push_back((now, seen));
         // One that is older than the lag is still what a listing may show, if nothing came after it.
         while self.past.get(1).is_some_and(|(at, _)| *at + lag < now) {
             self.past.pop_front();
@@ -270,9 +292,11 @@ impl State {
         let old = self.past.iter().rev().find(|(at, _)| *at + age <= Instant::now());
         let mut seen = match old {
             Some((_, seen)) if !age.is_zero() => seen.clone(),
-            _ => self.world.list(&Scope::Fleet),
+            _ => self.listed(),
         };
-        seen.objects.retain(|(site, _)| matches!(scope, Scope::Fleet) || *scope == Scope::Site(*site));
+        let inside = |site| matches!(scope, Scope::Fleet) || *scope == Scope::Site(site);
+        seen.objects.retain(|(site, _)| inside(*site));
+        seen.runs.retain(|(site, _)| inside(*site));
         if self.sky.happens(self.sky.weather.partial) {
             seen.coverage = Coverage::Partial;
             seen.objects.retain(|_| !self.sky.happens(300));

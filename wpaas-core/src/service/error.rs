@@ -85,6 +85,7 @@ pub enum Noun {
     Key,
     Site,
     Event,
+    Usage,
 }
 
 impl fmt::Display for Noun {
@@ -97,6 +98,7 @@ impl fmt::Display for Noun {
             Self::Key => "API key",
             Self::Site => "site",
             Self::Event => "event",
+            Self::Usage => "usage",
         })
     }
 }

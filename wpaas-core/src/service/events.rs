@@ -6,7 +6,7 @@ use crate::access::{Action, Actor, Scope};
 use crate::store::Committed;
 
 /// Events that are given at once, at most.
-const MOST: usize = 1000;
+pub(super) const MOST: usize = 1000;
 
 impl Service {
     /// Events after the number `after`, at most `limit`.

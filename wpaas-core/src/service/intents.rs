@@ -9,9 +9,10 @@ use super::commit::{Rounds, of_site};
 use super::{Noun, Service, ServiceError, Settings, SiteView};
 use crate::account::{Lifecycle, Version};
 use crate::converge::{
-    Candidate, Intent, Intents, IntentsError, Preview, ReleaseRef, RunIntent, Verdict, Wanted,
+    Candidate, Ends, Intent, Intents, IntentsError, Preview, ReleaseRef, Run, RunIntent, Verdict, Wanted,
 };
 use crate::id::SiteId;
+use crate::metering::Look;
 use crate::name::{Cid, Slug};
 use crate::site::{
     Condition, ConditionKind, Proof, Release, Site, SiteLifecycle, SiteNames, SiteStatus, Tombstone, Truth,
@@ -23,6 +24,9 @@ use crate::store::{
 
 /// Of a customer's sites that are told of at once.
 const PIECE: usize = 500;
+
+/// Sites metered in one transaction.
+const LOOKS: usize = 100;
 
 /// Where the converger learns from the store what is wanted, and leaves what it found.
 #[derive(Debug, Clone)]
@@ -87,6 +91,13 @@ impl Intents for StoreIntents {
         done.map_err(|error| IntentsError(Box::new(error)))
     }
 
+    async fn metered(&self, looks: Vec<Look>) -> Result<(), IntentsError> {
+        for looks in looks.chunks(LOOKS) {
+            self.service.meter(looks, (self.clock)()).await.map_err(unreadable)?;
+        }
+        Ok(())
+    }
+
     fn changes(&self) -> BoxStream<'static, SiteId> {
         let service = self.service.clone();
         let hints = stream::unfold((service.clone(), service.feed()), async |(service, mut feed)| {
@@ -99,6 +110,15 @@ impl Intents for StoreIntents {
             Some((stream::iter(sites), (service, feed)))
         });
         hints.flatten().boxed()
+    }
+}
+
+#[async_trait]
+impl Ends for StoreIntents {
+    async fn ended(&self, site: SiteId, run: Run) -> Result<(), IntentsError> {
+        let now = (self.clock)();
+        let look = Look { site, seen_at: now, complete: false, runs: vec![run], others: Vec::new() };
+        self.service.meter(&[look], now).await.map_err(unreadable)
     }
 }
 
@@ -128,6 +148,16 @@ impl Service {
         intent(&facts, self.settings(), now)
     }
 
+    async fn meter(&self, looks: &[Look], now: Timestamp) -> Result<(), StoreError> {
+        let sizes = self.settings().volumes;
+        let mut change = Change::at(now);
+        change.writes = looks.iter().map(|look| Write::Meter(look.clone(), sizes)).collect();
+        if change.is_empty() {
+            return Ok(());
+        }
+        self.store().commit(change).await.map(drop)
+    }
+
     async fn purge_site(&self, id: SiteId, now: Timestamp) -> Result<(), ServiceError> {
         let mut rounds = Rounds::default();
         loop {
@@ -143,7 +173,12 @@ impl Service {
                 purged_at: now,
             };
             let event = of_site(&site, Who::System, EventKind::SitePurged, json!({ "name": site.name }));
-            let change = Change::at(now).write(Write::PurgeSite(stone, site.version)).event(event);
+            // What was never told to have ended counts up to when it was last seen.
+            let last = Look { site: id, seen_at: now, complete: true, runs: Vec::new(), others: Vec::new() };
+            let change = Change::at(now)
+                .write(Write::Meter(last, self.settings().volumes))
+                .write(Write::PurgeSite(stone, site.version))
+                .event(event);
             if self.commit(change, &mut rounds).await? {
                 return Ok(());
             }

@@ -3,8 +3,9 @@ use jiff::Timestamp;
 use super::{Idempotent, NewEvent, SealedSecret, StoredStatus};
 use crate::account::{ApiKey, Customer, ExternalLogin, Identity, Lifecycle, Org, Space, User, Version};
 use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId};
+use crate::metering::Look;
 use crate::name::{Cid, Slug, Username};
-use crate::quota::{Quota, QuotaExceeded, Usage};
+use crate::quota::{Quota, QuotaExceeded, Usage, VolumeSizes};
 use crate::site::{Site, Tombstone};
 
 /// Something to write, as a value: what must be true, what to write, what to tell. All or nothing.
@@ -172,6 +173,9 @@ pub enum Write {
     PurgeSite(Tombstone, Version),
     /// Replaces what was found of a site; nothing happens when that is gone.
     RecordStatus(SiteId, Box<StoredStatus>),
+    /// Takes a look into the site's meters with [`crate::metering::advance`], and adds what is complete by it to
+    /// the usage records, volumes of these sizes; nothing happens when the site is gone.
+    Meter(Look, VolumeSizes),
     /// Versions are never replaced.
     InsertSecret(SealedSecret),
     /// Puts the hash in the place of the admin's password of the same version; nothing happens when that is gone.
@@ -250,6 +254,7 @@ impl Write {
             | Self::HashPassword(_)
             | Self::TouchKey(..)
             | Self::RecordStatus(..)
+            | Self::Meter(..)
             | Self::PutIdempotent(_)
             | Self::DeleteIdempotent { .. }
             | Self::ExpireIdempotent(_) => Vec::new(),

@@ -19,6 +19,7 @@ use crate::site::{AddressKind, Admin, CodeState, DatabaseSize, Features, Site, S
 
 mod claims;
 mod identities;
+mod metering;
 mod races;
 mod records;
 mod sites;
@@ -45,6 +46,9 @@ pub async fn all<F: Future<Output = Arc<dyn Store>>>(empty: impl Fn() -> F) {
     sites::the_converger_sees_where_the_customer_stands(&*empty().await).await;
     sites::code_is_wanted_until_it_is_a_release_or_failed(&*empty().await).await;
     sites::quotas_refuse_growth_only(&*empty().await).await;
+    metering::what_ran_is_recorded_once(&*empty().await).await;
+    metering::records_are_filtered_summed_and_paged(&*empty().await).await;
+    metering::what_was_used_outlives_its_site(&*empty().await).await;
     races::a_raced_quota_is_never_passed(empty().await).await;
     races::a_raced_default_is_one_row_and_one_event(empty().await).await;
     races::a_raced_name_has_one_owner(empty().await).await;

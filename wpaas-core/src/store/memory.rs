@@ -14,6 +14,7 @@ use super::{
 };
 use crate::account::{ApiKey, Customer, ExternalLogin, Identity, KeyKind, Lifecycle, Org, Space, User};
 use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId};
+use crate::metering::{Meter, UsageRecord};
 use crate::name::{Cid, Slug, Username};
 use crate::quota::Usage;
 use crate::secret::SecretName;
@@ -22,6 +23,7 @@ use crate::site::{Site, SiteLifecycle, Tombstone};
 mod apply;
 mod check;
 mod claims;
+mod metering;
 
 /// Holds everything in maps behind one lock; a change works on a copy, which takes their place when it is done.
 #[derive(Debug)]
@@ -44,6 +46,8 @@ struct State {
     statuses: BTreeMap<SiteId, StoredStatus>,
     secrets: BTreeMap<(SiteId, SecretName, u64), SealedSecret>,
     tombstones: BTreeMap<SiteId, Tombstone>,
+    meters: BTreeMap<SiteId, Vec<Meter>>,
+    usage: Vec<UsageRecord>,
     events: Vec<Event>,
     idempotent: BTreeMap<(String, String), Idempotent>,
 }

@@ -9,11 +9,12 @@ use tokio::sync::broadcast;
 use super::{
     Bearer, Change, Claims, Commit, Committed, CustomerReads, Event, EventFilter, EventReads, Idempotent,
     KeyReads, Located, OrgReads, Page, SealedSecret, SiteFacts, SiteReads, SpaceReads, Store, StoreError,
-    StoredSite, UserReads, Write,
+    StoredSite, UsageReads, UserReads, Write,
 };
 use crate::account::{ApiKey, Customer, ExternalLogin, Identity, KeyKind, Org, Space, User};
 use crate::claim::{Board, Member, ServerId, Share, Token};
 use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId};
+use crate::metering::{UsageFilter, UsageRecord, UsageSum};
 use crate::name::{Cid, Slug, Username};
 use crate::quota::Usage;
 use crate::secret::SecretName;
@@ -154,4 +155,9 @@ reads!(EventReads {
     fn events(filter: &EventFilter, after: u64, limit: usize) -> Vec<Event>;
     fn last_event() -> u64;
     fn idempotent(principal: &str, key: &str) -> Option<Idempotent>;
+});
+
+reads!(UsageReads {
+    fn usage_records(filter: &UsageFilter, after: u64, limit: usize) -> Vec<UsageRecord>;
+    fn usage_sums(filter: &UsageFilter) -> Vec<UsageSum>;
 });

@@ -23,6 +23,7 @@ mod check;
 mod claims;
 mod db;
 mod follow;
+mod metering;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod read;

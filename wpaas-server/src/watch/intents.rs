@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use wpaas_core::converge::{Intent, Intents, IntentsError, Verdict};
 use wpaas_core::id::SiteId;
+use wpaas_core::metering::Look;
 use wpaas_core::site::SiteStatus;
 
 use super::Watch;
@@ -41,6 +42,10 @@ impl Intents for WatchedIntents {
         self.inner.purged(site).await?;
         self.watch.found(site, None);
         Ok(())
+    }
+
+    async fn metered(&self, looks: Vec<Look>) -> Result<(), IntentsError> {
+        self.inner.metered(looks).await
     }
 
     fn changes(&self) -> BoxStream<'static, SiteId> {

@@ -69,6 +69,9 @@ impl Converger {
     fn quiet(&mut self, intent: &Intent, plan: &SitePlan, now: Instant) {
         let site = intent.site;
         if self.is_gone(intent, now) {
+            if !self.is_metered(site) {
+                return;
+            }
             let intents = self.intents.clone();
             self.tasks.spawn(async move { Event::Purged(site, intents.purged(site).await) });
             return;
@@ -213,6 +216,7 @@ impl Converger {
                 self.errors.remove(&site);
                 self.retries.succeeded(site);
                 self.view.forget(site);
+                self.metering.forget(site);
             }
             Err(error) => {
                 tracing::warn!(%site, error = super::wanted::chain(&error), "a site's end can't be kept; trying again");

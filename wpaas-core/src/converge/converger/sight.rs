@@ -74,6 +74,7 @@ impl Converger {
         if found {
             tracing::info!("the backend can be seen");
         }
+        self.meter(scope, began, &observation, now);
         for site in self.view.listed(scope, began, observation) {
             self.wake(site, now);
         }

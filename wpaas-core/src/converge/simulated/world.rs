@@ -54,13 +54,13 @@ impl World {
         Ok(())
     }
 
-    /// What a complete listing shows now.
+    /// What a complete listing shows now. A world has no clock: when things ran is not in it.
     #[must_use]
     pub fn list(&self, scope: &Scope) -> Observation {
         let inside = |site: &SiteId| matches!(scope, Scope::Fleet) || *scope == Scope::Site(*site);
         let objects = self.objects().filter(|(site, _)| inside(site));
         let objects = objects.map(|(site, object)| (site, object.clone())).collect();
-        Observation { coverage: Coverage::Complete, objects }
+        Observation { coverage: Coverage::Complete, objects, runs: Vec::new() }
     }
 
     /// Everything that is there, in order.
@@ -68,6 +68,11 @@ impl World {
         self.places
             .iter()
             .flat_map(|(site, place)| place.objects.values().map(|thing| (*site, &thing.object)))
+    }
+
+    /// Everything that is there of a site, in order.
+    pub(super) fn objects_of(&self, site: SiteId) -> impl Iterator<Item = &Object> {
+        self.places.get(&site).into_iter().flat_map(|place| place.objects.values().map(|thing| &thing.object))
     }
 
     /// One object.

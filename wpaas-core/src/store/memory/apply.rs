@@ -94,6 +94,7 @@ impl State {
                     self.statuses.insert(site, *status);
                 }
             }
+            Write::Meter(look, sizes) => self.meter(&look, sizes),
             Write::InsertSecret(secret) => {
                 self.secrets.entry((secret.site, secret.name, secret.version)).or_insert(secret);
             }

@@ -1,6 +1,6 @@
 use super::check::check;
 use super::db::{Db, Query, query};
-use super::{int, micros};
+use super::{int, metering, micros};
 use crate::account::{ApiKey, Customer, ExternalLogin, Identity, Lifecycle, Org, Space, User};
 use crate::quota::Usage;
 use crate::secret::SecretName;
@@ -84,6 +84,7 @@ async fn do_write(db: &mut Db, write: Write) -> Done {
         Write::InsertSite(site, usage) | Write::UpdateSite(site, usage) => put_site(db, site, usage).await,
         Write::PurgeSite(stone, _) => purge_site(db, &stone).await,
         Write::RecordStatus(site, status) => record_status(db, site.to_string(), *status).await,
+        Write::Meter(look, sizes) => metering::meter(db, &look, sizes).await,
         Write::InsertSecret(secret) => insert_secret(db, secret).await,
         Write::HashPassword(hash) => hash_password(db, hash).await,
         Write::ReserveIdempotent(kept, _) | Write::PutIdempotent(kept) => put_idempotent(db, kept).await,

@@ -20,7 +20,7 @@ fn after<K: ToString>(page: &Page<K>) -> String {
     page.after.as_ref().map_or_else(String::new, ToString::to_string)
 }
 
-fn limit(limit: usize) -> i64 {
+pub(super) fn limit(limit: usize) -> i64 {
     i64::try_from(limit.max(1)).unwrap_or(i64::MAX)
 }
 
@@ -113,7 +113,7 @@ impl CustomerReads for SqlStore {
 }
 
 /// A key column as what it is.
-fn parsed<T: std::str::FromStr>(text: &str) -> Result<T, StoreError>
+pub(super) fn parsed<T: std::str::FromStr>(text: &str) -> Result<T, StoreError>
 where
     T::Err: std::fmt::Display,
 {

@@ -112,6 +112,35 @@ CREATE TABLE tombstones (
     purged_at BIGINT NOT NULL
 );
 
+-- How far each run of what is billed is counted. No foreign key: what is counted outlives its site.
+CREATE TABLE meters (
+    site_id TEXT NOT NULL,
+    object TEXT NOT NULL,
+    part TEXT NOT NULL,
+    started_at BIGINT NOT NULL,
+    counted_to BIGINT NOT NULL,
+    seen_at BIGINT NOT NULL,
+    state TEXT NOT NULL,
+    PRIMARY KEY (site_id, object, started_at)
+);
+
+-- Append-only, in the order in which it was committed; no piece of a run comes twice.
+CREATE TABLE usage_records (
+    seq BIGINT PRIMARY KEY,
+    cid TEXT NOT NULL,
+    org_id TEXT NOT NULL,
+    space_id TEXT NOT NULL,
+    site_id TEXT NOT NULL,
+    part TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    object TEXT NOT NULL,
+    gib BIGINT NOT NULL,
+    from_at BIGINT NOT NULL,
+    to_at BIGINT NOT NULL,
+    UNIQUE (site_id, object, from_at)
+);
+CREATE INDEX usage_records_org ON usage_records (cid, org_id, seq);
+
 -- Append-only, in the order in which it was committed.
 CREATE TABLE events (
     seq BIGINT PRIMARY KEY,
