@@ -4,7 +4,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use wpaas_core::code::ReleaseStore;
-use wpaas_core::converge::{Applied, Backend, BackendError, Capabilities, Observation, Scope, Step};
+use wpaas_core::converge::{Applied, Backend, BackendError, Capabilities, Ends, Observation, Scope, Step};
 use wpaas_core::id::SiteId;
 use wpaas_core::secret::Secrets;
 
@@ -29,20 +29,28 @@ pub(crate) struct Inner {
     pub engine: Engine,
     pub secrets: Arc<dyn Secrets>,
     pub releases: Arc<dyn ReleaseStore>,
+    pub ends: Arc<dyn Ends>,
     pub memory: Memory,
     pub images: ImageShelf,
 }
 
 impl DockerBackend {
-    /// A backend with this configuration, and where it gets secrets and releases when a step refers to them.
+    /// A backend with this configuration, where it gets secrets and releases when a step refers to them, and where
+    /// it leaves the ends of what it removes.
     #[must_use]
-    pub fn new(config: DockerConfig, secrets: Arc<dyn Secrets>, releases: Arc<dyn ReleaseStore>) -> Self {
+    pub fn new(
+        config: DockerConfig,
+        secrets: Arc<dyn Secrets>,
+        releases: Arc<dyn ReleaseStore>,
+        ends: Arc<dyn Ends>,
+    ) -> Self {
         let engine = Engine::new(&config.host);
         let inner = Inner {
             config,
             engine,
             secrets,
             releases,
+            ends,
             memory: Memory::default(),
             images: ImageShelf::default(),
         };

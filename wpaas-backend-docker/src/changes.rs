@@ -7,6 +7,7 @@ use bollard::Docker;
 use bollard::models::{EventMessage, EventMessageTypeEnum as Kind};
 use bollard::query_parameters::EventsOptionsBuilder;
 use futures::stream::{self, BoxStream, StreamExt as _};
+use jiff::Timestamp;
 use tracing::debug;
 use wpaas_core::id::SiteId;
 
@@ -24,6 +25,7 @@ impl Inner {
         let inner = Arc::clone(self);
         let connected = async move {
             inner.engine.forget();
+            inner.memory.forget_runs();
             match inner.engine.connect().await {
                 Ok(connection) => events(&connection.docker, inner).boxed(),
                 Err(error) => {
@@ -49,7 +51,8 @@ impl Inner {
                 let site = get(SITE)?.parse().ok()?;
                 match (event.action.as_deref(), &actor.id) {
                     (Some("update"), Some(id)) => self.memory.suspect(id),
-                    (Some("die"), Some(id)) => self.memory.ended(site, id),
+                    (Some("die"), Some(id)) => self.memory.ended(site, id, at(event.time_nano)),
+                    (Some("start"), Some(id)) => drop(self.memory.forget_run(id)),
                     _ => {}
                 }
                 Some(site)
@@ -59,6 +62,11 @@ impl Inner {
             _ => None,
         }
     }
+}
+
+/// By the Engine's clock.
+fn at(nanos: Option<i64>) -> Option<Timestamp> {
+    Timestamp::from_nanosecond(nanos?.into()).ok()
 }
 
 fn events(docker: &Docker, inner: Arc<Inner>) -> impl stream::Stream<Item = SiteId> + use<> {

@@ -14,6 +14,8 @@ const PART: &str = "wpaas.part";
 const FINGERPRINT: &str = "wpaas.fingerprint";
 const GENERATION: &str = "wpaas.generation";
 const EPOCH: &str = "wpaas.epoch";
+/// When a volume was made: the Engine's own answer changes with what is written to it.
+pub(crate) const MADE: &str = "wpaas.made";
 /// What the Engine was told of the container's host side, so that a later change of it shows.
 const HOST: &str = "wpaas.host";
 

@@ -24,6 +24,7 @@ mod name;
 mod node;
 mod objects;
 mod observe;
+mod runs;
 mod subnet;
 
 pub use backend::DockerBackend;

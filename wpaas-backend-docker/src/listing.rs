@@ -8,11 +8,12 @@ use bollard::models::{ContainerSummary, ContainerSummaryStateEnum as State, Netw
 use bollard::query_parameters::{
     ListContainersOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder,
 };
+use jiff::Timestamp;
 use tracing::warn;
 use wpaas_core::converge::{Part, Scope};
 use wpaas_core::id::SiteId;
 
-use crate::label::{INSTALLATION, Labels, Mark, SITE};
+use crate::label::{INSTALLATION, Labels, MADE, Mark, SITE};
 use crate::subnet::Subnet;
 
 /// What carries the installation's label and could be read.
@@ -51,6 +52,8 @@ pub(crate) struct FoundNetwork {
 pub(crate) struct FoundVolume {
     pub name: String,
     pub labels: Labels,
+    /// When, as far as its label tells.
+    pub made: Option<Timestamp>,
 }
 
 impl Listing {
@@ -84,7 +87,8 @@ impl Listing {
         }
         for volume in volumes {
             let labels = listing.labels_of(installation, Some(&volume.labels), Some(&volume.name));
-            listing.volumes.extend(labels.map(|labels| FoundVolume { name: volume.name, labels }));
+            let made = made(&volume.labels);
+            listing.volumes.extend(labels.map(|labels| FoundVolume { name: volume.name, labels, made }));
         }
         // The oldest first: where something is there twice, it is the one that counts.
         listing.networks.sort_by(|a, b| (&a.created, &a.id).cmp(&(&b.created, &b.id)));
@@ -153,6 +157,11 @@ fn container(summary: ContainerSummary, labels: Labels) -> Option<FoundContainer
         networks: networks.filter(|id| !id.is_empty()).collect(),
         volumes: summary.mounts.unwrap_or_default().into_iter().filter_map(|mount| mount.name).collect(),
     })
+}
+
+/// When a volume was made.
+pub(crate) fn made(labels: &HashMap<String, String>) -> Option<Timestamp> {
+    labels.get(MADE)?.parse().ok()
 }
 
 fn found_network(network: Network, labels: Labels) -> Option<FoundNetwork> {

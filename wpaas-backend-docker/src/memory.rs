@@ -1,9 +1,10 @@
 //! What is remembered between calls. It saves work and may be lost at any time.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use wpaas_core::converge::Scope;
+use jiff::Timestamp;
+use wpaas_core::converge::{Run, Scope};
 use wpaas_core::id::SiteId;
 
 use crate::label::{Labels, Mark};
@@ -22,8 +23,10 @@ struct Facts {
     drifted: HashSet<String>,
     /// Containers that an event says were changed.
     suspects: BTreeSet<String>,
-    /// Containers of each site that an event says have ended, until they are looked at.
-    ended: HashMap<SiteId, BTreeSet<String>>,
+    /// Containers of each site that an event says have ended, and when, until they are looked at.
+    ended: HashMap<SiteId, BTreeMap<String, Option<Timestamp>>>,
+    /// When containers ran, as an inspection told last.
+    runs: HashMap<String, Run>,
     /// The last container of the rotation.
     cursor: String,
 }
@@ -37,6 +40,7 @@ impl Memory {
                 facts.marks.clear();
                 let there: HashSet<&str> = listing.containers.iter().map(|found| found.id.as_str()).collect();
                 facts.drifted.retain(|id| there.contains(id.as_str()));
+                facts.runs.retain(|id, _| there.contains(id.as_str()));
             }
             Scope::Site(site) => {
                 facts.marks.remove(site);
@@ -94,18 +98,48 @@ impl Memory {
     }
 
     /// A container has ended.
-    pub(crate) fn ended(&self, site: SiteId, id: &str) {
-        self.facts().ended.entry(site).or_default().insert(id.to_owned());
+    pub(crate) fn ended(&self, site: SiteId, id: &str, at: Option<Timestamp>) {
+        self.facts().ended.entry(site).or_default().insert(id.to_owned(), at);
     }
 
     /// Up to `limit` containers that have ended since this was asked last.
-    pub(crate) fn take_ended(&self, scope: &Scope, limit: usize) -> Vec<String> {
+    pub(crate) fn take_ended(
+        &self,
+        scope: &Scope,
+        limit: usize,
+    ) -> Vec<(SiteId, String, Option<Timestamp>)> {
         let mut facts = self.facts();
-        let ended: Vec<_> = match scope {
-            Scope::Fleet => std::mem::take(&mut facts.ended).into_values().flatten().collect(),
-            Scope::Site(site) => facts.ended.remove(site).into_iter().flatten().collect(),
+        let ended: Vec<(SiteId, BTreeMap<_, _>)> = match scope {
+            Scope::Fleet => std::mem::take(&mut facts.ended).into_iter().collect(),
+            Scope::Site(site) => facts.ended.remove(site).map(|ended| (*site, ended)).into_iter().collect(),
         };
-        ended.into_iter().take(limit).collect()
+        let ended =
+            ended.into_iter().flat_map(|(site, ids)| ids.into_iter().map(move |(id, at)| (site, id, at)));
+        ended.take(limit).collect()
+    }
+
+    /// An inspection told when a container ran.
+    pub(crate) fn ran(&self, id: &str, run: Option<Run>) {
+        let mut facts = self.facts();
+        match run {
+            Some(run) => facts.runs.insert(id.to_owned(), run),
+            None => facts.runs.remove(id),
+        };
+    }
+
+    /// When a container ran, if that is known as long as it runs, or does not run, as now.
+    pub(crate) fn run(&self, id: &str, runs: bool) -> Option<Run> {
+        self.facts().runs.get(id).filter(|run| run.ended_at.is_none() == runs).cloned()
+    }
+
+    /// What was known of a container's run, which counts no more.
+    pub(crate) fn forget_run(&self, id: &str) -> Option<Run> {
+        self.facts().runs.remove(id)
+    }
+
+    /// Nobody has heard of what happened meanwhile: when containers ran has to be looked up again.
+    pub(crate) fn forget_runs(&self) {
+        self.facts().runs.clear();
     }
 
     /// Up to `limit` of these containers to inspect: the suspects, and with `rotate` those that come next in turn.
@@ -163,14 +197,15 @@ mod tests {
     fn what_ended_is_told_once_to_who_looks_at_it() {
         let memory = Memory::default();
         let (site, other) = (SiteId::new(), SiteId::new());
-        memory.ended(site, "a");
-        memory.ended(site, "a");
-        memory.ended(other, "b");
-        assert_eq!(memory.take_ended(&Scope::Site(site), 8), ["a"]);
-        assert_eq!(memory.take_ended(&Scope::Site(site), 8), [""; 0]);
-        memory.ended(other, "c");
+        memory.ended(site, "a", None);
+        memory.ended(site, "a", Some(Timestamp::UNIX_EPOCH));
+        memory.ended(other, "b", None);
+        let ended = (site, "a".to_owned(), Some(Timestamp::UNIX_EPOCH));
+        assert_eq!(memory.take_ended(&Scope::Site(site), 8), [ended]);
+        assert_eq!(memory.take_ended(&Scope::Site(site), 8), []);
+        memory.ended(other, "c", None);
         assert_eq!(memory.take_ended(&Scope::Fleet, 1).len(), 1);
-        assert_eq!(memory.take_ended(&Scope::Fleet, 1), [""; 0]);
+        assert_eq!(memory.take_ended(&Scope::Fleet, 1), []);
     }
 
     #[test]

@@ -176,7 +176,7 @@ mod tests {
         let site = SiteId::new();
         let mut keeper = container(site, RELEASE, State::CREATED, &[]);
         keeper.name = name::filling(site, RELEASE);
-        let volume = FoundVolume { name: "v1".to_owned(), labels: labels(site, RELEASE) };
+        let volume = FoundVolume { name: "v1".to_owned(), labels: labels(site, RELEASE), made: None };
         let mut listing = Listing { containers: vec![keeper], volumes: vec![volume], ..Listing::default() };
         let filling = objects(&listing, None);
         assert_eq!(filling.len(), 1);

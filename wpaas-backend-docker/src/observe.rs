@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use bollard::Docker;
 use futures::future::join_all;
-use wpaas_core::converge::{BackendError, Coverage, Object, ObjectState, Observation, Scope};
+use jiff::Timestamp;
+use wpaas_core::converge::{BackendError, Coverage, Object, ObjectState, Observation, Run, Scope};
 use wpaas_core::id::SiteId;
 
 use crate::backend::Inner;
@@ -12,6 +13,7 @@ use crate::error::status;
 use crate::host;
 use crate::listing::{FoundContainer, Listing};
 use crate::objects::objects;
+use crate::runs;
 
 /// Containers inspected per look at the fleet.
 const INSPECTIONS: usize = 8;
@@ -27,8 +29,9 @@ impl Inner {
         for (_, object) in &mut objects {
             self.correct(object);
         }
+        let runs = self.runs(&connection.docker, &listing).await;
         let coverage = if listing.unreadable == 0 { Coverage::Complete } else { Coverage::Partial };
-        Ok(Observation { coverage, objects })
+        Ok(Observation { coverage, objects, runs })
     }
 
     /// The Engine tells of a container's end just before its listings do, while it holds the container: an
@@ -36,8 +39,19 @@ impl Inner {
     /// on a listing that is too early, and the end be found by the next resync.
     async fn settle(&self, docker: &Docker, scope: &Scope) {
         let ended = self.memory.take_ended(scope, INSPECTIONS);
-        // What can't be inspected is no news.
-        join_all(ended.iter().map(|id| docker.inspect_container(id, None))).await;
+        join_all(ended.into_iter().map(|(site, id, at)| self.settle_one(docker, site, id, at))).await;
+    }
+
+    /// A container that was removed by somebody else can't be inspected any more: its end is the event's.
+    async fn settle_one(&self, docker: &Docker, site: SiteId, id: String, at: Option<Timestamp>) {
+        let known = self.memory.forget_run(&id);
+        let inspected = docker.inspect_container(&id, None).await;
+        if inspected.is_err_and(|error| status(&error) == Some(404)) {
+            let ended = known.map(|run| Run { ended_at: run.ended_at.or(at), ..run });
+            if let Err(error) = self.tell_end(site, ended).await {
+                tracing::warn!(%error, container = id, "what a node used at last is not counted");
+            }
+        }
     }
 
     pub(crate) async fn list(&self, docker: &Docker, scope: &Scope) -> Result<Listing, BackendError> {
@@ -63,6 +77,7 @@ impl Inner {
     async fn inspect(&self, docker: &Docker, found: &FoundContainer) {
         match docker.inspect_container(&found.id, None).await {
             Ok(container) => {
+                self.memory.ran(&found.id, runs::of_container(&found.labels, &found.id, &container));
                 if let Some(drifted) = host::has_drifted(&found.labels, &container) {
                     self.memory.set_drifted(&found.id, drifted);
                 }

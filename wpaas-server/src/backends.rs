@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 use wpaas_core::claim::Tenure;
 use wpaas_core::code::local_store::LocalReleaseStore;
@@ -60,6 +61,7 @@ pub fn start(start: BackendStart<'_>) -> Result<Started, StartError> {
 fn simulated(mut start: BackendStart<'_>) -> Started {
     tracing::warn!("NOTHING REAL RUNS: the backend is simulated, and no site can be opened");
     let (backend, said) = Simulated::new();
+    backend.keep_time(Timestamp::now);
     let converger = start_converger(backend.clone(), &mut start);
     let stopping = start.tasks.stopping();
     let work = simulate(backend, said, converger.clone());

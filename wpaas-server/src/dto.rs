@@ -16,4 +16,5 @@ pub mod site;
 pub mod site_request;
 pub mod site_status;
 pub mod space;
+pub mod usage;
 pub mod user;

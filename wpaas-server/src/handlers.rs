@@ -9,4 +9,5 @@ pub mod reports;
 pub mod sessions;
 pub mod sites;
 pub mod spaces;
+pub mod usage;
 pub mod users;

@@ -11,7 +11,9 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
-use crate::handlers::{customers, events, health, keys, orgs, reports, sessions, sites, spaces, users};
+use crate::handlers::{
+    customers, events, health, keys, orgs, reports, sessions, sites, spaces, usage, users,
+};
 use crate::limits::{self, Limits};
 use crate::openapi::operation::{self, Group};
 use crate::problem::Problem;
@@ -84,6 +86,8 @@ fn known_routes() -> Routes {
         .at("/sessions", "", routes!(sessions::list, sessions::end_all))
         .at("/sessions/current", "", routes!(sessions::end))
         .at("/events", "", routes!(events::list))
+        .at("/usage", "", routes!(usage::list))
+        .at("/usage/sums", "", routes!(usage::sums))
 }
 
 /// Where one signs in: what is presented is in the request itself.
@@ -127,6 +131,8 @@ fn org_routes(root: &str, place: &str) -> Routes {
         .at(root, place, routes!(orgs::create, orgs::update_named, orgs::list))
         .at(&format!("{root}/{{cid}}"), place, routes!(orgs::list_of))
         .at(&format!("{root}/{{cid}}/{{org}}"), place, routes!(orgs::get, orgs::update, orgs::delete))
+        .at(&format!("{root}/{{cid}}/{{org}}/usage"), place, routes!(usage::list_of))
+        .at(&format!("{root}/{{cid}}/{{org}}/usage/sums"), place, routes!(usage::sums_of))
         .merge(site_routes_at(&in_space, &in_space, &format!("_in_org{place}")))
 }
 

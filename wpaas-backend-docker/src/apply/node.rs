@@ -137,7 +137,7 @@ impl Task<'_> {
     }
 
     /// Returns once it is dead.
-    async fn kill(&self, id: &str) -> Result<(), BackendError> {
+    pub(super) async fn kill(&self, id: &str) -> Result<(), BackendError> {
         match self.docker().kill_container(id, None::<KillContainerOptions>).await {
             // It died by itself.
             Err(error) if status(&error) == Some(409) => Ok(()),

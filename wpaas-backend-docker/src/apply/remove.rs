@@ -3,14 +3,17 @@ use std::sync::Arc;
 use bollard::errors::Error;
 use bollard::models::{ContainerStateStatusEnum as Status, NetworkDisconnectRequest};
 use bollard::query_parameters::{RemoveVolumeOptions, StopContainerOptions};
+use jiff::Timestamp;
 use wpaas_core::converge::{Applied, BackendError, Object, ObjectState, Part};
 
 use super::{Task, remove_container};
 use crate::backend::Inner;
 use crate::engine::Connection;
 use crate::error::{conflict, status};
-use crate::listing::FoundContainer;
+use crate::label::Labels;
+use crate::listing::{FoundContainer, made};
 use crate::objects::object;
+use crate::runs;
 
 impl Task<'_> {
     /// Removes the step's part, which is this object.
@@ -30,20 +33,29 @@ impl Task<'_> {
         let Some((container, labels)) = self.container(id).await? else { return Ok(Applied::Absent) };
         let leaving = object(&labels, id, ObjectState::Removing);
         let leaving = Object { fingerprint: labels.fingerprint, ..leaving };
-        match container.state.and_then(|state| state.status) {
+        match container.state.as_ref().and_then(|state| state.status) {
             Some(Status::RUNNING | Status::RESTARTING) => {
                 if self.inner.memory.leave(id) {
-                    tokio::spawn(retire(Arc::clone(self.inner), self.connection.clone(), id.to_owned()));
+                    tokio::spawn(retire(Arc::clone(self.inner), self.connection.clone(), id.to_owned(), labels));
                 }
                 Ok(Applied::Present(leaving))
             }
             Some(Status::REMOVING) => Ok(Applied::Present(leaving)),
             // Frozen processes can't stop gracefully.
-            state => {
-                self.remove_container(id, state == Some(Status::PAUSED)).await?;
-                Ok(Applied::Absent)
+            Some(Status::PAUSED) => {
+                self.kill(id).await?;
+                self.remove_stopped(id).await
             }
+            _ => self.remove_stopped(id).await,
         }
+    }
+
+    /// Its end is kept first: afterwards nobody can tell it.
+    async fn remove_stopped(&self, id: &str) -> Result<Applied, BackendError> {
+        let Some((container, labels)) = self.container(id).await? else { return Ok(Applied::Absent) };
+        self.inner.tell_end(labels.site, runs::of_container(&labels, id, &container)).await?;
+        self.remove_container(id, false).await?;
+        Ok(Applied::Absent)
     }
 
     async fn remove_volume(&self, name: &str) -> Result<Applied, BackendError> {
@@ -52,7 +64,11 @@ impl Task<'_> {
             Err(error) if status(&error) == Some(404) => return Ok(Applied::Absent),
             Err(error) => return Err(self.failed("looking at", error)),
         };
-        self.fence(Some(self.own(Some(&volume.labels))?.mark))?;
+        let labels = self.own(Some(&volume.labels))?;
+        self.fence(Some(labels.mark))?;
+        let made = made(&volume.labels).filter(|_| labels.part.holds_data());
+        let run = made.map(|made| runs::of_volume(&labels, name, made, Some(Timestamp::now())));
+        self.inner.tell_end(labels.site, run).await?;
         let removed = self.docker().remove_volume(name, None::<RemoveVolumeOptions>).await;
         self.absent(removed)
     }
@@ -112,17 +128,30 @@ impl Task<'_> {
     }
 }
 
-/// Stops a container, for as long as its own time to stop allows, and removes it.
-async fn retire(inner: Arc<Inner>, connection: Connection, id: String) {
-    let retired = async {
-        match connection.docker.stop_container(&id, None::<StopContainerOptions>).await {
-            Err(error) if status(&error) != Some(404) => return Err(error),
-            _ => {}
-        }
-        remove_container(&connection.docker, &id, false).await
-    };
-    if let Err(error) = retired.await {
+/// Stops a container, for as long as its own time to stop allows, keeps its end, and removes it.
+async fn retire(inner: Arc<Inner>, connection: Connection, id: String, labels: Labels) {
+    if let Err(error) = retired(&inner, &connection, &id, &labels).await {
         tracing::warn!(%error, container = id, "a node could not be stopped and removed");
     }
     inner.memory.left(&id);
+}
+
+async fn retired(
+    inner: &Inner,
+    connection: &Connection,
+    id: &str,
+    labels: &Labels,
+) -> Result<(), BackendError> {
+    let failed = |error| inner.engine.failed(&format!("retiring {} of {}", labels.part, labels.site), error);
+    let gone = |error: &Error| status(error) == Some(404);
+    match connection.docker.stop_container(id, None::<StopContainerOptions>).await {
+        Err(error) if !gone(&error) => return Err(failed(error)),
+        _ => {}
+    }
+    match connection.docker.inspect_container(id, None).await {
+        Ok(stopped) => inner.tell_end(labels.site, runs::of_container(labels, id, &stopped)).await?,
+        Err(error) if gone(&error) => return Ok(()),
+        Err(error) => return Err(failed(error)),
+    }
+    remove_container(&connection.docker, id, false).await.map_err(failed)
 }

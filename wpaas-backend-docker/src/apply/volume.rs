@@ -1,9 +1,10 @@
 use bollard::models::VolumeCreateRequest;
+use jiff::Timestamp;
 use wpaas_core::converge::{Applied, BackendError, ObjectState};
 
 use super::Task;
 use crate::error::conflict;
-use crate::label::Labels;
+use crate::label::{Labels, MADE};
 use crate::name;
 use crate::objects::object;
 
@@ -23,9 +24,11 @@ impl Task<'_> {
     /// so that the answer's labels are looked at.
     pub(super) async fn make_volume(&self) -> Result<(String, Labels), BackendError> {
         let labels = Labels::of(self.step);
+        let mut written = labels.write(&self.inner.config.installation);
+        written.insert(MADE.to_owned(), Timestamp::now().to_string());
         let request = VolumeCreateRequest {
             name: Some(name::volume(self.step.site, self.step.part, self.step.generation)),
-            labels: Some(labels.write(&self.inner.config.installation)),
+            labels: Some(written),
             ..VolumeCreateRequest::default()
         };
         let volume = self.docker().create_volume(request).await;

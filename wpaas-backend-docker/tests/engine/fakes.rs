@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::Mutex;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -9,6 +10,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use futures::stream::{self, BoxStream, StreamExt as _};
 use wpaas_core::code::{Digest, ReleaseStore};
+use wpaas_core::converge::{Ends, IntentsError, Part, Run};
+use wpaas_core::id::SiteId;
 use wpaas_core::secret::{Secret, SecretError, SecretName, SecretRef, Secrets};
 
 /// Each secret's value is its name; the hash is one of bcrypt.
@@ -24,6 +27,26 @@ impl Secrets for Names {
             }
             name => format!("{name:?}"),
         }))
+    }
+}
+
+/// What was told to have ended, in order.
+#[derive(Debug, Default)]
+pub struct Told(Mutex<Vec<(SiteId, Run)>>);
+
+impl Told {
+    /// The runs of a site's part.
+    pub fn of(&self, site: SiteId, part: Part) -> Vec<Run> {
+        let told = self.0.lock().unwrap();
+        told.iter().filter(|(of, run)| *of == site && run.part == part).map(|(_, run)| run.clone()).collect()
+    }
+}
+
+#[async_trait]
+impl Ends for Told {
+    async fn ended(&self, site: SiteId, run: Run) -> Result<(), IntentsError> {
+        self.0.lock().unwrap().push((site, run));
+        Ok(())
     }
 }
 

@@ -20,7 +20,7 @@ use wpaas_core::converge::{
 };
 use wpaas_core::id::SiteId;
 
-use crate::fakes::{Archives, Names};
+use crate::fakes::{Archives, Names, Told};
 
 /// Runs for ever, ends at once on TERM, and holds a stock theme.
 pub const STAND_IN: &str = "wpaas-test/stand-in:2";
@@ -148,7 +148,12 @@ impl Lab {
 }
 
 pub fn backend(config: &DockerConfig) -> DockerBackend {
-    DockerBackend::new(config.clone(), Arc::new(Names), Arc::new(Archives))
+    backend_with(config, Arc::new(Told::default()))
+}
+
+/// One that leaves the ends of what it removes here.
+pub fn backend_with(config: &DockerConfig, ends: Arc<Told>) -> DockerBackend {
+    DockerBackend::new(config.clone(), Arc::new(Names), Arc::new(Archives), ends)
 }
 
 /// Removes everything that carries this label.

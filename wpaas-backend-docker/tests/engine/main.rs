@@ -8,6 +8,7 @@ mod crashes;
 mod fakes;
 mod lab;
 mod lifecycle;
+mod metering;
 mod networks;
 mod outside;
 mod proxy;

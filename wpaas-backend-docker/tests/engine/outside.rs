@@ -12,12 +12,12 @@ use crate::lab::{Lab, backend, spec};
 use crate::proxy::Proxy;
 
 /// The next hint. The stream listens once it was polled; a hint of its own making shows that it does.
-async fn next(changes: &mut BoxStream<'static, SiteId>) -> Option<SiteId> {
+pub async fn next(changes: &mut BoxStream<'static, SiteId>) -> Option<SiteId> {
     tokio::time::timeout(Duration::from_secs(10), changes.next()).await.expect("no event")
 }
 
 /// Events of this backend, listening.
-async fn listening(lab: &Lab) -> BoxStream<'static, SiteId> {
+pub async fn listening(lab: &Lab) -> BoxStream<'static, SiteId> {
     let mut changes = lab.backend.changes();
     let poke = async {
         loop {

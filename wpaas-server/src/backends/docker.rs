@@ -18,7 +18,8 @@ const PAUSE: Duration = Duration::from_secs(30);
 pub fn start(mut start: BackendStart<'_>) -> Result<Started, StartError> {
     let config = config(&start.settings.docker, start.settings.report_listen.port())?;
     let secrets = Arc::new(start.service.secrets());
-    let backend = DockerBackend::new(config, secrets, Arc::new(start.releases.clone()));
+    let ends = Arc::new(start.service.intents());
+    let backend = DockerBackend::new(config, secrets, Arc::new(start.releases.clone()), ends);
     start.watch.preparing(Some("the nodes' images were not looked for yet".to_owned()));
     let converger = start_converger(Arc::new(backend.clone()), &mut start);
     let (watch, stopping) = (start.watch.clone(), start.tasks.stopping());

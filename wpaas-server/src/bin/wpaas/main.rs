@@ -21,6 +21,7 @@ mod quota;
 mod secret;
 mod sites;
 mod spaces;
+mod usage;
 mod users;
 
 use api::Api;
@@ -73,6 +74,8 @@ enum Command {
     Sites(Box<sites::Command>),
     /// What happened, and what happens
     Events(events::Events),
+    /// What an org used: instances and storage over time
+    Usage(usage::Usage),
     /// Prints completions for a shell
     Completions(completions::Completions),
 }
@@ -108,6 +111,7 @@ async fn call(api: &Api, command: Command) -> Done {
         Command::Keys(command) => command.run(api).await,
         Command::Sites(command) => command.run(api).await,
         Command::Events(events) => events.run(api).await,
+        Command::Usage(usage) => usage.run(api).await,
         Command::Login(_) | Command::Logout | Command::Completions(_) => {
             Err(Failure::Other("this command needs no server".to_owned()))
         }
