@@ -39,7 +39,7 @@ impl Backend for Notebook {
         let notes = self.notes();
         let objects = notes.objects.iter().filter(|((site, _), _)| inside(*site));
         let objects = objects.map(|((site, _), object)| (*site, object.clone())).collect();
-        Ok(Observation { coverage: Coverage::Complete, objects })
+        Ok(Observation { coverage: Coverage::Complete, objects, runs: Vec::new() })
     }
 
     async fn apply(&self, step: &Step) -> Result<Applied, BackendError> {

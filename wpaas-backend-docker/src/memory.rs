@@ -103,11 +103,7 @@ impl Memory {
     }
 
     /// Up to `limit` containers that have ended since this was asked last.
-    pub(crate) fn take_ended(
-        &self,
-        scope: &Scope,
-        limit: usize,
-    ) -> Vec<(SiteId, String, Option<Timestamp>)> {
+    pub(crate) fn take_ended(&self, scope: &Scope, limit: usize) -> Vec<(SiteId, String, Option<Timestamp>)> {
         let mut facts = self.facts();
         let ended: Vec<(SiteId, BTreeMap<_, _>)> = match scope {
             Scope::Fleet => std::mem::take(&mut facts.ended).into_iter().collect(),

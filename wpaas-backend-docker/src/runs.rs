@@ -2,7 +2,7 @@
 
 use bollard::Docker;
 use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum as Status};
-use bollard::models::{ContainerSummaryStateEnum as State, ContainerState};
+use bollard::models::{ContainerState, ContainerSummaryStateEnum as State};
 use futures::future::join_all;
 use jiff::Timestamp;
 use wpaas_core::converge::{BackendError, ObjectId, Run};
@@ -23,9 +23,8 @@ impl Inner {
         let unknown = nodes().filter(|found| ran(found) && self.memory.run(&found.id, runs(found)).is_none());
         let unknown: Vec<&FoundContainer> = unknown.take(INSPECTIONS).collect();
         join_all(unknown.into_iter().map(|found| self.look_up(docker, found))).await;
-        let of_node = |found: &FoundContainer| {
-            Some((found.labels.site, self.memory.run(&found.id, runs(found))?))
-        };
+        let of_node =
+            |found: &FoundContainer| Some((found.labels.site, self.memory.run(&found.id, runs(found))?));
         let volumes = listing.volumes.iter().filter_map(|found| {
             Some((found.labels.site, of_volume(&found.labels, &found.name, found.made?, None)))
         });
@@ -103,8 +102,7 @@ mod tests {
 
     fn run(status: Status, started: &str, finished: &str) -> Option<(i64, Option<i64>, Option<i64>)> {
         let part = Part::Gateway(0);
-        let labels =
-            Labels { site: SiteId::new(), part, mark: (1, 1), fingerprint: None, host: None };
+        let labels = Labels { site: SiteId::new(), part, mark: (1, 1), fingerprint: None, host: None };
         let run = of_container(&labels, "c", &container(status, started, finished))?;
         let second = |at: Timestamp| at.as_second() % 60;
         Some((second(run.started_at), run.ended_at.map(second), run.previous_end.map(second)))

@@ -61,7 +61,7 @@ pub fn start(start: BackendStart<'_>) -> Result<Started, StartError> {
 fn simulated(mut start: BackendStart<'_>) -> Started {
     tracing::warn!("NOTHING REAL RUNS: the backend is simulated, and no site can be opened");
     let (backend, said) = Simulated::new();
-    backend.keep_time(Timestamp::now);
+    backend.keep_time(Timestamp::now, Arc::new(start.service.intents()));
     let converger = start_converger(backend.clone(), &mut start);
     let stopping = start.tasks.stopping();
     let work = simulate(backend, said, converger.clone());

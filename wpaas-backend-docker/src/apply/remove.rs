@@ -36,7 +36,12 @@ impl Task<'_> {
         match container.state.as_ref().and_then(|state| state.status) {
             Some(Status::RUNNING | Status::RESTARTING) => {
                 if self.inner.memory.leave(id) {
-                    tokio::spawn(retire(Arc::clone(self.inner), self.connection.clone(), id.to_owned(), labels));
+                    tokio::spawn(retire(
+                        Arc::clone(self.inner),
+                        self.connection.clone(),
+                        id.to_owned(),
+                        labels,
+                    ));
                 }
                 Ok(Applied::Present(leaving))
             }

@@ -16,7 +16,7 @@ use wpaas_core::converge::conformance::{self, Canaries, Fixture, Outside};
 use wpaas_core::converge::{Backend, Object, ObjectId, Part, Report};
 use wpaas_core::id::SiteId;
 
-use crate::fakes::Archives;
+use crate::fakes::{Archives, Told};
 use crate::lab::{Lab, STAND_IN, clean};
 
 #[derive(Debug)]
@@ -40,7 +40,8 @@ impl World {
 #[async_trait]
 impl Fixture for World {
     fn server(&self) -> Arc<dyn Backend> {
-        Arc::new(DockerBackend::new(self.0.config.clone(), Arc::new(Canaries), Arc::new(Archives)))
+        let ends = Arc::new(Told::default());
+        Arc::new(DockerBackend::new(self.0.config.clone(), Arc::new(Canaries), Arc::new(Archives), ends))
     }
 
     fn release(&self) -> Option<(Digest, Layout)> {

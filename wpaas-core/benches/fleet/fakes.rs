@@ -16,6 +16,7 @@ use wpaas_core::converge::{
     IntentsError, Object, ObjectState, Observation, Part, Report, Scope, Step, Verdict,
 };
 use wpaas_core::id::SiteId;
+use wpaas_core::metering::Look;
 use wpaas_core::site::SiteStatus;
 
 use super::made::Fleet;
@@ -116,6 +117,10 @@ impl Intents for Book {
         unreachable!("no site is deleted")
     }
 
+    async fn metered(&self, _looks: Vec<Look>) -> Result<(), IntentsError> {
+        unreachable!("the listings tell no times")
+    }
+
     fn changes(&self) -> BoxStream<'static, SiteId> {
         futures::stream::pending().boxed()
     }
@@ -186,7 +191,7 @@ impl Backend for Listed {
                 objects
             }
         };
-        Ok(Observation { coverage: Coverage::Complete, objects })
+        Ok(Observation { coverage: Coverage::Complete, objects, runs: Vec::new() })
     }
 
     async fn apply(&self, step: &Step) -> Result<Applied, BackendError> {

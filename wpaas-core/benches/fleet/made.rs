@@ -41,7 +41,7 @@ impl Fleet {
     }
 
     pub fn listing(&self) -> Observation {
-        Observation { coverage: Coverage::Complete, objects: self.objects.clone() }
+        Observation { coverage: Coverage::Complete, objects: self.objects.clone(), runs: Vec::new() }
     }
 }
 

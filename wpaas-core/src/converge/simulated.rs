@@ -17,8 +17,8 @@ use tokio::sync::{broadcast, mpsc};
 use tokio::time::{Instant, sleep};
 
 use super::{
-    Applied, Backend, BackendError, Capabilities, Coverage, ErrorClass, Object, Observation, Part, Report,
-    Scope, Step,
+    Applied, Backend, BackendError, Capabilities, Coverage, Ends, ErrorClass, Object, Observation, Part,
+    Report, Scope, Step,
 };
 use crate::id::SiteId;
 
@@ -95,9 +95,10 @@ impl Simulated {
         self.0.lock().said.get(&(site, part)).cloned()
     }
 
-    /// From now on listings tell when things ran, by this clock. Without one nothing is metered.
-    pub fn keep_time(&self, clock: fn() -> Timestamp) {
-        self.0.lock().runs.keep_time(clock);
+    /// From now on listings tell when things ran, by this clock, and the ends of runs are left here. Without a
+    /// clock nothing is metered.
+    pub fn keep_time(&self, clock: fn() -> Timestamp, ends: Arc<dyn Ends>) {
+        self.0.lock().runs.keep_time(clock, ends);
     }
 
     /// Five seconds have passed: every node says again what it said last, or how long that has lasted now.
@@ -183,6 +184,18 @@ impl Inner {
         // Without latency there may be no clock either.
         if !latency.is_zero() {
             sleep(latency).await;
+        }
+    }
+
+    /// Leaves the ends of what has ended where it was told to.
+    async fn tell_ends(&self) {
+        let Some(ends) = self.lock().runs.ends() else { return };
+        let ended = self.lock().runs.take_ended();
+        for (site, run) in ended {
+            if let Err(error) = ends.ended(site, run.clone()).await {
+                tracing::warn!(%error, "the end of a run can't be kept; trying again with the next step");
+                self.lock().runs.untold(site, run);
+            }
         }
     }
 
@@ -334,6 +347,7 @@ impl Backend for Simulated {
             return std::future::pending().await;
         }
         let result = self.0.take(step, fate);
+        self.0.tell_ends().await;
         self.0.wait().await;
         result
     }

@@ -127,9 +127,12 @@ fn what_ended_is_forgotten_after_a_day() {
     assert_eq!(book.meters, []);
 }
 
-/// What really ran: each object's runs, and when it was removed.
+/// What really ran.
 #[derive(Debug, Clone)]
-struct Truth(Vec<(Part, Vec<(i64, Option<i64>)>, Option<i64>)>);
+struct Truth(Vec<Life>);
+
+/// A part, its runs, and when it was removed.
+type Life = (Part, Vec<(i64, Option<i64>)>, Option<i64>);
 
 /// After all that happens.
 const END: i64 = 16 * HOUR;
@@ -192,7 +195,7 @@ impl Truth {
 
     /// In milliseconds.
     fn total(&self) -> i64 {
-        let of = |(_, runs, removed): &(Part, Vec<(i64, Option<i64>)>, Option<i64>)| -> i64 {
+        let of = |(_, runs, removed): &Life| -> i64 {
             runs.iter().map(|(from, to)| to.or(*removed).unwrap_or(END) - from).sum()
         };
         self.0.iter().map(of).sum()
@@ -200,7 +203,7 @@ impl Truth {
 }
 
 /// Runs of one part: of so many milliseconds each, so far apart; the last may go on, and the part be removed.
-fn of_part(part: Part) -> impl Strategy<Value = (Part, Vec<(i64, Option<i64>)>, Option<i64>)> {
+fn of_part(part: Part) -> impl Strategy<Value = Life> {
     let spans = prop::collection::vec((2 * MINUTE..3 * HOUR, 2 * MINUTE..20 * MINUTE), 1..4);
     (0..HOUR, spans, any::<bool>(), any::<bool>()).prop_map(move |(begin, spans, stops, goes)| {
         let mut now = begin;

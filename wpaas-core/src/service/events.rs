@@ -3,6 +3,7 @@ use tokio::sync::broadcast;
 use super::commit::may;
 use super::{Event, EventFilter, Noun, Service, ServiceError};
 use crate::access::{Action, Actor, Scope};
+use crate::defaults;
 use crate::store::Committed;
 
 /// Events that are given at once, at most.
@@ -44,8 +45,19 @@ impl Service {
         let action = Action::EventRead;
         match filter {
             EventFilter::All => may(actor, action, Scope::System, Noun::Event),
-            EventFilter::Customer(cid) => may(actor, action, Scope::Customer(cid), Noun::Customer),
-            EventFilter::Org(cid, org) => may(actor, action, Scope::Org(cid, *org), Noun::Org),
+            EventFilter::Customer(cid) => {
+                may(actor, action, Scope::Customer(cid), Noun::Customer)?;
+                let found = self.store().customer(cid).await?;
+                found.map(drop).ok_or(ServiceError::not_found(Noun::Customer))
+            }
+            EventFilter::Org(cid, org) => {
+                may(actor, action, Scope::Org(cid, *org), Noun::Org)?;
+                let filter = EventFilter::Org(cid.clone(), *org);
+                // One that was deleted still has its events; the default one may not be stored yet.
+                let told = self.store().events(&filter, 0, 1).await?;
+                let is_there = !told.is_empty() || *org == defaults::org_id(cid);
+                if is_there { Ok(()) } else { Err(ServiceError::not_found(Noun::Org)) }
+            }
             EventFilter::Space(cid, space) => {
                 let found = self.store().space(*space).await?.filter(|found| found.cid == *cid);
                 let found = found.ok_or(ServiceError::not_found(Noun::Space))?;

@@ -2,6 +2,7 @@ use super::commit::may;
 use super::events::MOST;
 use super::{Listed, Noun, Service, ServiceError, UsageFilter, UsageRecord, UsageSum};
 use crate::access::{Action, Actor, Scope};
+use crate::defaults;
 use crate::id::OrgId;
 use crate::name::Cid;
 
@@ -55,9 +56,11 @@ impl Service {
         }
     }
 
-    /// Whether the customer has this org, or had it when something was used there.
+    /// Whether the customer has this org, or had it when something was used there. The default one may not be stored
+    /// yet.
     async fn had_org(&self, cid: &Cid, org: OrgId) -> Result<(), ServiceError> {
-        if self.store().org(org).await?.is_some_and(|found| found.cid == *cid) {
+        let found = self.store().org(org).await?;
+        if found.is_some_and(|found| found.cid == *cid) || org == defaults::org_id(cid) {
             return Ok(());
         }
         let there = UsageFilter { cid: Some(cid.clone()), org: Some(org), ..UsageFilter::default() };

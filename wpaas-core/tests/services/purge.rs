@@ -6,11 +6,13 @@ use futures::future::poll_fn;
 use jiff::SignedDuration;
 use wpaas_core::access::Actor;
 use wpaas_core::account::Lifecycle;
-use wpaas_core::converge::Intents as _;
+use wpaas_core::converge::{Ends as _, Intents as _, ObjectId, Part, Run};
+use wpaas_core::id::SiteId;
+use wpaas_core::metering::{Look, UsageKind};
 use wpaas_core::name::Cid;
 use wpaas_core::quota::Quota;
 use wpaas_core::service::{
-    Event, EventFilter, Grace, IfMatch, Mode, NewOrg, Page, Purge, Service, SitePlace,
+    Event, EventFilter, Grace, IfMatch, Mode, NewOrg, Page, Purge, Service, SitePlace, UsageFilter, UsageSum,
 };
 
 use crate::{NOW, at, customer, parse, place, server, site, user};
@@ -38,6 +40,22 @@ async fn to_be_removed(service: &Service) -> Cid {
     cid
 }
 
+/// What runs of a site, since the beginning.
+fn gateway(site: SiteId) -> Run {
+    let object = ObjectId::new(&format!("gateway of {site}"));
+    Run { part: Part::Gateway(0), object, started_at: NOW, ended_at: None, previous_end: None }
+}
+
+/// What the converger metered before.
+async fn meter(service: &Service) {
+    let intents = service.intents();
+    let look =
+        |site| Look { site, seen_at: at(30), complete: true, runs: vec![gateway(site)], others: Vec::new() };
+    let sites = intents.page(None, 9).await.expect("read");
+    let looks = sites.iter().map(|intent| look(intent.site)).collect();
+    intents.metered(looks).await.expect("is kept");
+}
+
 /// What the worker and the converger do, until nothing is left.
 async fn purge(service: &Service, cid: &Cid) {
     let intents = service.intents().with_clock(|| at(60));
@@ -47,6 +65,8 @@ async fn purge(service: &Service, cid: &Cid) {
             Purge::More => {}
             Purge::Waiting { .. } => {
                 for intent in intents.page(None, 9).await.expect("read") {
+                    let ended = Run { ended_at: Some(at(45)), ..gateway(intent.site) };
+                    intents.ended(intent.site, ended).await.expect("is kept");
                     intents.purged(intent.site).await.expect("is purged");
                 }
             }
@@ -79,6 +99,7 @@ async fn a_purge_that_is_killed_anywhere_is_ended_by_the_next_server() {
         let folder = tempfile::tempdir().expect("a folder");
         let first = server(folder.path()).await;
         let cid = to_be_removed(&first).await;
+        meter(&first).await;
         let ended = killed_after(polls, purge(&first, &cid)).await;
         drop(first);
 
@@ -95,6 +116,10 @@ async fn a_purge_that_is_killed_anywhere_is_ended_by_the_next_server() {
 
 async fn check_removed(service: &Service, cid: &Cid, polls: usize) {
     let op = &Actor::Operator;
+    let of_it = UsageFilter { cid: Some(cid.clone()), ..UsageFilter::default() };
+    let used = service.usage_sums(op, &of_it).await.expect("read");
+    let gateways = UsageSum { kind: UsageKind::Gateway, millis: 2 * 45_000, gib_millis: 0 };
+    assert_eq!(used, [gateways], "after {polls} polls");
     let events = service.events(op, &EventFilter::Customer(cid.clone()), 0, 1000).await.expect("read");
     let record = [
         ["site_deleted", "site_deleted", "site_purged", "site_purged"].as_slice(),

@@ -39,7 +39,20 @@ impl From<UsageRecord> for UsageView {
         let UsageRecord { seq, cid, org, space, site, part, kind, object, gib, from, to } = record;
         let gib = (kind == UsageKind::Storage).then_some(gib);
         let object = object.to_string();
-        Self { seq, cid, org_id: org, space_id: space, site_id: site, kind, part, object, from, to, seconds, gib }
+        Self {
+            seq,
+            cid,
+            org_id: org,
+            space_id: space,
+            site_id: site,
+            kind,
+            part,
+            object,
+            from,
+            to,
+            seconds,
+            gib,
+        }
     }
 }
 

@@ -21,4 +21,5 @@ mod several;
 mod site_fields;
 mod sites;
 mod spaces;
+mod usage;
 mod users;

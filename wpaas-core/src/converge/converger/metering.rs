@@ -121,7 +121,10 @@ impl Converger {
     pub(super) fn metered(&mut self, looks: Vec<Look>, kept: Result<(), IntentsError>, now: Instant) {
         self.metering.running.clear();
         if let Err(error) = kept {
-            tracing::warn!(error = chain(&error), "what was used can't be kept; trying again with the next look");
+            tracing::warn!(
+                error = chain(&error),
+                "what was used can't be kept; trying again with the next look"
+            );
             for look in looks.into_iter().rev() {
                 self.metering.waiting.push_front(look);
             }

@@ -1,22 +1,42 @@
 //! When things ran, beside the world, which has no clock.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::converge::{Object, ObjectId, ObjectState, Run};
+use crate::converge::{Ends, Object, ObjectId, ObjectState, Run};
 use crate::id::SiteId;
 
 /// Every run there ever was: as some clouds do for a while, it still tells of what is gone.
 #[derive(Debug, Default)]
 pub(super) struct Runs {
     clock: Option<fn() -> Timestamp>,
+    /// Where ends are left, with a clock.
+    ends: Option<Arc<dyn Ends>>,
+    /// Those whose end is still to be left.
+    ended: Vec<(SiteId, Run)>,
     sites: BTreeMap<SiteId, BTreeMap<ObjectId, Run>>,
 }
 
 impl Runs {
-    pub(super) fn keep_time(&mut self, clock: fn() -> Timestamp) {
-        self.clock = Some(clock);
+    pub(super) fn keep_time(&mut self, clock: fn() -> Timestamp, ends: Arc<dyn Ends>) {
+        (self.clock, self.ends) = (Some(clock), Some(ends));
+    }
+
+    /// Where ends are left.
+    pub(super) fn ends(&self) -> Option<Arc<dyn Ends>> {
+        self.ends.clone()
+    }
+
+    /// What has ended since this was asked last.
+    pub(super) fn take_ended(&mut self) -> Vec<(SiteId, Run)> {
+        std::mem::take(&mut self.ended)
+    }
+
+    /// The end of this run could not be left.
+    pub(super) fn untold(&mut self, site: SiteId, run: Run) {
+        self.ended.push((site, run));
     }
 
     /// Takes in what is there of a site now.
@@ -33,6 +53,7 @@ impl Runs {
         for (id, run) in of_site.iter_mut().filter(|(_, run)| run.ended_at.is_none()) {
             if running.iter().all(|object| object.id != *id) {
                 run.ended_at = Some(now);
+                self.ended.push((site, run.clone()));
             }
         }
     }

@@ -91,8 +91,8 @@ pub(super) async fn what_was_used_outlives_its_site(store: &dyn Store) {
     let site = with_site(store).await;
     let seen = vec![run(Part::Gateway(0), 0, None)];
     done(store, write(meter(&site, 600, seen.clone()))).await;
-    let stone = Tombstone { id: site.id, cid: cid(), org: org().id, generation: 1, purged_at: at(700) };
-    let last = write(meter(&site, 700, Vec::new())).write(Write::PurgeSite(stone, 1));
+    let left = Tombstone { id: site.id, cid: cid(), org: org().id, generation: 1, purged_at: at(700) };
+    let last = write(meter(&site, 700, Vec::new())).write(Write::PurgeSite(left, 1));
     done(store, last).await;
     let late = Write::Meter(
         Look { site: site.id, seen_at: at(9 * HOUR), complete: true, runs: seen, others: Vec::new() },

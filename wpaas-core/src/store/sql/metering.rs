@@ -21,23 +21,18 @@ type MeterColumns = (String, String, i64, i64, i64, String);
 type RecordColumns = (i64, String, String, String, String, String, String, i64, i64, i64);
 
 /// Takes a look into the site's meters, on a connection that is in a transaction.
-pub(super) async fn meter(
-    db: &mut Db,
-    look: &Look,
-    sizes: VolumeSizes,
-) -> Result<(), StoreError> {
+pub(super) async fn meter(db: &mut Db, look: &Look, sizes: VolumeSizes) -> Result<(), StoreError> {
     let site = look.site.to_string();
     let owner: Option<Owner> = query("SELECT cid, org_id, space_id FROM sites WHERE id = $1")
         .bind(site.clone())
         .first(&mut *db)
         .await?;
     let Some(owner) = owner else { return Ok(()) };
-    let meters: Vec<MeterColumns> = query(
-        "SELECT object, part, started_at, counted_to, seen_at, state FROM meters WHERE site_id = $1",
-    )
-    .bind(site.clone())
-    .all(&mut *db)
-    .await?;
+    let meters: Vec<MeterColumns> =
+        query("SELECT object, part, started_at, counted_to, seen_at, state FROM meters WHERE site_id = $1")
+            .bind(site.clone())
+            .all(&mut *db)
+            .await?;
     let meters: Vec<Meter> = meters.into_iter().map(read).collect::<Result<_, _>>()?;
     let Advanced { meters, slices, forgotten } = advance(&meters, look);
     for meter in forgotten {

@@ -138,15 +138,12 @@ pub fn asks(method: &Method, path: &str) -> Vec<Ask> {
         "POST /sessions" => Vec::new(),
         "GET /sessions" | "DELETE /sessions" | "DELETE /sessions/current" => plain(A::KeyManage, Level::Own),
         "GET /events" => vec![
+            ask(A::EventRead, Level::Org, "?cid={cid}&org_id={org_id}", None),
             ask(A::EventRead, Level::Space, "?cid={cid}&space_id={space_id}", None),
             ask(A::EventRead, Level::Site, "?cid={cid}&site_id={site_id}", None),
         ],
-        "GET /usage" | "GET /usage/sums" => {
-            asked(A::UsageRead, Level::Org, "?cid={cid}&org_id={org_id}")
-        }
-        "GET /orgs/{cid}/{org}/usage" | "GET /orgs/{cid}/{org}/usage/sums" => {
-            plain(A::UsageRead, Level::Org)
-        }
+        "GET /usage" | "GET /usage/sums" => asked(A::UsageRead, Level::Org, "?cid={cid}&org_id={org_id}"),
+        "GET /orgs/{cid}/{org}/usage" | "GET /orgs/{cid}/{org}/usage/sums" => plain(A::UsageRead, Level::Org),
         _ if path.contains("wpaas") => {
             let (site, sites) = ("?org={org}", "?cid={cid}&org={org}&space={space}");
             let new = json!({"cid": "{cid}", "org": "{org}", "space": "{space}", "name": "new"});
