@@ -11,7 +11,7 @@ use super::list::{Cursor, Limit};
 use crate::problem::Problem;
 
 /// Something ran, or was there, from one time to another within one hour. Never changed once it is shown.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct UsageView {
     /// Grows with every record.
     seq: u64,
@@ -21,6 +21,7 @@ pub struct UsageView {
     site_id: SiteId,
     /// `wordpress`, `database`, `gateway` or `storage`.
     kind: UsageKind,
+    #[schema(value_type = String)]
     part: Part,
     /// The backend's id of what ran.
     object: String,
@@ -57,7 +58,7 @@ impl From<UsageRecord> for UsageView {
 }
 
 /// What was used of one kind.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct UsageSumView {
     kind: UsageKind,
     /// Over all that ran, or was there.
@@ -75,7 +76,7 @@ impl From<UsageSum> for UsageSumView {
 }
 
 /// Sums of what was used.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct UsageSumsView {
     /// One each kind of which anything was used.
     pub items: Vec<UsageSumView>,
@@ -87,7 +88,8 @@ fn seconds(millis: u64) -> f64 {
 }
 
 /// Which records.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct UsageQuery {
     cid: Option<Cid>,
@@ -98,8 +100,10 @@ pub struct UsageQuery {
     /// Those that begin before.
     to: Option<Timestamp>,
     /// Where the page before ended.
+    #[param(value_type = Option<String>)]
     pub cursor: Option<Cursor<u64>>,
     /// How many at a time.
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 500)]
     pub limit: Option<Limit>,
 }
 

@@ -18,12 +18,14 @@ type Records = Result<Answer<ListView<UsageView>>, Problem>;
 type Sums = Result<Answer<UsageSumsView>, Problem>;
 
 /// The records of the org or the customer that the query names, else of the caller's customer, or all.
+#[utoipa::path(get, path = "", tag = "usage", params(UsageQuery), responses((status = 200, description = "A page of records", body = ListView<UsageView>)))]
 pub async fn list(State(state): State<AppState>, caller: Caller, Query(query): Query<UsageQuery>) -> Records {
     let filter = query.filter(caller.cid())?;
     records(&state, &caller, &filter, query).await
 }
 
 /// An org's records.
+#[utoipa::path(get, path = "", tag = "usage", params(UsageQuery), responses((status = 200, description = "A page of records", body = ListView<UsageView>)))]
 pub async fn list_of(
     State(state): State<AppState>,
     caller: Caller,
@@ -42,11 +44,13 @@ async fn records(state: &AppState, caller: &Caller, filter: &UsageFilter, query:
 }
 
 /// The sums over the same records.
+#[utoipa::path(get, path = "", tag = "usage", params(UsageQuery), responses((status = 200, description = "The sums", body = UsageSumsView)))]
 pub async fn sums(State(state): State<AppState>, caller: Caller, Query(query): Query<UsageQuery>) -> Sums {
     summed(&state, &caller, &query.filter(caller.cid())?).await
 }
 
 /// The sums over an org's records.
+#[utoipa::path(get, path = "", tag = "usage", params(UsageQuery), responses((status = 200, description = "The sums", body = UsageSumsView)))]
 pub async fn sums_of(
     State(state): State<AppState>,
     caller: Caller,
