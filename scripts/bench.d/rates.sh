@@ -1,4 +1,4 @@
-# P5 to P7 of scripts/bench: how much the store and the API do in a second, side by side with a plain axum and sqlx.
+# P5 to P7 of scripts/bench, and what loads P11: how much the store and the API do in a second, side by side with a plain axum and sqlx.
 # Sourced by scripts/bench. No Docker: the server runs on its
 # simulated backend.
 # shellcheck shell=bash disable=SC2154 # scripts/bench sets what is used here

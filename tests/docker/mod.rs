@@ -3,6 +3,7 @@
 
 mod cache;
 mod deletion;
+mod edge;
 mod engine;
 mod first_site;
 mod healing;

@@ -37,6 +37,11 @@ impl Server {
     }
 
     pub async fn start_with(docker_host: Option<String>) -> Self {
+        Self::start_as(docker_host, "[dns]\nenabled = false\n[edge]\nenabled = false\n").await
+    }
+
+    /// With this much more in the configuration.
+    pub async fn start_as(docker_host: Option<String>, more: &str) -> Self {
         let folder = TempDir::new().unwrap();
         let (api_port, report_port, git_port) = (free_port(), free_port(), free_port());
         let installation = format!("test-{}-{api_port}", std::process::id());
@@ -47,7 +52,7 @@ impl Server {
             "listen = \"127.0.0.1:{api_port}\"\nreport_listen = \"0.0.0.0:{report_port}\"\n\
              data = {:?}\n[code]\nallowed_prefixes = [\"git://127.0.0.1:{git_port}/\"]\n\
              endpoints = [{endpoints}]\n\
-             [docker]\ninstallation = \"{installation}\"\n[log]\nfilter = \"info\"\n",
+             [docker]\ninstallation = \"{installation}\"\n[log]\nfilter = \"info\"\n{more}",
             folder.path().join("data").to_str().unwrap()
         );
         std::fs::write(folder.path().join("server.toml"), config).unwrap();
@@ -291,7 +296,7 @@ pub struct Site {
     pub tenant: Tenant,
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 

@@ -153,7 +153,7 @@ impl Inner {
         let belief = self.sightings().listed(scope, objects, &ended, Instant::now());
         let complete = belief.complete && listing.unreadable == 0;
         let coverage = if complete { Coverage::Complete } else { Coverage::Partial };
-        Ok(Observation { coverage, objects: belief.objects })
+        Ok(Observation { coverage, objects: belief.objects, runs: Vec::new() })
     }
 
     pub(crate) async fn list(&self, scope: &Scope) -> Result<Listing, BackendError> {

@@ -1,9 +1,13 @@
 //! Files for a container, as the archive that the Engine unpacks.
 
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use futures::{Stream, StreamExt as _, stream};
 use tar::{Builder, EntryType, Header};
+use tokio::io::AsyncReadExt as _;
+use tokio_util::io::ReaderStream;
 use wpaas_core::converge::{BackendError, ErrorClass, FileContent, NodeFile};
 use wpaas_core::secret::Secrets;
 
@@ -48,6 +52,27 @@ pub(crate) fn of_uploads(path: &str) -> Result<Bytes, BackendError> {
     archive.folder(path, 0o755, WWW_DATA)?;
     archive.finish()
 }
+
+/// The archive of one program, read while it is sent.
+pub(crate) async fn of_program(
+    path: &Path,
+) -> std::io::Result<impl Stream<Item = std::io::Result<Bytes>> + Send + 'static> {
+    let file = tokio::fs::File::open(path).await?;
+    let size = file.metadata().await?.len();
+    let mut header = Header::new_gnu();
+    header.set_path("wpaas-program")?;
+    header.set_mode(0o755);
+    header.set_size(size);
+    header.set_cksum();
+    let begin = Bytes::copy_from_slice(header.as_bytes());
+    // A whole number of blocks, and two empty ones.
+    let end = Bytes::from(vec![0; usize::try_from(size.next_multiple_of(BLOCK) - size).unwrap_or(0) + 1024]);
+    let one = |bytes| stream::once(async { Ok(bytes) });
+    Ok(one(begin).chain(ReaderStream::with_capacity(file.take(size), 1 << 20)).chain(one(end)))
+}
+
+/// Of a tar archive, in bytes.
+const BLOCK: u64 = 512;
 
 /// Debian's www-data, the same in every release.
 const WWW_DATA: u64 = 33;

@@ -20,7 +20,7 @@ use crate::subnet::Pool;
 /// is used again as soon as it answers.
 #[derive(Debug, Clone)]
 pub struct DockerBackend {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 #[derive(Debug)]

@@ -11,7 +11,9 @@ pub(crate) const INSTALLATION: &str = "wpaas.installation";
 /// Of which site.
 pub(crate) const SITE: &str = "wpaas.site";
 const PART: &str = "wpaas.part";
-const FINGERPRINT: &str = "wpaas.fingerprint";
+pub(crate) const FINGERPRINT: &str = "wpaas.fingerprint";
+/// Of what belongs to no one site.
+pub(crate) const FLEET: &str = "wpaas.fleet";
 const GENERATION: &str = "wpaas.generation";
 const EPOCH: &str = "wpaas.epoch";
 /// When a volume was made: the Engine's own answer changes with what is written to it.
@@ -45,13 +47,13 @@ impl Labels {
         Self { site: step.site, part: step.part, mark, fingerprint: None, host: None }
     }
 
-    /// `None` for what is not this installation's.
+    /// `None` for what is not this installation's, or belongs to no one site.
     pub(crate) fn read(
         labels: &HashMap<String, String>,
         installation: &str,
     ) -> Result<Option<Self>, Unreadable> {
         let get = |key| labels.get(key).map(String::as_str);
-        if get(INSTALLATION) != Some(installation) {
+        if get(INSTALLATION) != Some(installation) || labels.contains_key(FLEET) {
             return Ok(None);
         }
         let read = || {

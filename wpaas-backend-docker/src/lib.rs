@@ -15,6 +15,7 @@ mod changes;
 mod config;
 mod engine;
 mod error;
+mod fleet;
 mod host;
 mod images;
 mod label;

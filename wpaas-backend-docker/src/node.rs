@@ -76,15 +76,12 @@ pub(crate) fn body(step: &Step, spec: &NodeSpec, place: Place<'_>) -> (Labels, C
 const HTTP: &str = "80/tcp";
 
 fn host_config(step: &Step, spec: &NodeSpec, place: Place<'_>) -> HostConfig {
-    let texts = |texts: &[&str]| Some(texts.iter().map(|text| (*text).to_owned()).collect());
     let mounts = spec.mounts.iter().zip(place.volumes).map(|(mount, volume)| {
         let labels = Labels { part: mount.part, ..Labels::of(step) }.write(place.installation);
         volume_at(&mount.path, volume, mount.read_only, labels)
     });
     HostConfig {
-        init: Some(true),
         memory: Some(i64::from(spec.memory_mib) << 20),
-        pids_limit: Some(PROCESSES),
         network_mode: Some(place.network.to_owned()),
         extra_hosts: Some(place.hosts),
         port_bindings: place.port.map(|port| HashMap::from([(HTTP.to_owned(), Some(vec![local(port)]))])),
@@ -97,6 +94,16 @@ fn host_config(step: &Step, spec: &NodeSpec, place: Place<'_>) -> HostConfig {
             maximum_retry_count: None,
         }),
         mounts: Some(mounts.collect()),
+        ..limited()
+    }
+}
+
+/// What every container of ours may and may not, whatever it is for.
+pub(crate) fn limited() -> HostConfig {
+    let texts = |texts: &[&str]| Some(texts.iter().map(|text| (*text).to_owned()).collect());
+    HostConfig {
+        init: Some(true),
+        pids_limit: Some(PROCESSES),
         security_opt: texts(&["no-new-privileges"]),
         cap_drop: texts(&["ALL"]),
         cap_add: texts(&CAPABILITIES),

@@ -62,7 +62,7 @@ fn is_cut_off(found: &FoundContainer, network: Option<&str>) -> bool {
     !attached && !forgot
 }
 
-fn node_state(state: State) -> ObjectState {
+pub(crate) fn node_state(state: State) -> ObjectState {
     match state {
         State::CREATED => ObjectState::Incomplete,
         State::RUNNING => ObjectState::Ready,

@@ -42,7 +42,7 @@ pub use report::{
     BootId, DatabasePhase, DatabaseReport, GatewayReport, NodeReport, Position, Report, ServerState,
     WordpressPhase, WordpressReport,
 };
-pub use status::{Trouble, status};
+pub use status::{DnsState, Trouble, status};
 pub use step::{
     Action, DatabaseOrder, FileContent, Fingerprint, Mount, NodeFile, NodeRole, NodeSpec, RouteState, Routes,
     Step,

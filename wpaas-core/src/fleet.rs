@@ -1,10 +1,12 @@
 //! What belongs to no one site: the names that lead to all of them, and what answers for those names, the DNS server
 //! and the edge. Planned once, whatever the number of sites; a site's step never names it.
 
+mod backend;
 mod names;
 mod plan;
 mod zone;
 
+pub use backend::FleetBackend;
 pub use names::{Names, SitePlace};
 pub use plan::{
     FleetFacts, FleetIntent, FleetNode, FleetObject, FleetPart, FleetStep, InvalidFleetPart, plan,

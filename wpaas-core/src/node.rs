@@ -4,5 +4,5 @@
 mod context;
 mod spec;
 
-pub use context::{ContextFile, context, context_digest, context_file, role_digest};
+pub use context::{ContextFile, context, context_digest, context_file, edge_digest, role_digest};
 pub use spec::{GatewayConfig, Purpose, WordpressSite, canonical_url, database, gateway};

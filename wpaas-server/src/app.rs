@@ -14,6 +14,7 @@ use wpaas_core::store::{InvalidUrl, StoreError};
 use crate::backends::{self, BackendStart};
 use crate::cluster::{Cluster, Relay};
 use crate::config::Settings;
+use crate::fleet::Fleet;
 use crate::listener::{Listening, listen};
 use crate::metrics::Metrics;
 use crate::operator::{OperatorToken, TokenError};
@@ -163,8 +164,21 @@ pub async fn open(settings: &Arc<Settings>) -> Result<(AppState, Tasks), StartEr
         tenure: &tenure,
         tasks: &mut tasks,
     };
-    let backends::Started { converger, simulated } = backends::start(start)?;
+    let backends::Started { converger, simulated, fleet } = backends::start(start)?;
     let stopping = tasks.stopping();
+    let findings = watch.findings();
+    let (its_settings, its_service, its_converger) = (settings.clone(), service.clone(), converger.clone());
+    tasks.spawn("fleet", {
+        let stopping = stopping.clone();
+        async move {
+            stopping
+                .run_until_cancelled(async {
+                    let fleet = Fleet::new(&its_settings, its_service, its_converger, fleet).await;
+                    fleet.run(findings).await;
+                })
+                .await;
+        }
+    });
     tasks.spawn("customer removal", purges::run(service.clone(), tenure.clone(), stopping.cancelled_owned()));
     tasks.spawn("admin password hashing", passwords::run(service.clone(), tasks.stopping()));
     code::start_worker(settings, &code_policy, &service, releases, &tenure, &mut tasks)?;

@@ -9,6 +9,7 @@ use wpaas_core::claim::Tenure;
 use wpaas_core::code::local_store::LocalReleaseStore;
 use wpaas_core::converge::simulated::Simulated;
 use wpaas_core::converge::{Backend, Converger, ConvergerHandle, Report};
+use wpaas_core::fleet::FleetBackend;
 use wpaas_core::service::Service;
 
 use crate::StartError;
@@ -48,6 +49,8 @@ pub struct Started {
     pub converger: ConvergerHandle,
     /// Nothing real runs.
     pub simulated: bool,
+    /// Where the fleet's own nodes run, if they do.
+    pub fleet: Option<Arc<dyn FleetBackend>>,
 }
 
 /// Starts the configured backend and a converger over it.
@@ -68,7 +71,7 @@ fn simulated(mut start: BackendStart<'_>) -> Started {
     start.tasks.spawn("simulation", async move {
         stopping.run_until_cancelled(work).await;
     });
-    Started { converger, simulated: true }
+    Started { converger, simulated: true, fleet: None }
 }
 
 async fn simulate(

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::{Flags, Settings, unknown_variables};
-use crate::{Server, problem, storage, telemetry};
+use crate::{Server, dns, problem, storage, telemetry};
 
 /// A control plane for WordPress hosting: serves the API and keeps the sites as they should be.
 ///
@@ -28,6 +28,8 @@ struct Cli {
 enum Command {
     /// Serves; the same as no command
     Serve,
+    /// Answers DNS for the sites' names from the zone's file alone, which a server writes
+    Dns,
     /// Prints the configuration that would be used, as TOML, and starts nothing
     CheckConfig,
     /// Writes the state into a new file, as it is at one moment; servers can go on working
@@ -48,6 +50,7 @@ pub fn main() -> ExitCode {
     let Cli { flags, command } = Cli::parse();
     let done = match command.unwrap_or(Command::Serve) {
         Command::Serve => serve(flags),
+        Command::Dns => answer_dns(flags),
         Command::CheckConfig => check_config(flags),
         Command::Export { file } => export(flags, &file),
         Command::Import { file } => import(flags, &file),
@@ -87,6 +90,15 @@ async fn import(flags: Flags, path: &Path) -> Done {
     let rows = storage::database(&settings).await?.import(BufReader::new(from)).await?;
     println!("{rows} rows");
     Ok(())
+}
+
+#[tokio::main]
+async fn answer_dns(flags: Flags) -> Done {
+    let settings = Settings::load(flags)?;
+    telemetry::start(&settings.log)?;
+    let zone = settings.dns.zone_file(&settings.data);
+    let stop = async { drop(told_to_stop().await) };
+    Ok(dns::run(settings.dns.listen, zone, stop).await?)
 }
 
 #[tokio::main]

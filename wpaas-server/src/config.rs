@@ -1,6 +1,6 @@
 //! Configuration. A flag wins over the environment, the environment over the file, the file over the default.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -46,6 +46,10 @@ pub struct Settings {
     pub database: DatabaseSettings,
     /// Where code may come from, and how much of it.
     pub code: CodeSettings,
+    /// Of what answers for the platform's names.
+    pub dns: DnsSettings,
+    /// Of the edge that sites can share.
+    pub edge: EdgeSettings,
     /// Of the Docker backend.
     pub docker: DockerSettings,
 }
@@ -122,6 +126,60 @@ pub struct CodeSettings {
     pub max_entries: u64,
     /// For a whole fetch.
     pub max_time: Period,
+}
+
+/// Of what answers for the platform's names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DnsSettings {
+    /// Whether the platform answers for its names itself.
+    pub enabled: bool,
+    /// Where, over UDP and TCP.
+    pub listen: SocketAddr,
+    /// The address of the name server as the world sees it; the one that is listened at without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
+    /// The zone's file; `dns/zone` in the data folder without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<PathBuf>,
+}
+
+/// Of the edge that sites can share.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EdgeSettings {
+    /// Whether sites can be reached at it.
+    pub enabled: bool,
+    /// Where it listens, on the Engine's host.
+    pub listen: SocketAddr,
+    /// Its address as the world sees it; the one that is listened at without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
+}
+
+impl DnsSettings {
+    /// Where the zone's file is, for a server with this data folder.
+    #[must_use]
+    pub fn zone_file(&self, data: &Path) -> PathBuf {
+        self.zone.clone().unwrap_or_else(|| data.join("dns/zone"))
+    }
+
+    /// The name server, as the world sees it.
+    #[must_use]
+    pub fn address(&self) -> IpAddr {
+        reached_at(self.listen, self.address)
+    }
+}
+
+impl EdgeSettings {
+    /// The edge, as the world sees it.
+    #[must_use]
+    pub fn address(&self) -> IpAddr {
+        reached_at(self.listen, self.address)
+    }
+}
+
+fn reached_at(listen: SocketAddr, given: Option<IpAddr>) -> IpAddr {
+    let everywhere = listen.ip().is_unspecified();
+    given.unwrap_or(if everywhere { Ipv4Addr::LOCALHOST.into() } else { listen.ip() })
 }
 
 /// Of the Docker backend.

@@ -11,6 +11,7 @@ pub fn settings(settings: &Settings) -> service::Settings {
             Registration::Open => service::Registration::Open,
             Registration::Closed => service::Registration::Closed,
         },
+        edge_port: settings.edge.enabled.then(|| settings.edge.listen.port()),
         site_grace: settings.grace.site.as_signed(),
         customer_grace: settings.grace.customer.as_signed(),
         ..service::Settings::new(settings.domain.clone())

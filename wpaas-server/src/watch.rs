@@ -1,13 +1,14 @@
 //! Looks over the converger's shoulder: wraps its two ports, and keeps what metrics and readiness tell.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use tokio::sync::mpsc;
 use wpaas_core::id::SiteId;
 use wpaas_core::site::{SiteStatus, Truth};
 
@@ -24,6 +25,8 @@ pub struct Watch {
     steps: Family<StepOutcome, Counter>,
     sites: Family<ConditionLabels, Gauge>,
     seen: Arc<Mutex<Seen>>,
+    /// Who else is told of sites of which something new was found.
+    told: Arc<OnceLock<mpsc::UnboundedSender<SiteId>>>,
 }
 
 #[derive(Debug, Default)]
@@ -70,6 +73,13 @@ impl Watch {
         }
     }
 
+    /// The sites of which something new is found from now on. Only the first to ask is told.
+    pub fn findings(&self) -> mpsc::UnboundedReceiver<SiteId> {
+        let (tell, told) = mpsc::unbounded_channel();
+        let _second = self.told.set(tell);
+        told
+    }
+
     /// How far the backend's preparation is; `None` once it is done.
     #[cfg_attr(not(feature = "docker"), expect(dead_code, reason = "what is simulated is always prepared"))]
     pub fn preparing(&self, progress: Option<String>) {
@@ -88,6 +98,10 @@ impl Watch {
     }
 
     fn found(&self, site: SiteId, status: Option<&SiteStatus>) {
+        if let Some(tell) = self.told.get() {
+            // Who was told may have gone.
+            let _gone = tell.send(site);
+        }
         let now: Vec<_> = status.map(labels).unwrap_or_default();
         let before = match status {
             Some(_) => self.lock().conditions.insert(site, now.clone()),

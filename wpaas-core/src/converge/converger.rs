@@ -13,8 +13,8 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::{
-    Applied, Backend, BackendError, Intent, Intents, IntentsError, Observation, Report, Retries, Scope,
-    SitePlan, Step, View, WorkQueue, plan,
+    Applied, Backend, BackendError, DnsState, Intent, Intents, IntentsError, Observation, Report, Retries,
+    Scope, SitePlan, Step, View, WorkQueue, plan,
 };
 use crate::claim::Tenure;
 use crate::id::SiteId;
@@ -51,6 +51,8 @@ pub struct Converger {
     /// Sites whose verdict on a release is being kept.
     judging: HashSet<SiteId>,
     metering: metering::Metering,
+    /// What the DNS server does for each.
+    dns: HashMap<SiteId, DnsState>,
     loads: Loads,
     sight: Sight,
     /// Until when the backend asked to be left alone.
@@ -114,6 +116,7 @@ enum Event {
 #[derive(Debug)]
 enum Command {
     Report(Report),
+    Dns(SiteId, Option<DnsState>),
     Explain(SiteId, oneshot::Sender<Option<SitePlan>>),
     Preview(Box<Intent>, oneshot::Sender<SitePlan>),
 }
@@ -129,6 +132,12 @@ impl ConvergerHandle {
     pub fn report(&self, report: Report) {
         // A stopped converger needs no reports.
         let _stopped = self.commands.send(Command::Report(report));
+    }
+
+    /// What the platform's DNS server does for a site's names; `None` is not known.
+    pub fn dns(&self, site: SiteId, state: Option<DnsState>) {
+        // A stopped converger needs no news.
+        let _stopped = self.commands.send(Command::Dns(site, state));
     }
 
     /// What would be done to a site now, and what it waits for; `None` for an unknown site or a stopped converger.
@@ -176,6 +185,7 @@ impl Converger {
             doubted: HashMap::new(),
             judging: HashSet::new(),
             metering: metering::Metering::default(),
+            dns: HashMap::new(),
             loads: Loads::default(),
             sight,
             paused: None,
@@ -277,6 +287,13 @@ impl Converger {
                 if self.wanted.contains_key(&site) && self.view.reported(report, now) {
                     self.queue.push(site, now);
                 }
+            }
+            Command::Dns(site, state) => {
+                match state {
+                    Some(state) => self.dns.insert(site, state),
+                    None => self.dns.remove(&site),
+                };
+                self.queue.push(site, now);
             }
             // Whoever asked may have gone.
             Command::Explain(site, answer) => {

@@ -1,5 +1,7 @@
 //! What a person wants to know of a site, derived from what is wanted, known and planned. Pure.
 
+use std::net::IpAddr;
+
 use jiff::Timestamp;
 
 use super::{
@@ -19,6 +21,22 @@ pub struct Trouble {
     pub behind: Option<Generation>,
     /// When the next try is due.
     pub next_try: Option<Timestamp>,
+    /// What the DNS server does for it; `None` where the platform has none, or nothing is known yet.
+    pub dns: Option<DnsState>,
+}
+
+/// Whether the platform's DNS server answers for a site's names.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum DnsState {
+    /// It was asked, and does.
+    Served {
+        /// Where the names lead.
+        to: IpAddr,
+        /// Of the zone that it answered with.
+        serial: u32,
+    },
+    /// It does not yet, and why.
+    Waiting(String),
 }
 
 /// The status of a site.
@@ -141,7 +159,7 @@ impl Judge<'_> {
             ConditionKind::CodeReady => self.code(),
             ConditionKind::DatabaseReady => self.database(),
             ConditionKind::AddressReady => self.address(),
-            ConditionKind::DnsReady => untended("DNS", "point the site's names at its address yourself"),
+            ConditionKind::DnsReady => self.dns(),
             ConditionKind::CertificateReady => untended("certificates", "the site is served over plain HTTP"),
             ConditionKind::PossibleDataLoss => self.data_loss(),
             ConditionKind::StoreBehind => self.behind(),
@@ -245,6 +263,19 @@ impl Judge<'_> {
              site is updated, be it with what it is"
         );
         (Truth::True, "GenerationLost", message)
+    }
+
+    fn dns(&self) -> Verdict {
+        match &self.trouble.dns {
+            Some(DnsState::Served { to, .. }) => {
+                let message = format!(
+                    "the platform's DNS server answers with {to}; names of the site's own are for their owner to point there"
+                );
+                (Truth::True, "Answered", message)
+            }
+            Some(DnsState::Waiting(why)) => (Truth::False, "NotAnswered", why.clone()),
+            None => untended("DNS", "point the site's names at its address yourself"),
+        }
     }
 
     /// A component was once founded, and now every volume is empty.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::converge::{Fingerprint, NodeFile, ObjectId, ObjectState};
@@ -47,6 +48,10 @@ impl FromStr for FleetPart {
 pub struct FleetNode {
     /// Of everything that only a new node can change.
     pub fingerprint: Fingerprint,
+    /// What it runs.
+    pub command: Vec<String>,
+    /// A program of this machine that is put there as `/usr/local/bin/wpaas-program`.
+    pub program: Option<PathBuf>,
     /// Put there before the start, and again whenever they change.
     pub files: Vec<NodeFile>,
 }
@@ -137,7 +142,8 @@ mod tests {
             group: "root",
             content: FileContent::Text(text.into()),
         };
-        FleetNode { fingerprint: Fingerprint::of([what]), files: vec![file] }
+        let fingerprint = Fingerprint::of([what]);
+        FleetNode { fingerprint, command: Vec::new(), program: None, files: vec![file] }
     }
 
     fn facts(state: ObjectState, told: Option<&FleetNode>) -> FleetFacts {

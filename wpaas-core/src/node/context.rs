@@ -50,6 +50,12 @@ pub fn role_digest(role: NodeRole) -> &'static str {
     }]
 }
 
+/// Names what the edge is made of, beside the image of a gateway.
+#[must_use]
+pub fn edge_digest() -> String {
+    digest(FILES.iter().filter(|file| file.path.starts_with("edge/")))
+}
+
 fn digest<'a>(files: impl Iterator<Item = &'a ContextFile>) -> String {
     let mut hash = Sha256::new();
     for file in files {

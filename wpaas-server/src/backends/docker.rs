@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wpaas_backend_docker::{DockerBackend, DockerConfig, Images, Publish};
+use wpaas_core::fleet::FleetBackend;
 
 use super::{BackendStart, Started, start_converger};
 use crate::StartError;
@@ -21,13 +22,14 @@ pub fn start(mut start: BackendStart<'_>) -> Result<Started, StartError> {
     let ends = Arc::new(start.service.intents());
     let backend = DockerBackend::new(config, secrets, Arc::new(start.releases.clone()), ends);
     start.watch.preparing(Some("the nodes' images were not looked for yet".to_owned()));
+    let fleet: Arc<dyn FleetBackend> = Arc::new(backend.clone());
     let converger = start_converger(Arc::new(backend.clone()), &mut start);
     let (watch, stopping) = (start.watch.clone(), start.tasks.stopping());
     start.tasks.spawn("images", async move {
         stopping.run_until_cancelled(prepare(backend, watch)).await;
         stopping.cancelled().await;
     });
-    Ok(Started { converger, simulated: false })
+    Ok(Started { converger, simulated: false, fleet: Some(fleet) })
 }
 
 /// Until the images are there, nodes can't be made, and the server is not ready.

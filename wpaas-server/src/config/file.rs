@@ -25,6 +25,8 @@ pub struct File {
     pub limits: Limits,
     pub database: Database,
     pub code: Code,
+    pub dns: Dns,
+    pub edge: Edge,
     pub docker: Docker,
 }
 
@@ -78,6 +80,25 @@ pub struct Code {
     pub max_bytes: Option<u64>,
     pub max_entries: Option<u64>,
     pub max_time: Option<Period>,
+}
+
+/// `[dns]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Dns {
+    pub enabled: Option<bool>,
+    pub listen: Option<SocketAddr>,
+    pub address: Option<IpAddr>,
+    pub zone: Option<PathBuf>,
+}
+
+/// `[edge]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Edge {
+    pub enabled: Option<bool>,
+    pub listen: Option<SocketAddr>,
+    pub address: Option<IpAddr>,
 }
 
 /// `[docker]`.

@@ -114,6 +114,27 @@ pub struct Flags {
     /// The longest time that fetching a site's code may take [default: 5m]
     #[arg(long, env = "WPAAS_CODE_MAX_TIME", global = true, value_name = "PERIOD")]
     pub code_max_time: Option<Period>,
+    /// Whether the platform answers for its sites' names itself [default: true]
+    #[arg(long, env = "WPAAS_DNS_ENABLED", global = true, value_name = "BOOL")]
+    pub dns_enabled: Option<bool>,
+    /// Where DNS is answered, over UDP and TCP [default: 127.0.0.1:5300]
+    #[arg(long, env = "WPAAS_DNS_LISTEN", global = true, value_name = "ADDRESS")]
+    pub dns_listen: Option<SocketAddr>,
+    /// The address of the name server as the world sees it [default: the one that is listened at]
+    #[arg(long, env = "WPAAS_DNS_ADDRESS", global = true, value_name = "IP")]
+    pub dns_address: Option<IpAddr>,
+    /// The file of the zone [default: `dns/zone` in the data folder]
+    #[arg(long, env = "WPAAS_DNS_ZONE", global = true, value_name = "FILE")]
+    pub dns_zone: Option<PathBuf>,
+    /// Whether sites can share an edge [default: true]
+    #[arg(long, env = "WPAAS_EDGE_ENABLED", global = true, value_name = "BOOL")]
+    pub edge_enabled: Option<bool>,
+    /// Where the edge listens [default: 127.0.0.1:8000]
+    #[arg(long, env = "WPAAS_EDGE_LISTEN", global = true, value_name = "ADDRESS")]
+    pub edge_listen: Option<SocketAddr>,
+    /// The edge's address as the world sees it [default: the one that is listened at]
+    #[arg(long, env = "WPAAS_EDGE_ADDRESS", global = true, value_name = "IP")]
+    pub edge_address: Option<IpAddr>,
     /// Tells two installations on one Docker Engine apart [default: wpaas]
     #[arg(long, env = "WPAAS_DOCKER_INSTALLATION", global = true, value_name = "NAME")]
     pub docker_installation: Option<String>,

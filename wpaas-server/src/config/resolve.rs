@@ -8,8 +8,9 @@ use wpaas_core::name::{Hostname, Slug};
 use wpaas_core::store::PostgresUrl;
 
 use super::{
-    BackendKind, CodeSettings, ConfigError, DatabaseSettings, DockerSettings, File, Flags, GraceSettings,
-    LimitSettings, LogFormat, LogSettings, Period, Publish, Registration, Settings, file,
+    BackendKind, CodeSettings, ConfigError, DatabaseSettings, DnsSettings, DockerSettings, EdgeSettings,
+    File, Flags, GraceSettings, LimitSettings, LogFormat, LogSettings, Period, Publish, Registration,
+    Settings, file,
 };
 
 pub(super) fn settings(flags: Flags, file: File) -> Result<Settings, ConfigError> {
@@ -27,6 +28,8 @@ pub(super) fn settings(flags: Flags, file: File) -> Result<Settings, ConfigError
         database,
         code,
         docker,
+        dns,
+        edge,
     } = file;
     let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
     let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8010));
@@ -37,6 +40,8 @@ pub(super) fn settings(flags: Flags, file: File) -> Result<Settings, ConfigError
         database: database_settings(&flags, database)?,
         advertise: advertise_setting(&flags, advertise)?,
         code: code_settings(&flags, code)?,
+        dns: dns_settings(&flags, dns),
+        edge: edge_settings(&flags, &edge),
         docker: docker_settings(&flags, docker)?,
         listen: flags.listen.or(listen).unwrap_or(local),
         report_listen: flags.report_listen.or(report_listen).unwrap_or(everywhere),
@@ -118,6 +123,23 @@ fn code_settings(flags: &Flags, file: file::Code) -> Result<CodeSettings, Config
         max_entries: flags.code_max_entries.or(file.max_entries).unwrap_or(100_000),
         max_time: flags.code_max_time.or(file.max_time).unwrap_or(Period::seconds(300)),
     })
+}
+
+fn dns_settings(flags: &Flags, file: file::Dns) -> DnsSettings {
+    DnsSettings {
+        enabled: flags.dns_enabled.or(file.enabled).unwrap_or(true),
+        listen: flags.dns_listen.or(file.listen).unwrap_or((Ipv4Addr::LOCALHOST, 5300).into()),
+        address: flags.dns_address.or(file.address),
+        zone: flags.dns_zone.clone().or(file.zone),
+    }
+}
+
+fn edge_settings(flags: &Flags, file: &file::Edge) -> EdgeSettings {
+    EdgeSettings {
+        enabled: flags.edge_enabled.or(file.enabled).unwrap_or(true),
+        listen: flags.edge_listen.or(file.listen).unwrap_or((Ipv4Addr::LOCALHOST, 8000).into()),
+        address: flags.edge_address.or(file.address),
+    }
 }
 
 fn docker_settings(flags: &Flags, file: file::Docker) -> Result<DockerSettings, ConfigError> {

@@ -148,6 +148,7 @@ impl Converger {
             last_error: self.errors.get(&site).cloned(),
             behind: self.doubted.get(&site).copied(),
             next_try: next_try.map(|at| timestamp(at, now)),
+            dns: self.dns.get(&site).cloned(),
         };
         let facts = self.view.facts(site, now);
         let found = status(intent, &facts, plan, &trouble, Timestamp::UNIX_EPOCH);

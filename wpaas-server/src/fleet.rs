@@ -1,0 +1,271 @@
+//! Keeps what belongs to no one site as it should be: the zone's file, the DNS server, the edge.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use wpaas_core::converge::{ConvergerHandle, DnsState, Fingerprint, Intents as _, NodeFile, ObjectId};
+use wpaas_core::fleet::{
+    FleetBackend, FleetFacts, FleetIntent, FleetPart, FleetStep, Names, Zone, next_serial, plan, serial_of,
+};
+use wpaas_core::id::SiteId;
+use wpaas_core::name::Hostname;
+use wpaas_core::service::Service;
+use wpaas_core::store::StoreError;
+
+use crate::config::{DnsSettings, EdgeSettings, Settings};
+use crate::dns;
+use crate::problem::chain;
+
+mod nodes;
+
+/// Changes that come so close together make one zone.
+const GATHER: Duration = Duration::from_millis(200);
+/// The nodes are looked at this often.
+const RESYNC: Duration = Duration::from_secs(10);
+/// While something is under way.
+const SOON: Duration = Duration::from_secs(1);
+/// All names are read again this often, should a hint be lost or another server have written.
+const SWEEP: Duration = Duration::from_secs(900);
+
+/// One task owns all of it.
+pub struct Fleet {
+    service: Service,
+    converger: ConvergerHandle,
+    backend: Option<Arc<dyn FleetBackend>>,
+    origin: Option<Hostname>,
+    dns: DnsSettings,
+    edge: EdgeSettings,
+    zone_file: PathBuf,
+    /// What the DNS server's container runs; `None` where this program can't run in one.
+    program: Option<nodes::Program>,
+    /// `None` until they were read for the first time: a zone of none would take every name away.
+    names: Option<Names>,
+    zone: Option<(Zone, u32, String)>,
+    told: HashMap<ObjectId, Fingerprint>,
+    dns_states: HashMap<SiteId, DnsState>,
+    /// The last thing that went wrong, said once.
+    trouble: Option<String>,
+}
+
+impl Fleet {
+    /// Over these; without a backend the zone's file is written all the same.
+    pub async fn new(
+        settings: &Settings,
+        service: Service,
+        converger: ConvergerHandle,
+        backend: Option<Arc<dyn FleetBackend>>,
+    ) -> Self {
+        let zone_file = settings.dns.zone_file(&settings.data);
+        let wants_program = settings.dns.enabled && backend.is_some();
+        let program = if wants_program { nodes::Program::own().await } else { None };
+        Self {
+            origin: format!("www.{}", settings.domain).parse().ok(),
+            dns: settings.dns.clone(),
+            edge: settings.edge.clone(),
+            service,
+            converger,
+            backend,
+            zone_file,
+            program,
+            names: None,
+            zone: None,
+            told: HashMap::new(),
+            dns_states: HashMap::new(),
+            trouble: None,
+        }
+    }
+
+    /// Works until it is dropped. `found` tells of sites of which something new was found.
+    pub async fn run(mut self, mut found: mpsc::UnboundedReceiver<SiteId>) {
+        let mut wanted = self.service.intents().changes();
+        let (mut next, mut sweep) = (Instant::now(), Instant::now());
+        loop {
+            tokio::select! {
+                Some(site) = found.recv() => if self.learn(site).await { next = next.min(Instant::now() + GATHER) },
+                Some(site) = wanted.next() => if self.learn(site).await { next = next.min(Instant::now() + GATHER) },
+                () = tokio::time::sleep_until(next) => {
+                    if sweep <= Instant::now() {
+                        let swept = self.sweep().await;
+                        sweep = Instant::now() + if swept { SWEEP } else { RESYNC };
+                    }
+                    let settled = self.converge().await;
+                    next = Instant::now() + if settled { RESYNC } else { SOON };
+                }
+            }
+        }
+    }
+
+    /// Reads one site's names; whether they differ.
+    async fn learn(&mut self, site: SiteId) -> bool {
+        let Some(names) = &mut self.names else { return false };
+        match self.service.names_of(site).await {
+            Ok(place) => names.set(site, place),
+            Err(error) => self.unreadable(&error),
+        }
+    }
+
+    async fn sweep(&mut self) -> bool {
+        match self.service.names().await {
+            Ok(names) => {
+                self.names = Some(names);
+                true
+            }
+            Err(error) => self.unreadable(&error),
+        }
+    }
+
+    fn unreadable(&mut self, error: &StoreError) -> bool {
+        self.say(Some(format!("the sites' names can't be read now: {}", chain(error))));
+        false
+    }
+
+    /// One pass; whether all is as wanted.
+    async fn converge(&mut self) -> bool {
+        if let Err(error) = self.write_zone() {
+            self.say(Some(format!("{} can't be written: {error}", self.zone_file.display())));
+        }
+        let settled = match self.backend.clone() {
+            Some(backend) => self.nodes(&*backend).await,
+            None => true,
+        };
+        let served = self.publish_dns().await;
+        settled && served
+    }
+
+    /// Writes the zone's file, if it is to be another.
+    fn write_zone(&mut self) -> std::io::Result<()> {
+        let (Some(origin), Some(names), true) = (&self.origin, &self.names, self.dns.enabled) else {
+            return Ok(());
+        };
+        let records = names.records(self.edge.address());
+        let zone = Zone { origin: origin.clone(), server: self.dns.address(), records };
+        if self.zone.as_ref().is_some_and(|(before, ..)| *before == zone) {
+            return Ok(());
+        }
+        let before = std::fs::read_to_string(&self.zone_file).ok();
+        let serial = before.as_deref().and_then(serial_of);
+        // What was written before this process began may still be so.
+        let same = serial.filter(|serial| before.as_deref() == Some(zone.file(*serial).as_str()));
+        let serial = same.unwrap_or_else(|| next_serial(serial, Timestamp::now()));
+        let text = zone.file(serial);
+        replace_file(&self.zone_file, &text)?;
+        self.zone = Some((zone, serial, text));
+        Ok(())
+    }
+
+    fn intent(&self) -> FleetIntent {
+        let mut intent = FleetIntent::new();
+        if let (Some((_, _, text)), Some(program)) = (&self.zone, &self.program) {
+            intent.insert(FleetPart::Dns, nodes::dns(program, self.dns.listen, text));
+        }
+        if let Some(names) = self.names.as_ref().filter(|names| self.edge.enabled && names.any_shared()) {
+            intent.insert(FleetPart::Edge, nodes::edge(self.edge.listen, &names.edge_file()));
+        }
+        intent
+    }
+
+    /// Takes the steps that are due; whether there were none.
+    async fn nodes(&mut self, backend: &dyn FleetBackend) -> bool {
+        if self.names.is_none() {
+            return false;
+        }
+        let objects = match backend.observe_fleet().await {
+            Ok(objects) => objects,
+            Err(error) => {
+                self.say(Some(chain(&error)));
+                return false;
+            }
+        };
+        self.told.retain(|id, _| objects.values().any(|object| object.id == *id));
+        let told = self.told.iter().map(|(id, files)| (id.clone(), *files)).collect();
+        let steps = plan(&self.intent(), &FleetFacts { objects, told });
+        let mut trouble = None;
+        for step in &steps {
+            tracing::info!(%step, "a step of the fleet");
+            match backend.apply_fleet(step).await {
+                Ok(()) => {
+                    if let FleetStep::Tell(_, id, files) = step {
+                        self.told.insert(id.clone(), NodeFile::fingerprint(files));
+                    }
+                }
+                Err(error) => trouble = Some(format!("{step}: {}", chain(&error))),
+            }
+        }
+        self.say(trouble);
+        steps.is_empty()
+    }
+
+    /// Tells the converger whose names are answered for; whether all are.
+    async fn publish_dns(&mut self) -> bool {
+        let (Some(names), true) = (&self.names, self.dns.enabled) else { return true };
+        let served = self.served().await;
+        let state = |to| match &served {
+            Ok(serial) => DnsState::Served { to, serial: *serial },
+            Err(why) => DnsState::Waiting(why.clone()),
+        };
+        let places = names.sites().filter(|(_, place)| !place.platform.is_empty());
+        let states: HashMap<_, _> = places
+            .map(|(site, place)| (site, state(if place.shared { self.edge.address() } else { place.public })))
+            .collect();
+        for (site, state) in &states {
+            let known = self.dns_states.get(site);
+            // A zone's next serial is no news for a site that is in it.
+            let news = match (known, state) {
+                (Some(DnsState::Served { to: before, .. }), DnsState::Served { to, .. }) => before != to,
+                (known, state) => known != Some(state),
+            };
+            if news {
+                self.converger.dns(*site, Some(state.clone()));
+            }
+        }
+        for gone in self.dns_states.keys().filter(|site| !states.contains_key(*site)) {
+            self.converger.dns(*gone, None);
+        }
+        self.dns_states = states;
+        served.is_ok()
+    }
+
+    /// The zone's serial, if the DNS server answers with it.
+    async fn served(&self) -> Result<u32, String> {
+        let (Some(origin), Some((_, serial, _))) = (&self.origin, &self.zone) else {
+            return Err("the zone is not written yet".to_owned());
+        };
+        let at = self.dns.listen;
+        match dns::serial_at(at, origin).await {
+            Some(found) if found == *serial => Ok(found),
+            Some(_) => Err(format!("the DNS server at {at} has not read the last zone yet")),
+            None if self.program.is_none() => Err(format!(
+                "no DNS server answers at {at}: run `wpaas-server dns --dns-zone {}`",
+                self.zone_file.display()
+            )),
+            None => Err(format!("no DNS server answers at {at} yet")),
+        }
+    }
+
+    fn say(&mut self, trouble: Option<String>) {
+        if trouble != self.trouble {
+            match &trouble {
+                Some(trouble) => tracing::warn!(trouble, "the fleet's nodes are not as they should be"),
+                None => tracing::info!("the fleet's nodes are as they should be"),
+            }
+            self.trouble = trouble;
+        }
+    }
+}
+
+/// Replaces a file in one go: who reads it has all of the old or all of the new.
+fn replace_file(path: &Path, text: &str) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let new = path.with_extension("new");
+    std::fs::write(&new, text)?;
+    std::fs::File::open(&new)?.sync_all()?;
+    std::fs::rename(new, path)
+}
