@@ -41,15 +41,15 @@ pub async fn run(address: SocketAddr, zone: PathBuf, stop: impl Future<Output = 
     let udp = UdpSocket::bind(address).await.map_err(failed)?;
     let tcp = TcpListener::bind(address).await.map_err(failed)?;
     let served = Served::default();
-    let mut server = Server::new(served.clone());
-    server.register_socket(udp);
-    server.register_listener(tcp, IDLE, BACKLOG);
+    let mut listener = Server::new(served.clone());
+    listener.register_socket(udp);
+    listener.register_listener(tcp, IDLE, BACKLOG);
     tracing::info!(%address, zone = %zone.display(), "answering DNS");
     tokio::select! {
         () = stop => {}
         () = follow(&served, &zone) => {}
     }
-    drop(server.shutdown_gracefully().await);
+    drop(listener.shutdown_gracefully().await);
     Ok(())
 }
 
@@ -70,7 +70,7 @@ async fn follow(served: &Served, zone: &Path) {
             Ok(text) => match served.replace(&text) {
                 Ok(serial) => tracing::info!(serial, "the zone is served"),
                 Err(error) => {
-                    tracing::warn!(%error, "the zone's file is refused; the last good one is served on")
+                    tracing::warn!(%error, "the zone's file is refused; the last good one is served on");
                 }
             },
             Err(error) => tracing::warn!(%error, "the zone's file can't be read"),

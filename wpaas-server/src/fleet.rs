@@ -250,9 +250,10 @@ impl Fleet {
 
     fn say(&mut self, trouble: Option<String>) {
         if trouble != self.trouble {
-            match &trouble {
-                Some(trouble) => tracing::warn!(trouble, "the fleet's nodes are not as they should be"),
-                None => tracing::info!("the fleet's nodes are as they should be"),
+            if let Some(trouble) = &trouble {
+                tracing::warn!(trouble, "the fleet's nodes are not as they should be");
+            } else {
+                tracing::info!("the fleet's nodes are as they should be");
             }
             self.trouble = trouble;
         }

@@ -24,6 +24,7 @@ pub struct Intent {
 
 /// Whether a site is to run, rest or go.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[expect(clippy::large_enum_variant, reason = "nearly all sites run")]
 pub enum Wanted {
     /// Serve.
     Run(RunIntent),

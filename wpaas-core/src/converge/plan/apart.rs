@@ -101,8 +101,9 @@ impl Pass<'_> {
             (WordpressPhase::Upgrading, Some((from, to))) => {
                 self.hold(part, HoldReason::Upgrading { from, to });
             }
-            (WordpressPhase::Serving, None) => self.hold(part, HoldReason::Tried),
-            (WordpressPhase::Refused, _) => self.hold(part, HoldReason::Tried),
+            (WordpressPhase::Serving, None) | (WordpressPhase::Refused, _) => {
+                self.hold(part, HoldReason::Tried);
+            }
             _ => self.hold(part, HoldReason::Proving),
         }
     }

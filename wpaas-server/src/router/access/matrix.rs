@@ -150,14 +150,13 @@ pub fn asks(method: &Method, path: &str) -> Vec<Ask> {
             match (method.as_str(), path.rsplit('/').next()) {
                 ("POST", Some("wpaas" | "{cid}" | "{space}")) => with(A::SiteCreate, Level::Space, new),
                 ("GET", Some("wpaas" | "{cid}" | "{space}")) => asked(A::SiteRead, Level::Space, sites),
-                ("GET", Some("{name}")) => asked(A::SiteRead, Level::Site, site),
+                ("GET", Some("{name}" | "releases")) => asked(A::SiteRead, Level::Site, site),
                 ("PUT", Some("{name}")) => {
                     vec![ask(A::SiteUpdate, Level::Site, site, Some(json!({"title": "Other"})))]
                 }
                 ("DELETE", Some("{name}")) | ("POST", Some("restore")) => {
                     asked(A::SiteDelete, Level::Site, site)
                 }
-                ("GET", Some("releases")) => asked(A::SiteRead, Level::Site, site),
                 ("POST", Some("refetch" | "releases" | "rollback")) => {
                     asked(A::SiteUpdate, Level::Site, site)
                 }
