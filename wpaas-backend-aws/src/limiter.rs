@@ -60,8 +60,7 @@ impl Call {
     #[must_use]
     pub const fn quota(self) -> Quota {
         let (capacity, refill) = match self {
-            Self::RunInstances => (5, 2),
-            Self::StartInstances => (5, 2),
+            Self::RunInstances | Self::StartInstances => (5, 2),
             Self::TerminateInstances => (100, 5),
             Self::DescribeInstances
             | Self::DescribeVolumes

@@ -68,16 +68,14 @@ impl Listing {
     }
 
     fn ours<T>(&mut self, installation: &str, all: Vec<T>, of: fn(&T) -> (&Tags, &String)) -> Vec<Found<T>> {
-        let read = |it: T| match Tag::read(of(&it).0, installation) {
-            Ok(tag) => Some(Found { tag: tag?, it }),
-            Err(tag::Unreadable) => {
-                warn!(
-                    id = of(&it).1,
-                    "the tags of an object of this installation can't be read; it is left alone"
-                );
-                self.unreadable += 1;
-                None
+        let read = |it: T| {
+            if let Ok(tag) = Tag::read(of(&it).0, installation) {
+                return Some(Found { tag: tag?, it });
             }
+            let id = of(&it).1;
+            warn!(id, "the tags of an object of this installation can't be read; it is left alone");
+            self.unreadable += 1;
+            None
         };
         all.into_iter().filter_map(read).collect()
     }

@@ -21,11 +21,11 @@ impl Side {
 
     /// The group's name, which is its own in the VPC: so it can't be made twice.
     pub(crate) fn name(self, installation: &str, site: SiteId) -> String {
-        let side = match self {
+        let kind = match self {
             Self::Nodes => "nodes",
             Self::Gateways => "gateways",
         };
-        format!("wpaas-{installation}-{site}-{side}")
+        format!("wpaas-{installation}-{site}-{kind}")
     }
 
     /// What may come in: from each other, everything; to gateways from everybody, HTTP.
@@ -81,8 +81,8 @@ pub(crate) fn objects(listing: &Listing, installation: &str) -> Vec<(SiteId, Obj
         let state = if note.whole { ObjectState::Ready } else { ObjectState::Incomplete };
         Some((site, object(part, &note.id(), note.mark, state)))
     }));
-    let nodes = listing.instances.iter().filter(|found| found.it.state != InstanceState::Terminated);
-    objects.extend(nodes.map(|found| (found.tag.site, node(listing, found))));
+    let live = listing.instances.iter().filter(|found| found.it.state != InstanceState::Terminated);
+    objects.extend(live.map(|found| (found.tag.site, node(listing, found))));
     objects
 }
 

@@ -47,6 +47,7 @@ pub async fn configuration(region: &str, endpoint: Option<&str>) -> SdkConfig {
 }
 
 /// What a failure of the SDK is in our own terms. What has no answer may have been done.
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` hands it over")]
 fn failed<E>(error: SdkError<E, HttpResponse>) -> CloudError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,

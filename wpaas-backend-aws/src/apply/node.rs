@@ -34,7 +34,7 @@ impl Task<'_> {
         let ip = ip.ok_or_else(|| transient(format!("{} has no address yet", self.step.part)))?;
         self.announce(&segment, ip).await?;
         self.write_files(&instance.id, &files, When::Always).await?;
-        Ok(Applied::Present(self.made(instance, spec)))
+        Ok(Applied::Present(self.made(&instance.id, spec)))
     }
 
     /// The node if it is there as wanted; anything else but one that was left half made is a conflict.
@@ -108,9 +108,9 @@ impl Task<'_> {
         self.node_files(spec, machine).await
     }
 
-    fn made(&self, instance: Instance, spec: &NodeSpec) -> Object {
+    fn made(&self, id: &str, spec: &NodeSpec) -> Object {
         let tag = Tag { fingerprint: Some(spec.fingerprint), ..Tag::of(self.step) };
-        let node = objects::object(self.step.part, &instance.id, tag.mark, ObjectState::Ready);
+        let node = objects::object(self.step.part, id, tag.mark, ObjectState::Ready);
         Object { fingerprint: tag.fingerprint, ..node }
     }
 

@@ -105,20 +105,15 @@ impl Nodes {
         if files.volume.as_ref().is_some_and(|volume| !machine.volumes.contains(&volume.as_str())) {
             return;
         }
-        match self.nodes.get_mut(machine.id).filter(|node| node.started == machine.started) {
-            Some(node) => (node.etag, node.files) = (etag, files),
-            None => {
-                let boot = format!(
-                    "{}{}",
-                    machine.id.trim_start_matches("i-"),
-                    machine.started.elapsed().as_nanos()
-                );
-                let boot = boot.chars().filter(char::is_ascii_alphanumeric).take(60).collect();
-                let started = machine.started;
-                let node = Node { boot, started, etag, files, member: false, said: String::new(), at: 0 };
-                self.nodes.insert(machine.id.to_owned(), node);
-            }
+        if let Some(node) = self.nodes.get_mut(machine.id).filter(|node| node.started == machine.started) {
+            (node.etag, node.files) = (etag, files);
+            return;
         }
+        let boot = format!("{}{}", machine.id.trim_start_matches("i-"), machine.started.elapsed().as_nanos());
+        let boot = boot.chars().filter(char::is_ascii_alphanumeric).take(60).collect();
+        let started = machine.started;
+        let node = Node { boot, started, etag, files, member: false, said: String::new(), at: 0 };
+        self.nodes.insert(machine.id.to_owned(), node);
     }
 
     /// Database nodes that wait do as they are told, if it is for this boot.

@@ -15,6 +15,7 @@ fn sites() -> u32 {
 }
 
 #[tokio::test(start_paused = true)]
+#[expect(clippy::cast_precision_loss, reason = "counts of calls are small")]
 async fn a_fleet_comes_up_as_fast_as_the_buckets_allow() {
     let aws = Simulator::new(Quotas::raised());
     let lab = Lab::start(&aws);
