@@ -52,7 +52,10 @@ impl Inner {
                 match (event.action.as_deref(), &actor.id) {
                     (Some("update"), Some(id)) => self.memory.suspect(id),
                     (Some("die"), Some(id)) => self.memory.ended(site, id, at(event.time_nano)),
-                    (Some("start"), Some(id)) => drop(self.memory.forget_run(id)),
+                    (Some("start"), Some(id)) => {
+                        drop(self.memory.forget_run(id));
+                        self.memory.suspect(id);
+                    }
                     _ => {}
                 }
                 Some(site)

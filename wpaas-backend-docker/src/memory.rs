@@ -128,6 +128,11 @@ impl Memory {
         self.facts().runs.get(id).filter(|run| run.ended_at.is_none() == runs).cloned()
     }
 
+    /// Whether anything is known of when a container ran.
+    pub(crate) fn knows_run(&self, id: &str) -> bool {
+        self.facts().runs.contains_key(id)
+    }
+
     /// What was known of a container's run, which counts no more.
     pub(crate) fn forget_run(&self, id: &str) -> Option<Run> {
         self.facts().runs.remove(id)

@@ -13,7 +13,6 @@ use crate::error::status;
 use crate::host;
 use crate::listing::{FoundContainer, Listing};
 use crate::objects::objects;
-use crate::runs;
 
 /// Containers inspected per look at the fleet.
 const INSPECTIONS: usize = 8;
@@ -29,7 +28,7 @@ impl Inner {
         for (_, object) in &mut objects {
             self.correct(object);
         }
-        let runs = self.runs(&connection.docker, &listing).await;
+        let runs = self.runs(&listing);
         let coverage = if listing.unreadable == 0 { Coverage::Complete } else { Coverage::Partial };
         Ok(Observation { coverage, objects, runs })
     }
@@ -42,15 +41,19 @@ impl Inner {
         join_all(ended.into_iter().map(|(site, id, at)| self.settle_one(docker, site, id, at))).await;
     }
 
-    /// A container that was removed by somebody else can't be inspected any more: its end is the event's.
+    /// The end of a container that was heard of is kept at once: it may be gone with the next call. Of one that is
+    /// gone already it is the event's.
     async fn settle_one(&self, docker: &Docker, site: SiteId, id: String, at: Option<Timestamp>) {
-        let known = self.memory.forget_run(&id);
-        let inspected = docker.inspect_container(&id, None).await;
-        if inspected.is_err_and(|error| status(&error) == Some(404)) {
-            let ended = known.map(|run| Run { ended_at: run.ended_at.or(at), ..run });
-            if let Err(error) = self.tell_end(site, ended).await {
-                tracing::warn!(%error, container = id, "what a node used at last is not counted");
+        let ended = match docker.inspect_container(&id, None).await {
+            Ok(container) => self.ran(&id, &container),
+            Err(error) if status(&error) == Some(404) => {
+                self.memory.forget_run(&id).map(|run| Run { ended_at: run.ended_at.or(at), ..run })
             }
+            // What can't be inspected is no news.
+            Err(_) => None,
+        };
+        if let Err(error) = self.tell_end(site, ended).await {
+            tracing::warn!(%error, container = id, "the end of a node is told again when it is removed");
         }
     }
 
@@ -68,6 +71,7 @@ impl Inner {
     /// is no news: it may just have gone.
     async fn look_closely(&self, docker: &Docker, scope: &Scope, listing: &Listing) {
         let nodes = || listing.containers.iter().filter(|found| found.labels.part.is_node());
+        self.suspect_runs(scope, listing, INSPECTIONS);
         let ids: BTreeSet<&str> = nodes().map(|found| found.id.as_str()).collect();
         let due = self.memory.due(&ids, matches!(scope, Scope::Fleet), INSPECTIONS);
         let due = nodes().filter(|found| due.contains(&found.id));
@@ -77,7 +81,7 @@ impl Inner {
     async fn inspect(&self, docker: &Docker, found: &FoundContainer) {
         match docker.inspect_container(&found.id, None).await {
             Ok(container) => {
-                self.memory.ran(&found.id, runs::of_container(&found.labels, &found.id, &container));
+                self.ran(&found.id, &container);
                 if let Some(drifted) = host::has_drifted(&found.labels, &container) {
                     self.memory.set_drifted(&found.id, drifted);
                 }

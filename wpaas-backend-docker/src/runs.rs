@@ -1,41 +1,48 @@
 //! When containers ran, by the Engine's own clock, which only an inspection tells.
 
-use bollard::Docker;
 use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum as Status};
 use bollard::models::{ContainerState, ContainerSummaryStateEnum as State};
-use futures::future::join_all;
 use jiff::Timestamp;
-use wpaas_core::converge::{BackendError, ObjectId, Run};
+use wpaas_core::converge::{BackendError, ObjectId, Run, Scope};
 use wpaas_core::id::SiteId;
 
 use crate::backend::Inner;
 use crate::error::transient;
 use crate::label::Labels;
-use crate::listing::{FoundContainer, Listing};
-
-/// Containers inspected per look because nobody knows yet when they ran: few but after this program's start.
-const INSPECTIONS: usize = 64;
+use crate::listing::{FoundContainer, FoundVolume, Listing};
 
 impl Inner {
-    /// When what is listed ran, as far as is known; what is not known yet is looked up.
-    pub(crate) async fn runs(&self, docker: &Docker, listing: &Listing) -> Vec<(SiteId, Run)> {
-        let nodes = || listing.containers.iter().filter(|found| found.labels.part.is_node());
-        let unknown = nodes().filter(|found| ran(found) && self.memory.run(&found.id, runs(found)).is_none());
-        let unknown: Vec<&FoundContainer> = unknown.take(INSPECTIONS).collect();
-        join_all(unknown.into_iter().map(|found| self.look_up(docker, found))).await;
+    /// When what is listed ran, as far as is known.
+    pub(crate) fn runs(&self, listing: &Listing) -> Vec<(SiteId, Run)> {
         let of_node =
             |found: &FoundContainer| Some((found.labels.site, self.memory.run(&found.id, runs(found))?));
-        let volumes = listing.volumes.iter().filter_map(|found| {
+        let of_volume = |found: &FoundVolume| {
             Some((found.labels.site, of_volume(&found.labels, &found.name, found.made?, None)))
-        });
-        nodes().filter_map(of_node).chain(volumes).collect()
+        };
+        let nodes = listing.containers.iter().filter(|found| found.labels.part.is_node());
+        nodes.filter_map(of_node).chain(listing.volumes.iter().filter_map(of_volume)).collect()
     }
 
-    /// What can't be inspected is no news.
-    async fn look_up(&self, docker: &Docker, found: &FoundContainer) {
-        if let Ok(container) = docker.inspect_container(&found.id, None).await {
-            self.memory.ran(&found.id, of_container(&found.labels, &found.id, &container));
+    /// Has nodes inspected that do not run any more, or run again; and of a whole fleet up to `limit` of which
+    /// nobody knows yet when they ran. It is no loss that this takes a while after a start: the Engine keeps the times.
+    pub(crate) fn suspect_runs(&self, scope: &Scope, listing: &Listing, limit: usize) {
+        let nodes = || listing.containers.iter().filter(|found| found.labels.part.is_node() && ran(found));
+        let unknown = |found: &&FoundContainer| self.memory.run(&found.id, runs(found)).is_none();
+        let (changed, new): (Vec<_>, Vec<_>) =
+            nodes().filter(unknown).partition(|found| self.memory.knows_run(&found.id));
+        let new = if matches!(scope, Scope::Fleet) { &new[..limit.min(new.len())] } else { &[] };
+        for found in changed.iter().chain(new) {
+            self.memory.suspect(&found.id);
         }
+    }
+
+    /// Remembers when an inspected container ran.
+    pub(crate) fn ran(&self, id: &str, container: &ContainerInspectResponse) -> Option<Run> {
+        let labels = container.config.as_ref()?.labels.as_ref()?;
+        let labels = Labels::read(labels, &self.config.installation).ok().flatten()?;
+        let run = of_container(&labels, id, container);
+        self.memory.ran(id, run.clone());
+        run
     }
 
     /// Keeps the end of what is about to be removed.

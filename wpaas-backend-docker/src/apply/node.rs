@@ -147,6 +147,8 @@ impl Task<'_> {
 
     fn started(&self, labels: &Labels, id: &str) -> Applied {
         self.inner.memory.made(labels);
+        // When it started is looked up with the next look.
+        self.inner.memory.suspect(id);
         let fingerprint = labels.fingerprint.filter(|_| !self.inner.memory.has_drifted(id));
         let object = objects::object(labels, id, ObjectState::Ready);
         Applied::Present(Object { id: ObjectId::new(id), fingerprint, ..object })
