@@ -63,7 +63,7 @@ survey() {
             continue
         fi
         if ((field[6] & 0x18)); then known[${field[3]}]=drain
-        elif [[ ${field[1]} == preview ]]; then known[${field[3]}]=preview
+        elif [[ ${field[1]} == "${field[3]}" ]]; then known[${field[3]}]=preview
         else known[${field[3]}]=ready
         fi
         if [[ ${field[5]} == 2 ]]; then up[${field[3]}]=yes; fi
@@ -75,7 +75,7 @@ survey() {
 # slots NAME: REPLY is where HAProxy has it: one with names of its own in a backend of its own.
 slots() {
     REPLY=${1%-*}/$1
-    if [[ ${wanted[$1]-${known[$1]-}} == preview ]]; then REPLY=preview/$1; fi
+    if [[ ${wanted[$1]-${known[$1]-}} == preview ]]; then REPLY=$1/$1; fi
     if [[ $1 == database-* ]]; then REPLY+=" donor/donor-${1#*-}"; fi
 }
 
