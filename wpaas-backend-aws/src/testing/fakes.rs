@@ -31,6 +31,10 @@ impl ReleaseStore for Fakes {
         Ok(stream::once(async { Ok(line) }).boxed())
     }
 
+    async fn put_before(&self, _: std::time::SystemTime) -> io::Result<Vec<Digest>> {
+        Ok(Vec::new())
+    }
+
     async fn remove(&self, _: &Digest) -> io::Result<()> {
         Ok(())
     }

@@ -168,6 +168,7 @@ fn report(
             admin_version: node.files.value("wordpress.conf", "admin_version")?.parse().ok()?,
             version: Some("simulated".to_owned()),
             schema: None,
+            tables: None,
             error: None,
         }),
         Part::Gateway(_) => NodeReport::Gateway(gateway(node, up)),
@@ -185,6 +186,7 @@ fn database(node: &Node, data: Option<&Data>) -> DatabaseReport {
         state: node.member.then_some(4),
         primary: node.member,
         size: u8::from(node.member),
+        lost_for: None,
         error: None,
     }
 }

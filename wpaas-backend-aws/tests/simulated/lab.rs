@@ -12,8 +12,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use wpaas_backend_aws::AwsBackend;
 use wpaas_backend_aws::testing::{Fakes, Simulator, config};
-use wpaas_core::converge::{Converger, Intent, Intents, IntentsError, Part, RunIntent, Wanted};
+use wpaas_core::converge::{Converger, Intent, Intents, IntentsError, Part, RunIntent, Verdict, Wanted};
 use wpaas_core::id::SiteId;
+use wpaas_core::metering::Look;
 use wpaas_core::site::{ConditionKind, SiteStatus, Truth};
 
 /// Intents in memory.
@@ -37,6 +38,14 @@ impl Intents for Book {
 
     async fn record(&self, site: SiteId, status: &SiteStatus) -> Result<(), IntentsError> {
         self.found.lock().unwrap().insert(site, status.clone());
+        Ok(())
+    }
+
+    async fn judged(&self, _: SiteId, _: &Verdict) -> Result<(), IntentsError> {
+        Ok(())
+    }
+
+    async fn metered(&self, _: Vec<Look>) -> Result<(), IntentsError> {
         Ok(())
     }
 
@@ -96,7 +105,7 @@ impl Lab {
     /// Wants a new site.
     pub fn site(&self, run: RunIntent) -> SiteId {
         let site = SiteId::new();
-        self.want(Intent { site, generation: 1, epoch: 1, wanted: Wanted::Run(run) });
+        self.want(Intent { site, generation: 1, version: 1, epoch: 1, wanted: Wanted::Run(run) });
         site
     }
 
@@ -110,6 +119,7 @@ impl Lab {
     pub fn change(&self, site: SiteId, wanted: Wanted) {
         let mut intent = self.book.wanted.lock().unwrap()[&site].clone();
         intent.generation += 1;
+        intent.version += 1;
         intent.wanted = wanted;
         self.book.found.lock().unwrap().remove(&site);
         self.want(intent);
