@@ -27,6 +27,10 @@ add_action('init', function () {{
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one site goes all the way: bringing up one for each part takes too long"
+)]
 async fn a_site_goes_through_its_releases_and_no_visitor_notices() {
     let Some(_alone) = engine_alone().await else { return };
     let server = Server::start().await;

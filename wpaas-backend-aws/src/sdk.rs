@@ -1,4 +1,4 @@
-//! The port by the AWS SDK, a service a feature. One call of the port is one request: nothing is retried here, as
+//! The port by the AWS SDK: S3 so far. One call of the port is one request: nothing is retried here, as
 //! what follows a failure is the converger's.
 
 use std::time::Duration;
@@ -12,19 +12,9 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::cloud::CloudError;
 
-#[cfg(feature = "s3")]
 mod bucket;
-#[cfg(feature = "ec2")]
-mod ec2;
-#[cfg(feature = "route53")]
-mod zone;
 
-#[cfg(feature = "s3")]
 pub use bucket::SdkBucket;
-#[cfg(feature = "ec2")]
-pub use ec2::SdkEc2;
-#[cfg(feature = "route53")]
-pub use zone::SdkZone;
 
 /// A request takes at most this long.
 const PATIENCE: Duration = Duration::from_secs(25);
@@ -71,10 +61,4 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = error.source();
     }
     text
-}
-
-/// An answer that lacks what the documentation says it has.
-#[cfg(any(feature = "ec2", feature = "route53"))]
-fn lacking(what: &str) -> CloudError {
-    CloudError::unanswered(format!("the answer has no {what}"))
 }
