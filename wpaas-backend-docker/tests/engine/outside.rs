@@ -12,7 +12,7 @@ use crate::lab::{Lab, backend, spec};
 use crate::proxy::Proxy;
 
 /// The next hint. The stream listens once it was polled; a hint of its own making shows that it does.
-pub async fn next(changes: &mut BoxStream<'static, SiteId>) -> Option<SiteId> {
+async fn next(changes: &mut BoxStream<'static, SiteId>) -> Option<SiteId> {
     tokio::time::timeout(Duration::from_secs(10), changes.next()).await.expect("no event")
 }
 
