@@ -198,7 +198,10 @@ fn a_broken_zone_is_not_taken_and_a_large_answer_is_cut_over_udp_alone() {
     large.push_str("; end\n");
     dns.replace(&large);
     dns.until("the next zone is served", |dns| serves(dns, "9"));
-    has(&dns.dig(&[BLOG.0, "A"]), "status: NXDOMAIN");
+    // Its own record is gone; that names are below it is still so.
+    let answer = dns.dig(&[BLOG.0, "A"]);
+    has(&answer, "status: NOERROR");
+    has(&answer, "ANSWER: 0, AUTHORITY: 1");
     let cut = dns.dig(&["+noedns", "+ignore", "large.www.example.com", "A"]);
     has(&cut, "flags: qr aa tc");
     let whole = |answer: &str| answer.lines().filter(|line| line.contains("10.0.0.")).count();
