@@ -175,4 +175,5 @@ pub async fn fill(store: &dyn Store) {
     let change = Change { writes: filled, ..Change::at(NOW) };
     done(store, change.event(event(Subject::Customer(cid()), EventKind::CustomerUpdated))).await;
     sites::leave_a_tombstone(store).await;
+    metering::fill(store).await;
 }

@@ -101,3 +101,10 @@ pub(super) async fn what_was_used_outlives_its_site(store: &dyn Store) {
     done(store, write(late)).await;
     assert_eq!(used(store, &UsageFilter::default()).await, [(Part::Gateway(0), 0, 600)]);
 }
+
+/// A site whose node ran: its meter, and a record of it.
+pub(super) async fn fill(store: &dyn Store) {
+    let site = site("metered");
+    let change = write(Write::InsertSite(site.clone(), USAGE));
+    done(store, change.write(meter(&site, 2 * HOUR, vec![run(Part::Wordpress(0), 60, None)]))).await;
+}
