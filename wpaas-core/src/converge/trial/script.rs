@@ -7,7 +7,6 @@
 //! use wpaas_core::converge::trial::script::play;
 //!
 //! let script = "\
-//! # A small site.
 //! > site wordpress=1 database=1
 //!   generation 1
 //! > plan
