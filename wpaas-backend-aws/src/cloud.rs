@@ -1,7 +1,7 @@
 //! The narrow port: what the backend asks of AWS, in our own types. Everything else in this crate is written over
 //! these three traits; the SDK is one implementation of them, the simulator another.
 //!
-//! None of these calls waits for what it sets going, retries, or paces itself: that is [`crate::gate`]'s.
+//! None of these calls waits for what it sets going, retries, or paces itself: that is `gate`'s.
 
 use std::collections::BTreeMap;
 use std::fmt;
