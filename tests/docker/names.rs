@@ -154,6 +154,12 @@ async fn checks_need_no_database(server: &Server, site: &Site, visitor: &Visitor
     }
     // The converger may have ended it first: a frozen node is of no use.
     drop(std::process::Command::new("docker").args(["unpause", &database]).output());
+    // What was said of the site before counts for a while: only a page of its own tells.
+    server
+        .until("the database answers again", Duration::from_secs(60), async || {
+            (visitor.ask("/wp-login.php", &[]).await.status == 200).then_some(())
+        })
+        .await;
     server.settled(site).await;
 }
 
