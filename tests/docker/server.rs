@@ -227,19 +227,20 @@ impl Server {
 
     /// Waits until the site is ready and nothing is left to do; returns its URL.
     pub async fn settled(&self, site: &Site) -> String {
-        self.until("the site is ready and settled", Duration::from_secs(120), async || {
+        let (began, patience) = (Instant::now(), Duration::from_secs(120));
+        loop {
             let answer = self.site(site).await;
-            let is = |kind: &str, wanted: &str| {
-                let conditions = answer["status"]["conditions"].as_array()?;
-                conditions.iter().any(|c| c["type"] == kind && c["status"] == wanted).then_some(())
-            };
-            let current = answer["status"]["observed_generation"] == answer["generation"];
-            is("Ready", "True")?;
-            is("Progressing", "False")?;
-            is("Degraded", "False")?;
-            current.then(|| answer["status"]["url"].as_str().unwrap().to_owned())
-        })
-        .await
+            if let Some(url) = settled_at(&answer) {
+                return url;
+            }
+            assert!(
+                began.elapsed() < patience,
+                "after {patience:?} not ready and settled: {:#}\n{}",
+                answer["status"],
+                self.last_lines()
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// The names of all Docker objects of this installation.
@@ -294,6 +295,19 @@ pub struct Site {
     pub path: String,
     pub id: String,
     pub tenant: Tenant,
+}
+
+/// The URL of a site that is ready, and of which nothing is left to do.
+fn settled_at(site: &Value) -> Option<String> {
+    let is = |kind: &str, wanted: &str| {
+        let conditions = site["status"]["conditions"].as_array()?;
+        conditions.iter().any(|c| c["type"] == kind && c["status"] == wanted).then_some(())
+    };
+    is("Ready", "True")?;
+    is("Progressing", "False")?;
+    is("Degraded", "False")?;
+    let current = site["status"]["observed_generation"] == site["generation"];
+    current.then(|| site["status"]["url"].as_str().unwrap().to_owned())
 }
 
 pub fn free_port() -> u16 {

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use support::{Harness, wanted};
 use wpaas_core::code::{Digest, Layout};
 use wpaas_core::converge::{
-    Action, Candidate, Coverage, DatabaseReport, Facts, Intent, NodeReport, Part, Preview, ReleaseRef, Step,
-    Trouble, Wanted, lint, plan, status, verdict,
+    Action, Candidate, Coverage, DatabaseReport, Facts, Intent, NodeReport, ObjectState, Part, Preview,
+    ReleaseRef, Step, Trouble, Wanted, lint, plan, status, verdict,
 };
 use wpaas_core::id::ReleaseId;
 use wpaas_core::site::DatabaseSize::{One, Three};
@@ -183,6 +183,25 @@ fn outdated_database_nodes_are_drained_and_replaced_one_at_a_time() {
     let log: Vec<_> = site.steps().filter(|step| *step != configure).collect();
     assert_eq!(log, [one(2), one(1), one(0)].concat());
     assert_eq!(site.log[..2], [configure.to_owned(), "remove database-2".to_owned()]);
+}
+
+#[test]
+fn a_database_node_waits_with_leaving_until_another_has_left() {
+    let mut site = Harness::up(wanted(1, Three));
+    site.change(|run| run.database = One);
+    let mut facts = site.facts();
+    let leaver = facts.objects.iter_mut().find(|object| object.part == Part::Database(2)).unwrap();
+    leaver.state = ObjectState::Removing;
+    let mut plan = plan(&site.intent, &facts);
+    assert!(!plan.steps.iter().any(|step| matches!(step.action, Action::Remove { .. })), "{plan}");
+    let Intent { site: id, generation, epoch, .. } = site.intent;
+    let part = Part::Database(1);
+    let action = Action::Remove { object: facts.object(part).unwrap().id.clone() };
+    plan.steps = vec![Step { site: id, generation, epoch, part, action }];
+    assert_eq!(
+        lint(&site.intent, &facts, &plan).unwrap_err().why,
+        "stops a database node while another leaves"
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use super::{
     Action, Coverage, DatabaseOrder, DatabasePhase, DatabaseReport, Facts, FileContent, Intent, NodeReport,
-    ObjectState, Part, SitePlan, Step, Wanted,
+    Object, ObjectState, Part, SitePlan, Step, Wanted,
 };
 
 /// A rule that a plan breaks.
@@ -103,6 +103,14 @@ fn quorum(intent: &Intent, facts: &Facts, plan: &SitePlan, step: &Step) -> Verdi
     }
     let removed =
         |part| plan.steps.iter().any(|s| s.part == part && matches!(s.action, Action::Remove { .. }));
+    let leaves = |object: &&Object| {
+        matches!(object.part, Part::Database(other) if other != n)
+            && (object.state == ObjectState::Removing || removed(object.part))
+    };
+    require(
+        !facts.objects.iter().any(|object| leaves(&object)),
+        "stops a database node while another leaves",
+    )?;
     let others = facts.objects.iter().map(|object| object.part).filter(|part| *part != step.part);
     let left = others.filter(|part| synced(*part) && !removed(*part)).count();
     require(

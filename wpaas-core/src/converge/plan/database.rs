@@ -3,7 +3,7 @@
 use super::{HoldReason, Pass};
 use crate::converge::{
     Action, BootId, DatabasePhase, DatabaseReport, NodeReport, Object, ObjectId, ObjectState, Part,
-    RouteState, Routes, RunIntent, Seen,
+    RouteState, Routes, RunIntent, Seen, Step,
 };
 use crate::node;
 
@@ -145,6 +145,9 @@ impl Pass<'_> {
     /// Rule 2: enough others are Synced, or there is only this one, or it is surely in no component. One that is too
     /// many goes once all that stay are Synced.
     fn may_stop(&self, n: u8, wanted: u8) -> bool {
+        if self.somebody_leaves(n) {
+            return false;
+        }
         if n >= wanted {
             return self.all_synced(wanted);
         }
@@ -155,6 +158,14 @@ impl Pass<'_> {
         self.is_alone(wanted)
             || own.is_some_and(|member| out(member.report))
             || others > usize::from(wanted) / 2
+    }
+
+    /// Whether another node is on its way out: two that leave at once can split a component.
+    fn somebody_leaves(&self, n: u8) -> bool {
+        let another = |part| matches!(part, Part::Database(other) if other != n);
+        let removed = |step: &Step| matches!(step.action, Action::Remove { .. }) && another(step.part);
+        let leaves = |object: &Object| object.state == ObjectState::Removing && another(object.part);
+        self.plan.steps.iter().any(removed) || self.facts.objects.iter().any(leaves)
     }
 
     /// Whether the site has, and wants, one database node.
