@@ -21,6 +21,8 @@ pub mod simulated;
 mod status;
 mod step;
 #[cfg(feature = "testing")]
+pub mod storm;
+#[cfg(feature = "testing")]
 pub mod trial;
 mod verdict;
 mod view;

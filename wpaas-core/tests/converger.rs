@@ -116,7 +116,7 @@ struct Flaky {
 #[async_trait]
 impl Backend for Flaky {
     fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
+        Capabilities { concurrency: 8, ..self.inner.capabilities() }
     }
 
     async fn observe(&self, scope: &Scope) -> Result<Observation, BackendError> {
@@ -341,6 +341,23 @@ async fn a_site_that_hangs_delays_no_other() {
     let (stuck, other) = (intent(1), intent(1));
     *world.backend.hanging.lock().unwrap() = Some(stuck.site);
     world.book.want(stuck);
+    let site = other.site;
+    world.book.want(other);
+    tokio::time::timeout(Duration::from_secs(10), until("ready", || ready(&world, site))).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_site_that_hangs_with_more_steps_than_the_backend_takes_delays_no_other() {
+    let world = start();
+    let (mut stuck, other) = (intent(1), intent(1));
+    world.book.want(stuck.clone());
+    until("ready", || ready(&world, stuck.site)).await;
+    *world.backend.hanging.lock().unwrap() = Some(stuck.site);
+    let before = world.applied();
+    stuck.generation += 1;
+    stuck.wanted = Wanted::Run(wanted(20, One));
+    world.book.want(stuck);
+    until("its steps hang", || world.applied() > before).await;
     let site = other.site;
     world.book.want(other);
     tokio::time::timeout(Duration::from_secs(10), until("ready", || ready(&world, site))).await.unwrap();

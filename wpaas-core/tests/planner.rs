@@ -509,3 +509,26 @@ fn a_new_admin_password_is_told_to_the_nodes_that_run() {
     site.converge();
     assert_eq!(site.log, ["configure wordpress-0: secrets/admin-hash, wordpress.conf"]);
 }
+
+#[test]
+fn while_a_step_is_under_way_there_is_something_to_wait_for() {
+    let mut site = Harness::up(wanted(1, One));
+    for part in site.parts() {
+        let mut facts = site.facts();
+        facts.busy = vec![part.parse().unwrap()];
+        assert!(!plan(&site.intent, &facts).is_empty(), "{part} is being changed");
+    }
+}
+
+#[test]
+fn what_is_gone_goes_in_order_also_when_not_all_of_it_is_seen() {
+    let mut site = Harness::up(wanted(1, One));
+    let nodes = |part: Part| part.is_node();
+    site.want(Wanted::Gone);
+    let mut facts = site.facts();
+    facts.objects.retain(|object| !nodes(object.part));
+    facts.coverage = Coverage::Partial;
+    let plan = plan(&site.intent, &facts);
+    assert_eq!(plan.steps, [], "nodes may be there that need what is seen");
+    assert!(!plan.is_empty(), "it is said so");
+}

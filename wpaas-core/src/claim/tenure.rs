@@ -54,6 +54,15 @@ impl Tenure {
         Self::with(Held::Shares { tokens: BTreeMap::new(), until: Instant::now() })
     }
 
+    /// Of a server that believes itself in charge of all sites in this epoch, whatever others believe.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn believing(epoch: Token) -> Self {
+        let tokens = Share::all().map(|share| (share, epoch)).collect();
+        let until = Instant::now() + std::time::Duration::from_secs(365 * 24 * 3600);
+        Self::with(Held::Shares { tokens, until })
+    }
+
     fn with(held: Held) -> Self {
         let running = std::array::from_fn(|_| AtomicUsize::new(0));
         Self(Arc::new(Inner { held: RwLock::new(held), running, changed: watch::Sender::new(0) }))

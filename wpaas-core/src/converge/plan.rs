@@ -160,6 +160,7 @@ pub fn plan(intent: &Intent, facts: &Facts) -> SitePlan {
         Wanted::Rest => pass.rest(),
         Wanted::Gone => pass.gone(),
     }
+    pass.wait_for_steps();
     pass.plan
 }
 
@@ -211,6 +212,15 @@ impl<'a> Pass<'a> {
                 }
                 ObjectState::Ready | ObjectState::Stopped | ObjectState::Frozen => {}
             },
+        }
+    }
+
+    /// While a step is under way there is something to wait for, whatever its part is to become.
+    fn wait_for_steps(&mut self) {
+        for part in &self.facts.busy {
+            if !self.plan.holds.iter().any(|hold| hold.part == *part) {
+                self.hold(*part, HoldReason::Busy);
+            }
         }
     }
 

@@ -6,6 +6,7 @@
 //! seed.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -32,8 +33,15 @@ mod world;
 use runs::Runs;
 use weather::{Fate, Sky};
 
+pub use place::BAD_RELEASE;
 pub use weather::Weather;
-pub use world::World;
+pub use world::{Law, World};
+
+/// Sees every effect that a step is about to have, whoever asked for it.
+pub trait Witness: fmt::Debug + Send {
+    /// The world as it is, and the step. `late`: it was accepted long ago, and nothing that came since refuses it.
+    fn effect(&mut self, world: &World, step: &Step, late: bool);
+}
 
 /// Runs nothing, and says so in [`Capabilities::real`].
 #[derive(Debug)]
@@ -58,6 +66,7 @@ struct State {
     held_back: Option<Report>,
     /// What complete listings showed, for listings that lag.
     past: VecDeque<(Instant, Observation)>,
+    witness: Option<Box<dyn Witness>>,
 }
 
 impl Simulated {
@@ -70,15 +79,26 @@ impl Simulated {
     /// An empty world in this weather, and what its nodes will say.
     #[must_use]
     pub fn in_weather(weather: Weather) -> (Arc<Self>, mpsc::UnboundedReceiver<Report>) {
+        Self::of(World::default(), weather, None)
+    }
+
+    /// This world in this weather, and what its nodes will say; a witness sees what happens to it.
+    #[must_use]
+    pub fn of(
+        world: World,
+        weather: Weather,
+        witness: Option<Box<dyn Witness>>,
+    ) -> (Arc<Self>, mpsc::UnboundedReceiver<Report>) {
         let (reports, receiver) = mpsc::unbounded_channel();
         let (hints, _) = broadcast::channel(1024);
         let state = State {
-            world: World::default(),
+            world,
             runs: Runs::default(),
             sky: Sky::new(weather),
             said: BTreeMap::new(),
             held_back: None,
             past: VecDeque::new(),
+            witness,
         };
         let inner = Inner { state: Mutex::new(state), listing_lag: weather.listing_lag, reports, hints };
         (Arc::new(Self(Arc::new(inner))), receiver)
@@ -244,7 +264,7 @@ impl Inner {
         tokio::spawn(async move {
             sleep(lateness).await;
             // Nobody waits for this answer any more.
-            let _unheard = inner.lock().world.apply_late(&step);
+            let _unheard = inner.lock().effect(&step, World::apply_late, true);
             inner.settle(step.site);
         });
     }
@@ -252,18 +272,24 @@ impl Inner {
     fn take(self: &Arc<Self>, step: &Step, fate: Fate) -> Result<Applied, BackendError> {
         let failed = |what| Err(BackendError::new(ErrorClass::Transient, format!("{}: {what}", step.part)));
         let result = match fate {
-            Fate::Fine | Fate::Hung => self.lock().world.apply(step),
+            Fate::Fine | Fate::Hung => self.lock().effect(step, World::apply, false),
             Fate::Doubled => {
                 self.later(step);
-                self.lock().world.apply(step)
+                self.lock().effect(step, World::apply, false)
             }
             Fate::Lost => failed("the request was lost"),
-            Fate::Unanswered => self.lock().world.apply(step).and_then(|_| failed("the answer was lost")),
+            Fate::Unanswered => {
+                let done = self.lock().effect(step, World::apply, false);
+                done.and_then(|_| failed("the answer was lost"))
+            }
             Fate::Delayed => {
                 self.later(step);
                 failed("no answer in time")
             }
-            Fate::HalfMade => self.lock().world.apply_half(step).and_then(|()| failed("crashed half way")),
+            Fate::HalfMade => {
+                let done = self.lock().effect(step, World::apply_half, false);
+                done.and_then(|()| failed("crashed half way"))
+            }
             Fate::Throttled => {
                 let retry_after = Some(Duration::from_secs(2));
                 Err(BackendError::new(ErrorClass::Throttled { retry_after }, "too many calls"))
@@ -283,6 +309,14 @@ impl State {
 
     fn listed(&self) -> Observation {
         Observation { runs: self.runs.all(), ..self.world.list(&Scope::Fleet) }
+    }
+
+    /// A step takes effect, which the witness sees first.
+    fn effect<T>(&mut self, step: &Step, take: fn(&mut World, &Step) -> T, late: bool) -> T {
+        if let Some(witness) = &mut self.witness {
+            witness.effect(&self.world, step, late);
+        }
+        take(&mut self.world, step)
     }
 
     /// Keeps what a listing shows now for those that lag.

@@ -35,7 +35,11 @@ mod ops;
 mod safety;
 pub mod script;
 
+pub use end::is_as_fresh;
+pub(crate) use end::operator;
+pub(crate) use ops::settle;
 pub use ops::{Change, Fate, Op, Outside};
+pub(crate) use safety::{Case, is_refused, judge, with_decoys};
 
 /// What plans: [`super::plan`], or one of yours.
 pub type Planner = fn(&Intent, &Facts) -> SitePlan;
@@ -168,10 +172,7 @@ impl Trial {
     /// How many database nodes are Synced, and how many WordPress nodes serve.
     #[must_use]
     pub fn in_service(&self) -> (usize, usize) {
-        let site = self.intent.site;
-        let synced = (0..3).filter(|n| self.world.is_synced(site, *n)).count();
-        let serving = (0..Part::APART_SLOTS).filter(|slot| self.world.serves(site, *slot)).count();
-        (synced, serving)
+        end::in_service(&self.world, self.intent.site)
     }
 
     fn own(&self) -> impl Iterator<Item = &super::Object> {
@@ -213,13 +214,6 @@ impl Trial {
 
     fn fail(&self, what: impl Into<String>) -> Failure {
         Failure { what: what.into(), log: self.log.clone() }
-    }
-
-    /// Parts, but the slots for visitors only counted: they have no identity.
-    fn kinds(&self) -> (usize, BTreeSet<Part>) {
-        let (slots, rest): (Vec<_>, Vec<_>) =
-            self.parts().into_iter().partition(|part| part.serves_visitors());
-        (slots.len(), rest.into_iter().collect())
     }
 }
 

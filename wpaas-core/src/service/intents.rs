@@ -310,6 +310,10 @@ fn routes(site: &Site, names: &SiteNames) -> (Vec<String>, Vec<Preview>) {
 /// What is kept of what was found; `None` when nothing differs from what is kept already. A loss of data stays said,
 /// though the site serves again, until somebody changes the site.
 fn merge(before: Option<&StoredStatus>, found: &SiteStatus, now: Timestamp) -> Option<StoredStatus> {
+    // Of a server that has not read the newest spec yet.
+    if before.is_some_and(|before| before.status.observed_generation > found.observed_generation) {
+        return None;
+    }
     let mut status = found.clone();
     for condition in &mut status.conditions {
         let same = before

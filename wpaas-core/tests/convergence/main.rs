@@ -5,3 +5,4 @@ mod conformance;
 mod mutants;
 mod random;
 mod single_faults;
+mod storms;

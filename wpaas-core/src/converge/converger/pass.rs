@@ -122,7 +122,8 @@ impl Converger {
         {
             Some(at) if at <= now => {
                 tracing::info!(%plan, "plan");
-                for step in plan.steps.iter().cloned() {
+                let room = self.share().saturating_sub(facts.busy.len());
+                for step in plan.steps.iter().take(room).cloned() {
                     self.begin(step);
                 }
                 None
@@ -133,6 +134,12 @@ impl Converger {
             }
             None => None,
         }
+    }
+
+    /// Steps that one site may have under way: a site that hangs leaves the others half of the backend. What is not
+    /// begun is planned again when a step ends.
+    fn share(&self) -> usize {
+        (self.backend.capabilities().concurrency / 2).max(1)
     }
 
     /// Keeps what was found, when it differs from what was kept.

@@ -20,9 +20,6 @@ impl Pass<'_> {
             |part| matches!(part, Part::Release(_) | Part::DatabaseVolume(_) | Part::UploadsVolume),
             |part| part == Part::Network,
         ]);
-        if self.plan.steps.is_empty() && self.facts.coverage != Coverage::Complete {
-            self.hold(Part::Network, HoldReason::Unseen);
-        }
     }
 
     /// Removes the first of these groups of which anything is left.
@@ -45,6 +42,11 @@ impl Pass<'_> {
                 }
             }
             if !left.is_empty() || !busy.is_empty() {
+                return;
+            }
+            // What depends on the next group may be there, unseen.
+            if self.facts.coverage != Coverage::Complete {
+                self.hold(Part::Network, HoldReason::Unseen);
                 return;
             }
         }

@@ -5,11 +5,15 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::galera::Component;
 use super::thing::Thing;
+use super::world::Law;
 use crate::converge::{
     Action, Applied, BackendError, ErrorClass, GatewayReport, NodeReport, NodeSpec, Object, ObjectId,
     ObjectState, Part, Report, ServerState, Step, WordpressPhase, WordpressReport,
 };
 use crate::id::SiteId;
+
+/// A release whose digest begins with this byte can't be made here, ever: its archive is bad.
+pub const BAD_RELEASE: u8 = 0xbb;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct Place {
@@ -27,11 +31,22 @@ pub(super) struct Place {
 impl Place {
     /// Takes a step as a backend does. `fenced` says whether what is newer refuses it: what was accepted
     /// long ago and takes effect late is past that check.
-    pub(super) fn take(&mut self, step: &Step, fenced: bool) -> Result<Applied, BackendError> {
+    pub(super) fn take(
+        &mut self,
+        step: &Step,
+        fenced: bool,
+        dropped: Option<Law>,
+    ) -> Result<Applied, BackendError> {
+        if let Some(law) = dropped {
+            self.lawless(step, law);
+        }
         if fenced && self.objects.values().any(|thing| thing.is_newer_than(step)) {
             return Err(conflict(step, "a part of the site is newer than this plan"));
         }
         match &step.action {
+            Action::CreateRelease { digest, .. } if digest.prefix()[0] == BAD_RELEASE => {
+                Err(BackendError::new(ErrorClass::Permanent, format!("{}: the archive is bad", step.part)))
+            }
             Action::CreateNetwork | Action::CreateVolume | Action::CreateRelease { .. } => {
                 Ok(self.create(step))
             }
@@ -49,7 +64,30 @@ impl Place {
                 Ok(Applied::Told)
             }
             Action::Lead { .. } => Err(conflict(step, "the address leads to the one gateway for good")),
+            Action::Remove { object: _ } if dropped == Some(Law::Ids) => match self.objects.get(&step.part) {
+                Some(there) => self.remove(step, &there.object.id.clone()),
+                None => Ok(Applied::Absent),
+            },
             Action::Remove { object } => self.remove(step, object),
+        }
+    }
+
+    /// What a step does where a law no longer holds.
+    fn lawless(&mut self, step: &Step, law: Law) {
+        let creates = matches!(
+            step.action,
+            Action::CreateNetwork
+                | Action::CreateVolume
+                | Action::CreateRelease { .. }
+                | Action::CreateNode(_)
+        );
+        if law == Law::Names && creates && self.is_whole(step.part) {
+            self.breach(format!("S2: a second {} is made", step.part));
+        }
+        if law == Law::Markers {
+            for thing in self.objects.values_mut() {
+                thing.founding = 0;
+            }
         }
     }
 

@@ -15,16 +15,36 @@ use crate::id::SiteId;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct World {
     places: BTreeMap<SiteId, Place>,
+    dropped: Option<Law>,
+}
+
+/// What safety stands on. A world without one shows what it is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Law {
+    /// A part has one name: a second of it can't be made.
+    Names,
+    /// Removal goes by an id that never comes again, not by the name.
+    Ids,
+    /// A database volume keeps the number of its founding.
+    Markers,
 }
 
 impl World {
+    /// The same world, in which this law no longer holds.
+    #[must_use]
+    pub fn without(mut self, law: Law) -> Self {
+        self.dropped = Some(law);
+        self
+    }
+
     /// Takes a step as a backend does: idempotent, refusing what is older than what is there.
     ///
     /// # Errors
     ///
     /// `Conflict`, as [`crate::converge::Backend::apply`] says.
     pub fn apply(&mut self, step: &Step) -> Result<Applied, BackendError> {
-        self.place(step.site).take(step, true)
+        let dropped = self.dropped;
+        self.place(step.site).take(step, true, dropped)
     }
 
     /// A step that was accepted long ago takes effect only now: nothing that came since refuses it.
@@ -33,7 +53,8 @@ impl World {
     ///
     /// `Conflict`, where what it needs is not there or something is in its way.
     pub fn apply_late(&mut self, step: &Step) -> Result<Applied, BackendError> {
-        self.place(step.site).take(step, false)
+        let dropped = self.dropped;
+        self.place(step.site).take(step, false, dropped)
     }
 
     /// Takes a step, and crashes half way: what it makes is left incomplete.

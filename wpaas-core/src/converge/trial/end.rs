@@ -1,8 +1,64 @@
 //! What must be in the end, once nothing goes wrong any more.
 
+use std::collections::BTreeSet;
+
 use super::{Failure, Op, Trial};
+use crate::converge::simulated::World;
 use crate::converge::trial::{Change, Fate};
-use crate::converge::{Hold, Part, SitePlan, Wanted};
+use crate::converge::{Hold, Part, RunIntent, SitePlan, Wanted};
+use crate::id::SiteId;
+
+/// What an operator removes, if a hold of this plan asks for it: data that can't be used.
+pub(crate) fn operator(plan: &SitePlan) -> Option<Part> {
+    let asks = |hold: &&Hold| hold.reason.asks_a_person().is_some();
+    plan.holds.iter().find(asks).map(|hold| match hold.part {
+        Part::Database(n) => Part::DatabaseVolume(n),
+        part => part,
+    })
+}
+
+fn own(world: &World, site: SiteId) -> impl Iterator<Item = Part> {
+    world.objects().filter(move |(of, _)| *of == site).map(|(_, object)| object.part)
+}
+
+/// How many database nodes are Synced, and how many WordPress nodes serve.
+pub(crate) fn in_service(world: &World, site: SiteId) -> (usize, usize) {
+    let synced = (0..3).filter(|n| world.is_synced(site, *n)).count();
+    let serving = (0..Part::APART_SLOTS).filter(|slot| world.serves(site, *slot)).count();
+    (synced, serving)
+}
+
+/// L1, L2, L4, L5: what is there, and serves, is what a fresh deployment of this has. The slots for visitors are only
+/// counted: they have no identity.
+///
+/// # Errors
+///
+/// What is missing or too much.
+pub fn is_as_fresh(world: &World, site: SiteId, run: &RunIntent) -> Result<(), String> {
+    let (databases, serving) = in_service(world, site);
+    if databases != usize::from(run.database.nodes()) || serving != usize::from(run.wordpress) {
+        return Err(format!("L1: {databases} database and {serving} WordPress nodes serve"));
+    }
+    let mut fresh = BTreeSet::from([Part::Network, Part::UploadsVolume, Part::Gateway(0)]);
+    fresh.extend((0..run.database.nodes()).flat_map(|n| [Part::DatabaseVolume(n), Part::Database(n)]));
+    fresh.extend(run.release.and_then(|release| release.part()));
+    if run.wordpress > 0 {
+        if run.candidate.is_some() {
+            return Err("L5: a release is tried and never judged".into());
+        }
+        fresh.extend(run.previews.iter().filter_map(|preview| preview.release.part()));
+        let apart: Vec<_> = own(world, site).filter(|part| part.is_apart()).collect();
+        if apart.len() != run.previews.len() {
+            return Err(format!("L4: {apart:?} run apart"));
+        }
+        fresh.extend(apart);
+    }
+    let (slots, rest): (Vec<_>, Vec<_>) = own(world, site).partition(|part| part.serves_visitors());
+    if slots.len() == usize::from(run.wordpress) && rest.iter().copied().collect::<BTreeSet<_>>() == fresh {
+        return Ok(());
+    }
+    Err(format!("L4: not what a fresh deployment has: {} WordPress nodes and {rest:?}", slots.len()))
+}
 
 impl Trial {
     /// Passes until there is nothing to do; then three without an effect (L1, L6).
@@ -34,14 +90,8 @@ impl Trial {
         Err(self.fail(format!("L1: not converged after {} passes:\n{last}", Self::PASSES)))
     }
 
-    /// An operator does what a hold asks for: removes data that can't be used.
     fn operate(&mut self, plan: &SitePlan) {
-        let asks = |hold: &&Hold| hold.reason.asks_a_person().is_some();
-        let volume = plan.holds.iter().find(asks).map(|hold| match hold.part {
-            Part::Database(n) => Part::DatabaseVolume(n),
-            part => part,
-        });
-        if let Some(volume) = volume {
+        if let Some(volume) = operator(plan) {
             self.log.push(format!("an operator removes {volume}"));
             self.disturbed += 1;
             self.world.vanish(self.intent.site, volume);
@@ -77,7 +127,9 @@ impl Trial {
             self.take(Op::User(Change::Release(None)))?;
         }
         self.converge()?;
-        self.is_as_fresh()?;
+        if let Wanted::Run(run) = &self.intent.wanted {
+            is_as_fresh(&self.world, site, run).map_err(|what| self.fail(what))?;
+        }
         self.restart_does_nothing()?;
         self.take(Op::User(Change::Gone))?;
         self.converge()?;
@@ -108,33 +160,6 @@ impl Trial {
         self.take(Op::Judge(server))?;
         self.take(Op::Learn(server))?;
         Ok(plan)
-    }
-
-    fn is_as_fresh(&self) -> Result<(), Failure> {
-        let Wanted::Run(run) = &self.intent.wanted else { return Ok(()) };
-        let (databases, serving) = self.in_service();
-        if databases != usize::from(run.database.nodes()) || serving != usize::from(run.wordpress) {
-            return Err(self.fail(format!("L1: {databases} database and {serving} WordPress nodes serve")));
-        }
-        let mut fresh = vec![Part::Network, Part::UploadsVolume, Part::Gateway(0)];
-        fresh.extend((0..run.database.nodes()).flat_map(|n| [Part::DatabaseVolume(n), Part::Database(n)]));
-        fresh.extend(run.release.and_then(|release| release.part()));
-        if run.wordpress > 0 {
-            if run.candidate.is_some() {
-                return Err(self.fail("L5: a release is tried and never judged"));
-            }
-            fresh.extend(run.previews.iter().filter_map(|preview| preview.release.part()));
-            let apart: Vec<_> = self.parts().into_iter().filter(|part| part.is_apart()).collect();
-            if apart.len() != run.previews.len() {
-                return Err(self.fail(format!("L4: {apart:?} run apart")));
-            }
-            fresh.extend(apart);
-        }
-        let kinds = self.kinds();
-        if kinds == (usize::from(run.wordpress), fresh.into_iter().collect()) {
-            return Ok(());
-        }
-        Err(self.fail(format!("L4: not what a fresh deployment has: {kinds:?}")))
     }
 
     fn restart_does_nothing(&mut self) -> Result<(), Failure> {

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use super::{Failure, Server, Trial};
 use crate::code::{Digest, Layout};
+use crate::converge::simulated::World;
 use crate::converge::{
-    Candidate, Coverage, ErrorClass, ObjectState, Part, Preview, ReleaseRef, RunIntent, Scope, Verdict, View,
-    Wanted, lint, verdict,
+    Candidate, Coverage, ErrorClass, Part, Preview, ReleaseRef, RunIntent, Scope, Verdict, View, Wanted,
+    lint, verdict,
 };
-use crate::id::ReleaseId;
+use crate::id::{ReleaseId, SiteId};
 use crate::site::DatabaseSize;
+use crate::site::Generation;
 
 /// One thing that happens. Numbers that name no server, step or part wrap around, so that every op is possible
 /// everywhere.
@@ -131,6 +133,64 @@ const fn stored(digest: [u8; 32]) -> ReleaseRef {
     ReleaseRef::Stored { digest: Digest::from_sha256(digest), layout: Layout::Tree }
 }
 
+impl Change {
+    /// Makes the change to what is wanted of a site that runs, at this generation.
+    pub(crate) fn to(self, run: &mut RunIntent, generation: Generation) {
+        match self {
+            Self::Wordpress(n) => run.wordpress = n,
+            Self::Database(size) => run.database = size,
+            Self::Release(None) => {
+                (run.release, run.candidate, run.refused) = (Some(ReleaseRef::Stock), None, None);
+            }
+            Self::Release(Some(n)) => try_out(run, [n; 32], generation),
+            Self::BadRelease => try_out(run, std::array::from_fn(|n| [0xba, 0xdb, 0xad][n % 3]), generation),
+            Self::Preview(shown) => {
+                let names = vec!["beta.blog.acm.www.wpaas.localhost".to_owned()];
+                let preview = |n| Preview { names: names.clone(), release: stored([n; 32]) };
+                run.previews = shown.map(preview).into_iter().collect();
+            }
+            Self::Unreleased => run.release = None,
+            Self::Admin => run.admin_version += 1,
+            Self::Domain(n) => run.home = Some(format!("www{n}.example.com")),
+            Self::Rest | Self::Run | Self::Gone => {}
+        }
+    }
+}
+
+fn try_out(run: &mut RunIntent, digest: [u8; 32], generation: Generation) {
+    let id = ReleaseId::from_uuid(uuid::Uuid::from_u128(u128::from(generation)));
+    (run.candidate, run.refused) = (Some(Candidate { id, release: stored(digest) }), None);
+}
+
+/// As the store does: what is tried is served if it is good, and forgotten if it is not. Returns the release that
+/// proved itself; `None` within for one that did not, without for a verdict of what is not tried any more.
+pub(crate) fn settle(run: &mut RunIntent, verdict: Verdict) -> Option<Option<ReleaseRef>> {
+    let Verdict { release, found } = verdict;
+    let candidate = run.candidate.filter(|candidate| candidate.id == release)?;
+    run.candidate = None;
+    match found {
+        Ok(_) => run.release = Some(candidate.release),
+        Err(why) => {
+            run.refused = Some(why);
+            return Some(None);
+        }
+    }
+    Some(run.release)
+}
+
+impl Outside {
+    /// Lets it happen to a part. Returns whether that changed anything.
+    #[expect(clippy::must_use_candidate, reason = "it is done for its effect")]
+    pub fn happen(self, world: &mut World, site: SiteId, part: Part) -> bool {
+        match self {
+            Self::Kill => world.kill(site, part),
+            Self::Freeze => world.freeze(site, part),
+            Self::Vanish => world.vanish(site, part),
+            Self::Edit => world.edit(site, part),
+        }
+    }
+}
+
 impl Trial {
     /// Lets one thing happen, and checks what must never be.
     ///
@@ -198,24 +258,7 @@ impl Trial {
             return;
         }
         let mut run = self.run.clone();
-        match change {
-            Change::Wordpress(n) => run.wordpress = n,
-            Change::Database(size) => run.database = size,
-            Change::Release(None) => {
-                (run.release, run.candidate, run.refused) = (Some(ReleaseRef::Stock), None, None);
-            }
-            Change::Release(Some(n)) => self.try_out(&mut run, [n; 32]),
-            Change::BadRelease => self.try_out(&mut run, std::array::from_fn(|n| [0xba, 0xdb, 0xad][n % 3])),
-            Change::Preview(shown) => {
-                let names = vec!["beta.blog.acm.www.wpaas.localhost".to_owned()];
-                let preview = |n| Preview { names: names.clone(), release: stored([n; 32]) };
-                run.previews = shown.map(preview).into_iter().collect();
-            }
-            Change::Unreleased => run.release = None,
-            Change::Admin => run.admin_version += 1,
-            Change::Domain(n) => run.home = Some(format!("www{n}.example.com")),
-            Change::Rest | Change::Run | Change::Gone => {}
-        }
+        change.to(&mut run, self.intent.generation);
         self.run = run.clone();
         self.intent.generation += 1;
         self.intent.version += 1;
@@ -227,26 +270,15 @@ impl Trial {
         self.wishes.insert(self.intent.generation, self.intent.wanted.clone());
     }
 
-    fn try_out(&self, run: &mut RunIntent, digest: [u8; 32]) {
-        let id = ReleaseId::from_uuid(uuid::Uuid::from_u128(u128::from(self.intent.generation)));
-        (run.candidate, run.refused) = (Some(Candidate { id, release: stored(digest) }), None);
-    }
-
     /// As the store does: what is tried is served if it is good, and forgotten if it is not.
     fn judge(&mut self, at: usize) {
         let Some(intent) = self.servers[at].intent.clone() else { return };
         let facts = self.servers[at].view.facts(intent.site, self.now);
-        let Some(Verdict { release, found }) = verdict(&intent, &facts) else { return };
-        let Some(candidate) = self.run.candidate.filter(|candidate| candidate.id == release) else { return };
-        self.log.push(format!("  server {at} judges {release}: {found:?}"));
-        self.run.candidate = None;
-        match found {
-            Ok(_) => {
-                self.run.release = Some(candidate.release);
-                self.proved.insert(candidate.release.to_string());
-            }
-            Err(why) => self.run.refused = Some(why),
-        }
+        let Some(verdict) = verdict(&intent, &facts) else { return };
+        let judged = format!("  server {at} judges {}: {:?}", verdict.release, verdict.found);
+        let Some(proved) = settle(&mut self.run, verdict) else { return };
+        self.log.push(judged);
+        self.proved.extend(proved.map(|release| release.to_string()));
         self.intent.version += 1;
         if let Wanted::Run(run) = &mut self.intent.wanted {
             run.clone_from(&self.run);
@@ -345,13 +377,7 @@ impl Trial {
         let Some(part) = self.part(at) else { return };
         self.log.push(format!("  {part}"));
         self.disturbed += 1;
-        let site = self.intent.site;
-        match what {
-            Outside::Kill => self.world.kill(site, part),
-            Outside::Freeze => self.world.freeze(site, part),
-            Outside::Vanish => self.world.vanish(site, part),
-            Outside::Edit => self.world.edit(site, part),
-        };
+        what.happen(&mut self.world, self.intent.site, part);
     }
 
     /// A step takes effect, which is checked against what really is.
@@ -364,7 +390,7 @@ impl Trial {
         self.check_fence(step)?;
         match self.world.apply(step) {
             Ok(applied) => Ok(Some(applied)),
-            Err(error) if error.class == ErrorClass::Conflict => Ok(None),
+            Err(error) if matches!(error.class, ErrorClass::Conflict | ErrorClass::Permanent) => Ok(None),
             Err(error) => Err(self.fail(format!("{step}: {error}"))),
         }
     }
@@ -377,9 +403,5 @@ impl Trial {
     fn elapse(&mut self, time: Duration) {
         self.now += time;
         self.world.elapse(u32::try_from(time.as_secs()).unwrap_or(u32::MAX));
-    }
-
-    pub(super) fn is_ready(&self, part: Part) -> bool {
-        self.own().any(|object| object.part == part && object.state == ObjectState::Ready)
     }
 }

@@ -6,7 +6,7 @@ use crate::converge::{Action, ErrorClass, ObjectState, Part, Scope, Step, Wanted
 use crate::id::SiteId;
 
 /// Objects of a site that nobody knows: nothing may touch them.
-pub(super) fn with_decoys() -> World {
+pub(crate) fn with_decoys() -> World {
     let site = SiteId::from_uuid(uuid::Uuid::from_u128(0x0196_0000_0000_7000_8000_0000_0000_00ff));
     let mut world = World::default();
     let parts = [
@@ -19,6 +19,90 @@ pub(super) fn with_decoys() -> World {
         debug_assert!(made.is_ok(), "an empty world refuses nothing");
     }
     world
+}
+
+/// What a step is judged by.
+pub(crate) struct Case<'a> {
+    /// The site that it is to be of.
+    pub(crate) site: SiteId,
+    /// What was wanted by the spec that it was planned for…
+    pub(crate) planned: &'a Wanted,
+    /// …and what is wanted now.
+    pub(crate) wanted: &'a Wanted,
+    /// Whether its server knows of all that came from outside, and of the newest spec.
+    pub(crate) informed: bool,
+}
+
+/// Whether a step that is about to take effect does harm: S3, S4, S6, rules 5 and 6.
+pub(crate) fn judge(world: &World, step: &Step, case: &Case<'_>) -> Result<(), String> {
+    if step.site != case.site {
+        return Err(format!("rule 6: {step} of another site"));
+    }
+    let Action::Remove { object } = &step.action else { return Ok(()) };
+    let there = world.object(step.site, step.part).filter(|there| there.id == *object);
+    let Some(there) = there else { return Ok(()) };
+    if is_refused(world, step) || there.state == ObjectState::Removing {
+        return Ok(());
+    }
+    if step.part.holds_data() {
+        return judge_data(step, case);
+    }
+    if !case.informed {
+        return Ok(());
+    }
+    match step.part {
+        Part::Database(n) => judge_quorum(world, n, case),
+        Part::Wordpress(slot) if step.part.serves_visitors() => judge_serving(world, slot, case),
+        Part::Network if *case.wanted != Wanted::Gone && there.state != ObjectState::Broken => {
+            Err("rule 5: removes the network of a site that is not gone".into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a part of the site is newer than the plan of this step.
+pub(crate) fn is_refused(world: &World, step: &Step) -> bool {
+    let own = world.objects().filter(|(site, _)| *site == step.site);
+    own.map(|(_, object)| (object.generation, object.epoch)).any(|mark| mark > (step.generation, step.epoch))
+}
+
+/// S6: storage goes with the site, or as a leaver's.
+fn judge_data(step: &Step, case: &Case<'_>) -> Result<(), String> {
+    let leaver = match (case.planned, step.part) {
+        (Wanted::Gone, _) => true,
+        (Wanted::Run(run), Part::DatabaseVolume(n)) => n >= run.database.nodes(),
+        (Wanted::Run(_) | Wanted::Rest, _) => false,
+    };
+    if leaver {
+        return Ok(());
+    }
+    // In use: a backend refuses that, too, but nobody may rely on it.
+    Err(format!("S6: {step}: storage of a site that is to stay"))
+}
+
+/// S3: by our own doing, never fewer than a majority of the wanted.
+fn judge_quorum(world: &World, n: u8, case: &Case<'_>) -> Result<(), String> {
+    let Wanted::Run(run) = case.wanted else { return Ok(()) };
+    let (site, wanted) = (case.site, run.database.nodes());
+    let others = (0..3).filter(|other| *other != n && world.is_synced(site, *other)).count();
+    let ready =
+        |n| world.object(site, Part::Database(n)).is_some_and(|node| node.state == ObjectState::Ready);
+    let alone = wanted == 1 && !ready(1) && !ready(2);
+    if !world.is_synced(site, n) || alone || others > usize::from(wanted) / 2 {
+        return Ok(());
+    }
+    Err(format!("S3: database-{n} is stopped, and only {others} others are Synced"))
+}
+
+/// S4: with two or more wanted, a change never takes the serving ones below that.
+fn judge_serving(world: &World, slot: u8, case: &Case<'_>) -> Result<(), String> {
+    let Wanted::Run(run) = case.wanted else { return Ok(()) };
+    let serves = |slot: &u8| world.serves(case.site, *slot);
+    let others = (0..Part::APART_SLOTS).filter(|other| *other != slot && serves(other)).count();
+    if run.wordpress < 2 || !serves(&slot) || others >= usize::from(run.wordpress) {
+        return Ok(());
+    }
+    Err(format!("S4: wordpress-{slot} is stopped, and only {others} others serve"))
 }
 
 impl Trial {
@@ -48,78 +132,15 @@ impl Trial {
     /// Before a step takes effect. `informed` says whether its server knows of all that came from outside: what
     /// it can't know, it can't be blamed for.
     pub(super) fn check_effect(&self, step: &Step, informed: bool) -> Result<(), Failure> {
-        if step.site != self.intent.site {
-            return Err(self.fail(format!("rule 6: {step} of another site")));
-        }
-        let Action::Remove { object } = &step.action else { return Ok(()) };
-        let there = self.world.object(step.site, step.part).filter(|there| there.id == *object);
-        let Some(there) = there else { return Ok(()) };
-        let refused = self.own().any(|own| (own.generation, own.epoch) > (step.generation, step.epoch));
-        if refused || there.state == ObjectState::Removing {
-            return Ok(());
-        }
-        if step.part.holds_data() {
-            return self.check_data(step);
-        }
-        if !informed || step.generation != self.intent.generation {
-            return Ok(());
-        }
-        match step.part {
-            Part::Database(n) => self.check_quorum(n),
-            Part::Wordpress(slot) if step.part.serves_visitors() => self.check_serving(slot),
-            Part::Network if self.intent.wanted != Wanted::Gone && there.state != ObjectState::Broken => {
-                Err(self.fail("rule 5: removes the network of a site that is not gone"))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// S6: storage goes with the site, or as a leaver's.
-    fn check_data(&self, step: &Step) -> Result<(), Failure> {
-        let leaver = match (&self.planned_for(step), step.part) {
-            (Wanted::Gone, _) => true,
-            (Wanted::Run(run), Part::DatabaseVolume(n)) => n >= run.database.nodes(),
-            (Wanted::Run(_) | Wanted::Rest, _) => false,
-        };
-        if leaver {
-            return Ok(());
-        }
-        // In use: a backend refuses that, too, but nobody may rely on it.
-        Err(self.fail(format!("S6: {step}: storage of a site that is to stay")))
-    }
-
-    /// S3: by our own doing, never fewer than a majority of the wanted.
-    fn check_quorum(&self, n: u8) -> Result<(), Failure> {
-        let Wanted::Run(run) = &self.intent.wanted else { return Ok(()) };
-        let (site, wanted) = (self.intent.site, run.database.nodes());
-        let others = (0..3).filter(|other| *other != n && self.world.is_synced(site, *other)).count();
-        let alone = wanted == 1 && !self.is_ready(Part::Database(1)) && !self.is_ready(Part::Database(2));
-        if !self.world.is_synced(site, n) || alone || others > usize::from(wanted) / 2 {
-            return Ok(());
-        }
-        Err(self.fail(format!("S3: database-{n} is stopped, and only {others} others are Synced")))
-    }
-
-    /// S4: with two or more wanted, a change never takes the serving ones below that.
-    fn check_serving(&self, slot: u8) -> Result<(), Failure> {
-        let Wanted::Run(run) = &self.intent.wanted else { return Ok(()) };
-        let serves = |slot: &u8| self.world.serves(self.intent.site, *slot);
-        let others = (0..Part::APART_SLOTS).filter(|other| *other != slot && serves(other)).count();
-        if run.wordpress < 2 || !serves(&slot) || others >= usize::from(run.wordpress) {
-            return Ok(());
-        }
-        Err(self.fail(format!("S4: wordpress-{slot} is stopped, and only {others} others serve")))
-    }
-
-    /// What was wanted by the spec that a step was planned for.
-    fn planned_for(&self, step: &Step) -> Wanted {
-        self.wishes.get(&step.generation).unwrap_or(&self.intent.wanted).clone()
+        let planned = self.wishes.get(&step.generation).unwrap_or(&self.intent.wanted);
+        let informed = informed && step.generation == self.intent.generation;
+        let case = Case { site: self.intent.site, planned, wanted: &self.intent.wanted, informed };
+        judge(&self.world, step, &case).map_err(|what| self.fail(what))
     }
 
     /// S9: an older plan is refused where something newer is there, and changes nothing.
     pub(super) fn check_fence(&mut self, step: &Step) -> Result<(), Failure> {
-        let newer = self.own().any(|own| (own.generation, own.epoch) > (step.generation, step.epoch));
-        if !newer {
+        if !is_refused(&self.world, step) {
             return Ok(());
         }
         let before = self.world.clone();

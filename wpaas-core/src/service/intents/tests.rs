@@ -149,6 +149,17 @@ fn a_condition_keeps_its_since_while_its_status_does() {
 }
 
 #[test]
+fn a_status_of_an_older_spec_does_not_overwrite_a_newer() {
+    let old = status(Truth::False, Truth::True, NOW);
+    let new = SiteStatus { observed_generation: old.observed_generation + 1, ..old.clone() };
+    let kept = merge(None, &new, NOW).unwrap();
+    assert_eq!(merge(Some(&kept), &old, NOW), None, "of a server that has not read the newest spec");
+    let ready =
+        SiteStatus { observed_generation: new.observed_generation, ..status(Truth::True, Truth::True, NOW) };
+    assert!(merge(Some(&kept), &ready, NOW).is_some());
+}
+
+#[test]
 fn an_event_tells_of_each_condition_that_changed() {
     let first = merge(None, &status(Truth::False, Truth::True, NOW), NOW).unwrap();
     let stored = |status| StoredSite { site: site(), status };
