@@ -25,14 +25,15 @@
 /// use wpaas_core::converge::simulated::Simulated;
 /// use wpaas_core::keyring::Keyring;
 /// use wpaas_core::secret::Secret;
+/// use wpaas_core::site::AddressKind;
 /// use wpaas_core::service::{Mode, NewCustomer, NewSite, Service, Settings, SitePath, SitePlace};
-/// use wpaas_core::store::sqlite::SqliteStore;
+/// use wpaas_core::store::SqlStore;
 ///
 /// #[tokio::main]
 /// async fn main() -> Result<(), Box<dyn std::error::Error>> {
 ///     // One file holds the state; secrets in it are sealed with the keyring.
 ///     let folder = tempfile::tempdir()?;
-///     let store = SqliteStore::open(&folder.path().join("wpaas.db")).await?;
+///     let store = SqlStore::open(&folder.path().join("wpaas.db")).await?;
 ///     let keyring = Keyring::open_or_create(&folder.path().join("keys"))?;
 ///     let settings = Settings::new("wpaas.example.com".parse()?);
 ///     let service = Service::new(Arc::new(store), Arc::new(keyring), settings);
@@ -49,7 +50,7 @@
 ///         }
 ///     });
 ///
-///     // A customer asks for a site. The default org and space are made on the way.
+///     // A customer is registered, and a site made for it. The default org and space are made on the way.
 ///     let now = Timestamp::now();
 ///     let acme = NewCustomer {
 ///         name: "Acme".into(),
@@ -58,7 +59,7 @@
 ///         password: None,
 ///     };
 ///     let acme = service.register_customer(Some(&Actor::Operator), acme, now).await?;
-///     let actor = Actor::Customer(acme.cid.clone());
+///     let actor = Actor::Operator;
 ///     let place = SitePlace { cid: acme.cid, org: None, space: None };
 ///     let blog = NewSite {
 ///         name: "blog".parse()?,
@@ -72,6 +73,9 @@
 ///         database: None,
 ///         features: Default::default(),
 ///         domains: Vec::new(),
+///         primary_domain: None,
+///         address: AddressKind::Own,
+///         routes: Default::default(),
 ///         labels: Default::default(),
 ///         deletion_protection: false,
 ///     };

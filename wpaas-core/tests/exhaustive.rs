@@ -94,7 +94,7 @@ impl Scopes {
         for n in 0..self.sites {
             let intent = self.intent(1, 1, n);
             let mut world = self.start.clone();
-            self.ends(&mut world, &intent).unwrap();
+            Self::ends(&mut world, &intent).unwrap();
             self.start = world;
         }
         self
@@ -128,7 +128,7 @@ impl Scopes {
     }
 
     /// The newest server goes on alone, and nothing goes wrong: it ends, and is as a fresh one.
-    fn ends(&self, world: &mut World, intent: &Intent) -> Result<(), String> {
+    fn ends(world: &mut World, intent: &Intent) -> Result<(), String> {
         let Wanted::Run(run) = &intent.wanted else { unreachable!("the scopes' sites run") };
         for _ in 0..30 {
             let facts = facts(world, intent.site);
@@ -259,7 +259,7 @@ impl Scopes {
         let mut world = state.world.clone();
         (0..self.sites).all(|n| {
             let intent = self.intent(state.generation, self.servers as u64, n);
-            self.ends(&mut world, &intent).is_ok() && world.breaches().next().is_none()
+            Self::ends(&mut world, &intent).is_ok() && world.breaches().next().is_none()
         })
     }
 }

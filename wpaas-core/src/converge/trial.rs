@@ -25,7 +25,8 @@ use tokio::time::Instant;
 
 use super::simulated::World;
 use super::{
-    Facts, Intent, Observation, Part, ReleaseRef, Report, RunIntent, Scope, SitePlan, Step, View, Wanted,
+    Facts, Intent, ObjectId, Observation, Part, ReleaseRef, Report, RunIntent, Scope, SitePlan, Step, View,
+    Wanted,
 };
 use crate::id::SiteId;
 use crate::site::{DatabaseSize, Generation};
@@ -83,6 +84,9 @@ struct Server {
     mail: Vec<Report>,
     /// The last disturbance that it knows all of.
     knows: u64,
+    /// What it removes that served nobody when it planned so: should that begin to serve before the step lands, the
+    /// server can't know.
+    idle: Vec<ObjectId>,
 }
 
 /// What happened that must not, after which steps.

@@ -3,6 +3,9 @@
 
 use wpaas_core::converge::storm::Storm;
 
+/// Storms that once found something.
+const KEPT: [u64; 5] = [69, 126, 161, 419, 2474];
+
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
@@ -15,7 +18,7 @@ fn any_storm_is_safe_and_ends_converged() {
         return;
     }
     let mut effects = 0;
-    for seed in 0..number("WPAAS_STORMS").unwrap_or(150) {
+    for seed in KEPT.into_iter().chain(0..number("WPAAS_STORMS").unwrap_or(150)) {
         effects += Storm::of(seed).run().unwrap_or_else(|failure| panic!("{failure}")).effects;
     }
     assert!(effects > 1000, "only {effects} effects: the storms do nothing");

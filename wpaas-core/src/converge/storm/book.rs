@@ -228,11 +228,13 @@ impl Intents for Desk {
         self.call().await?;
         let mut pages = self.book.pages();
         let Some(wish) = pages.wanted.get_mut(&site) else { return Ok(()) };
-        let Some(proved) = settle(&mut wish.run, verdict.clone()) else { return Ok(()) };
+        if !settle(&mut wish.run, verdict.clone()) {
+            return Ok(());
+        }
         wish.version += 1;
         let wish = wish.clone();
         drop(pages);
-        self.book.judge.judged(site, &wish, proved);
+        self.book.judge.judged(site, &wish);
         Ok(())
     }
 

@@ -27,6 +27,8 @@ struct Court {
     /// When something last happened to a site that its server could not know of at once.
     disturbed: BTreeMap<SiteId, Instant>,
     decoys: Vec<(SiteId, Object)>,
+    /// Since when each WordPress node that serves was seen to.
+    serving: BTreeMap<(SiteId, u8), Instant>,
     /// The server of the last effect on a site.
     acted: BTreeMap<SiteId, u64>,
     log: Vec<String>,
@@ -47,6 +49,7 @@ impl Judge {
             proved: BTreeSet::from([ReleaseRef::Stock.to_string()]),
             disturbed: BTreeMap::new(),
             decoys,
+            serving: BTreeMap::new(),
             acted: BTreeMap::new(),
             log: Vec::new(),
             effects: 0,
@@ -71,8 +74,9 @@ impl Judge {
     }
 
     /// A release was tried, and proved itself or not.
-    pub(super) fn judged(&self, site: SiteId, wish: &Wish, proved: Option<ReleaseRef>) {
+    pub(super) fn judged(&self, site: SiteId, wish: &Wish) {
         self.wished(site, wish);
+        let proved = wish.run.release.filter(|_| wish.run.refused.is_none());
         self.court().proved.extend(proved.map(|release| release.to_string()));
     }
 
@@ -156,11 +160,29 @@ impl Court {
                 ));
             }
         }
+        self.follow_serving(world);
         let touched = |(site, decoy): &&(SiteId, Object)| world.object(*site, decoy.part) != Some(decoy);
         if let Some((_, decoy)) = self.decoys.iter().find(touched) {
             let what = format!("S5: {} of an unknown site was touched", decoy.part);
             self.fail(what);
         }
+    }
+
+    fn follow_serving(&mut self, world: &World) {
+        self.serving.retain(|(site, slot), _| world.serves(*site, *slot));
+        for (site, object) in world.objects() {
+            if let Part::Wordpress(slot) = object.part
+                && world.serves(site, slot)
+            {
+                self.serving.entry((site, slot)).or_insert_with(Instant::now);
+            }
+        }
+    }
+
+    /// Whether a node began to serve so lately that its server need not know.
+    fn has_just_begun(&self, step: &Step) -> bool {
+        let Part::Wordpress(slot) = step.part else { return false };
+        self.serving.get(&(step.site, slot)).is_some_and(|since| *since + KNOWN > Instant::now())
     }
 
     /// S3, S4, S6, S9, rules 5 and 6: what this step is about to do.
@@ -182,7 +204,7 @@ impl Court {
         let Some((_, newest)) = newest else { return };
         // A clock that is an hour ahead ends a grace an hour too early: no more than that.
         let planned = wish.at(now + HOUR);
-        let informed = !late && quiet && newest.generation == step.generation;
+        let informed = !late && quiet && !self.has_just_begun(step) && newest.generation == step.generation;
         let case = Case { site, planned: &planned, wanted: &newest.at(now + HOUR), informed };
         if let Err(what) = judge(world, step, &case) {
             self.fail(format!("{}: {what}", short(site)));
@@ -204,9 +226,8 @@ impl Wish {
     pub(super) fn at(&self, now: Instant) -> Wanted {
         match self.life {
             super::book::Life::Runs => Wanted::Run(self.run.clone()),
-            super::book::Life::Rests => Wanted::Rest,
             super::book::Life::Deleted { purge_after } if purge_after <= now => Wanted::Gone,
-            super::book::Life::Deleted { .. } => Wanted::Rest,
+            super::book::Life::Rests | super::book::Life::Deleted { .. } => Wanted::Rest,
         }
     }
 }

@@ -16,8 +16,8 @@ use crate::site::DatabaseSize;
 impl Scene {
     /// What is wanted of a site at first.
     pub(super) fn first_wish(&mut self, site: SiteId) {
-        let size = if self.rng.random() { DatabaseSize::One } else { DatabaseSize::Three };
-        let run = wanted(self.rng.random_range(0..4), size);
+        let database = if self.rng.random() { DatabaseSize::One } else { DatabaseSize::Three };
+        let run = wanted(self.rng.random_range(0..4), database);
         self.book.want(site, Wish { generation: 1, version: 1, run, life: Life::Runs });
     }
 

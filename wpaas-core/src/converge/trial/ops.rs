@@ -6,8 +6,8 @@ use super::{Failure, Server, Trial};
 use crate::code::{Digest, Layout};
 use crate::converge::simulated::World;
 use crate::converge::{
-    Candidate, Coverage, ErrorClass, Part, Preview, ReleaseRef, RunIntent, Scope, Verdict, View, Wanted,
-    lint, verdict,
+    Action, Candidate, Coverage, ErrorClass, Part, Preview, ReleaseRef, RunIntent, Scope, Verdict, View,
+    Wanted, lint, verdict,
 };
 use crate::id::{ReleaseId, SiteId};
 use crate::site::DatabaseSize;
@@ -162,25 +162,21 @@ fn try_out(run: &mut RunIntent, digest: [u8; 32], generation: Generation) {
     (run.candidate, run.refused) = (Some(Candidate { id, release: stored(digest) }), None);
 }
 
-/// As the store does: what is tried is served if it is good, and forgotten if it is not. Returns the release that
-/// proved itself; `None` within for one that did not, without for a verdict of what is not tried any more.
-pub(crate) fn settle(run: &mut RunIntent, verdict: Verdict) -> Option<Option<ReleaseRef>> {
+/// As the store does: what is tried is served if it is good, and refused if it is not. Returns whether the verdict is
+/// of what is tried.
+pub(crate) fn settle(run: &mut RunIntent, verdict: Verdict) -> bool {
     let Verdict { release, found } = verdict;
-    let candidate = run.candidate.filter(|candidate| candidate.id == release)?;
+    let Some(candidate) = run.candidate.filter(|candidate| candidate.id == release) else { return false };
     run.candidate = None;
     match found {
         Ok(_) => run.release = Some(candidate.release),
-        Err(why) => {
-            run.refused = Some(why);
-            return Some(None);
-        }
+        Err(why) => run.refused = Some(why),
     }
-    Some(run.release)
+    true
 }
 
 impl Outside {
     /// Lets it happen to a part. Returns whether that changed anything.
-    #[expect(clippy::must_use_candidate, reason = "it is done for its effect")]
     pub fn happen(self, world: &mut World, site: SiteId, part: Part) -> bool {
         match self {
             Self::Kill => world.kill(site, part),
@@ -276,8 +272,11 @@ impl Trial {
         let facts = self.servers[at].view.facts(intent.site, self.now);
         let Some(verdict) = verdict(&intent, &facts) else { return };
         let judged = format!("  server {at} judges {}: {:?}", verdict.release, verdict.found);
-        let Some(proved) = settle(&mut self.run, verdict) else { return };
+        if !settle(&mut self.run, verdict) {
+            return;
+        }
         self.log.push(judged);
+        let proved = self.run.release.filter(|_| self.run.refused.is_none());
         self.proved.extend(proved.map(|release| release.to_string()));
         self.intent.version += 1;
         if let Wanted::Run(run) = &mut self.intent.wanted {
@@ -297,6 +296,14 @@ impl Trial {
         if self.linted {
             lint(&intent, &facts, &plan).map_err(|broken| self.fail(format!("{broken}\n{plan}")))?;
         }
+        let idle = plan.steps.iter().filter(|step| facts.serving(step.part) == Some(false));
+        let idle: Vec<_> = idle
+            .filter_map(|step| match &step.action {
+                Action::Remove { object } => Some(object.clone()),
+                _ => None,
+            })
+            .collect();
+        self.servers[at].idle.extend(idle);
         for step in plan.steps {
             self.log.push(format!("  server {at} begins: {step}"));
             let server = &mut self.servers[at];
@@ -313,7 +320,9 @@ impl Trial {
         }
         let step = server.begun.remove(step % server.begun.len());
         self.log.push(format!("  {step} ({})", step.epoch));
-        let informed = self.servers[at].knows == self.disturbed;
+        let was_idle =
+            matches!(&step.action, Action::Remove { object } if self.servers[at].idle.contains(object));
+        let informed = self.servers[at].knows == self.disturbed && !was_idle;
         let answer = match fate {
             Fate::Fine => self.effect(&step, informed)?,
             Fate::Lost | Fate::Throttled => None,
