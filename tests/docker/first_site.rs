@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::server::Server;
+use super::tree::Tree;
 use super::wordpress::{GIF, Wordpress};
 use super::{docker, engine_alone};
 
@@ -183,26 +184,9 @@ async fn a_whole_wordpress_tree_replaces_the_stock_one() {
     let url = server.settled(&site).await;
     assert!(Wordpress::at(&url).login("admin", "swordfish-1").await);
 
-    // The tree of the image, with something of its own, as a customer might have it.
-    let work = server.path("tree");
-    std::fs::create_dir(&work).unwrap();
-    let node = Server::container(&site, "wordpress-0");
-    docker(&["cp", &format!("{node}:/srv/wordpress"), work.to_str().unwrap()]);
-    // Debian's one link out of the tree; a customer's tree has a file there.
-    let bundle = work.join("wordpress/wp-includes/certificates/ca-bundle.crt");
-    std::fs::remove_file(&bundle).unwrap();
-    std::fs::write(&bundle, "").unwrap();
-    // What a node keeps there for its own cache is no code.
-    std::fs::remove_dir_all(work.join("wordpress/wp-content/uploads/.wpaas")).unwrap();
-    let plugins = work.join("wordpress/wp-content/mu-plugins");
-    std::fs::create_dir_all(&plugins).unwrap();
-    let code = "<?php add_action('wp_footer', function () { echo 'from-the-tree'; });";
-    std::fs::write(plugins.join("tree.php"), code).unwrap();
-    let archive = server.path("tree.tar.gz");
-    let tar = ["-czf", archive.to_str().unwrap(), "-C", work.to_str().unwrap(), "wordpress"];
-    assert!(std::process::Command::new("tar").args(tar).status().unwrap().success());
+    let archive = Tree::of(&server, &site).archive("tree", "from-the-tree");
     let bucket = format!("tree-{}", std::process::id());
-    put(&format!("{endpoint}/{bucket}"), "tree.tar.gz", std::fs::read(&archive).unwrap()).await;
+    put(&format!("{endpoint}/{bucket}"), "tree.tar.gz", archive).await;
 
     let change = json!({"code": {"s3": bucket, "key": "tree.tar.gz", "endpoint": endpoint, "credential": "key:secret"}});
     server.done(reqwest::Method::PUT, &site.path, &tenant.key, Some(change)).await;
@@ -217,7 +201,7 @@ async fn a_whole_wordpress_tree_replaces_the_stock_one() {
 }
 
 /// The S3 to test with, if there is one.
-fn s3() -> Option<String> {
+pub fn s3() -> Option<String> {
     let endpoint = std::env::var("WPAAS_TEST_S3_ENDPOINT").ok();
     if endpoint.is_none() {
         println!("skipped: WPAAS_TEST_S3_ENDPOINT names no S3");
@@ -239,7 +223,7 @@ async fn put_archive(bucket: &str, key: &str, work: &std::path::Path) {
 }
 
 /// An object in a new bucket.
-async fn put(bucket: &str, key: &str, body: Vec<u8>) {
+pub async fn put(bucket: &str, key: &str, body: Vec<u8>) {
     let client = reqwest::Client::new();
     assert!(client.put(bucket).send().await.unwrap().status().is_success());
     assert!(client.put(format!("{bucket}/{key}")).body(body).send().await.unwrap().status().is_success());

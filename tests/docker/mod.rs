@@ -11,7 +11,9 @@ mod names;
 mod redundancy;
 mod releases;
 mod restarts;
+mod schema;
 mod server;
+mod tree;
 mod wordpress;
 mod writer;
 

@@ -18,7 +18,7 @@ install_gateway() { apt-get install -y -q --no-install-recommends haproxy; syste
 
 install_wordpress() {
     apt-get install -y -q --no-install-recommends ca-certificates nginx php8.4-cli php8.4-fpm php8.4-bcmath php8.4-curl \
-        php8.4-gd php8.4-intl php8.4-mbstring php8.4-mysql php8.4-xml php8.4-zip fuse3 rclone iptables
+        php8.4-gd php8.4-intl php8.4-mbstring php8.4-mysql php8.4-xml php8.4-zip libncurses6 fuse3 rclone iptables
     systemctl disable --now nginx php8.4-fpm
     rm -f /etc/nginx/sites-enabled/*
     bash "$lib/tree.sh"

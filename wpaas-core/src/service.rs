@@ -43,7 +43,7 @@ pub use intents::StoreIntents;
 pub use keys::{IssuedKey, NewKey};
 pub use orgs::{NewOrg, OrgUpdate};
 pub use purge::Purge;
-pub use releases::{ReleaseView, WantedCode};
+pub use releases::{ReleaseView, Rollback, WantedCode};
 pub use secrets::StoreSecrets;
 pub use sessions::Session;
 pub use sites::{NewSite, SiteFilter, SitePath, SitePhase, SitePlace, SiteUpdate, SiteView};

@@ -208,7 +208,7 @@ name_password() {
     password=${REPLY%%$'\n'*}
     password=${password//\\/\\\\}
     password=${password//\'/\\\'}
-    printf "CREATE DATABASE IF NOT EXISTS wordpress; CREATE USER IF NOT EXISTS 'wordpress'@'%%'; ALTER USER 'wordpress'@'%%' IDENTIFIED BY '%s' ACCOUNT UNLOCK; GRANT ALL ON wordpress.* TO 'wordpress'@'%%'; CREATE USER IF NOT EXISTS 'hc'@'%%'; SELECT 'done';\n" "$password" >&"${SQL[1]}"
+    printf "CREATE DATABASE IF NOT EXISTS wordpress; CREATE USER IF NOT EXISTS 'wordpress'@'%%'; ALTER USER 'wordpress'@'%%' IDENTIFIED BY '%s' ACCOUNT UNLOCK; GRANT ALL ON wordpress.* TO 'wordpress'@'%%'; GRANT ALL ON \`wordpress\\_%%\`.* TO 'wordpress'@'%%'; CREATE USER IF NOT EXISTS 'hc'@'%%'; SELECT 'done';\n" "$password" >&"${SQL[1]}"
     if read -rt 5 -u "${SQL[0]}" answer && [[ $answer == 'done' ]]; then set_password=''; fi
 }
 

@@ -1,7 +1,8 @@
 <?php
 // Takes a dump of the site's database as it is at one moment, while others go on writing: `php dump.php
 // DOCUMENT_ROOT NAME`. It is kept beside the uploads, `.wpaas/NAME.sql.gz`, which the web server shows
-// nobody, and has every table but the nodes' own. A dump of that name that is there already stays.
+// nobody, and has every table but the nodes' own. A dump of that name that is there already stays; of older
+// ones the last five do.
 require __DIR__ . '/site.php';
 [, $root, $name] = $argv;
 $folder = "$root/wp-content/uploads/.wpaas";
@@ -28,4 +29,7 @@ if (!$whole || !rename("$file.new", $file)) {
 	fwrite(STDERR, "the database could not be dumped to $file\n");
 	exit(1);
 }
+$kept = glob("$folder/*.sql.gz");
+usort($kept, static fn(string $a, string $b) => filemtime($b) <=> filemtime($a));
+array_map(unlink(...), array_slice($kept, 5));
 fwrite(STDERR, "a dump of the database is kept in $file\n");

@@ -4,7 +4,7 @@
 // SCHEMA TABLES`. Can be run at any time, by any number of nodes at once: an installation is done by one
 // of them, an admin's version is set once. Code of a release has to load before its node serves; a
 // release that is tried (`trial=on`) has to do what a WordPress does: `probing …`, and where the settings
-// ask for it `upgrading …`, come before its `serving …`.
+// ask for them `restoring …` and `upgrading …`, come before its `serving …`.
 require __DIR__ . '/site.php';
 require_once __DIR__ . '/cache.php';
 $root = $argv[1];
@@ -157,11 +157,15 @@ if (!is_dir("$root/wp-content/uploads/.wpaas/version")) {
 $version = $database->query("SELECT value FROM wpaas WHERE name = 'admin_version'")->fetch_column();
 $about = static fn() => "$version $wp_version $schema " . tables($database);
 if (($site['trial'] ?? '') === 'on') {
+	if (($site['restore'] ?? '') !== '') {
+		say('restoring ' . $about());
+		must([__DIR__ . '/restore.php', $root, $site['restore'], $site['candidate']], 'so the database stays as it is');
+	}
 	say('probing ' . $about());
 	must([__DIR__ . '/probe.php', $root], 'the release does not do what a WordPress does');
 	if (($site['upgrade'] ?? '') === $schema && (int) tables($database) < (int) $schema) {
 		say('upgrading ' . $about());
-		must([__DIR__ . '/dump.php', $root, 'before-schema-' . $schema . '-of-' . substr(preg_replace('/[^0-9a-f]/', '', $site['release']), -12)], 'so the schema stays as it is');
+		must([__DIR__ . '/dump.php', $root, 'before-' . $site['candidate']], 'so the schema stays as it is');
 		must([__DIR__ . '/upgrade.php', $root], "the database could not be made one of schema $schema");
 		say('probing ' . $about());
 		must([__DIR__ . '/probe.php', $root], "the release does not do what a WordPress does with schema $schema");

@@ -16,9 +16,10 @@ ln -s /etc/ssl/certs/ca-certificates.crt /srv/wordpress/wp-includes/certificates
 mkdir -p /srv/wordpress/wp-content/uploads /srv/release
 chown www-data: /srv/wordpress/wp-content/uploads
 ln -s /usr/local/lib/wpaas/wp-config.php /srv/wp-config.php
-# What dumps a database, without the client's other programs and their Perl.
-apt-get download mariadb-client
-dpkg-deb -x mariadb-client_*.deb client
-install -m 0755 client/usr/bin/mariadb-dump /usr/local/bin/
+# What dumps a database and reads a dump back, without the client's other programs and their Perl.
+apt-get download mariadb-client mariadb-client-core
+for package in mariadb-client*.deb; do dpkg-deb -x "$package" client; done
+install -m 0755 client/usr/bin/mariadb client/usr/bin/mariadb-dump /usr/local/bin/
+mariadb --version
 mariadb-dump --version
 rm -rf "$work" /var/lib/apt/lists/*

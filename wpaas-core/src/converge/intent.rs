@@ -74,6 +74,8 @@ pub struct Candidate {
     pub id: ReleaseId,
     /// What is tried.
     pub release: ReleaseRef,
+    /// Before it is, the database becomes what it was before that release changed its schema.
+    pub restores: Option<ReleaseId>,
 }
 
 /// A release that is shown under other names than the site's own.

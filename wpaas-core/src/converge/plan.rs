@@ -99,6 +99,9 @@ pub enum HoldReason {
     /// What was found of the new release is not kept yet.
     #[error("has tried the new release")]
     Tried,
+    /// The database goes back to an older dump.
+    #[error("takes a dump of the database, and makes it what it was before its schema was changed")]
+    Restoring,
     /// The new release proved itself and needs another schema.
     #[error(
         "takes a dump of the database and changes its schema from {from} to {to}, which old code may not understand"

@@ -163,6 +163,8 @@ pub enum WordpressPhase {
     Installing,
     /// Finding out whether its release does what a WordPress does.
     Probing,
+    /// Taking a dump, and making the database what an older dump has.
+    Restoring,
     /// Taking a dump, and making the database one of its WordPress's schema.
     Upgrading,
     /// Answers.

@@ -3,10 +3,10 @@ use std::net::IpAddr;
 
 use crate::code::Layout;
 use crate::converge::{
-    FileContent, Fingerprint, Mount, NodeFile, NodeRole, NodeSpec, Part, ReleaseRef, RouteState, Routes,
-    RunIntent,
+    Candidate, FileContent, Fingerprint, Mount, NodeFile, NodeRole, NodeSpec, Part, ReleaseRef, RouteState,
+    Routes, RunIntent,
 };
-use crate::id::{ReleaseId, SiteId};
+use crate::id::SiteId;
 use crate::secret::{SecretName, SecretRef};
 
 const WWW_DATA: &str = "www-data";
@@ -83,7 +83,7 @@ pub enum Purpose {
     /// The site's visitors.
     Visitors,
     /// To find out whether this candidate does what a WordPress does.
-    Trial(ReleaseId),
+    Trial(Candidate),
     /// To show a release under another name.
     Preview,
 }
@@ -119,7 +119,7 @@ impl WordpressSite {
         mounts.push(mount(Part::UploadsVolume, &format!("{root}/wp-content/uploads"), false));
         let apart = match purpose {
             Purpose::Visitors => None,
-            Purpose::Trial(candidate) => Some(candidate.to_string()),
+            Purpose::Trial(candidate) => Some(candidate.id.to_string()),
             Purpose::Preview => Some("preview".to_owned()),
         };
         let also: Vec<&str> = [url, &name].into_iter().chain(apart.as_deref()).collect();
@@ -183,10 +183,17 @@ fn wordpress_conf(run: &RunIntent, purpose: Purpose, url: &str, release: &str, l
     // One line a value: a title can't smuggle in another.
     let title: String = title.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let switch = |on| if on { "on" } else { "off" };
-    let (cron, trial) = (switch(purpose == Purpose::Visitors), switch(matches!(purpose, Purpose::Trial(_))));
+    let cron = switch(purpose == Purpose::Visitors);
+    let trial = match purpose {
+        Purpose::Trial(Candidate { id, restores, .. }) => {
+            let restores = restores.map(|before| format!("restore={before}\n")).unwrap_or_default();
+            format!("trial=on\ncandidate={id}\n{restores}")
+        }
+        Purpose::Visitors | Purpose::Preview => "trial=off\n".to_owned(),
+    };
     format!(
         "title={title}\nurl={url}\nadmin_user={admin_user}\nadmin_email={admin_email}\n\
-         admin_version={admin_version}\nrelease={release}\nlayout={layout}\ncron={cron}\ntrial={trial}\nend\n"
+         admin_version={admin_version}\nrelease={release}\nlayout={layout}\ncron={cron}\n{trial}end\n"
     )
 }
 

@@ -135,6 +135,8 @@ pub enum ConflictCode {
     QuotaAboveOrg,
     /// There is no release to go back to, or it failed when it was tried.
     ReleaseNotKept,
+    /// No dump was taken that the database could go back to.
+    NoDump,
     /// The idempotency key was used for another request.
     IdempotencyKeyReused,
     /// The request with this idempotency key is still being done.
@@ -162,6 +164,7 @@ impl ConflictCode {
             Self::WrongLifecycle => "wrong_lifecycle",
             Self::QuotaAboveOrg => "quota_above_org",
             Self::ReleaseNotKept => "release_not_kept",
+            Self::NoDump => "no_dump",
             Self::IdempotencyKeyReused => "idempotency_key_reused",
             Self::IdempotencyKeyInUse => "idempotency_key_in_use",
             Self::Contention => "contention",

@@ -275,7 +275,7 @@ const fn reference(release: &Release) -> ReleaseRef {
 
 fn candidate(site: &Site) -> Option<Candidate> {
     let candidate = site.releases.candidate().filter(|_| site.spec.code.is_some())?;
-    Some(Candidate { id: candidate.id, release: reference(candidate) })
+    Some(Candidate { id: candidate.id, release: reference(candidate), restores: candidate.restores })
 }
 
 fn refused(site: &Site) -> Option<String> {

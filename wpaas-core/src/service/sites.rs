@@ -155,6 +155,16 @@ pub struct SiteView {
 }
 
 impl SiteView {
+    /// What a person should know of it though nothing is wrong.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let newer = self.site.releases.newer_schema();
+        newer.into_iter().map(|(serves, database)| format!(
+            "the database has schema {database}, made by a later release; the release that serves knows {serves}. \
+             A rollback to a release with its database goes back to the dump taken before, without what was written since"
+        )).collect()
+    }
+
     /// Where the site stands.
     #[must_use]
     pub fn phase(&self) -> SitePhase {

@@ -24,6 +24,20 @@ pub struct Release {
     pub created_at: Timestamp,
     /// What was found when it was tried.
     pub proof: Proof,
+    /// With it the database goes back to what it was before that release changed its schema.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restores: Option<ReleaseId>,
+}
+
+impl Release {
+    /// The `db_version` of its WordPress, once it has proved itself.
+    #[must_use]
+    pub const fn schema(&self) -> Option<u64> {
+        match self.proof {
+            Proof::Proved { schema, .. } => schema,
+            Proof::Untried | Proof::Failed { .. } => None,
+        }
+    }
 }
 
 /// What was found of a release when a node tried it.
@@ -111,6 +125,27 @@ impl Releases {
         older.into_iter().find(|release| matches!(release.proof, Proof::Proved { .. }))
     }
 
+    /// The release before whose change of the schema a dump was taken of the database as this one knew it.
+    #[must_use]
+    pub fn changed_since(&self, id: ReleaseId) -> Option<&Release> {
+        let schema = self.get(id)?.schema()?;
+        let newer = self.list.iter().take_while(|release| release.id != id);
+        newer.filter(|release| release.schema().is_some_and(|other| other > schema)).last()
+    }
+
+    /// The schema that the database has, where it is newer than that of the release that serves, as after a
+    /// rollback of the code alone: both.
+    #[must_use]
+    pub fn newer_schema(&self) -> Option<(u64, u64)> {
+        let serving = self.serving()?.schema()?;
+        let mut database = 0;
+        for release in self.list.iter().rev() {
+            let Some(schema) = release.schema() else { continue };
+            database = if release.restores.is_some() { schema } else { schema.max(database) };
+        }
+        (serving < database).then_some((serving, database))
+    }
+
     /// Where one of them stands.
     #[must_use]
     pub fn state(&self, release: &Release) -> ReleaseState {
@@ -164,6 +199,24 @@ impl Releases {
         proved
     }
 
+    /// Has one that has proved itself tried anew before it serves, as a release of this new id; with the database as
+    /// it was before that release of `restores`, or as it is. Returns whether there is such a one.
+    pub fn try_again(
+        &mut self,
+        id: ReleaseId,
+        new: ReleaseId,
+        restores: Option<ReleaseId>,
+        pinned: &BTreeSet<ReleaseId>,
+        now: Timestamp,
+    ) -> bool {
+        let known = self.get(id).filter(|release| matches!(release.proof, Proof::Proved { .. })).cloned();
+        let Some(known) = known else { return false };
+        self.withdraw("a rollback was asked for before it was tried to its end", now);
+        self.list.insert(0, Release { id: new, created_at: now, proof: Proof::Untried, restores, ..known });
+        self.drop_old(pinned);
+        true
+    }
+
     fn withdraw(&mut self, reason: &str, at: Timestamp) {
         for untried in self.list.iter_mut().filter(|release| release.proof == Proof::Untried) {
             untried.proof = Proof::Failed { reason: reason.to_owned(), at };
@@ -195,11 +248,16 @@ mod tests {
             generation: u64::from(n),
             created_at: NOW,
             proof: Proof::Untried,
+            restores: None,
         }
     }
 
     fn proved() -> Proof {
-        Proof::Proved { wordpress: Some("6.8".to_owned()), schema: Some(60421) }
+        of_schema(60421)
+    }
+
+    fn of_schema(schema: u64) -> Proof {
+        Proof::Proved { wordpress: Some("6.8".to_owned()), schema: Some(schema) }
     }
 
     fn with(n: u8) -> (Releases, Vec<ReleaseId>) {
@@ -268,6 +326,34 @@ mod tests {
         assert_eq!(releases.candidate(), None);
         assert!(!releases.judge(new.id, proved()), "a verdict that comes late changes nothing");
         assert_eq!(releases.serving().map(|it| it.id), Some(ids[0]));
+    }
+
+    #[test]
+    fn a_rollback_knows_what_became_of_the_database() {
+        let none = BTreeSet::new();
+        let mut releases = Releases::default();
+        let ids: Vec<_> = [1, 1, 2, 2, 3]
+            .into_iter()
+            .map(|schema| {
+                let new = release(u8::try_from(releases.list.len()).unwrap());
+                let id = new.id;
+                releases.add(new, &none);
+                assert!(releases.judge(id, of_schema(schema)));
+                id
+            })
+            .collect();
+        let changed = |releases: &Releases, id| releases.changed_since(id).map(|release| release.id);
+        assert_eq!(changed(&releases, ids[0]), Some(ids[2]), "the first that changed the schema");
+        assert_eq!(changed(&releases, ids[3]), Some(ids[4]));
+        assert_eq!((changed(&releases, ids[4]), releases.newer_schema()), (None, None));
+        assert!(releases.go_back(ids[1], NOW));
+        assert_eq!(releases.newer_schema(), Some((1, 3)), "the code alone went back");
+        let again = ReleaseId::new();
+        assert!(releases.try_again(ids[1], again, Some(ids[2]), &none, NOW));
+        assert_eq!(releases.candidate().map(|it| (it.id, it.restores)), Some((again, Some(ids[2]))));
+        assert_eq!(releases.serving().map(|it| it.id), Some(ids[1]), "until it has proved itself");
+        assert!(releases.judge(again, of_schema(1)));
+        assert_eq!((releases.newer_schema(), changed(&releases, again)), (None, None));
     }
 
     #[test]

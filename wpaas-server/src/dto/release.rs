@@ -26,6 +26,8 @@ pub struct ReleaseDto {
     #[schema(value_type = u64)]
     generation: Generation,
     created_at: Timestamp,
+    /// Served with the database as it was before that release changed its schema.
+    restores: Option<ReleaseId>,
 }
 
 impl ReleaseDto {
@@ -37,7 +39,7 @@ impl ReleaseDto {
 
 impl From<ReleaseView> for ReleaseDto {
     fn from(ReleaseView { release, state }: ReleaseView) -> Self {
-        let Release { id, digest, layout, revision, generation, created_at, proof } = release;
+        let Release { id, digest, layout, revision, generation, created_at, proof, restores } = release;
         let (wordpress_version, schema, reason, failed_at) = match proof {
             Proof::Untried => (None, None, None, None),
             Proof::Proved { wordpress, schema } => (wordpress, schema, None, None),
@@ -55,6 +57,7 @@ impl From<ReleaseView> for ReleaseDto {
             failed_at,
             generation,
             created_at,
+            restores,
         }
     }
 }

@@ -31,6 +31,8 @@ pub struct SiteDto {
     name: Slug,
     /// Whether nothing real runs.
     simulated: bool,
+    /// What a person should know of it though nothing is wrong.
+    warnings: Vec<String>,
     /// The design's flat name of `spec.num_instances`.
     expected_num_instances: u16,
     /// The design's flat name of `actual.num_instances`: 0 until the site is seen.
@@ -130,7 +132,7 @@ struct NamesView {
 impl SiteDto {
     /// As the service shows it. `simulated` says that nothing real runs.
     pub fn new(view: SiteView, simulated: bool) -> Self {
-        let phase = view.phase();
+        let (phase, warnings) = (view.phase(), view.warnings());
         let SiteView { site, org_name, space_name, names, customer: _, status } = view;
         let Site {
             id,
@@ -171,6 +173,7 @@ impl SiteDto {
             cid,
             name,
             simulated,
+            warnings,
             lifecycle,
             release: shown(releases.serving()),
             candidate: shown(releases.candidate()),

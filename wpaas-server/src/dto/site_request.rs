@@ -250,6 +250,27 @@ impl WriteQuery {
     }
 }
 
+/// What the query of a rollback may say.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct RollbackQuery {
+    /// Another org than the default one.
+    pub org: Option<Slug>,
+    #[serde(default)]
+    dry_run: bool,
+    /// Whether the database goes back, too, to the dump taken before a later release changed its schema.
+    #[serde(default)]
+    pub with_database: bool,
+}
+
+impl RollbackQuery {
+    /// Whether the change stays.
+    pub const fn mode(&self) -> Mode {
+        mode(self.dry_run)
+    }
+}
+
 /// What the query of a deletion may say.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use wpaas_core::name::{Cid, Slug};
-use wpaas_core::service::{Mode, SitePath, SitePlace, SiteView};
+use wpaas_core::service::{Mode, Rollback, SitePath, SitePlace, SiteView};
 
 use crate::answer::Answer;
 use crate::auth::Caller;
@@ -13,7 +13,9 @@ use crate::dto::list::{ListView, page};
 use crate::dto::plan::PlanView;
 use crate::dto::release::{ReleaseDto, RollbackDto};
 use crate::dto::site::SiteDto;
-use crate::dto::site_request::{DeleteQuery, NewSiteDto, ReadQuery, SiteQuery, SiteUpdateDto, WriteQuery};
+use crate::dto::site_request::{
+    DeleteQuery, NewSiteDto, ReadQuery, RollbackQuery, SiteQuery, SiteUpdateDto, WriteQuery,
+};
 use crate::extract::{Body, Expected, IfMatch, MaybeBody, Path, Query, agree};
 use crate::problem::Problem;
 use crate::state::AppState;
@@ -202,18 +204,20 @@ pub async fn releases(
     Ok(Answer::ok(ListView { items: releases.into_iter().map(Into::into).collect(), next: None }))
 }
 
-/// Serves a release again that served before.
-#[utoipa::path(post, path = "", tag = "sites", params(WriteQuery), request_body = Option<RollbackDto>, responses((status = 202, description = "Kept; nodes of that release start", body = SiteDto), (status = 200, description = "What a dry run found", body = Preview)))]
+/// Serves a release again that served before, at once, over the database as it is; `with_database` also restores the
+/// dump that was taken before the schema was changed, and the release is tried with it before it serves.
+#[utoipa::path(post, path = "", tag = "sites", params(RollbackQuery), request_body = Option<RollbackDto>, responses((status = 202, description = "Kept; nodes of that release start", body = SiteDto), (status = 200, description = "What a dry run found", body = Preview)))]
 pub async fn roll_back(
     State(state): State<AppState>,
     caller: Caller,
     Path(which): Path<Which>,
-    Query(query): Query<WriteQuery>,
+    Query(query): Query<RollbackQuery>,
     MaybeBody(RollbackDto { release }): MaybeBody<RollbackDto>,
 ) -> Result<Response, Problem> {
     let mode = query.mode();
     let path = which.resolve(query.org)?;
-    let view = state.service.roll_back(&caller.0, &path, release, mode, Timestamp::now()).await?;
+    let rollback = Rollback { to: release, with_database: query.with_database };
+    let view = state.service.roll_back(&caller.0, &path, rollback, mode, Timestamp::now()).await?;
     Ok(written(&state, view, mode).await)
 }
 

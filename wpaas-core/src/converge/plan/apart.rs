@@ -16,7 +16,7 @@ pub(super) fn tried(run: &RunIntent) -> Option<Candidate> {
 /// What is to run apart, with the names of a preview.
 pub(super) fn wanted(run: &RunIntent) -> impl Iterator<Item = (Purpose, ReleaseRef, &[String])> {
     let none: &[String] = &[];
-    let tried = tried(run).map(|candidate| (Purpose::Trial(candidate.id), candidate.release, none));
+    let tried = tried(run).map(|candidate| (Purpose::Trial(candidate), candidate.release, none));
     let previews = run.previews.iter().filter(|_| run.wordpress > 0);
     tried
         .into_iter()
@@ -98,6 +98,7 @@ impl Pass<'_> {
                 }
                 self.hold(part, HoldReason::Upgrading { from, to });
             }
+            (WordpressPhase::Restoring, _) => self.hold(part, HoldReason::Restoring),
             (WordpressPhase::Upgrading, Some((from, to))) => {
                 self.hold(part, HoldReason::Upgrading { from, to });
             }

@@ -159,7 +159,7 @@ impl Change {
 
 fn try_out(run: &mut RunIntent, digest: [u8; 32], generation: Generation) {
     let id = ReleaseId::from_uuid(uuid::Uuid::from_u128(u128::from(generation)));
-    (run.candidate, run.refused) = (Some(Candidate { id, release: stored(digest) }), None);
+    (run.candidate, run.refused) = (Some(Candidate { id, release: stored(digest), restores: None }), None);
 }
 
 /// As the store does: what is tried is served if it is good, and refused if it is not. Returns whether the verdict is

@@ -52,6 +52,7 @@ fn the_release_before_serves_until_the_next_has_proved_itself() {
     let release_of = Release {
         id: ReleaseId::new(),
         proof: Proof::Untried,
+        restores: None,
         digest: stored,
         layout: Layout::Content,
         revision: "abc".to_owned(),
@@ -69,7 +70,7 @@ fn the_release_before_serves_until_the_next_has_proved_itself() {
     site.releases.add(release_of.clone(), &site.pinned());
     assert_eq!(release(&site), Some(ReleaseRef::Stock), "not tried yet");
     let tried = ReleaseRef::Stored { digest: stored, layout: Layout::Content };
-    assert_eq!(candidate(&site), Some(Candidate { id: release_of.id, release: tried }));
+    assert_eq!(candidate(&site), Some(Candidate { id: release_of.id, release: tried, restores: None }));
     assert!(site.releases.judge(release_of.id, Proof::Proved { wordpress: None, schema: None }));
     assert_eq!((candidate(&site), refused(&site)), (None, None));
     assert_eq!(release(&site), Some(ReleaseRef::Stored { digest: stored, layout: Layout::Content }));
@@ -90,6 +91,7 @@ fn a_route_shows_another_release_or_is_one_more_name() {
             generation: 1,
             created_at: NOW,
             proof: Proof::Untried,
+            restores: None,
         };
         ids.push(release.id);
         site.releases.add(release, &site.pinned());

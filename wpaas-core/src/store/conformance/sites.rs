@@ -64,6 +64,7 @@ pub(super) async fn a_site_comes_back_as_it_was_written(store: &dyn Store) {
         generation: 2,
         created_at: at(3),
         proof: Proof::Untried,
+        restores: None,
     };
     site.releases.add(release.clone(), &site.pinned());
     assert!(site.releases.judge(release.id, Proof::Proved { wordpress: None, schema: Some(60421) }));

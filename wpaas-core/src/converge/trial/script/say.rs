@@ -87,6 +87,7 @@ fn report_of(node: &NodeReport) -> String {
             WordpressPhase::Waiting => "waits for the database".into(),
             WordpressPhase::Installing => "installs".into(),
             WordpressPhase::Probing => format!("tries {}", release(&report.release)),
+            WordpressPhase::Restoring => "restores the database".into(),
             WordpressPhase::Upgrading => "changes the schema of the database".into(),
             WordpressPhase::Refused => format!("has tried {}, which is no good", release(&report.release)),
             WordpressPhase::Failed => "failed".into(),

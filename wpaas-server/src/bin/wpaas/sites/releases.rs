@@ -21,10 +21,12 @@ const COLUMNS: [Column; 6] = [
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The broken release takes no part in it: nodes of the kept one start, and visitors are sent there.
-The database stays as it is.
+The database stays as it is, unless it is to go back, too: to the dump that was taken before a later release
+changed its schema. What was written since is then in another dump only, beside the site's uploads.
 
 Examples:
   wpaas sites rollback blog --wait                the release that served before
+  wpaas sites rollback blog --with-database       and its database, if its schema was changed since
   wpaas sites rollback blog --release rel_0190…   any that `wpaas sites releases blog` shows as kept")]
 pub struct Rollback {
     #[command(flatten)]
@@ -32,6 +34,9 @@ pub struct Rollback {
     /// To this one
     #[arg(long, value_name = "ID")]
     release: Option<String>,
+    /// Restore the database's dump of that time, too
+    #[arg(long)]
+    with_database: bool,
     #[command(flatten)]
     how: How,
 }
@@ -50,10 +55,13 @@ pub async fn list(api: &Api, which: &Which) -> Done {
 impl Rollback {
     /// Does it.
     pub async fn run(self, api: &Api) -> Done {
-        let Self { which, release, how } = self;
+        let Self { which, release, with_database, how } = self;
         let target: Target = which.target(api).await?;
         let body = release.map_or_else(|| json!({}), |release| json!({"release": release}));
-        let query = how.query();
+        let mut query = how.query().to_vec();
+        if with_database {
+            query.push(("with_database", "true".to_owned()));
+        }
         let site = target.call(api, Method::POST, Some("rollback"), &query, Some(body)).await?;
         how.done(api, &target, &site, "goes back to a release that served before", Before::none()).await
     }
