@@ -92,7 +92,8 @@ crate::openapi::schema!(Digest, crate::openapi::text("^sha256:[0-9a-f]{64}$", 71
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sha256:{}", hex::encode(self.0))
+        f.write_str("sha256:")?;
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 

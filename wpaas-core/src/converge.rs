@@ -9,6 +9,7 @@ mod behind;
 pub mod conformance;
 mod converger;
 mod facts;
+mod fingerprint;
 mod intent;
 mod intents;
 mod lint;
@@ -16,6 +17,7 @@ mod observation;
 mod part;
 mod plan;
 mod report;
+mod routes;
 #[cfg(feature = "testing")]
 pub mod simulated;
 mod status;
@@ -34,6 +36,8 @@ pub use backend::{Applied, Backend, BackendError, Capabilities, ErrorClass};
 pub use behind::{floor, keep_what_runs};
 pub use converger::{Converger, ConvergerHandle};
 pub use facts::{Facts, Seen, Told};
+pub use fingerprint::Fingerprint;
+pub(crate) use fingerprint::Fingerprinting;
 pub use intent::{Candidate, Intent, Preview, ReleaseRef, RunIntent, Wanted};
 pub use intents::{Ends, Intents, IntentsError};
 pub use lint::{Violation, lint};
@@ -44,11 +48,9 @@ pub use report::{
     BootId, DatabasePhase, DatabaseReport, GatewayReport, NodeReport, Position, Report, ServerState,
     WordpressPhase, WordpressReport,
 };
+pub use routes::{RouteState, Routes};
 pub use status::{DnsState, Trouble, status};
-pub use step::{
-    Action, DatabaseOrder, FileContent, Fingerprint, Mount, NodeFile, NodeRole, NodeSpec, RouteState, Routes,
-    Step,
-};
+pub use step::{Action, DatabaseOrder, FileContent, Mount, NodeFile, NodeRole, NodeSpec, Step};
 pub use verdict::{Proved, Verdict, verdict};
 pub use view::View;
 pub use work_queue::{Retries, WorkQueue};

@@ -2,7 +2,12 @@
 //! planner gives each node. The contract between the two is `node/README.md`.
 
 mod context;
+mod gateway;
+mod outline;
 mod spec;
+mod wordpress;
 
 pub use context::{ContextFile, context, context_digest, context_file, edge_digest, role_digest};
-pub use spec::{GatewayConfig, Purpose, WordpressSite, canonical_url, database, gateway};
+pub use gateway::GatewayConfig;
+pub use spec::{database, database_fingerprint, gateway, gateway_fingerprint};
+pub use wordpress::{CanonicalUrl, Purpose, WordpressSite, canonical_url};

@@ -63,6 +63,13 @@ pub struct SecretRef {
     pub version: u64,
 }
 
+impl fmt::Display for SecretRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { site, name, version } = self;
+        write!(f, "{site} {name:?} {version}")
+    }
+}
+
 /// Why a secret could not be had.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -17,7 +17,7 @@ use wpaas_core::converge::{
     RouteState, Routes, RunIntent, Step,
 };
 use wpaas_core::id::SiteId;
-use wpaas_core::node::{self, GatewayConfig, Purpose, WordpressSite};
+use wpaas_core::node::{self, CanonicalUrl, GatewayConfig, Purpose, WordpressSite};
 use wpaas_core::site::DatabaseSize;
 
 use crate::lab::{Lab, RELEASE, backend, release};
@@ -137,7 +137,8 @@ async fn isolated(lab: &Lab, own: &str) {
     let network = step(Part::Network, Action::CreateNetwork);
     let Applied::Present(other) = lab.backend.apply(&network).await.unwrap() else { panic!("no network") };
     let address = other.address.unwrap();
-    let config = GatewayConfig::new(&wanted(), Some((address, None)), &Routes::default());
+    let (run, routes) = (wanted(), Routes::default());
+    let config = GatewayConfig::new(&run, Some((address, None)), &routes);
     let gateway = Action::CreateNode(node::gateway(0, &config));
     let gateway = Step { part: Part::Gateway(0), action: gateway, ..network };
     lab.backend.apply(&gateway).await.unwrap();
@@ -176,9 +177,9 @@ async fn serves(stand_in: &Lab) {
     let address = lab.network().await.address.unwrap();
     lab.make(Part::DatabaseVolume(0), Action::CreateVolume).await;
     lab.make(Part::UploadsVolume, Action::CreateVolume).await;
-    let (site, run, url) = (lab.site, wanted(), format!("http://{address}"));
+    let (site, run, url) = (lab.site, wanted(), CanonicalUrl::Address(address));
     let database = lab.make_node(Part::Database(0), node::database(site, 0)).await;
-    let stock = WordpressSite::new(site, &run, Purpose::Visitors, ReleaseRef::Stock, &url).spec(0);
+    let stock = WordpressSite::new(site, &run, Purpose::Visitors, ReleaseRef::Stock, url).spec(0);
     lab.make_node(Part::Wordpress(0), stock).await;
     let mut routes = Routes::default();
     for part in [Part::Wordpress(0), Part::Wordpress(1), Part::Database(0)] {
@@ -208,11 +209,8 @@ async fn serves(stand_in: &Lab) {
     println!("release filled in {:?}", begun.elapsed());
     let stored =
         ReleaseRef::Stored { digest: Digest::from_sha256([7; 32]), layout: Layout::ContentWithoutTheme };
-    lab.make_node(
-        Part::Wordpress(1),
-        WordpressSite::new(site, &run, Purpose::Visitors, stored, &url).spec(1),
-    )
-    .await;
+    lab.make_node(Part::Wordpress(1), WordpressSite::new(site, &run, Purpose::Visitors, stored, url).spec(1))
+        .await;
     heard.until("wordpress-1", |report| report["wordpress"]["phase"] == "serving").await;
     println!("the release serves after {:?}", begun.elapsed());
 

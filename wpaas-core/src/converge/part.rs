@@ -66,7 +66,10 @@ impl fmt::Display for Part {
             Self::Network => f.write_str("network"),
             Self::DatabaseVolume(n) => write!(f, "volume-database-{n}"),
             Self::UploadsVolume => f.write_str("volume-uploads"),
-            Self::Release(digest) => write!(f, "release-{}", hex::encode(digest)),
+            Self::Release(digest) => {
+                f.write_str("release-")?;
+                digest.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
             Self::Database(n) => write!(f, "database-{n}"),
             Self::Wordpress(slot) => write!(f, "wordpress-{slot}"),
             Self::Gateway(n) => write!(f, "gateway-{n}"),

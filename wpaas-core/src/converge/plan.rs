@@ -247,7 +247,7 @@ impl<'a> Pass<'a> {
     }
 
     /// The first of these parts that is not ready; what needs them holds for it.
-    fn missing(&self, needs: &[Part]) -> Option<Part> {
-        needs.iter().copied().find(|part| self.facts.ready(*part).is_none())
+    fn missing(&self, needs: impl IntoIterator<Item = Part>) -> Option<Part> {
+        needs.into_iter().find(|part| self.facts.ready(*part).is_none())
     }
 }

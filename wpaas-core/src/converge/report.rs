@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::SiteId;
 
-use super::Part;
+use super::{Fingerprint, Part};
 
 /// One report of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -189,8 +189,8 @@ pub struct GatewayReport {
 impl GatewayReport {
     /// Whether it follows these routes.
     #[must_use]
-    pub fn follows(&self, revision: &str) -> bool {
-        self.revision.as_deref() == Some(revision)
+    pub fn follows(&self, revision: Fingerprint) -> bool {
+        self.revision.as_deref().and_then(Fingerprint::parse) == Some(revision)
     }
 }
 

@@ -1,11 +1,9 @@
 //! Steps: what a backend is told to do. Every choice is in them; none is left to the backend.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
-use sha2::{Digest as _, Sha256};
-
-use super::{BootId, ObjectId, Part};
+use super::fingerprint::Fingerprinting;
+use super::{BootId, Fingerprint, ObjectId, Part};
 use crate::code::{Digest, Layout};
 use crate::id::SiteId;
 use crate::secret::SecretRef;
@@ -161,83 +159,6 @@ pub struct Mount {
     pub read_only: bool,
 }
 
-/// Where a gateway sends visitors and queries: its servers, in the order of parts. What is not in here is out of
-/// service.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Routes {
-    servers: BTreeMap<Part, RouteState>,
-    previews: BTreeMap<Part, Vec<String>>,
-}
-
-/// What a server gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum RouteState {
-    /// New sessions, while it passes its checks.
-    Ready,
-    /// Only what it has.
-    Drain,
-}
-
-impl Routes {
-    /// Puts a server in.
-    pub fn set(&mut self, server: Part, state: RouteState) {
-        self.servers.insert(server, state);
-    }
-
-    /// These names are this server's, and nothing else is.
-    pub fn preview(&mut self, server: Part, names: Vec<String>) {
-        self.previews.insert(server, names);
-    }
-
-    /// The servers.
-    pub fn iter(&self) -> impl Iterator<Item = (Part, RouteState)> {
-        self.servers.iter().map(|(part, state)| (*part, *state))
-    }
-
-    /// The servers with names of their own.
-    pub fn previews(&self) -> impl Iterator<Item = (Part, &[String])> {
-        self.previews.iter().map(|(part, names)| (*part, names.as_slice()))
-    }
-}
-
-/// Names a spec: equal specs have equal fingerprints.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Fingerprint(u64);
-
-impl Fingerprint {
-    /// Of these texts, in this order; their borders count.
-    pub fn of<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut hash = Sha256::new();
-        for text in texts {
-            hash.update((text.len() as u64).to_be_bytes());
-            hash.update(text.as_bytes());
-        }
-        let digest = hash.finalize();
-        let mut first = [0; 8];
-        first.copy_from_slice(&digest[..8]);
-        Self(u64::from_be_bytes(first))
-    }
-
-    /// As it was written; `None` unless 16 lower-case hex digits.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let fingerprint = Self(u64::from_str_radix(text, 16).ok()?);
-        (fingerprint.to_string() == text).then_some(fingerprint)
-    }
-}
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
-}
-
-impl fmt::Debug for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
 impl Step {
     /// What a node is told, in one text that is equal for equal messages; `None` for what changes the object
     /// itself.
@@ -266,19 +187,15 @@ impl NodeFile {
     /// Of these files; of a secret its name and version count, never its content.
     #[must_use]
     pub fn fingerprint(files: &[Self]) -> Fingerprint {
-        let texts: Vec<String> = files
-            .iter()
-            .flat_map(|Self { path, mode, group, content }| {
-                let content = match content {
-                    FileContent::Text(text) => text.clone(),
-                    FileContent::Secret(SecretRef { site, name, version }) => {
-                        format!("{site} {name:?} {version}")
-                    }
-                };
-                [path.clone(), format!("{mode:o} {group}"), content]
-            })
-            .collect();
-        Fingerprint::of(texts.iter().map(String::as_str))
+        let mut fingerprint = Fingerprinting::default();
+        for Self { path, mode, group, content } in files {
+            fingerprint.text(path).text(format_args!("{mode:o} {group}"));
+            match content {
+                FileContent::Text(text) => fingerprint.text(text),
+                FileContent::Secret(secret) => fingerprint.text(secret),
+            };
+        }
+        fingerprint.done()
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) fn trial<'a>(
 ) -> Option<(Part, &'a WordpressReport)> {
     let candidate = run.candidate?;
     let url = node::canonical_url(run, facts.address())?;
-    let spec = WordpressSite::new(intent.site, run, Purpose::Trial(candidate), candidate.release, &url);
+    let spec = WordpressSite::new(intent.site, run, Purpose::Trial(candidate), candidate.release, url);
     let tries =
         |part: &Part| facts.ready(*part).is_some_and(|object| object.fingerprint == Some(spec.fingerprint));
     let part = (Part::APART_SLOTS..Part::WORDPRESS_SLOTS).map(Part::Wordpress).find(tries)?;

@@ -71,11 +71,12 @@ impl<'a> Site<'a> {
         match part {
             Part::Database(n) => node::database(self.id, n),
             Part::Gateway(n) => {
-                node::gateway(n, &node::GatewayConfig::new(&self.run, None, &Routes::default()))
+                let routes = Routes::default();
+                node::gateway(n, &node::GatewayConfig::new(&self.run, None, &routes))
             }
             _ => {
                 let release = self.run.release.unwrap_or(ReleaseRef::Stock);
-                let (purpose, url) = (node::Purpose::Visitors, "http://www.example.com");
+                let (purpose, url) = (node::Purpose::Visitors, node::CanonicalUrl::Home("www.example.com"));
                 node::WordpressSite::new(self.id, &self.run, purpose, release, url).spec(0)
             }
         }

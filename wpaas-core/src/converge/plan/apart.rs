@@ -1,12 +1,16 @@
 //! WordPress nodes apart from the site's own traffic: one tries the release that is to be served next, others show
 //! releases under names of their own.
 
+use smallvec::SmallVec;
+
 use super::{HoldReason, Pass};
 use crate::converge::verdict::trial;
 use crate::converge::{
     Action, Candidate, ObjectState, Part, ReleaseRef, Routes, RunIntent, Seen, WordpressPhase,
 };
 use crate::node::{self, Purpose, WordpressSite};
+
+const SLOTS: usize = (Part::WORDPRESS_SLOTS - Part::APART_SLOTS) as usize;
 
 /// The release that is tried now. A site without instances has nothing to try it for.
 pub(super) fn tried(run: &RunIntent) -> Option<Candidate> {
@@ -29,15 +33,15 @@ pub(super) fn releases(run: &RunIntent) -> impl Iterator<Item = ReleaseRef> {
 }
 
 impl Pass<'_> {
-    pub(super) fn apart(&mut self, run: &RunIntent, routes: &mut Routes) {
+    pub(super) fn apart<'r>(&mut self, run: &'r RunIntent, routes: &mut Routes<'r>) {
         let Some(url) = node::canonical_url(run, self.facts.address()) else { return };
-        let mut used = Vec::new();
+        let mut used = SmallVec::<[u8; SLOTS]>::new();
         for (purpose, release, names) in wanted(run) {
-            let spec = WordpressSite::new(self.intent.site, run, purpose, release, &url);
+            let spec = WordpressSite::new(self.intent.site, run, purpose, release, url);
             if let Some(slot) = self.node_apart(&spec, purpose, run, &used) {
                 used.push(slot);
                 if purpose == Purpose::Preview {
-                    routes.preview(Part::Wordpress(slot), names.to_vec());
+                    routes.preview(Part::Wordpress(slot), names);
                 }
             }
         }
@@ -47,7 +51,7 @@ impl Pass<'_> {
     /// Makes or mends the node of this spec. Returns its slot, if it has one.
     fn node_apart(
         &mut self,
-        spec: &WordpressSite,
+        spec: &WordpressSite<'_>,
         purpose: Purpose,
         run: &RunIntent,
         used: &[u8],
@@ -85,7 +89,7 @@ impl Pass<'_> {
     }
 
     /// A node that tries a release is asked for the new schema once the release has proved itself with the old.
-    fn trial_node(&mut self, part: Part, spec: &WordpressSite, run: &RunIntent) {
+    fn trial_node(&mut self, part: Part, spec: &WordpressSite<'_>, run: &RunIntent) {
         let reported = trial(self.intent, run, self.facts).filter(|(of, _)| *of == part);
         let Some((_, report)) = reported else { return self.hold(part, HoldReason::Silent) };
         match (report.phase, report.upgrade()) {

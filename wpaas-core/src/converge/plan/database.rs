@@ -2,8 +2,8 @@
 
 use super::{HoldReason, Pass};
 use crate::converge::{
-    Action, BootId, DatabasePhase, DatabaseReport, NodeReport, Object, ObjectId, ObjectState, Part,
-    RouteState, Routes, RunIntent, Seen, Step,
+    Action, BootId, DatabasePhase, DatabaseReport, Fingerprint, NodeReport, Object, ObjectId, ObjectState,
+    Part, RouteState, Routes, RunIntent, Seen, Step,
 };
 use crate::node;
 
@@ -30,12 +30,13 @@ impl Pass<'_> {
     pub(super) fn databases(&mut self, run: &RunIntent) -> Option<Leaver> {
         let wanted = run.database.nodes();
         let last = self.last_database().unwrap_or(0).max(wanted - 1);
+        let fingerprint = node::database_fingerprint(self.intent.site);
         let mut old = Vec::new();
         for n in 0..=last {
             if n < wanted {
                 self.make(Part::DatabaseVolume(n), Action::CreateVolume);
             }
-            if self.database_node(n, wanted) {
+            if self.database_node(n, wanted, fingerprint) {
                 old.push(n);
             }
         }
@@ -45,7 +46,7 @@ impl Pass<'_> {
     }
 
     /// Which database nodes the gateway may use: those that are too many, too, until their turn to go comes.
-    pub(super) fn database_routes(&self, run: &RunIntent, leaver: Option<&Leaver>) -> Routes {
+    pub(super) fn database_routes<'r>(&self, run: &RunIntent, leaver: Option<&Leaver>) -> Routes<'r> {
         let mut routes = Routes::default();
         for n in 0..=self.last_database().unwrap_or(0).max(run.database.nodes() - 1) {
             let part = Part::Database(n);
@@ -61,7 +62,7 @@ impl Pass<'_> {
     }
 
     /// Stops the node that is to go, once the gateway sends nobody there.
-    pub(super) fn let_go(&mut self, run: &RunIntent, leaver: Option<Leaver>, routes: &Routes) {
+    pub(super) fn let_go(&mut self, run: &RunIntent, leaver: Option<Leaver>, routes: &Routes<'_>) {
         let Some(Leaver { part, object, drain }) = leaver else { return };
         if !drain || self.gateway_follows(run, routes) {
             self.step(part, Action::Remove { object });
@@ -81,20 +82,19 @@ impl Pass<'_> {
 
     /// Makes, starts or replaces one node; whether it then founds or joins is not decided here. Returns whether it
     /// runs and is not to stay as it is.
-    fn database_node(&mut self, n: u8, wanted: u8) -> bool {
+    fn database_node(&mut self, n: u8, wanted: u8, fingerprint: Fingerprint) -> bool {
         let (part, volume) = (Part::Database(n), Part::DatabaseVolume(n));
-        let spec = node::database(self.intent.site, n);
         match self.facts.seen(part) {
             Seen::Busy => self.hold(part, HoldReason::Busy),
             Seen::Unknown => self.hold(part, HoldReason::Unseen),
             // A leaver that is gone stays gone, unless its data may be needed for a founding.
             Seen::Absent if n >= wanted && (self.primary_exists() || self.facts.ready(volume).is_none()) => {}
-            Seen::Absent => match self.missing(&[Part::Network, volume]) {
+            Seen::Absent => match self.missing([Part::Network, volume]) {
                 Some(need) => self.hold(part, HoldReason::Needs(need)),
-                None => self.step(part, Action::CreateNode(spec)),
+                None => self.step(part, Action::CreateNode(node::database(self.intent.site, n))),
             },
             Seen::There(object) => {
-                let outdated = object.fingerprint != Some(spec.fingerprint);
+                let outdated = object.fingerprint != Some(fingerprint);
                 return self.existing_database(n, object, outdated, wanted);
             }
         }
@@ -103,15 +103,15 @@ impl Pass<'_> {
 
     fn existing_database(&mut self, n: u8, object: &Object, outdated: bool, wanted: u8) -> bool {
         let part = Part::Database(n);
-        let id = object.id.clone();
+        let id = || object.id.clone();
         match object.state {
             ObjectState::Removing => self.hold(part, HoldReason::Removing),
-            ObjectState::Incomplete | ObjectState::Broken => self.step(part, Action::Remove { object: id }),
+            ObjectState::Incomplete | ObjectState::Broken => self.step(part, Action::Remove { object: id() }),
             ObjectState::Stopped if outdated || (n >= wanted && self.primary_exists()) => {
-                self.step(part, Action::Remove { object: id });
+                self.step(part, Action::Remove { object: id() });
             }
-            ObjectState::Stopped | ObjectState::Frozen => self.step(part, Action::StartNode { object: id }),
-            ObjectState::Ready if self.lost_its_volume(n) => self.step(part, Action::Remove { object: id }),
+            ObjectState::Stopped | ObjectState::Frozen => self.step(part, Action::StartNode { object: id() }),
+            ObjectState::Ready if self.lost_its_volume(n) => self.step(part, Action::Remove { object: id() }),
             ObjectState::Ready => return outdated || n >= wanted,
         }
         false

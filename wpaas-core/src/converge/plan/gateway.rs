@@ -13,29 +13,28 @@ impl Pass<'_> {
         (0..wanted).map(Part::Gateway)
     }
 
-    pub(super) fn gateway(&mut self, run: &RunIntent, routes: &Routes) {
+    pub(super) fn gateway(&mut self, run: &RunIntent, routes: &Routes<'_>) {
         let config = GatewayConfig::new(run, self.facts.address(), routes);
-        let fingerprint = node::gateway(0, &config).fingerprint;
+        let fingerprint = node::gateway_fingerprint();
         for part in self.gateways() {
-            self.gateway_node(part, &config);
+            self.gateway_node(part, &config, fingerprint);
         }
         if self.facts.lead().is_some() {
             self.lead(fingerprint);
         }
     }
 
-    fn gateway_node(&mut self, part: Part, config: &GatewayConfig) {
+    fn gateway_node(&mut self, part: Part, config: &GatewayConfig<'_>, fingerprint: Fingerprint) {
         let Part::Gateway(n) = part else { return };
-        let spec = node::gateway(n, config);
         match self.facts.seen(part) {
             Seen::Busy => self.hold(part, HoldReason::Busy),
             Seen::Unknown => self.hold(part, HoldReason::Unseen),
-            Seen::Absent => match self.missing(&[Part::Network]) {
+            Seen::Absent => match self.missing([Part::Network]) {
                 Some(need) => self.hold(part, HoldReason::Needs(need)),
-                None => self.step(part, Action::CreateNode(spec)),
+                None => self.step(part, Action::CreateNode(node::gateway(n, config))),
             },
-            Seen::There(object) if object.fingerprint != Some(spec.fingerprint) => {
-                self.replace_gateway(part, object, spec.fingerprint);
+            Seen::There(object) if object.fingerprint != Some(fingerprint) => {
+                self.replace_gateway(part, object, fingerprint);
             }
             Seen::There(object) => self.existing_gateway(part, object, config),
         }
@@ -57,21 +56,21 @@ impl Pass<'_> {
         }
     }
 
-    fn existing_gateway(&mut self, part: Part, object: &Object, config: &GatewayConfig) {
-        let id = object.id.clone();
+    fn existing_gateway(&mut self, part: Part, object: &Object, config: &GatewayConfig<'_>) {
+        let id = || object.id.clone();
         match object.state {
             ObjectState::Incomplete | ObjectState::Broken => {
-                self.step(part, Action::Remove { object: id });
+                self.step(part, Action::Remove { object: id() });
             }
             ObjectState::Stopped | ObjectState::Frozen => {
-                self.step(part, Action::StartNode { object: id });
+                self.step(part, Action::StartNode { object: id() });
             }
             ObjectState::Removing => self.hold(part, HoldReason::Removing),
             ObjectState::Ready => match self.gateway_report(part) {
                 None => self.hold(part, HoldReason::Silent),
                 Some(GatewayReport { revision: None, .. }) => self.hold(part, HoldReason::Starting),
-                Some(report) if report.follows(&config.revision) => {}
-                Some(_) => self.tell(part, Action::Configure { object: id, files: config.files() }),
+                Some(report) if report.follows(config.revision) => {}
+                Some(_) => self.tell(part, Action::Configure { object: id(), files: config.files() }),
             },
         }
     }
@@ -112,11 +111,11 @@ impl Pass<'_> {
 
     /// Whether every gateway that sends visitors does so by these routes now. One that has not reported sends
     /// some, if it is there and the address may lead to it.
-    pub(super) fn gateway_follows(&self, run: &RunIntent, routes: &Routes) -> bool {
+    pub(super) fn gateway_follows(&self, run: &RunIntent, routes: &Routes<'_>) -> bool {
         let config = GatewayConfig::new(run, self.facts.address(), routes);
         let leading = self.facts.leading_gateway();
         self.gateways().all(|part| match self.gateway_report(part) {
-            Some(report) => report.follows(&config.revision),
+            Some(report) => report.follows(config.revision),
             None => self.facts.seen(part) == Seen::Absent || leading.is_some_and(|leading| leading != part),
         })
     }

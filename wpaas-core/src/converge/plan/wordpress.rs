@@ -1,7 +1,7 @@
 //! WordPress nodes and the release that they serve. Slots have no identity: a change takes free slots and
 //! then lets old ones go.
 
-use std::collections::BTreeSet;
+use smallvec::SmallVec;
 
 use super::{HoldReason, Pass, apart};
 use crate::converge::{
@@ -14,19 +14,26 @@ use crate::node::{self, Purpose};
 #[derive(Default)]
 struct Slots<'a> {
     /// Of the wanted fingerprint.
-    current: Vec<(u8, &'a Object)>,
+    current: SmallVec<[(u8, &'a Object); SLOTS]>,
     /// Of another.
-    old: Vec<(u8, &'a Object)>,
+    old: SmallVec<[(u8, &'a Object); 4]>,
     /// A step is under way, or nobody knows.
-    busy: Vec<u8>,
+    busy: SmallVec<[u8; SLOTS]>,
+}
+
+/// At least as many as there are.
+const SLOTS: usize = 64;
+
+/// What is served, and what nodes apart have.
+fn releases(run: &RunIntent) -> impl Iterator<Item = ReleaseRef> {
+    run.release.into_iter().chain(apart::releases(run))
 }
 
 impl<'a> Pass<'a> {
     pub(super) fn releases(&mut self, run: &RunIntent) {
-        let mut made = BTreeSet::new();
-        for release in run.release.into_iter().chain(apart::releases(run)) {
+        for (n, release) in releases(run).enumerate() {
             if let (ReleaseRef::Stored { digest, layout }, Some(part)) = (release, release.part())
-                && made.insert(part)
+                && !releases(run).take(n).any(|before| before.part() == Some(part))
             {
                 self.make(part, Action::CreateRelease { digest, layout });
             }
@@ -34,7 +41,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Adds where the gateway is to send visitors to the ways to the database and the names that other nodes have.
-    pub(super) fn wordpress(&mut self, run: &RunIntent, routes: &mut Routes) {
+    pub(super) fn wordpress(&mut self, run: &RunIntent, routes: &mut Routes<'_>) {
         let Some(site) = self.wordpress_spec(run) else {
             return self.keep_all(routes);
         };
@@ -46,7 +53,7 @@ impl<'a> Pass<'a> {
     }
 
     /// The node to make; `None` with a hold while something that it needs is missing.
-    fn wordpress_spec(&mut self, run: &RunIntent) -> Option<node::WordpressSite> {
+    fn wordpress_spec<'r>(&mut self, run: &'r RunIntent) -> Option<node::WordpressSite<'r>> {
         let Some(release) = run.release else {
             if apart::tried(run).is_none() {
                 self.hold(Part::Wordpress(0), HoldReason::NoRelease);
@@ -57,11 +64,11 @@ impl<'a> Pass<'a> {
             self.hold(Part::Wordpress(0), HoldReason::Needs(Part::Network));
             return None;
         };
-        Some(node::WordpressSite::new(self.intent.site, run, Purpose::Visitors, release, &url))
+        Some(node::WordpressSite::new(self.intent.site, run, Purpose::Visitors, release, url))
     }
 
     /// Without a spec nothing changes: what runs stays in service.
-    fn keep_all(&self, routes: &mut Routes) {
+    fn keep_all(&self, routes: &mut Routes<'_>) {
         for object in &self.facts.objects {
             if object.part.serves_visitors() {
                 routes.set(object.part, RouteState::Ready);
@@ -95,10 +102,10 @@ impl<'a> Pass<'a> {
 
     /// Starts or replaces a node that does not run. Returns whether it runs.
     pub(super) fn mend_node(&mut self, part: Part, object: &Object) -> bool {
-        let id = object.id.clone();
+        let id = || object.id.clone();
         match object.state {
-            ObjectState::Incomplete | ObjectState::Broken => self.step(part, Action::Remove { object: id }),
-            ObjectState::Stopped | ObjectState::Frozen => self.step(part, Action::StartNode { object: id }),
+            ObjectState::Incomplete | ObjectState::Broken => self.step(part, Action::Remove { object: id() }),
+            ObjectState::Stopped | ObjectState::Frozen => self.step(part, Action::StartNode { object: id() }),
             ObjectState::Removing => self.hold(part, HoldReason::Removing),
             ObjectState::Ready => return true,
         }
@@ -121,7 +128,13 @@ impl<'a> Pass<'a> {
     }
 
     /// Makes the nodes that are missing, in the lowest free slots.
-    fn fill(&mut self, run: &RunIntent, site: &node::WordpressSite, slots: &Slots<'_>, routes: &mut Routes) {
+    fn fill(
+        &mut self,
+        run: &RunIntent,
+        site: &node::WordpressSite<'_>,
+        slots: &Slots<'_>,
+        routes: &mut Routes<'_>,
+    ) {
         for (slot, _) in &slots.current {
             routes.set(Part::Wordpress(*slot), RouteState::Ready);
         }
@@ -141,7 +154,7 @@ impl<'a> Pass<'a> {
         }
     }
 
-    fn busy_slot(&mut self, slot: u8, routes: &mut Routes) {
+    fn busy_slot(&mut self, slot: u8, routes: &mut Routes<'_>) {
         let part = Part::Wordpress(slot);
         if self.facts.busy.contains(&part) {
             routes.set(part, RouteState::Ready);
@@ -149,14 +162,14 @@ impl<'a> Pass<'a> {
         }
     }
 
-    fn create_wordpress(&mut self, slot: u8, site: &node::WordpressSite, routes: &mut Routes) {
+    fn create_wordpress(&mut self, slot: u8, site: &node::WordpressSite<'_>, routes: &mut Routes<'_>) {
         self.create_wordpress_node(slot, site);
         routes.set(Part::Wordpress(slot), RouteState::Ready);
     }
 
-    pub(super) fn create_wordpress_node(&mut self, slot: u8, site: &node::WordpressSite) {
+    pub(super) fn create_wordpress_node(&mut self, slot: u8, site: &node::WordpressSite<'_>) {
         let part = Part::Wordpress(slot);
-        match self.missing(&site.needs) {
+        match self.missing(site.needs()) {
             Some(need) => self.hold(part, HoldReason::Needs(need)),
             // The database has the longest way to the first page, so its first node does not share the machine
             // with this one's start.
@@ -172,12 +185,12 @@ impl<'a> Pass<'a> {
 
     /// Lets nodes go that are outdated or too many. Rule 3: only while the wanted number serves without them,
     /// and after the gateway has drained them.
-    fn retire(&mut self, run: &RunIntent, slots: &Slots<'_>, routes: &mut Routes) {
+    fn retire(&mut self, run: &RunIntent, slots: &Slots<'_>, routes: &mut Routes<'_>) {
         let wanted = usize::from(run.wordpress);
         let serves = |slot: &u8| self.facts.serving(Part::Wordpress(*slot)) == Some(true);
-        let (mut stay, mut leave): (Vec<u8>, Vec<u8>) = (Vec::new(), Vec::new());
-        let mut current: Vec<u8> = slots.current.iter().map(|(slot, _)| *slot).collect();
-        current.sort_by_key(|slot| (!serves(slot), *slot));
+        let (mut stay, mut leave) = (SmallVec::<[u8; SLOTS]>::new(), SmallVec::<[u8; SLOTS]>::new());
+        let mut current: SmallVec<[u8; SLOTS]> = slots.current.iter().map(|(slot, _)| *slot).collect();
+        current.sort_unstable_by_key(|slot| (!serves(slot), *slot));
         for slot in current {
             if stay.len() < wanted { stay.push(slot) } else { leave.push(slot) }
         }
@@ -202,7 +215,7 @@ impl<'a> Pass<'a> {
         &self,
         slot: u8,
         enough: bool,
-        routes: &mut Routes,
+        routes: &mut Routes<'_>,
     ) -> Option<(Part, crate::converge::ObjectId, bool)> {
         let part = Part::Wordpress(slot);
         let Seen::There(object) = self.facts.seen(part) else { return None };
@@ -212,7 +225,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Gives the admin's new password to nodes that serve with an older one.
-    fn set_admin(&mut self, run: &RunIntent, site: &node::WordpressSite, slots: &Slots<'_>) {
+    fn set_admin(&mut self, run: &RunIntent, site: &node::WordpressSite<'_>, slots: &Slots<'_>) {
         for (slot, object) in &slots.current {
             let part = Part::Wordpress(*slot);
             let Some(NodeReport::Wordpress(report)) = self.facts.report(part).map(|report| &report.node)
@@ -228,15 +241,9 @@ impl<'a> Pass<'a> {
 
     /// Removes releases that no node uses. While a node is there that is on its way out, its release can't be told.
     pub(super) fn unused_releases(&mut self, run: &RunIntent) {
-        let used: BTreeSet<_> = run
-            .release
-            .into_iter()
-            .chain(apart::releases(run))
-            .filter_map(|release| release.part())
-            .collect();
         let unused = |object: &&Object| {
             matches!(object.part, Part::Release(_))
-                && !used.contains(&object.part)
+                && !releases(run).any(|release| release.part() == Some(object.part))
                 && !self.facts.busy.contains(&object.part)
         };
         let unused: Vec<_> = self.facts.objects.iter().filter(unused).collect();
@@ -258,13 +265,13 @@ impl<'a> Pass<'a> {
     }
 
     /// Every WordPress node that may be there.
-    fn wordpress_specs(&self, run: &RunIntent) -> Vec<node::WordpressSite> {
+    fn wordpress_specs<'r>(&self, run: &'r RunIntent) -> Vec<node::WordpressSite<'r>> {
         let Some(url) = node::canonical_url(run, self.facts.address()) else { return Vec::new() };
         let main = run.release.map(|release| (Purpose::Visitors, release));
         let specs =
             main.into_iter().chain(apart::wanted(run).map(|(purpose, release, _)| (purpose, release)));
         let spec =
-            |(purpose, release)| node::WordpressSite::new(self.intent.site, run, purpose, release, &url);
+            |(purpose, release)| node::WordpressSite::new(self.intent.site, run, purpose, release, url);
         specs.map(spec).collect()
     }
 }
