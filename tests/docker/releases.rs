@@ -155,6 +155,28 @@ async fn a_site_goes_through_its_releases_and_no_visitor_notices() {
     server.settled(&site).await;
     load.end("a node that was killed").await;
 
+    // Cron has one runner; when it dies, another takes over.
+    let nodes =
+        || (0..4).map(|n| Server::container(&site, &format!("wordpress-{n}"))).filter(|id| !id.is_empty());
+    let runs = |node: &String, holder: &str| {
+        said(&["top", node, "-eo", "pid,args"]).contains(&format!("cron.sh {holder}"))
+    };
+    let (holder, runner) = server
+        .until("a node runs cron", Duration::from_secs(120), async || {
+            let holder = steps.cron_runner();
+            nodes().find(|node| runs(node, &holder)).map(|runner| (holder, runner))
+        })
+        .await;
+    let began = Instant::now();
+    docker(&["kill", &runner]);
+    server
+        .until("another runs cron", Duration::from_secs(120), async || {
+            (steps.cron_runner() != holder).then_some(())
+        })
+        .await;
+    println!("another ran cron after {:?}", began.elapsed());
+    server.settled(&site).await;
+
     // Everything that was written stayed.
     assert_eq!(wordpress.bytes(&picture).await, GIF);
     assert!(wordpress.get(&post).await.1.contains("Written before"));
@@ -176,6 +198,13 @@ impl Steps<'_> {
     async fn post(&self, verb: &str, body: Value) {
         let (status, answer) = self.try_post(verb, body).await;
         assert_eq!(status, 202, "{verb}: {answer}");
+    }
+
+    /// The boot of the node that holds the lease on cron.
+    fn cron_runner(&self) -> String {
+        let node = Server::container(self.site, "database-0");
+        let query = "SELECT holder FROM wordpress.wpaas WHERE name = 'cron'";
+        docker(&["exec", &node, "mariadb", "--defaults-file=/usr/local/lib/wpaas/mariadb.cnf", "-BNe", query])
     }
 
     async fn shows(&self, marker: &str) {
@@ -252,4 +281,10 @@ async fn visit(url: String, stop: Arc<AtomicBool>) -> Vec<String> {
         answers.push(answer);
     }
     answers
+}
+
+/// What `docker` prints; nothing where it fails, as of a node that has just gone.
+fn said(arguments: &[&str]) -> String {
+    let output = std::process::Command::new("docker").args(arguments).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
 }

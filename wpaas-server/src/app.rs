@@ -168,12 +168,14 @@ pub async fn open(settings: &Arc<Settings>) -> Result<(AppState, Tasks), StartEr
     let stopping = tasks.stopping();
     let findings = watch.findings();
     let (its_settings, its_service, its_converger) = (settings.clone(), service.clone(), converger.clone());
+    let its_tenure = tenure.clone();
     tasks.spawn("fleet", {
         let stopping = stopping.clone();
         async move {
             stopping
                 .run_until_cancelled(async {
-                    let fleet = Fleet::new(&its_settings, its_service, its_converger, fleet).await;
+                    let fleet =
+                        Fleet::new(&its_settings, its_service, its_converger, its_tenure, fleet).await;
                     fleet.run(findings).await;
                 })
                 .await;

@@ -9,6 +9,7 @@ use futures::StreamExt as _;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+use wpaas_core::claim::Tenure;
 use wpaas_core::converge::{ConvergerHandle, DnsState, Fingerprint, Intents as _, NodeFile, ObjectId};
 use wpaas_core::fleet::{
     FleetBackend, FleetFacts, FleetIntent, FleetPart, FleetStep, Names, Zone, next_serial, plan, serial_of,
@@ -33,8 +34,14 @@ const SOON: Duration = Duration::from_secs(1);
 /// All names are read again this often, should a hint be lost or another server have written.
 const SWEEP: Duration = Duration::from_secs(900);
 
-/// One task owns all of it.
+/// A server that does not lead may have known of the last change so many seconds after the one that does.
+const FOLLOWS: u32 = 30;
+
+/// One task owns all of it. Of several servers one tends the nodes; the others know what these should say.
 pub struct Fleet {
+    tenure: Tenure,
+    /// Whether this server led at the last pass.
+    leads: bool,
     service: Service,
     converger: ConvergerHandle,
     backend: Option<Arc<dyn FleetBackend>>,
@@ -59,12 +66,15 @@ impl Fleet {
         settings: &Settings,
         service: Service,
         converger: ConvergerHandle,
+        tenure: Tenure,
         backend: Option<Arc<dyn FleetBackend>>,
     ) -> Self {
         let zone_file = settings.dns.zone_file(&settings.data);
         let wants_program = settings.dns.enabled && backend.is_some();
         let program = if wants_program { nodes::Program::own().await } else { None };
         Self {
+            leads: tenure.leads(),
+            tenure,
             origin: format!("www.{}", settings.domain).parse().ok(),
             dns: settings.dns.clone(),
             edge: settings.edge.clone(),
@@ -127,31 +137,36 @@ impl Fleet {
 
     /// One pass; whether all is as wanted.
     async fn converge(&mut self) -> bool {
-        if let Err(error) = self.write_zone() {
+        let led = std::mem::replace(&mut self.leads, self.tenure.leads());
+        let takes_over = self.leads && !led;
+        if let Err(error) = self.write_zone(takes_over) {
             self.say(Some(format!("{} can't be written: {error}", self.zone_file.display())));
         }
         let settled = match self.backend.clone() {
-            Some(backend) => self.nodes(&*backend).await,
-            None => true,
+            Some(backend) if self.leads => self.nodes(&*backend).await,
+            _ => true,
         };
         let served = self.publish_dns().await;
         settled && served
     }
 
-    /// Writes the zone's file, if it is to be another.
-    fn write_zone(&mut self) -> std::io::Result<()> {
+    /// Writes the zone's file, if it is to be another; whoever takes over writes it anew, so that its serial is newer
+    /// than what the other server wrote.
+    fn write_zone(&mut self, takes_over: bool) -> std::io::Result<()> {
         let (Some(origin), Some(names), true) = (&self.origin, &self.names, self.dns.enabled) else {
             return Ok(());
         };
         let records = names.records(self.edge.address());
         let zone = Zone { origin: origin.clone(), server: self.dns.address(), records };
-        if self.zone.as_ref().is_some_and(|(before, ..)| *before == zone) {
+        if !takes_over && self.zone.as_ref().is_some_and(|(before, ..)| *before == zone) {
             return Ok(());
         }
         let before = std::fs::read_to_string(&self.zone_file).ok();
         let serial = before.as_deref().and_then(serial_of);
         // What was written before this process began may still be so.
-        let same = serial.filter(|serial| before.as_deref() == Some(zone.file(*serial).as_str()));
+        let same = serial
+            .filter(|_| !takes_over)
+            .filter(|serial| before.as_deref() == Some(zone.file(*serial).as_str()));
         let serial = same.unwrap_or_else(|| next_serial(serial, Timestamp::now()));
         let text = zone.file(serial);
         replace_file(&self.zone_file, &text)?;
@@ -239,6 +254,11 @@ impl Fleet {
         let at = self.dns.listen;
         match dns::serial_at(at, origin).await {
             Some(found) if found == *serial => Ok(found),
+            // The zone of the server that leads: it is as new as this one's, give or take.
+            Some(found) if !self.leads && serial.wrapping_sub(found).wrapping_add(FOLLOWS) <= 2 * FOLLOWS => {
+                Ok(found)
+            }
+            Some(found) if !self.leads && found.wrapping_sub(*serial) < 1 << 31 => Ok(found),
             Some(_) => Err(format!("the DNS server at {at} has not read the last zone yet")),
             None if self.program.is_none() => Err(format!(
                 "no DNS server answers at {at}: run `wpaas-server dns --dns-zone {}`",

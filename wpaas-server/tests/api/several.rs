@@ -73,6 +73,40 @@ impl Own {
         Some((own, said.trim().to_owned()))
     }
 
+    /// One whose disk can be filled; `None` where this process may not mount one.
+    fn on_small_disk() -> Option<(Self, String)> {
+        std::env::var("WPAAS_TEST_POSTGRES").ok()?;
+        let folder = std::env::temp_dir().join(format!("wpaas-{}", uuid::Uuid::now_v7().simple()));
+        std::fs::create_dir(&folder).unwrap();
+        let mount =
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=200m", "tmpfs"]).arg(&folder).output();
+        if !mount.is_ok_and(|mounted| mounted.status.success()) {
+            println!("skipped: no file system can be mounted here");
+            std::fs::remove_dir(&folder).unwrap();
+            return None;
+        }
+        let own = Self { folder };
+        let said = own.run("start", &[]);
+        Some((own, said.trim().to_owned()))
+    }
+
+    /// Leaves no room on the disk.
+    fn fill(&self) {
+        let mut filler = std::fs::File::create(self.folder.join("filler")).unwrap();
+        let full = std::io::copy(&mut std::io::repeat(1), &mut filler).unwrap_err();
+        assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+    }
+
+    fn make_room(&self) {
+        std::fs::remove_file(self.folder.join("filler")).unwrap();
+    }
+
+    /// Whether it did.
+    fn may_fail(&self, what: &str, more: &[&str]) -> bool {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/postgres");
+        Command::new(script).arg(what).arg(&self.folder).args(more).output().unwrap().status.success()
+    }
+
     fn run(&self, what: &str, more: &[&str]) -> String {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/postgres");
         let output = Command::new(script)
@@ -100,6 +134,7 @@ impl Drop for Own {
         if !std::thread::panicking() {
             self.run("stop", &[]);
         }
+        let _none = Command::new("umount").arg("--lazy").arg(&self.folder).output();
         let _left = std::fs::remove_dir_all(&self.folder);
     }
 }
@@ -178,5 +213,42 @@ async fn a_database_that_was_put_back_is_gone_on_with() {
     let customers = api.get("/customers", &api.operator).await.is(200).body["items"].clone();
     let cids: Vec<_> = customers.as_array().unwrap().iter().map(|customer| customer["cid"].clone()).collect();
     assert!(cids.contains(&kept) && !cids.contains(&lost), "{cids:?}");
+    api.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_a_503_until_there_is_room() {
+    let Some((own, server)) = Own::on_small_disk() else { return };
+    let api = Api::with(on(&scratch::beside(&server).await)).await;
+    let mut kept = vec![register(&api, "before").await.is(201).body["cid"].clone()];
+    own.fill();
+    // What is in the log's current file has room; the next file has none.
+    let _it_needs_room = own.may_fail("sql", &["SELECT pg_switch_wal()"]);
+    let refused = loop {
+        let answer = register(&api, &format!("full{}", kept.len())).await;
+        if answer.status != 201 {
+            break answer;
+        }
+        kept.push(answer.body["cid"].clone());
+        assert!(kept.len() < 5000, "the disk is full, and everything is still taken");
+    };
+    assert!(!refused.is(503).header("retry-after").is_empty());
+    own.make_room();
+    // One that found no room while it recovered has ended, and is the operator's to start.
+    if !own.may_fail("sql", &["SELECT 1"]) {
+        own.may_fail("start", &[]);
+    }
+    kept.push(until_answered(&api, "after", 201).await.body["cid"].clone());
+    let mut path = "/customers?limit=200".to_owned();
+    let mut found = Vec::new();
+    loop {
+        let page = api.get(&path, &api.operator).await.is(200).body;
+        found.extend(page["items"].as_array().unwrap().iter().map(|customer| customer["cid"].clone()));
+        let Some(next) = page["next"].as_str() else { break };
+        path = format!("/customers?limit=200&cursor={next}");
+    }
+    for cid in kept {
+        assert!(found.contains(&cid), "{cid} was acknowledged");
+    }
     api.server.stop().await;
 }

@@ -20,6 +20,8 @@ impl Pass<'_> {
             self.replace_lost(LOST_ALONE);
             self.join(joining);
         } else if let Some(n) = joining {
+            // It gives up by itself, where there is nothing to join.
+            self.replace_lost(LOST_ALONE);
             self.hold(Part::Database(n), HoldReason::Starting);
         } else {
             self.found(last);
