@@ -167,6 +167,7 @@ impl Converger {
     #[must_use]
     pub fn new(backend: Arc<dyn Backend>, intents: Arc<dyn Intents>) -> (Self, ConvergerHandle) {
         let (sender, commands) = mpsc::unbounded_channel();
+        let view = View::lagging(backend.capabilities().listing_lag);
         let permits = steps::Permits::new(backend.capabilities().concurrency);
         let sight = Sight { unseen: Some("nobody has looked yet".into()), ..Sight::default() };
         let converger = Self {
@@ -175,7 +176,7 @@ impl Converger {
             commands,
             tasks: JoinSet::new(),
             permits,
-            view: View::default(),
+            view,
             queue: WorkQueue::default(),
             retries: Retries::default(),
             wanted: HashMap::new(),

@@ -24,6 +24,8 @@ pub struct View {
     complete: bool,
     /// Until when the nodes that were there before anybody listened may be silent.
     listening: Option<Instant>,
+    /// A listing may be older than its beginning by this.
+    lag: Duration,
 }
 
 impl View {
@@ -31,6 +33,13 @@ impl View {
     pub const STALE: Duration = Duration::from_secs(20);
     /// After this time a node that was told something and did not answer is told again.
     pub const TELL_AGAIN: Duration = Duration::from_secs(10);
+
+    /// Of a backend whose listings may be as old as this: nobody learns from one before that time that what a step
+    /// has just made is not there, or that what it removed is.
+    #[must_use]
+    pub fn lagging(lag: Duration) -> Self {
+        Self { lag, ..Self::default() }
+    }
 
     /// Takes a listing in. Returns the sites of which anything changed.
     pub fn listed(&mut self, scope: &Scope, began: Instant, observation: Observation) -> Vec<SiteId> {
@@ -47,8 +56,9 @@ impl View {
                     self.complete();
                 }
                 let news = self.news(observation.objects, complete);
+                let lag = self.lag;
                 for view in self.sites.values_mut() {
-                    view.forget_steps(began);
+                    view.forget_steps(began, lag);
                 }
                 let changed = self.merge(news, complete, began);
                 if first {
@@ -113,7 +123,8 @@ impl View {
         complete: bool,
         began: Instant,
     ) -> Vec<SiteId> {
-        let merge = |(site, objects)| self.site(site).merge(objects, complete, began).then_some(site);
+        let lag = self.lag;
+        let merge = |(site, objects)| self.site(site).merge(objects, complete, began, lag).then_some(site);
         listed.into_iter().filter_map(merge).collect()
     }
 
@@ -170,5 +181,70 @@ impl View {
     /// Forgets a site that is gone.
     pub fn forget(&mut self, site: SiteId) {
         self.sites.remove(&site);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::converge::{Action, ObjectId, ObjectState, Part};
+
+    const PART: Part = Part::Database(0);
+
+    fn object(id: &str, state: ObjectState) -> Object {
+        Object {
+            part: PART,
+            id: ObjectId::new(id),
+            fingerprint: None,
+            generation: 1,
+            epoch: 1,
+            state,
+            address: None,
+            local_port: None,
+            lead: None,
+        }
+    }
+
+    /// A view of a backend that lags by a minute, after a step for the part has ended so.
+    fn after(applied: Option<Applied>) -> (View, SiteId, Instant) {
+        let (site, now) = (SiteId::new(), Instant::now());
+        let step = Step { site, generation: 1, epoch: 1, part: PART, action: Action::CreateVolume };
+        let mut view = View::lagging(Duration::from_secs(60));
+        view.step_began(&step);
+        view.step_ended(&step, applied, now);
+        (view, site, now)
+    }
+
+    /// What is known of the part after a complete listing that began so long after.
+    fn listed(view: &mut View, site: SiteId, began: Instant, found: Option<Object>) -> Option<Object> {
+        let objects = found.into_iter().map(|object| (site, object)).collect();
+        let seen = Observation { objects, coverage: Coverage::Complete, runs: Vec::new() };
+        view.listed(&Scope::Site(site), began, seen);
+        view.facts(site, began).object(PART).cloned()
+    }
+
+    #[test]
+    fn a_listing_that_may_be_too_old_undoes_no_step() {
+        let (soon, late) = (Duration::from_secs(10), Duration::from_secs(61));
+        let made = object("new", ObjectState::Incomplete);
+        let (mut view, site, now) = after(Some(Applied::Present(made.clone())));
+        assert_eq!(listed(&mut view, site, now + soon, None), Some(made.clone()));
+        let old = object("old", ObjectState::Ready);
+        assert_eq!(listed(&mut view, site, now + soon, Some(old.clone())), Some(made));
+        let ready = object("new", ObjectState::Ready);
+        assert_eq!(listed(&mut view, site, now + soon, Some(ready.clone())), Some(ready), "how it is now");
+        assert_eq!(listed(&mut view, site, now + late, None), None);
+        let (mut view, site, now) = after(Some(Applied::Absent));
+        assert_eq!(listed(&mut view, site, now + soon, Some(old.clone())), None);
+        assert_eq!(listed(&mut view, site, now + late, Some(old.clone())), Some(old));
+    }
+
+    #[test]
+    fn a_step_that_failed_hides_nothing_from_a_listing_that_began_after_it() {
+        let (mut view, site, now) = after(None);
+        let there = object("there", ObjectState::Ready);
+        assert_eq!(listed(&mut view, site, now, Some(there.clone())), None);
+        let soon = now + Duration::from_secs(1);
+        assert_eq!(listed(&mut view, site, soon, Some(there.clone())), Some(there));
     }
 }

@@ -75,9 +75,7 @@ impl Converger {
             tracing::info!("the backend can be seen");
         }
         self.meter(scope, began, &observation, now);
-        // What a listing shows may be older than its beginning: it can't undo a step that ended since.
-        let shows = began.checked_sub(self.backend.capabilities().listing_lag).unwrap_or(began);
-        for site in self.view.listed(scope, shows, observation) {
+        for site in self.view.listed(scope, began, observation) {
             self.wake(site, now);
         }
         if *scope == Scope::Fleet {

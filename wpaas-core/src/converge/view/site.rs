@@ -16,14 +16,25 @@ pub(super) struct SiteView {
     heard: Vec<Instant>,
     /// When each node of `facts.told` was told, in the same order.
     told: Vec<Instant>,
-    /// Parts that a step is under way for (`None`), or when the last one ended; in order.
-    steps: Vec<(Part, Option<Instant>)>,
+    /// Parts that steps have touched lately.
+    steps: Vec<Touched>,
     /// Whether it was there before anybody listened, and not all of its nodes have been heard since.
     pub(super) unheard: bool,
     /// Which of the known objects the listing under way has shown.
     shown: u128,
     /// Whether the listing under way has shown anything else.
     other: bool,
+}
+
+/// What steps did with a part.
+#[derive(Debug, Clone)]
+struct Touched {
+    part: Part,
+    under_way: bool,
+    /// When the last one ended.
+    ended: Option<Instant>,
+    /// When the last one ended that is known to have had an effect.
+    effect: Option<Instant>,
 }
 
 impl SiteView {
@@ -58,14 +69,32 @@ impl SiteView {
         std::mem::take(&mut self.other) || (complete && shown < self.facts.objects.len())
     }
 
-    /// Takes a listing of this site in, but for the parts that steps have touched since it began.
-    pub(super) fn merge(&mut self, listed: Vec<Object>, complete: bool, began: Instant) -> bool {
+    /// Takes a listing of this site in, but for the parts that steps have touched since it began. Where it may be
+    /// too old to show what a step did, it tells only how the same object is.
+    pub(super) fn merge(
+        &mut self,
+        listed: Vec<Object>,
+        complete: bool,
+        began: Instant,
+        lag: Duration,
+    ) -> bool {
+        let touched = |part: Part| self.steps.iter().find(|touched| touched.part == part);
         let newer = |part: Part| {
-            self.steps.iter().any(|(of, ended)| *of == part && ended.is_none_or(|at| at >= began))
+            touched(part).is_some_and(|it| it.under_way || it.ended.is_some_and(|at| at >= began))
         };
-        let mut objects: Vec<Object> = listed.into_iter().filter(|object| !newer(object.part)).collect();
+        let older = |part: Part| {
+            touched(part).and_then(|it| it.effect).is_some_and(|at| !lag.is_zero() && at + lag >= began)
+        };
+        let same = |object: &Object| {
+            self.facts.objects.iter().any(|known| known.part == object.part && known.id == object.id)
+        };
+        let mut objects: Vec<Object> = listed
+            .into_iter()
+            .filter(|object| !newer(object.part) && (!older(object.part) || same(object)))
+            .collect();
         let keep = |object: &&Object| {
-            newer(object.part) || (!complete && !objects.iter().any(|listed| listed.part == object.part))
+            let told = objects.iter().any(|listed| listed.part == object.part);
+            newer(object.part) || (!told && (!complete || older(object.part)))
         };
         let kept: Vec<Object> = self.facts.objects.iter().filter(keep).cloned().collect();
         objects.extend(kept);
@@ -117,7 +146,7 @@ impl SiteView {
     }
 
     pub(super) fn step_began(&mut self, step: &Step) {
-        self.note_step(step.part, None);
+        self.touched(step.part).under_way = true;
         self.unheard = false;
         if let Err(at) = self.facts.busy.binary_search(&step.part) {
             self.facts.busy.insert(at, step.part);
@@ -128,7 +157,11 @@ impl SiteView {
     }
 
     pub(super) fn step_ended(&mut self, step: &Step, applied: Option<Applied>, now: Instant) {
-        self.note_step(step.part, Some(now));
+        let touched = self.touched(step.part);
+        (touched.under_way, touched.ended) = (false, Some(now));
+        if applied.is_some() {
+            touched.effect = Some(now);
+        }
         self.facts.busy.retain(|part| *part != step.part);
         match applied {
             Some(Applied::Present(object)) => self.put(object),
@@ -148,15 +181,19 @@ impl SiteView {
         }
     }
 
-    fn note_step(&mut self, part: Part, ended: Option<Instant>) {
-        self.steps.retain(|(of, _)| *of != part);
-        self.steps.push((part, ended));
+    fn touched(&mut self, part: Part) -> &mut Touched {
+        let at = self.steps.iter().position(|touched| touched.part == part).unwrap_or_else(|| {
+            self.steps.push(Touched { part, under_way: false, ended: None, effect: None });
+            self.steps.len() - 1
+        });
+        &mut self.steps[at]
     }
 
     /// Forgets steps that no listing can be older than any more.
-    pub(super) fn forget_steps(&mut self, began: Instant) {
+    pub(super) fn forget_steps(&mut self, began: Instant, lag: Duration) {
         if !self.steps.is_empty() {
-            self.steps.retain(|(_, ended)| ended.is_none_or(|at| at + Self::LISTING >= began));
+            let counts = |at: Instant| at + Self::LISTING + lag >= began;
+            self.steps.retain(|touched| touched.under_way || touched.ended.is_some_and(counts));
             self.steps.shrink_to_fit();
         }
     }
