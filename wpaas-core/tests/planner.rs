@@ -233,26 +233,30 @@ fn told(site: &mut Harness, facts: &Facts) -> [String; 2] {
 }
 
 #[test]
-fn the_loss_of_all_volumes_is_said_and_that_of_some_is_none() {
-    let loss_of = |numbers: &[u8]| {
+fn a_loss_of_volumes_is_said_once_no_node_is_left_that_serves() {
+    let loss_of = |killed: u8, numbers: &[u8]| {
         let mut run = wanted(1, Three);
         run.was_founded = true;
         let mut site = Harness::up(run);
-        for n in 0..3 {
+        for n in 0..killed {
             site.kill(Part::Database(n));
         }
         for n in numbers {
             site.vanish(Part::DatabaseVolume(*n));
         }
-        let mut said = false;
+        let mut said = Vec::new();
         while !site.pass().is_empty() {
             let facts = site.facts();
-            said |= told(&mut site, &facts)[1] == "VolumesEmpty";
+            said.push(told(&mut site, &facts)[1].clone());
         }
+        said.retain(|reason| reason != "None");
+        said.dedup();
         said
     };
-    assert!(loss_of(&[0, 1, 2]));
-    assert!(!loss_of(&[0, 1]));
+    assert_eq!(loss_of(3, &[0, 1, 2]), ["VolumesEmpty"]);
+    assert_eq!(loss_of(3, &[0, 1]), ["VolumeLost"]);
+    assert_eq!(loss_of(3, &[]), [""; 0]);
+    assert_eq!(loss_of(1, &[0]), [""; 0], "the others serve, and have all there is");
 }
 
 #[test]

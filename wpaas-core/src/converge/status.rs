@@ -280,18 +280,36 @@ impl Judge<'_> {
 
     /// A component was once founded, and now every volume is empty.
     fn data_loss(&self) -> Verdict {
-        let founded = self.run().is_some_and(|run| run.was_founded);
-        let nodes = self.facts.objects.iter().filter(|object| matches!(object.part, Part::Database(_)));
-        let mut empty = nodes.map(|node| match self.facts.report(node.part).map(|report| &report.node) {
-            Some(NodeReport::Database(report)) => report.empty && report.founding == 0,
-            _ => false,
-        });
-        let any = self.facts.objects.iter().any(|object| matches!(object.part, Part::Database(_)));
-        if founded && any && empty.all(|empty| empty) {
-            let message = "every database volume was found empty; the site begins anew".into();
-            return (Truth::True, "VolumesEmpty", message);
+        let none = (Truth::False, "None", String::new());
+        if !self.run().is_some_and(|run| run.was_founded) {
+            return none;
         }
-        (Truth::False, "None", String::new())
+        let reports: Vec<_> = self
+            .facts
+            .objects
+            .iter()
+            .filter(|object| matches!(object.part, Part::Database(_)))
+            .map(|node| match self.facts.report(node.part).map(|report| &report.node) {
+                Some(NodeReport::Database(report)) => Some(report),
+                _ => None,
+            })
+            .collect();
+        let lost = |report: &&DatabaseReport| report.empty && report.founding == 0;
+        let count = reports.iter().flatten().copied().filter(lost).count();
+        let serves = reports.iter().flatten().any(|report| report.takes_writes());
+        if count == 0 || serves || reports.contains(&None) {
+            return none;
+        }
+        if count == reports.len() {
+            let message = "every database volume was found empty; the site begins anew";
+            return (Truth::True, "VolumesEmpty", message.into());
+        }
+        let message = format!(
+            "no database node was left serving, and of {} volumes {count} were found empty: the last writes are \
+             kept if another volume had them, too",
+            reports.len()
+        );
+        (Truth::True, "VolumeLost", message)
     }
 }
 

@@ -97,7 +97,7 @@ pub enum ConditionKind {
     DnsReady,
     /// It has certificates for its names.
     CertificateReady,
-    /// Everything was lost of the database; it was founded anew.
+    /// The database was founded anew after it had lost volumes, and with them perhaps its last writes, or everything.
     PossibleDataLoss,
     /// What runs was made for a newer generation than the store has; it stays as it is until the site is changed or
     /// confirmed by an update.
