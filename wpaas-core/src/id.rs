@@ -3,11 +3,19 @@
 //! An id is its prefix and 32 lower-case hex digits of a UUID. New ids are UUID version 7 and sort by time;
 //! the ids of default orgs and spaces are version 5, derived from their parent (see [`crate::defaults`]).
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::str::FromStr;
 
+use rustc_hash::FxBuildHasher;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
+
+/// By site. Hashed fast: who could choose ids to collide makes none.
+pub(crate) type SiteMap<T> = HashMap<SiteId, T, FxBuildHasher>;
+
+/// Of sites, hashed as a [`SiteMap`].
+pub(crate) type SiteSet = HashSet<SiteId, FxBuildHasher>;
 
 /// A text that is not an id of the kind asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

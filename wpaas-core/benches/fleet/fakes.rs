@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,6 +24,7 @@ use super::made::Fleet;
 /// A converger over a fleet.
 pub struct Running {
     pub backend: Arc<Listed>,
+    pub book: Arc<Book>,
     _handle: ConvergerHandle,
 }
 
@@ -47,7 +48,7 @@ impl Fakes {
         while self.book.ready.load(Ordering::Relaxed) < self.book.intents.len() {
             self.book.changed.notified().await;
         }
-        Running { backend: self.backend.clone(), _handle: handle }
+        Running { backend: self.backend.clone(), book: self.book.clone(), _handle: handle }
     }
 }
 
@@ -57,10 +58,11 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// What is wanted, and how many sites are as it is wanted.
 #[derive(Debug)]
-struct Book {
+pub struct Book {
     intents: Vec<Intent>,
     reports: Vec<Report>,
     handle: Mutex<Option<ConvergerHandle>>,
+    reported: AtomicBool,
     ready: AtomicUsize,
     changed: Notify,
 }
@@ -71,13 +73,14 @@ impl Book {
             intents: fleet.intents.clone(),
             reports: fleet.reports.clone(),
             handle: Mutex::default(),
+            reported: AtomicBool::new(false),
             ready: AtomicUsize::new(0),
             changed: Notify::new(),
         })
     }
 
-    /// All is read: the nodes report.
-    fn report(&self) {
+    /// Every node reports.
+    pub fn report(&self) {
         let handle = locked(&self.handle);
         for report in &self.reports {
             handle.as_ref().unwrap().report(report.clone());
@@ -90,7 +93,7 @@ impl Intents for Book {
     async fn page(&self, after: Option<SiteId>, limit: usize) -> Result<Vec<Intent>, IntentsError> {
         let from = self.intents.partition_point(|intent| Some(intent.site) <= after);
         let page: Vec<_> = self.intents[from..].iter().take(limit).cloned().collect();
-        if from + page.len() == self.intents.len() {
+        if from + page.len() == self.intents.len() && !self.reported.swap(true, Ordering::Relaxed) {
             self.report();
         }
         Ok(page)

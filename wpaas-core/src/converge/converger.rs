@@ -2,7 +2,7 @@
 //!
 //! One task owns all state; everything that takes time runs beside it and comes back as an [`Event`].
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use super::{
     Scope, SitePlan, Step, View, WorkQueue, plan,
 };
 use crate::claim::Tenure;
-use crate::id::SiteId;
+use crate::id::{SiteId, SiteMap, SiteSet};
 use crate::metering::Look;
 use crate::site::{Generation, SiteStatus};
 
@@ -40,19 +40,19 @@ pub struct Converger {
     view: View,
     queue: WorkQueue,
     retries: Retries,
-    wanted: HashMap<SiteId, Arc<Intent>>,
+    wanted: SiteMap<Arc<Intent>>,
     /// What was found of each site, kept or about to be: enough of it to tell whether it is the same again.
-    found: HashMap<SiteId, u64>,
+    found: SiteMap<u64>,
     /// Sites whose status is being kept, and what was found since.
-    recording: HashMap<SiteId, Option<Box<SiteStatus>>>,
-    errors: HashMap<SiteId, String>,
+    recording: SiteMap<Option<Box<SiteStatus>>>,
+    errors: SiteMap<String>,
     /// Sites whose store seemed to be behind these generations of what runs.
-    doubted: HashMap<SiteId, Generation>,
+    doubted: SiteMap<Generation>,
     /// Sites whose verdict on a release is being kept.
-    judging: HashSet<SiteId>,
+    judging: SiteSet,
     metering: metering::Metering,
     /// What the DNS server does for each.
-    dns: HashMap<SiteId, DnsState>,
+    dns: SiteMap<DnsState>,
     loads: Loads,
     sight: Sight,
     /// Until when the backend asked to be left alone.
@@ -64,10 +64,10 @@ pub struct Converger {
 /// Which intents are being loaded.
 #[derive(Debug, Default)]
 struct Loads {
-    running: HashSet<SiteId>,
-    again: HashSet<SiteId>,
+    running: SiteSet,
+    again: SiteSet,
     /// Sites of which an older generation was read than before; it is believed when it is read once more.
-    older: HashSet<SiteId>,
+    older: SiteSet,
     sweeping: bool,
     next_sweep: Option<Instant>,
 }
@@ -76,7 +76,7 @@ struct Loads {
 #[derive(Debug, Default)]
 struct Sight {
     fleet: bool,
-    sites: HashSet<SiteId>,
+    sites: SiteSet,
     pending: BTreeSet<SiteId>,
     next_fleet: Option<Instant>,
     last_silence_check: Option<Instant>,
@@ -179,14 +179,14 @@ impl Converger {
             view,
             queue: WorkQueue::default(),
             retries: Retries::default(),
-            wanted: HashMap::new(),
-            found: HashMap::new(),
-            recording: HashMap::new(),
-            errors: HashMap::new(),
-            doubted: HashMap::new(),
-            judging: HashSet::new(),
+            wanted: SiteMap::default(),
+            found: SiteMap::default(),
+            recording: SiteMap::default(),
+            errors: SiteMap::default(),
+            doubted: SiteMap::default(),
+            judging: SiteSet::default(),
             metering: metering::Metering::default(),
-            dns: HashMap::new(),
+            dns: SiteMap::default(),
             loads: Loads::default(),
             sight,
             paused: None,
@@ -240,7 +240,7 @@ impl Converger {
 
     fn handle(&mut self, event: Event, now: Instant) {
         match event {
-            Event::Command(command) => self.command(command, now),
+            Event::Command(command) => self.commands(command, now),
             Event::Changed(site) => self.look_at(site, now),
             Event::Turned => self.turned(now),
             Event::Wanted(site) => self.load(site),
@@ -279,6 +279,19 @@ impl Converger {
         self.sight.fleet = false;
         self.sight.sites.clear();
         self.sight.next_fleet = Some(now + Sight::SEARCH);
+    }
+
+    /// What waits is taken at once: a site of which several nodes report is looked at once.
+    fn commands(&mut self, first: Command, now: Instant) {
+        let mut next = Some(first);
+        for _ in 0..Self::PASSES {
+            let Some(command) = next else { return };
+            self.command(command, now);
+            next = self.commands.try_recv().ok();
+        }
+        if let Some(last) = next {
+            self.command(last, now);
+        }
     }
 
     fn command(&mut self, command: Command, now: Instant) {

@@ -1,13 +1,13 @@
 //! What is known of every site, merged from listings, steps and reports. Pure: time is an argument.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::{Applied, Coverage, Facts, Object, Observation, Report, Scope, Step};
-use crate::id::SiteId;
+use crate::id::{SiteId, SiteMap};
 
 mod site;
 
@@ -19,7 +19,7 @@ use site::SiteView;
 /// nothing.
 #[derive(Debug, Clone, Default)]
 pub struct View {
-    sites: HashMap<SiteId, Box<SiteView>>,
+    sites: SiteMap<Box<SiteView>>,
     /// Whether everything was once listed completely: from then on, what was never seen is not there.
     complete: bool,
     /// Until when the nodes that were there before anybody listened may be silent.

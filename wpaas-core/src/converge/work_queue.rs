@@ -1,17 +1,17 @@
 //! When to look at which site. Pure: time is an argument.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::id::SiteId;
+use crate::id::{SiteId, SiteMap};
 
 /// Sites with the time at which each is due; of several times for one site the earliest wins.
 #[derive(Debug, Default)]
 pub struct WorkQueue {
-    due: HashMap<SiteId, Instant>,
+    due: SiteMap<Instant>,
     /// May hold entries that `due` no longer confirms; those are skipped.
     order: BinaryHeap<Reverse<(Instant, SiteId)>>,
 }
@@ -68,7 +68,7 @@ impl WorkQueue {
 ///
 /// Everything that wakes a site asks here, or each resync would defeat the back-off.
 #[derive(Debug, Default)]
-pub struct Retries(HashMap<SiteId, Retry>);
+pub struct Retries(SiteMap<Retry>);
 
 #[derive(Debug)]
 struct Retry {

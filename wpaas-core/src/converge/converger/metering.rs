@@ -1,6 +1,6 @@
 //! Keeping what each look shows of what ran: when it changed, and now and then.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::wanted::chain;
 use super::{Converger, Event, Instant, IntentsError, Observation, Scope, SiteId};
 use crate::converge::{Coverage, ObjectId, Run, Wanted};
+use crate::id::{SiteMap, SiteSet};
 use crate::metering::Look;
 
 /// What was metered, and what is to be.
@@ -16,10 +17,10 @@ pub(super) struct Metering {
     /// Whether the backend was ever seen to tell when things ran.
     begun: bool,
     /// What was metered last of each site, or is about to be, and when.
-    last: HashMap<SiteId, (Instant, Shown)>,
+    last: SiteMap<(Instant, Shown)>,
     waiting: VecDeque<Look>,
     /// The sites that are being metered.
-    running: HashSet<SiteId>,
+    running: SiteSet,
 }
 
 /// What of a look makes it worth keeping: whether it was complete, and each run's beginning and end.
@@ -75,7 +76,7 @@ impl Converger {
         if !self.metering.begun {
             return;
         }
-        let mut runs: HashMap<SiteId, Vec<&Run>> = HashMap::new();
+        let mut runs: SiteMap<Vec<&Run>> = SiteMap::default();
         for (site, run) in &seen.runs {
             runs.entry(*site).or_default().push(run);
         }
@@ -83,7 +84,7 @@ impl Converger {
         let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
         let seen_at = Timestamp::now().checked_sub(age).unwrap_or(Timestamp::MIN);
         let complete = seen.coverage == Coverage::Complete;
-        let mut news: HashMap<SiteId, Look> = HashMap::new();
+        let mut news: SiteMap<Look> = SiteMap::default();
         for site in self.concerned(scope) {
             let runs = runs.remove(&site).unwrap_or_default();
             if self.metering.is_news(site, complete, &runs, now) {
@@ -145,7 +146,7 @@ impl Converger {
 }
 
 /// These looks with what else is there.
-fn with_others(mut looks: HashMap<SiteId, Look>, seen: &Observation) -> impl Iterator<Item = Look> {
+fn with_others(mut looks: SiteMap<Look>, seen: &Observation) -> impl Iterator<Item = Look> {
     if !looks.is_empty() {
         for (site, object) in &seen.objects {
             if let Some(look) = looks.get_mut(site)

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{Converger, Event, Instant, IntentsError, SiteId, SitePlan, SiteStatus, plan, timestamp};
 use crate::converge::{
-    Coverage, Facts, Intent, Trouble, Wanted, floor, keep_what_runs, lint, status, verdict,
+    Coverage, Intent, Trouble, Verdict, Violation, Wanted, floor, keep_what_runs, lint, status, verdict,
 };
 use crate::site::Generation;
 
@@ -17,6 +17,15 @@ enum Behind {
     /// It is being read again.
     Perhaps,
     By(Generation),
+}
+
+/// What else a pass found, while it had the facts at hand.
+struct Found {
+    verdict: Option<Verdict>,
+    /// The rule that the plan breaks.
+    broken: Option<Violation>,
+    /// Steps that are under way.
+    under_way: usize,
 }
 
 impl Converger {
@@ -29,7 +38,8 @@ impl Converger {
             Arc::make_mut(intent).epoch = epoch;
         }
         let mut intent = intent.clone();
-        let behind = match self.is_behind(&intent, now) {
+        let newest = floor(&intent, &self.view.facts(site, now));
+        let behind = match self.is_behind(site, newest) {
             Behind::No => false,
             Behind::Perhaps => return,
             Behind::By(floor) => {
@@ -43,15 +53,17 @@ impl Converger {
         if plan.is_empty() && facts.busy.is_empty() {
             self.quiet(&intent, &plan, now);
         } else {
-            let facts = facts.into_owned();
-            self.busy(&intent, &facts, &plan, now);
+            let found = Found {
+                verdict: verdict(&intent, &facts),
+                broken: lint(&intent, &facts, &plan).err(),
+                under_way: facts.busy.len(),
+            };
+            self.busy(&intent, &plan, found, now);
         }
     }
 
     /// What is known of what is wanted may be old itself, so it is read again before the store is said to be.
-    fn is_behind(&mut self, intent: &Intent, now: Instant) -> Behind {
-        let site = intent.site;
-        let newest = floor(intent, &self.view.facts(site, now));
+    fn is_behind(&mut self, site: SiteId, newest: Option<Generation>) -> Behind {
         match newest {
             None => {
                 self.doubted.remove(&site);
@@ -82,13 +94,16 @@ impl Converger {
     }
 
     /// A pass that takes steps, or waits.
-    fn busy(&mut self, intent: &Intent, facts: &Facts, plan: &SitePlan, now: Instant) {
-        if plan.steps.is_empty() && facts.busy.is_empty() {
+    fn busy(&mut self, intent: &Intent, plan: &SitePlan, found: Found, now: Instant) {
+        let Found { verdict, broken, under_way } = found;
+        if plan.steps.is_empty() && under_way == 0 {
             self.errors.remove(&intent.site);
             self.retries.succeeded(intent.site);
         }
-        self.judge(intent, facts);
-        let next_try = self.take(intent, facts, plan, now);
+        if let Some(verdict) = verdict {
+            self.judge(intent.site, verdict);
+        }
+        let next_try = self.take(intent, plan, broken, under_way, now);
         // What a step left is seen when it ends; what a hold waits for may come without a hint.
         if !plan.holds.is_empty() {
             self.queue.push(intent.site, now + self.backend.capabilities().resync);
@@ -97,19 +112,26 @@ impl Converger {
     }
 
     fn is_gone(&self, intent: &Intent, now: Instant) -> bool {
+        if intent.wanted != Wanted::Gone {
+            return false;
+        }
         let facts = self.view.facts(intent.site, now);
-        intent.wanted == Wanted::Gone
-            && facts.objects.is_empty()
-            && facts.coverage == Coverage::Complete
-            && self.sight.unseen.is_none()
+        facts.objects.is_empty() && facts.coverage == Coverage::Complete && self.sight.unseen.is_none()
     }
 
     /// Takes the plan's steps, or says when they may be taken.
-    fn take(&mut self, intent: &Intent, facts: &Facts, plan: &SitePlan, now: Instant) -> Option<Instant> {
+    fn take(
+        &mut self,
+        intent: &Intent,
+        plan: &SitePlan,
+        broken: Option<Violation>,
+        under_way: usize,
+        now: Instant,
+    ) -> Option<Instant> {
         if plan.steps.is_empty() || self.sight.unseen.is_some() {
             return None;
         }
-        if let Err(violation) = lint(intent, facts, plan) {
+        if let Some(violation) = broken {
             tracing::error!(site = %intent.site, %violation, %plan, "a plan breaks a rule; nothing of it is done");
             self.errors.insert(intent.site, format!("a defect of wpaas: {violation}"));
             return None;
@@ -122,7 +144,7 @@ impl Converger {
         {
             Some(at) if at <= now => {
                 tracing::info!(%plan, "plan");
-                let room = self.share().saturating_sub(facts.busy.len());
+                let room = self.share().saturating_sub(under_way);
                 for step in plan.steps.iter().take(room).cloned() {
                     self.begin(step);
                 }
@@ -196,11 +218,11 @@ impl Converger {
     }
 
     /// Keeps what was found of the release that is tried.
-    fn judge(&mut self, intent: &Intent, facts: &Facts) {
-        let site = intent.site;
-        let Some(verdict) = verdict(intent, facts).filter(|_| !self.judging.contains(&site)) else { return };
+    fn judge(&mut self, site: SiteId, verdict: Verdict) {
+        if !self.judging.insert(site) {
+            return;
+        }
         tracing::info!(%site, release = %verdict.release, proved = verdict.found.is_ok(), "a release was tried");
-        self.judging.insert(site);
         let intents = self.intents.clone();
         self.tasks.spawn(async move { Event::Judged(site, intents.judged(site, &verdict).await) });
     }
