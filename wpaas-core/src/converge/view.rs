@@ -26,6 +26,8 @@ pub struct View {
     listening: Option<Instant>,
     /// A listing may be older than its beginning by this.
     lag: Duration,
+    /// Whether the last listing lacked more than can be believed at once.
+    doubts: bool,
 }
 
 impl View {
@@ -33,6 +35,8 @@ impl View {
     pub const STALE: Duration = Duration::from_secs(20);
     /// After this time a node that was told something and did not answer is told again.
     pub const TELL_AGAIN: Duration = Duration::from_secs(10);
+    /// Of fewer objects than this, all can be gone at once.
+    const MANY: usize = 16;
 
     /// Of a backend whose listings may be as old as this: nobody learns from one before that time that what a step
     /// has just made is not there, or that what it removed is.
@@ -42,6 +46,9 @@ impl View {
     }
 
     /// Takes a listing in. Returns the sites of which anything changed.
+    ///
+    /// One of everything that lacks more than half of what was there proves no absence: so much is believed to be gone
+    /// only when the next one lacks it, too.
     pub fn listed(&mut self, scope: &Scope, began: Instant, observation: Observation) -> Vec<SiteId> {
         let complete = observation.coverage == Coverage::Complete;
         match scope {
@@ -51,6 +58,7 @@ impl View {
                 self.merge(BTreeMap::from([(*site, objects)]), complete, began)
             }
             Scope::Fleet => {
+                let complete = complete && self.is_believed(observation.objects.len());
                 let first = complete && !self.complete;
                 if first {
                     self.complete();
@@ -67,6 +75,21 @@ impl View {
                 changed
             }
         }
+    }
+
+    /// Whether the last listing of everything lacked more than is believed at once; the next one tells.
+    #[must_use]
+    pub const fn doubts(&self) -> bool {
+        self.doubts
+    }
+
+    /// Whether a complete listing of so many objects proves that the others are gone.
+    fn is_believed(&mut self, listed: usize) -> bool {
+        let known: usize = self.sites.values().map(|view| view.facts.objects.len()).sum();
+        let lacks_much = known >= Self::MANY && listed < known / 2;
+        let believed = !lacks_much || self.doubts;
+        self.doubts = !believed;
+        believed
     }
 
     /// From now on, what was never seen is not there.
@@ -246,5 +269,57 @@ mod tests {
         assert_eq!(listed(&mut view, site, now, Some(there.clone())), None);
         let soon = now + Duration::from_secs(1);
         assert_eq!(listed(&mut view, site, soon, Some(there.clone())), Some(there));
+    }
+}
+
+#[cfg(test)]
+mod doubts {
+    use super::*;
+    use crate::converge::{ObjectId, ObjectState, Part};
+
+    fn object(site: SiteId, n: u8) -> (SiteId, Object) {
+        let (part, id) = (Part::Wordpress(n), ObjectId::new(&format!("{site} {n}")));
+        let (state, address, local_port, lead) = (ObjectState::Ready, None, None, None);
+        (
+            site,
+            Object { part, id, fingerprint: None, generation: 1, epoch: 1, state, address, local_port, lead },
+        )
+    }
+
+    /// The view lists this many of the objects. Returns how many it knows then.
+    fn list(view: &mut View, objects: &[(SiteId, Object)], shown: usize) -> usize {
+        let objects = objects[..shown].to_vec();
+        view.listed(
+            &Scope::Fleet,
+            Instant::now(),
+            Observation { coverage: Coverage::Complete, objects, runs: Vec::new() },
+        );
+        view.sites.values().map(|view| view.facts.objects.len()).sum()
+    }
+
+    fn fleet(sites: u8) -> Vec<(SiteId, Object)> {
+        let ids: Vec<_> = (0..sites).map(|_| SiteId::new()).collect();
+        ids.into_iter().flat_map(|site| (0..4).map(move |n| object(site, n))).collect()
+    }
+
+    #[test]
+    fn more_than_half_is_gone_only_when_it_is_twice_not_listed() {
+        let (mut view, all) = (View::default(), fleet(5));
+        assert_eq!(list(&mut view, &all, 20), 20);
+        assert_eq!(list(&mut view, &all, 10), 10, "half can be gone");
+        assert_eq!(list(&mut view, &all, 20), 20);
+        assert_eq!(list(&mut view, &all, 9), 20);
+        assert!(view.doubts());
+        assert_eq!(list(&mut view, &all, 20), 20, "it was a bad listing");
+        assert_eq!(list(&mut view, &all, 0), 20);
+        assert_eq!(list(&mut view, &all, 0), 0, "they are gone");
+        assert!(!view.doubts());
+    }
+
+    #[test]
+    fn of_a_few_all_can_be_gone() {
+        let (mut view, all) = (View::default(), fleet(3));
+        assert_eq!(list(&mut view, &all, 12), 12);
+        assert_eq!(list(&mut view, &all, 0), 0);
     }
 }

@@ -79,7 +79,13 @@ impl Converger {
             self.wake(site, now);
         }
         if *scope == Scope::Fleet {
-            self.sight.next_fleet = Some(now + self.backend.capabilities().resync);
+            let next = if self.view.doubts() { Sight::SEARCH } else { self.backend.capabilities().resync };
+            self.sight.next_fleet = Some(now + next);
+            if self.view.doubts() {
+                tracing::warn!(
+                    "a listing lacks more than half of what was there; the next one tells whether it is gone"
+                );
+            }
             self.silent_nodes(now);
         }
         if found {
