@@ -22,7 +22,8 @@ add_action('init', function () {{
   if (!isset($_GET['session'])) return;
   session_start(); $_SESSION['n'] = 1 + ($_SESSION['n'] ?? 0);
   header('Content-Type: text/plain'); exit('n=' . $_SESSION['n'] . ' ' . gethostname());
-}});"
+}});
+add_action('template_redirect', function () {{ if (get_option('test_blank')) exit('welcome'); }});"
     )
 }
 
@@ -177,6 +178,20 @@ async fn a_site_goes_through_its_releases_and_no_visitor_notices() {
     println!("another ran cron after {:?}", began.elapsed());
     server.settled(&site).await;
 
+    // A page that is 200 and shows nothing of the site is no good page.
+    steps.sql("INSERT INTO wordpress.wp_options (option_name, option_value) VALUES ('test_blank', '1')");
+    let message = server
+        .until("the status says that the page is wrong", Duration::from_secs(120), async || {
+            let answer = server.site(&site).await;
+            let conditions = answer["status"]["conditions"].as_array()?;
+            let degraded = conditions.iter().find(|condition| condition["type"] == "Degraded")?;
+            (degraded["reason"] == "ContentWrong").then(|| degraded["message"].to_string())
+        })
+        .await;
+    assert!(message.contains("does not show the site's title, but: welcome"), "{message}");
+    steps.sql("DELETE FROM wordpress.wp_options WHERE option_name = 'test_blank'");
+    server.settled(&site).await;
+
     // Everything that was written stayed.
     assert_eq!(wordpress.bytes(&picture).await, GIF);
     assert!(wordpress.get(&post).await.1.contains("Written before"));
@@ -200,11 +215,14 @@ impl Steps<'_> {
         assert_eq!(status, 202, "{verb}: {answer}");
     }
 
+    fn sql(&self, query: &str) -> String {
+        let node = Server::container(self.site, "database-0");
+        docker(&["exec", &node, "mariadb", "--defaults-file=/usr/local/lib/wpaas/mariadb.cnf", "-BNe", query])
+    }
+
     /// The boot of the node that holds the lease on cron.
     fn cron_runner(&self) -> String {
-        let node = Server::container(self.site, "database-0");
-        let query = "SELECT holder FROM wordpress.wpaas WHERE name = 'cron'";
-        docker(&["exec", &node, "mariadb", "--defaults-file=/usr/local/lib/wpaas/mariadb.cnf", "-BNe", query])
+        self.sql("SELECT holder FROM wordpress.wpaas WHERE name = 'cron'")
     }
 
     async fn shows(&self, marker: &str) {

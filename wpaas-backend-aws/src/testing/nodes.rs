@@ -169,6 +169,7 @@ fn report(
             version: Some("simulated".to_owned()),
             schema: None,
             tables: None,
+            content: None,
             error: None,
         }),
         Part::Gateway(_) => NodeReport::Gateway(gateway(node, up)),

@@ -8,12 +8,14 @@
 here=/usr/local/lib/wpaas
 phase=waiting admin_version=0 wordpress='' schema=null tables=null error=''
 nginx='' cron='' installer='' served='' phases='' retry_at=0 refusals=0 stopping=''
+watcher='' watch_at=0 content='' seen=/run/wpaas/watch.log
 
 publish() {
     local version
     json "$wordpress"; version=$REPLY
+    json "$content"; local page=$REPLY
     json "$error"
-    body="{\"boot\":\"$boot\",\"wordpress\":{\"phase\":\"$phase\",\"release\":\"$release\",\"admin_version\":$admin_version,\"wordpress\":$version,\"schema\":$schema,\"tables\":$tables,\"error\":$REPLY}}"
+    body="{\"boot\":\"$boot\",\"wordpress\":{\"phase\":\"$phase\",\"release\":\"$release\",\"admin_version\":$admin_version,\"wordpress\":$version,\"schema\":$schema,\"tables\":$tables,\"content\":$page,\"error\":$REPLY}}"
 }
 
 # die WHY: ends the node; one that tries a release has found that the release is no good, and waits to be removed.
@@ -34,7 +36,7 @@ die() {
 stop() {
     local child until
     pace=0.1
-    for child in $cron $installer; do kill -TERM "$child" 2>/dev/null; done
+    for child in $cron $installer $watcher; do kill -TERM "$child" 2>/dev/null; done
     for child in $nginx $php; do
         kill -QUIT "$child" 2>/dev/null
         milliseconds
@@ -95,6 +97,23 @@ cron_as_set() {
     fi
 }
 
+# watch: every half minute a look at the front page as a visitor has it, beside the traffic.
+watch() {
+    local code=0 found=''
+    if [[ $watcher ]]; then
+        if kill -0 "$watcher" 2>/dev/null; then return; fi
+        wait "$watcher" || code=$?
+        watcher=''
+        if ((code)); then found=$(<"$seen"); fi
+        if [[ $found != "$content" ]]; then content=$found; publish; fi
+    fi
+    milliseconds
+    if [[ $trial || $phase != serving ]] || ((REPLY < watch_at)); then return; fi
+    watch_at=$((REPLY + 30000))
+    setpriv --reuid=www-data --regid=www-data --init-groups --no-new-privs --inh-caps=-all php "$here/probe.php" "$root" front >"$seen" 2>&1 &
+    watcher=$!
+}
+
 release='' trial=''
 until content "$settings/wordpress.conf"; whole; do
     error='wordpress.conf has no end'
@@ -133,6 +152,7 @@ while :; do
     if ! kill -0 "$php" 2>/dev/null; then die 'PHP ended'; fi
     if [[ $nginx ]] && ! kill -0 "$nginx" 2>/dev/null; then die 'nginx ended'; fi
     if [[ $installer ]]; then installing; cron_as_set; continue; fi
+    watch
     changed=''
     content "$settings/wordpress.conf"
     if [[ $REPLY != "$conf" ]] && whole; then conf=$REPLY changed=yes; fi

@@ -2,8 +2,12 @@
 // Finds out whether a release does what a WordPress does, as a visitor and an editor would see it, on the
 // node itself: `php probe.php DOCUMENT_ROOT`. Its code loads and the database keeps what it writes
 // (load.php); the front page shows the site's title; the login page asks for a password; the REST API
-// answers. What is wrong is said on standard error, and the code is not 0.
+// answers. What is wrong is said on standard error, and the code is not 0. `php probe.php DOCUMENT_ROOT front`
+// looks at the front page alone, on a node that serves, as no cache has it.
 require __DIR__ . '/site.php';
+
+$watches = ($argv[2] ?? '') === 'front';
+define('PORT', $watches ? 80 : 82);
 
 function fail(string $why): never {
 	fwrite(STDERR, "$why\n");
@@ -22,7 +26,7 @@ function page(string $what, string $url, array $good = [200]): string {
 			'ignore_errors' => true,
 			'timeout' => 30,
 		];
-		$page = @file_get_contents("http://127.0.0.1:82$path", false, stream_context_create(['http' => $http]));
+		$page = @file_get_contents('http://127.0.0.1:' . PORT . $path, false, stream_context_create(['http' => $http]));
 		$answer = http_get_last_response_headers() ?? [];
 		$status = (int) (explode(' ', $answer[0] ?? '')[1] ?? 0);
 		$to = current(preg_grep('/^Location:/i', $answer));
@@ -51,6 +55,29 @@ function comparable(string $html): string {
 	return trim(preg_replace('/\s+/u', ' ', $text) ?? $text);
 }
 
+/** The front page with the site's title on it. */
+function front(string $title, string $question = ''): string {
+	$front = page('the front page', rtrim(wpaas_settings()['url'], '/') . "/$question");
+	$title = comparable($title);
+	if ($title !== '' && !str_contains(comparable($front), $title)) {
+		fail("the front page does not show the site's title, but: " . plain($front));
+	}
+	if (str_contains($front, 'wp-die-message')) {
+		fail('the front page breaks off: ' . plain($front));
+	}
+	return $front;
+}
+
+if ($watches) {
+	try {
+		$title = wpaas_database()->query("SELECT option_value FROM wp_options WHERE option_name = 'blogname'")->fetch_column();
+	} catch (mysqli_sql_exception) {
+		exit(0); // that is told by the database's nodes
+	}
+	front((string) $title, '?wpaas-watch=1');
+	exit(0);
+}
+
 /** Waits for nginx, which is started for this. */
 for ($tries = 0; !($socket = @fsockopen('127.0.0.1', 82)); usleep(20000)) {
 	$tries++ < 250 || fail('the web server does not start');
@@ -64,14 +91,7 @@ unlink($facts);
 if (!$loaded || !is_array($is)) {
 	fail('its code does not load within 60 seconds');
 }
-$front = page('the front page', rtrim(wpaas_settings()['url'], '/') . '/');
-$title = comparable($is['title']);
-if ($title !== '' && !str_contains(comparable($front), $title)) {
-	fail("the front page does not show the site's title, but: " . plain($front));
-}
-if (str_contains($front, 'wp-die-message')) {
-	fail('the front page breaks off: ' . plain($front));
-}
+front($is['title']);
 if (!preg_match('/type\s*=\s*["\']?password/i', page('the login page', $is['login']))) {
 	fail('the login page asks for no password');
 }

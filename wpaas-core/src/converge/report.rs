@@ -140,6 +140,9 @@ pub struct WordpressReport {
     /// The `db_version` of the site's database.
     #[serde(default)]
     pub tables: Option<u64>,
+    /// What is wrong with the front page as visitors get it, for people.
+    #[serde(default)]
+    pub content: Option<String>,
     /// What went wrong, for people.
     pub error: Option<String>,
 }

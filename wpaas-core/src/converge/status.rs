@@ -204,6 +204,9 @@ impl Judge<'_> {
         let Some(run) = self.run() else { return (Truth::False, "NotWanted", String::new()) };
         let Counts { wordpress, database, .. } = self.counts;
         let nodes = run.database.nodes();
+        if let Some((part, wrong)) = self.wrong_content() {
+            return (Truth::True, "ContentWrong", format!("{part} serves, but {wrong}"));
+        }
         if wordpress >= u16::from(run.wordpress) && database >= nodes {
             return (Truth::False, "Complete", "every instance serves".into());
         }
@@ -212,6 +215,16 @@ impl Judge<'_> {
             run.wordpress
         );
         (Truth::True, "InstancesMissing", message)
+    }
+
+    /// A node of which a visitor would not get what the site shows.
+    fn wrong_content(&self) -> Option<(Part, &str)> {
+        let serving =
+            self.facts.reports.iter().filter(|report| self.facts.serving(report.part) == Some(true));
+        serving.filter(|report| report.part.serves_visitors()).find_map(|report| match &report.node {
+            NodeReport::Wordpress(node) => Some((report.part, node.content.as_deref()?)),
+            NodeReport::Database(_) | NodeReport::Gateway(_) => None,
+        })
     }
 
     fn code(&self) -> Verdict {

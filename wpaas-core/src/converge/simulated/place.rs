@@ -267,6 +267,7 @@ impl Place {
             version: Some("simulated".into()),
             schema: None,
             tables: None,
+            content: None,
             error: node.refused.then(|| "the front page answers 500".into()),
         }
     }
