@@ -52,7 +52,7 @@ pub use users::{NewUser, UserUpdate};
 
 pub use crate::metering::{UsageFilter, UsageRecord, UsageSum};
 pub use crate::quota::VolumeSizes;
-pub use crate::store::{Event, EventFilter, Listed, Mode, Page};
+pub use crate::store::{Event, EventFilter, EventScope, Listed, Mode, Page};
 
 /// The operations of the control plane over a store. Cheap to clone.
 #[derive(Clone)]

@@ -33,7 +33,7 @@ pub mod recording;
 pub mod scratch;
 
 pub use change::{Change, Expect, Mode, Record, StoreError, Violation, Write};
-pub use event::{Event, EventFilter, EventKind, NewEvent, Subject, Who};
+pub use event::{Event, EventFilter, EventKind, EventScope, NewEvent, Subject, Who};
 pub use page::{Listed, Page};
 pub use record::{
     Bearer, Idempotent, Located, SealedSecret, SiteFacts, StoredResponse, StoredSite, StoredStatus,

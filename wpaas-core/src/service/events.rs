@@ -1,7 +1,7 @@
 use tokio::sync::broadcast;
 
 use super::commit::may;
-use super::{Event, EventFilter, Noun, Service, ServiceError};
+use super::{Event, EventFilter, EventScope, Noun, Service, ServiceError};
 use crate::access::{Action, Actor, Scope};
 use crate::defaults;
 use crate::store::Committed;
@@ -43,27 +43,27 @@ impl Service {
 
     async fn may_read(&self, actor: &Actor, filter: &EventFilter) -> Result<(), ServiceError> {
         let action = Action::EventRead;
-        match filter {
-            EventFilter::All => may(actor, action, Scope::System, Noun::Event),
-            EventFilter::Customer(cid) => {
+        match &filter.of {
+            EventScope::All => may(actor, action, Scope::System, Noun::Event),
+            EventScope::Customer(cid) => {
                 may(actor, action, Scope::Customer(cid), Noun::Customer)?;
                 let found = self.store().customer(cid).await?;
                 found.map(drop).ok_or(ServiceError::not_found(Noun::Customer))
             }
-            EventFilter::Org(cid, org) => {
+            EventScope::Org(cid, org) => {
                 may(actor, action, Scope::Org(cid, *org), Noun::Org)?;
-                let filter = EventFilter::Org(cid.clone(), *org);
+                let filter = EventScope::Org(cid.clone(), *org).into();
                 // One that was deleted still has its events; the default one may not be stored yet.
                 let told = self.store().events(&filter, 0, 1).await?;
                 let is_there = !told.is_empty() || *org == defaults::org_id(cid);
                 if is_there { Ok(()) } else { Err(ServiceError::not_found(Noun::Org)) }
             }
-            EventFilter::Space(cid, space) => {
+            EventScope::Space(cid, space) => {
                 let found = self.store().space(*space).await?.filter(|found| found.cid == *cid);
                 let found = found.ok_or(ServiceError::not_found(Noun::Space))?;
                 may(actor, action, Scope::Space(cid, found.org, found.id), Noun::Space)
             }
-            EventFilter::Site(cid, site) => {
+            EventScope::Site(cid, site) => {
                 let found = self.store().site(*site).await?.filter(|found| found.site.cid == *cid);
                 let found = found.ok_or(ServiceError::not_found(Noun::Site))?.site;
                 may(actor, action, Scope::Space(cid, found.org, found.space), Noun::Site)

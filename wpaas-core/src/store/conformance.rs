@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
-    Change, EventFilter, EventKind, Expect, Mode, NewEvent, Page, Record, Store, StoreError, Subject,
-    Violation, Who, Write,
+    Change, EventFilter, EventKind, EventScope, Expect, Mode, NewEvent, Page, Record, Store, StoreError,
+    Subject, Violation, Who, Write,
 };
 use crate::account::{Customer, CustomerPlan, Lifecycle, Org, Payment, Space};
 use crate::defaults;
@@ -34,6 +34,7 @@ pub async fn all<F: Future<Output = Arc<dyn Store>>>(empty: impl Fn() -> F) {
     records::what_holds_something_is_not_empty(&*empty().await).await;
     records::lists_go_on_where_they_stopped(&*empty().await).await;
     records::events_are_numbered_filtered_and_fed(&*empty().await).await;
+    records::events_are_found_by_kind_person_and_time(&*empty().await).await;
     identities::passwords_and_keys_belong_to_one_identity(&*empty().await).await;
     identities::sessions_are_keys_apart(&*empty().await).await;
     identities::an_account_elsewhere_signs_one_identity_in(&*empty().await).await;

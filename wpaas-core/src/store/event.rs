@@ -167,9 +167,9 @@ impl fmt::Display for Subject {
     }
 }
 
-/// Which events.
+/// Of what events are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum EventFilter {
+pub enum EventScope {
     /// All.
     All,
     /// A customer's.
@@ -182,17 +182,71 @@ pub enum EventFilter {
     Site(Cid, SiteId),
 }
 
+/// Which events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventFilter {
+    /// Of what.
+    pub of: EventScope,
+    /// Of this kind alone.
+    pub kind: Option<EventKind>,
+    /// Done by this one alone.
+    pub who: Option<Who>,
+    /// At this time or later.
+    pub since: Option<Timestamp>,
+}
+
+impl From<EventScope> for EventFilter {
+    fn from(of: EventScope) -> Self {
+        Self { of, kind: None, who: None, since: None }
+    }
+}
+
 impl EventFilter {
     /// Whether the event is one of them.
     #[must_use]
-    pub fn matches(&self, event: &NewEvent) -> bool {
+    pub fn matches(&self, event: &Event) -> bool {
+        let Event { seq: _, at, event } = event;
         let of = |cid: &Cid| event.cid.as_ref() == Some(cid);
+        let is_within = match &self.of {
+            EventScope::All => true,
+            EventScope::Customer(cid) => of(cid),
+            EventScope::Org(cid, org) => of(cid) && event.org == Some(*org),
+            EventScope::Space(cid, space) => of(cid) && event.space == Some(*space),
+            EventScope::Site(cid, site) => of(cid) && event.subject == Subject::Site(*site),
+        };
+        is_within
+            && self.kind.is_none_or(|kind| event.kind == kind)
+            && self.who.as_ref().is_none_or(|who| event.who == *who)
+            && self.since.is_none_or(|since| *at >= since)
+    }
+}
+
+impl fmt::Display for Who {
+    /// `operator`, `anonymous`, `system`, or the id of the customer or user.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::All => true,
-            Self::Customer(cid) => of(cid),
-            Self::Org(cid, org) => of(cid) && event.org == Some(*org),
-            Self::Space(cid, space) => of(cid) && event.space == Some(*space),
-            Self::Site(cid, site) => of(cid) && event.subject == Subject::Site(*site),
+            Self::Operator => f.write_str("operator"),
+            Self::Customer(cid) => cid.fmt(f),
+            Self::User(id) => id.fmt(f),
+            Self::Anonymous => f.write_str("anonymous"),
+            Self::System => f.write_str("system"),
+        }
+    }
+}
+
+impl std::str::FromStr for Who {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "operator" => Ok(Self::Operator),
+            "anonymous" => Ok(Self::Anonymous),
+            "system" => Ok(Self::System),
+            _ => match (text.parse(), text.parse()) {
+                (Ok(id), _) => Ok(Self::User(id)),
+                (_, Ok(cid)) => Ok(Self::Customer(cid)),
+                _ => Err("must be operator, anonymous, system, a customer's cid or a user's id"),
+            },
         }
     }
 }

@@ -345,7 +345,7 @@ impl SiteReads for MemoryStore {
 impl EventReads for MemoryStore {
     async fn events(&self, filter: &EventFilter, after: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
         let state = self.state();
-        let found = state.events.iter().filter(|event| event.seq > after && filter.matches(&event.event));
+        let found = state.events.iter().filter(|event| event.seq > after && filter.matches(event));
         Ok(found.take(limit).cloned().collect())
     }
 

@@ -11,7 +11,7 @@ use wpaas_core::keyring::Keyring;
 use wpaas_core::name::Cid;
 use wpaas_core::secret::Secret;
 use wpaas_core::service::{
-    EventFilter, NewCustomer, NewSite, NewUser, Registration, Service, ServiceError, Settings, SitePath,
+    EventScope, NewCustomer, NewSite, NewUser, Registration, Service, ServiceError, Settings, SitePath,
     SitePlace,
 };
 use wpaas_core::site::{AddressKind, Features};
@@ -87,7 +87,7 @@ impl World {
 
 /// What was told, in order.
 async fn kinds(service: &Service) -> Vec<&'static str> {
-    let events = service.events(&Actor::Operator, &EventFilter::All, 0, 1000).await.expect("read");
+    let events = service.events(&Actor::Operator, &EventScope::All.into(), 0, 1000).await.expect("read");
     events.iter().map(|event| event.event.kind.as_str()).collect()
 }
 

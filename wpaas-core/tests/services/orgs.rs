@@ -5,7 +5,7 @@ use wpaas_core::converge::{Intents as _, Wanted};
 use wpaas_core::name::Slug;
 use wpaas_core::quota::Quota;
 use wpaas_core::service::{
-    EventFilter, Grace, IfMatch, Mode, NewOrg, NewSite, NewSpace, OrgUpdate, Page, Recursion, SitePath,
+    EventScope, Grace, IfMatch, Mode, NewOrg, NewSite, NewSpace, OrgUpdate, Page, Recursion, SitePath,
     SitePlace, SiteUpdate,
 };
 
@@ -109,8 +109,8 @@ async fn what_one_may_not_see_is_not_there(world: World) {
     let listed = world.orgs(&ada, &cid, Page::first(9), NOW).await.expect("lists");
     assert_eq!(listed.items.iter().map(|org| org.name.as_str()).collect::<Vec<_>>(), ["seen"]);
     assert_eq!(code(world.customers(&actor, Page::first(9)).await), "forbidden");
-    assert_eq!(code(world.events(&ada, &EventFilter::Org(cid.clone(), seen.id), 0, 9).await), "ok");
-    assert_eq!(code(world.events(&ada, &EventFilter::Customer(cid.clone()), 0, 9).await), "forbidden");
+    assert_eq!(code(world.events(&ada, &EventScope::Org(cid.clone(), seen.id).into(), 0, 9).await), "ok");
+    assert_eq!(code(world.events(&ada, &EventScope::Customer(cid.clone()).into(), 0, 9).await), "forbidden");
 
     let elsewhere = RoleGrant::Org { org: wpaas_core::id::OrgId::new(), role: OrgRole::Manager };
     let granted = world.create_user(&actor, user(&cid, "eve", vec![elsewhere]), NOW).await;

@@ -12,7 +12,7 @@ use wpaas_core::metering::{Look, UsageKind};
 use wpaas_core::name::Cid;
 use wpaas_core::quota::Quota;
 use wpaas_core::service::{
-    Event, EventFilter, Grace, IfMatch, Mode, NewOrg, Page, Purge, Service, SitePlace, UsageFilter, UsageSum,
+    Event, EventScope, Grace, IfMatch, Mode, NewOrg, Page, Purge, Service, SitePlace, UsageFilter, UsageSum,
 };
 
 use crate::{NOW, at, customer, parse, place, server, site, user};
@@ -120,7 +120,7 @@ async fn check_removed(service: &Service, cid: &Cid, polls: usize) {
     let used = service.usage_sums(op, &of_it).await.expect("read");
     let gateways = UsageSum { kind: UsageKind::Gateway, millis: 2 * 45_000, gib_millis: 0 };
     assert_eq!(used, [gateways], "after {polls} polls");
-    let events = service.events(op, &EventFilter::Customer(cid.clone()), 0, 1000).await.expect("read");
+    let events = service.events(op, &EventScope::Customer(cid.clone()).into(), 0, 1000).await.expect("read");
     let record = [
         ["site_deleted", "site_deleted", "site_purged", "site_purged"].as_slice(),
         &["space_deleted", "space_deleted", "org_deleted", "org_deleted", "user_deleted", "customer_purged"],

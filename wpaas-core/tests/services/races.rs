@@ -5,7 +5,7 @@ use wpaas_core::access::Actor;
 use wpaas_core::name::{Cid, Slug};
 use wpaas_core::quota::Quota;
 use wpaas_core::service::{
-    EventFilter, Grace, IfMatch, Mode, NewSite, NewSpace, OrgUpdate, Page, Recursion, Service, SiteFilter,
+    EventScope, Grace, IfMatch, Mode, NewSite, NewSpace, OrgUpdate, Page, Recursion, Service, SiteFilter,
     SiteUpdate,
 };
 
@@ -213,7 +213,7 @@ async fn nothing_is_made_in_what_is_deleted_at_the_same_time() {
         })
         .await;
     assert!(asked.iter().all(|code| ["ok", "not_found"].contains(code)), "{asked:?}");
-    let events = pair.any().events(&Actor::Operator, &EventFilter::All, 0, 1000).await.expect("read");
+    let events = pair.any().events(&Actor::Operator, &EventScope::All.into(), 0, 1000).await.expect("read");
     let of = |kind| events.iter().filter(move |event| event.event.kind.as_str() == kind).count();
     assert_eq!(of("space_deleted"), 1);
     assert_eq!(of("site_created"), of("site_deleted"), "every site that was made went with its space");

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use wpaas_core::id::{OrgId, SiteId, SpaceId};
 use wpaas_core::name::Cid;
-use wpaas_core::store::{Event, EventFilter, EventKind, NewEvent, Subject, Who};
+use wpaas_core::store::{Event, EventFilter, EventKind, EventScope, NewEvent, Subject, Who};
 
 use super::list::Limit;
 use crate::problem::Problem;
@@ -41,6 +41,13 @@ pub struct EventQuery {
     org_id: Option<OrgId>,
     space_id: Option<SpaceId>,
     site_id: Option<SiteId>,
+    /// Of this kind alone, as `site_created`.
+    kind: Option<EventKind>,
+    /// Done by `operator`, `anonymous`, `system`, or by the customer or user of this id, alone.
+    #[param(value_type = Option<String>)]
+    who: Option<Doer>,
+    /// At this time or later.
+    since: Option<Timestamp>,
     /// Those after this number.
     #[serde(alias = "cursor")]
     #[param(value_type = Option<i64>, minimum = 0)]
@@ -64,17 +71,32 @@ impl TryFrom<u64> for Seq {
     }
 }
 
+/// Who did it, as a query names it.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Doer(Who);
+
+impl TryFrom<String> for Doer {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse().map(Self)
+    }
+}
+
 impl EventQuery {
     /// The narrowest that the query names; without one, the caller's customer's, or all for the operator.
     pub fn filter(&self, own: Option<&Cid>) -> Result<EventFilter, Problem> {
         let cid = self.cid.as_ref().or(own).cloned();
         let inside =
             || cid.clone().ok_or_else(|| Problem::bad_request("invalid_query", "must be given").at("cid"));
-        match (self.org_id, self.space_id, self.site_id) {
-            (None, None, None) => Ok(cid.map_or(EventFilter::All, EventFilter::Customer)),
-            (Some(org), None, None) => Ok(EventFilter::Org(inside()?, org)),
-            (_, Some(space), None) => Ok(EventFilter::Space(inside()?, space)),
-            (_, _, Some(site)) => Ok(EventFilter::Site(inside()?, site)),
-        }
+        let of = match (self.org_id, self.space_id, self.site_id) {
+            (None, None, None) => cid.map_or(EventScope::All, EventScope::Customer),
+            (Some(org), None, None) => EventScope::Org(inside()?, org),
+            (_, Some(space), None) => EventScope::Space(inside()?, space),
+            (_, _, Some(site)) => EventScope::Site(inside()?, site),
+        };
+        let who = self.who.as_ref().map(|Doer(who)| who.clone());
+        Ok(EventFilter { of, kind: self.kind, who, since: self.since })
     }
 }

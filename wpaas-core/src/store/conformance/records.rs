@@ -1,7 +1,8 @@
 use super::{
-    Change, Cid, Customer, EventFilter, EventKind, Expect, Lifecycle, Mode, NOW, NewEvent, Org, Page, Quota,
-    Record, Site, SiteId, SiteLifecycle, SpaceId, Store, Subject, USAGE, Violation, Write, at, cid, customer,
-    defaults, done, event, org, other_space, parse, site, space, violation, with_place, write,
+    Change, Cid, Customer, EventFilter, EventKind, EventScope, Expect, Lifecycle, Mode, NOW, NewEvent, Org,
+    Page, Quota, Record, Site, SiteId, SiteLifecycle, SpaceId, Store, Subject, USAGE, Violation, Who, Write,
+    at, cid, customer, defaults, done, event, org, other_space, parse, site, space, violation, with_place,
+    write,
 };
 
 pub(super) async fn a_change_is_done_whole_or_not_at_all(store: &dyn Store) {
@@ -157,21 +158,47 @@ pub(super) async fn events_are_numbered_filtered_and_fed(store: &dyn Store) {
     }
     let Subject::Site(site) = own.subject else { panic!("a site's event") };
     for (filter, expected) in [
-        (EventFilter::All, vec![1, 2, 3, 4]),
-        (EventFilter::Customer(cid()), vec![1, 4]),
-        (EventFilter::Org(cid(), org().id), vec![1, 4]),
-        (EventFilter::Org(parse("oth"), org().id), vec![]),
-        (EventFilter::Space(cid(), space().id), vec![1, 4]),
-        (EventFilter::Site(cid(), site), vec![1, 4]),
-        (EventFilter::Site(parse("oth"), site), vec![2]),
+        (EventScope::All, vec![1, 2, 3, 4]),
+        (EventScope::Customer(cid()), vec![1, 4]),
+        (EventScope::Org(cid(), org().id), vec![1, 4]),
+        (EventScope::Org(parse("oth"), org().id), vec![]),
+        (EventScope::Space(cid(), space().id), vec![1, 4]),
+        (EventScope::Site(cid(), site), vec![1, 4]),
+        (EventScope::Site(parse("oth"), site), vec![2]),
     ] {
-        let found = store.events(&filter, 0, 10).await.expect("read");
-        assert_eq!(found.iter().map(|event| event.seq).collect::<Vec<_>>(), expected, "{filter:?}");
-        assert!(found.iter().all(|event| filter.matches(&event.event)));
+        numbered(store, filter.into(), &expected).await;
     }
-    let after = store.events(&EventFilter::All, 1, 2).await.expect("read");
+    let after = store.events(&EventScope::All.into(), 1, 2).await.expect("read");
     assert_eq!(after.iter().map(|event| event.seq).collect::<Vec<_>>(), [2, 3]);
     assert_eq!((&after[0].event, after[0].at), (&foreign, NOW));
     assert_eq!(store.last_event().await.expect("read"), 4);
     assert_eq!(feed.try_recv().expect("was told").events[0].seq, 1);
+}
+
+pub(super) async fn events_are_found_by_kind_person_and_time(store: &dyn Store) {
+    let created = event(Subject::Customer(cid()), EventKind::CustomerRegistered);
+    let created = NewEvent { who: Who::Anonymous, ..created };
+    let by_system = NewEvent { who: Who::System, kind: EventKind::CustomerUpdated, ..created.clone() };
+    done(store, Change::at(NOW).event(created)).await;
+    done(store, Change::at(at(60)).event(by_system)).await;
+    let all = || EventFilter::from(EventScope::All);
+    let of_customer = || EventFilter::from(EventScope::Customer(cid()));
+    let kind = Some(EventKind::CustomerRegistered);
+    for (filter, expected) in [
+        (all(), vec![1, 2]),
+        (EventFilter { kind, ..all() }, vec![1]),
+        (EventFilter { kind, ..of_customer() }, vec![1]),
+        (EventFilter { who: Some(Who::System), ..of_customer() }, vec![2]),
+        (EventFilter { who: Some(Who::System), kind, ..all() }, vec![]),
+        (EventFilter { since: Some(at(60)), ..all() }, vec![2]),
+        (EventFilter { since: Some(at(61)), ..of_customer() }, vec![]),
+    ] {
+        numbered(store, filter, &expected).await;
+    }
+}
+
+async fn numbered(store: &dyn Store, filter: EventFilter, expected: &[u64]) {
+    let found = store.events(&filter, 0, 10).await.expect("read");
+    assert_eq!(found.iter().map(|event| event.seq).collect::<Vec<_>>(), expected, "{filter:?}");
+    assert!(found.iter().all(|event| filter.matches(event)));
 }

@@ -38,13 +38,16 @@ pub(super) async fn apply(db: &mut Db, change: Change) -> Result<Committed, Stor
 async fn append(db: &mut Db, at: jiff::Timestamp, event: NewEvent) -> Result<Event, StoreError> {
     let row = EventRow::new(at, event.clone());
     let seq = query(
-        "INSERT INTO events (seq, cid, org_id, space_id, subject, doc) \
-         VALUES ((SELECT COALESCE(MAX(seq), 0) + 1 FROM events), $1, $2, $3, $4, $5) RETURNING seq",
+        "INSERT INTO events (seq, cid, org_id, space_id, subject, kind, who, at, doc) \
+         VALUES ((SELECT COALESCE(MAX(seq), 0) + 1 FROM events), $1, $2, $3, $4, $5, $6, $7, $8) RETURNING seq",
     )
     .bind(event.cid.as_ref().map(|cid| cid.as_str().to_owned()))
     .bind(event.org.map(|org| org.to_string()))
     .bind(event.space.map(|space| space.to_string()))
     .bind(event.subject.to_string())
+    .bind(event.kind.as_str().to_owned())
+    .bind(event.who.to_string())
+    .bind(at.as_microsecond())
     .bind(doc(&row)?)
     .count(db)
     .await?;

@@ -148,6 +148,9 @@ CREATE TABLE events (
     org_id TEXT,
     space_id TEXT,
     subject TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    who TEXT NOT NULL,
+    at BIGINT NOT NULL,
     doc TEXT NOT NULL
 );
 CREATE INDEX events_cid ON events (cid, seq);

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use super::*;
 use crate::store::{
-    CustomerReads as _, EventFilter, EventKind, EventReads as _, Expect, NewEvent, Store, Subject, Who,
+    CustomerReads as _, EventKind, EventReads as _, EventScope, Expect, NewEvent, Store, Subject, Who,
     conformance, scratch,
 };
 
@@ -140,7 +140,7 @@ async fn follow(store: &SqlStore, many: usize) -> Vec<u64> {
     let mut seen: Vec<u64> = Vec::new();
     while seen.len() < many {
         let after = seen.last().copied().unwrap_or(0);
-        let events = store.events(&EventFilter::All, after, 7).await.unwrap();
+        let events = store.events(&EventScope::All.into(), after, 7).await.unwrap();
         seen.extend(events.iter().map(|event| event.seq));
         tokio::task::yield_now().await;
     }

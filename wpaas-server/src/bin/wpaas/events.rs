@@ -31,6 +31,7 @@ const AGAIN: Duration = Duration::from_secs(2);
 Examples:
   wpaas events --site blog                      what happened to a site
   wpaas events --after 1200 --limit 500
+  wpaas events --who system --kind site_condition_changed --since 2026-01-31T12:00:00Z
   wpaas events --in-space default --follow -o json | jq .kind")]
 pub struct Events {
     /// Of this site only; --org and --space say where it is
@@ -44,6 +45,15 @@ pub struct Events {
     in_space: Option<String>,
     #[command(flatten)]
     place: Place,
+    /// Of this kind only, as `site_created`
+    #[arg(long, value_name = "KIND")]
+    kind: Option<String>,
+    /// Done by operator, anonymous, system, or the customer or user of this id
+    #[arg(long, value_name = "WHO")]
+    who: Option<String>,
+    /// At this time or later, as 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
     /// Those after the event of this number
     #[arg(long, value_name = "SEQ")]
     after: Option<u64>,
@@ -59,6 +69,8 @@ impl Events {
     /// Prints them.
     pub async fn run(self, api: &Api) -> Done {
         let mut query = self.filter(api).await?;
+        let also = [("kind", &self.kind), ("who", &self.who), ("since", &self.since)];
+        query.extend(also.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
         if let Some(after) = self.after {
             query.push(("after", after.to_string()));
         }

@@ -1,17 +1,25 @@
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use super::{SqlStore, int, limit, query, time};
+use crate::name::Cid;
 use crate::store::row::{EventRow, read};
-use crate::store::{Event, EventFilter, EventReads, Idempotent, StoreError, StoredResponse};
+use crate::store::{Event, EventFilter, EventReads, EventScope, Idempotent, StoreError, StoredResponse};
 
 type IdempotentColumns = (Vec<u8>, i64, Option<i64>, Option<Vec<u8>>);
 
 #[async_trait]
 impl EventReads for SqlStore {
     async fn events(&self, filter: &EventFilter, after: u64, most: usize) -> Result<Vec<Event>, StoreError> {
-        let (sql, cid, of) = filtered(filter);
-        let mut query = query(sql).bind(int(after)).bind(limit(most));
-        for key in [cid, of].into_iter().flatten() {
+        let EventFilter { of, kind, who, since } = filter;
+        let (sql, cid, within) = scoped(of);
+        let mut query = query(sql)
+            .bind(int(after))
+            .bind(limit(most))
+            .bind(kind.map(|kind| kind.as_str().to_owned()))
+            .bind(who.as_ref().map(ToString::to_string))
+            .bind(since.map_or(i64::MIN, Timestamp::as_microsecond));
+        for key in [cid, within].into_iter().flatten() {
             query = query.bind(key);
         }
         let found: Vec<(i64, String)> = query.all(&self.readers).await?;
@@ -34,30 +42,32 @@ impl EventReads for SqlStore {
     }
 }
 
-fn filtered(filter: &EventFilter) -> (&'static str, Option<String>, Option<String>) {
-    match filter {
-        EventFilter::All => ("SELECT seq, doc FROM events WHERE seq > $1 ORDER BY seq LIMIT $2", None, None),
-        EventFilter::Customer(cid) => (
-            "SELECT seq, doc FROM events WHERE seq > $1 AND cid = $3 ORDER BY seq LIMIT $2",
-            Some(cid.to_string()),
-            None,
-        ),
-        EventFilter::Org(cid, org) => (
-            "SELECT seq, doc FROM events WHERE seq > $1 AND cid = $3 AND org_id = $4 ORDER BY seq LIMIT $2",
-            Some(cid.to_string()),
-            Some(org.to_string()),
-        ),
-        EventFilter::Space(cid, space) => (
-            "SELECT seq, doc FROM events WHERE seq > $1 AND cid = $3 AND space_id = $4 ORDER BY seq LIMIT $2",
-            Some(cid.to_string()),
-            Some(space.to_string()),
-        ),
-        EventFilter::Site(cid, site) => (
-            "SELECT seq, doc FROM events WHERE seq > $1 AND cid = $3 AND subject = $4 ORDER BY seq LIMIT $2",
-            Some(cid.to_string()),
-            Some(site.to_string()),
-        ),
-    }
+/// The statement for events within a scope, which an index finds; the rest is looked at one by one.
+macro_rules! events {
+    ($within:literal) => {
+        concat!(
+            "SELECT seq, doc FROM events WHERE seq > $1",
+            $within,
+            " AND (CAST($3 AS TEXT) IS NULL OR kind = $3) AND (CAST($4 AS TEXT) IS NULL OR who = $4) \
+             AND at >= $5 ORDER BY seq LIMIT $2"
+        )
+    };
+}
+
+fn scoped(of: &EventScope) -> (&'static str, Option<String>, Option<String>) {
+    let ids = |cid: &Cid, id: String| (Some(cid.to_string()), Some(id));
+    let (sql, (cid, id)) = match of {
+        EventScope::All => (events!(""), (None, None)),
+        EventScope::Customer(cid) => (events!(" AND cid = $6"), (Some(cid.to_string()), None)),
+        EventScope::Org(cid, org) => (events!(" AND cid = $6 AND org_id = $7"), ids(cid, org.to_string())),
+        EventScope::Space(cid, space) => {
+            (events!(" AND cid = $6 AND space_id = $7"), ids(cid, space.to_string()))
+        }
+        EventScope::Site(cid, site) => {
+            (events!(" AND cid = $6 AND subject = $7"), ids(cid, site.to_string()))
+        }
+    };
+    (sql, cid, id)
 }
 
 fn idempotent(principal: &str, key: &str, columns: IdempotentColumns) -> Result<Idempotent, StoreError> {
