@@ -67,7 +67,7 @@ async fn run_to_the_end(
 ) -> Result<Response, Problem> {
     let id = request_id::current().unwrap_or_default();
     let work = async move {
-        let response = next.run(request).await;
+        let response = reservation.scope(next.run(request)).await;
         keep(&service, reservation, response).await
     };
     let task = tokio::spawn(request_id::scope(id, work.in_current_span()));

@@ -20,7 +20,7 @@ impl Service {
         if change.is_empty() {
             return Ok(true);
         }
-        match self.store().commit(change).await {
+        match self.commit_under_key(change).await {
             Ok(_) => Ok(true),
             Err(StoreError::Violated(violation)) => meaning(&violation).map_or(Ok(()), Err).and_then(|()| {
                 rounds.0 += 1;
@@ -38,6 +38,10 @@ fn meaning(violation: &Violation) -> Option<ServiceError> {
         Violation::CustomerInactive(lifecycle) => writable(lifecycle).err(),
         Violation::OrgQuota(limit) => Some(ServiceError::QuotaExceeded { of: Noun::Org, limit }),
         Violation::SpaceQuota(limit) => Some(ServiceError::QuotaExceeded { of: Noun::Space, limit }),
+        Violation::IdempotencyLost => Some(ServiceError::conflict(
+            ConflictCode::IdempotencyKeyInUse,
+            "another request with this idempotency key is done meanwhile: try again shortly",
+        )),
         Violation::QuotaAboveOrg => Some(ServiceError::conflict(
             ConflictCode::QuotaAboveOrg,
             "a space's quota can't be above its org's: raise the org's or lower the space's first",

@@ -141,6 +141,8 @@ pub enum ConflictCode {
     IdempotencyKeyReused,
     /// The request with this idempotency key is still being done.
     IdempotencyKeyInUse,
+    /// The request with this idempotency key was done, and its server ended before it answered.
+    IdempotencyAnswerLost,
     /// Others changed the same thing again and again meanwhile.
     Contention,
 }
@@ -167,6 +169,7 @@ impl ConflictCode {
             Self::NoDump => "no_dump",
             Self::IdempotencyKeyReused => "idempotency_key_reused",
             Self::IdempotencyKeyInUse => "idempotency_key_in_use",
+            Self::IdempotencyAnswerLost => "idempotency_answer_lost",
             Self::Contention => "contention",
         }
     }

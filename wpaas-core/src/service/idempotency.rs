@@ -1,14 +1,20 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::commit::Rounds;
 use super::{ConflictCode, Service, ServiceError};
 use crate::access::Actor;
-use crate::store::{Change, Idempotent, StoredResponse, Write};
+use crate::store::{Change, Committed, Expect, Idempotent, Mode, StoreError, StoredResponse, Write};
 
 /// How long answers are kept.
 const KEPT: SignedDuration = SignedDuration::from_hours(24);
-/// After so long, a request that was never answered is taken for one whose server died.
-const STALE: SignedDuration = SignedDuration::from_mins(5);
+/// After so long, a request that has changed nothing yet is taken for one whose server died. Should it still be at
+/// work, it changes nothing any more.
+const STALE: SignedDuration = SignedDuration::from_secs(30);
+/// In the place of the status of an answer: what was asked for is done, and the answer is not kept yet.
+const DONE: u16 = 0;
 const LONGEST_KEY: usize = 255;
 
 /// What is known of an idempotency key.
@@ -26,15 +32,52 @@ pub enum Idempotency {
 }
 
 /// The right to do the request of an idempotency key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Reservation {
     principal: String,
     key: String,
     request: [u8; 32],
     begun_at: Timestamp,
+    /// Whether a change was committed under it.
+    done: Arc<AtomicBool>,
+}
+
+impl PartialEq for Reservation {
+    fn eq(&self, other: &Self) -> bool {
+        let whose = |it: &Self| (it.principal.clone(), it.key.clone(), it.request, it.begun_at);
+        whose(self) == whose(other)
+    }
+}
+
+impl Eq for Reservation {}
+
+tokio::task_local! {
+    /// What the task that runs has reserved.
+    static RESERVED: Reservation;
+}
+
+impl Reservation {
+    /// Does the request. What it changes says in the same transaction that the request is done: whoever asks again
+    /// does it no second time, even if this server ends before it answers.
+    pub async fn scope<T>(&self, request: impl Future<Output = T>) -> T {
+        RESERVED.scope(self.clone(), request).await
+    }
 }
 
 impl Service {
+    /// Commits; under an idempotency key with the word that its request is done.
+    pub(super) async fn commit_under_key(&self, change: Change) -> Result<Committed, StoreError> {
+        let Ok(reserved) = RESERVED.try_with(Clone::clone) else { return self.store().commit(change).await };
+        let Reservation { principal, key, request, begun_at, done } = reserved;
+        let is_kept = change.mode == Mode::Commit;
+        let held = Expect::IdempotencyHeld(principal.clone(), key.clone(), begun_at);
+        let response = Some(StoredResponse { status: DONE, sealed: Vec::new() });
+        let word = Write::PutIdempotent(Idempotent { principal, key, request, begun_at, response });
+        let commit = self.store().commit(change.expect(held).write(word)).await?;
+        done.fetch_or(is_kept, Ordering::AcqRel);
+        Ok(commit)
+    }
+
     /// Begins a request under an idempotency key; `request` is the SHA-256 of all of it that matters.
     ///
     /// # Errors
@@ -52,7 +95,7 @@ impl Service {
             return Err(ServiceError::invalid("Idempotency-Key", why));
         }
         let (principal, key) = (principal(actor, request), key.to_owned());
-        let reservation = Reservation { principal, key, request, begun_at: now };
+        let reservation = Reservation { principal, key, request, begun_at: now, done: Arc::default() };
         let mut rounds = Rounds::default();
         loop {
             let found = self.store().idempotent(&reservation.principal, &reservation.key).await?;
@@ -77,7 +120,7 @@ impl Service {
         body: &[u8],
         now: Timestamp,
     ) -> Result<(), ServiceError> {
-        let Reservation { principal, key, request, begun_at } = reservation;
+        let Reservation { principal, key, request, begun_at, done: _ } = reservation;
         let sealed =
             self.inner.keyring.seal(&context(&principal, &key), body).map_err(ServiceError::Keyring)?;
         let response = Some(StoredResponse { status, sealed });
@@ -86,7 +129,8 @@ impl Service {
         Ok(())
     }
 
-    /// Gives the key free again, after a failure that may not come again.
+    /// Gives the key free again, after a failure that may not come again. One under which something was changed all
+    /// the same stays used.
     ///
     /// # Errors
     ///
@@ -96,7 +140,10 @@ impl Service {
         reservation: Reservation,
         now: Timestamp,
     ) -> Result<(), ServiceError> {
-        let Reservation { principal, key, .. } = reservation;
+        let Reservation { principal, key, done, .. } = reservation;
+        if done.load(Ordering::Acquire) {
+            return Ok(());
+        }
         self.store().commit(Change::at(now).write(Write::DeleteIdempotent { principal, key })).await?;
         Ok(())
     }
@@ -112,6 +159,11 @@ impl Service {
                 "the first request with this idempotency key is still being done: try again shortly";
             return Err(ServiceError::conflict(ConflictCode::IdempotencyKeyInUse, message));
         };
+        if status == DONE {
+            let message = "the first request with this idempotency key was done, but its answer is lost: read what it \
+                           made, and use a new key for anything else";
+            return Err(ServiceError::conflict(ConflictCode::IdempotencyAnswerLost, message));
+        }
         let body = self.inner.keyring.open(&context(&principal, &key), &sealed);
         Ok(Idempotency::Replay { status, body: body.map_err(ServiceError::Keyring)?.to_vec() })
     }
@@ -137,7 +189,7 @@ fn is_stale(found: &Idempotent, now: Timestamp) -> bool {
 }
 
 fn reserve(reservation: &Reservation, now: Timestamp) -> Change {
-    let Reservation { principal, key, request, begun_at } = reservation.clone();
+    let Reservation { principal, key, request, begun_at, done: _ } = reservation.clone();
     let stale = now.saturating_sub(STALE).unwrap_or(now);
     let forgotten = now.saturating_sub(KEPT).unwrap_or(now);
     Change::at(now).write(Write::ExpireIdempotent(forgotten)).write(Write::ReserveIdempotent(

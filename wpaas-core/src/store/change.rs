@@ -128,6 +128,8 @@ pub enum Expect {
     /// Nothing is kept for the principal's idempotency key, or only a request that began before this time
     /// and was never answered.
     IdempotencyUnused(String, String, Timestamp),
+    /// The principal's idempotency key is still that of the request that began at this time.
+    IdempotencyHeld(String, String, Timestamp),
 }
 
 /// What to write. An update is refused unless the stored version is exactly one less than the one given,
@@ -345,4 +347,6 @@ pub enum Violation {
     QuotaAboveOrg,
     /// The idempotency key was used before.
     IdempotencyUsed,
+    /// Another request took the idempotency key over.
+    IdempotencyLost,
 }

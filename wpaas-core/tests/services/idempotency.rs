@@ -1,10 +1,12 @@
 use wpaas_core::access::Actor;
-use wpaas_core::service::Idempotency;
+use wpaas_core::service::{Idempotency, Reservation};
 
-use crate::{NOW, World, at, code};
+use crate::{NOW, World, at, code, customer};
 
 on_each_store! {
     an_idempotent_request_is_done_once
+    what_was_done_is_not_done_again_though_its_answer_is_lost
+    a_request_whose_key_was_taken_over_changes_nothing
 }
 
 async fn an_idempotent_request_is_done_once(world: World) {
@@ -21,5 +23,39 @@ async fn an_idempotent_request_is_done_once(world: World) {
     let Ok(Idempotency::Fresh(other)) = other else { panic!("another's key is another's") };
     world.abandon_idempotent(other, NOW).await.expect("is free");
     assert!(matches!(world.begin_idempotent(None, "k", [1; 32], NOW).await, Ok(Idempotency::Fresh(_))));
-    assert!(matches!(world.begin_idempotent(None, "k", [1; 32], at(301)).await, Ok(Idempotency::Fresh(_))));
+    assert!(matches!(world.begin_idempotent(None, "k", [1; 32], at(31)).await, Ok(Idempotency::Fresh(_))));
+}
+
+async fn begun(world: &World, seconds: i64) -> Reservation {
+    let op = Some(&Actor::Operator);
+    match world.begin_idempotent(op, "k", [1; 32], at(seconds)).await {
+        Ok(Idempotency::Fresh(reservation)) => reservation,
+        other => panic!("is fresh: {other:?}"),
+    }
+}
+
+async fn what_was_done_is_not_done_again_though_its_answer_is_lost(world: World) {
+    let op = Some(&Actor::Operator);
+    let first = begun(&world, 0).await;
+    first.scope(world.acme()).await;
+    // The server dies here. Whoever asks again, however late, is told.
+    for seconds in [1, 3600] {
+        let again = world.begin_idempotent(op, "k", [1; 32], at(seconds)).await;
+        assert_eq!(code(again), "idempotency_answer_lost");
+    }
+    world.abandon_idempotent(first.clone(), at(2)).await.expect("changes nothing");
+    assert_eq!(code(world.begin_idempotent(op, "k", [1; 32], at(3)).await), "idempotency_answer_lost");
+    world.finish_idempotent(first, 201, b"body", at(4)).await.expect("is kept");
+    let replay = Idempotency::Replay { status: 201, body: b"body".to_vec() };
+    assert_eq!(world.begin_idempotent(op, "k", [1; 32], at(5)).await.expect("replays"), replay);
+}
+
+async fn a_request_whose_key_was_taken_over_changes_nothing(world: World) {
+    let slow = begun(&world, 0).await;
+    let quick = begun(&world, 31).await;
+    quick.scope(world.acme()).await;
+    let op = Some(&Actor::Operator);
+    let late = slow.scope(world.register_customer(op, customer("Other", "other"), at(32))).await;
+    assert_eq!(code(late), "idempotency_key_in_use");
+    assert_eq!(world.kinds().await, ["customer_registered"]);
 }

@@ -147,6 +147,13 @@ pub(super) async fn an_idempotency_key_is_used_once(store: &dyn Store) {
     // The first one's server died: another may take over.
     done(store, reserve(at(1))).await;
 
+    let held = |begun_at| {
+        let held = Expect::IdempotencyHeld("operator".to_owned(), "k".to_owned(), begun_at);
+        write(Write::PutIdempotent(begun.clone())).expect(held)
+    };
+    done(store, held(NOW)).await;
+    assert_eq!(violation(store, held(at(1))).await, Violation::IdempotencyLost);
+
     let response = Some(StoredResponse { status: 201, sealed: vec![1, 2, 3] });
     let answered = Idempotent { response, ..begun.clone() };
     done(store, write(Write::PutIdempotent(answered.clone()))).await;

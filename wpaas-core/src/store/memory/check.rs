@@ -73,6 +73,11 @@ impl State {
                 let in_the_way = used.is_some_and(|used| used.response.is_some() || used.begun_at >= *stale);
                 if in_the_way { Err(Violation::IdempotencyUsed) } else { Ok(()) }
             }
+            Expect::IdempotencyHeld(principal, key, begun_at) => {
+                let kept = self.idempotent.get(&(principal.clone(), key.clone()));
+                let held = kept.is_some_and(|kept| kept.begun_at == *begun_at);
+                if held { Ok(()) } else { Err(Violation::IdempotencyLost) }
+            }
         }
     }
 

@@ -62,6 +62,7 @@ pub(super) async fn check(db: &mut Db, expect: &Expect, at: Timestamp) -> Checke
         }
         Expect::QuotaCoversSpaces(org, quota) => covers(db, *org, quota).await,
         Expect::IdempotencyUnused(principal, key, stale) => idempotency(db, principal, key, *stale).await,
+        Expect::IdempotencyHeld(principal, key, begun_at) => held(db, principal, key, *begun_at).await,
     }
 }
 
@@ -185,4 +186,14 @@ async fn idempotency(db: &mut Db, principal: &str, key: &str, stale: Timestamp) 
     .count(db)
     .await?;
     if in_the_way == 0 { Ok(()) } else { violated(Violation::IdempotencyUsed) }
+}
+
+async fn held(db: &mut Db, principal: &str, key: &str, begun_at: Timestamp) -> Checked {
+    let kept = query("SELECT COUNT(*) FROM idempotency WHERE principal = $1 AND key = $2 AND begun_at = $3")
+        .bind(principal.to_owned())
+        .bind(key.to_owned())
+        .bind(micros(begun_at))
+        .count(db)
+        .await?;
+    if kept == 1 { Ok(()) } else { violated(Violation::IdempotencyLost) }
 }
