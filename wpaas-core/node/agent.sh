@@ -11,6 +11,7 @@ boot=${REPLY:0:8}${REPLY: -8}
 body='' posted='' accepted='' posting='' begun=0 last_lines=() pace=0.1
 trap : PIPE # whoever it was that listened is gone: its reader finds out
 mkdir -p /run/wpaas
+exec {outcomes}<> <(:) # of reports, a line each: nobody is waited for who may be gone already
 exec {logs}<> <(:) # what the node's programs say; never at its end, so a read of it is also the clock
 declare -A cut=()  # by descriptor: the beginning of a line whose end has not come yet
 
@@ -78,20 +79,25 @@ send() {
     milliseconds
     now=$REPLY
     if [[ $posting ]]; then
-        if kill -0 "$posting" 2>/dev/null; then
-            ((now < begun + 2000)) || kill -KILL "$posting"
-            return 0
+        while read -rt 0.001 -u "$outcomes" REPLY; do
+            if [[ $REPLY == "$begun 0" ]]; then accepted=yes; fi
+            if [[ $REPLY == "$begun "* ]]; then posting=''; fi
+        done
+        if [[ $posting ]]; then
+            ((now >= begun + 2000)) || return 0
+            kill -KILL "$posting" 2>/dev/null
+            posting=''
         fi
-        if wait "$posting" 2>/dev/null; then accepted=yes; fi
-        posting=''
     fi
     if [[ $body ]] && { [[ $body != "$posted" ]] || ((now >= begun + ${accepted:+4}000 + 1000)); }; then
+        posted=$body begun=$now accepted=''
         post &
-        posting=$! posted=$body begun=$now accepted=''
+        posting=$!
     fi
 }
 
 post() {
+    trap 'printf "%s %s\n" "$begun" "$?" >&"$outcomes"' EXIT
     local host path token status
     setting node.conf report
     host=${REPLY#http://} path=/${REPLY#http://*/} host=${host%%/*}
