@@ -61,6 +61,18 @@ async fn a_site_comes_back_from_every_loss_with_its_data() {
         .await;
     kept("wordpress-1 frozen").await;
 
+    // An agent that hangs can't say so: its node ends by itself.
+    let gateway = Server::container(&site, "gateway-0");
+    let started = || docker(&["inspect", "--format", "{{.State.StartedAt}}", &gateway]);
+    let before = started();
+    docker(&["exec", &gateway, "sh", "-c", "kill -STOP $(cut -d' ' -f1 /proc/1/task/1/children)"]);
+    server
+        .until("the gateway is started anew", Duration::from_secs(120), async || {
+            (started() != before).then_some(())
+        })
+        .await;
+    kept("an agent that hung").await;
+
     let node = Server::container(&site, "wordpress-0");
     docker(&["update", "--memory", "200m", "--memory-swap", "400m", &node]);
     server

@@ -8,7 +8,7 @@ export LC_ALL=C
 settings=/etc/wpaas
 read -r REPLY </proc/sys/kernel/random/uuid
 boot=${REPLY:0:8}${REPLY: -8}
-body='' posted='' accepted='' posting='' begun=0 last_lines=() pace=0.1
+body='' posted='' accepted='' posting='' begun=0 last_lines=() pace=0.1 beat=''
 trap : PIPE # whoever it was that listened is gone: its reader finds out
 mkdir -p /run/wpaas
 exec {outcomes}<> <(:) # of reports, a line each: nobody is waited for who may be gone already
@@ -63,6 +63,10 @@ milliseconds() {
 # they say, it takes no longer than the pace and a hundred lines.
 tick() {
     local seconds=$pace
+    if [[ $beat != "$SECONDS" ]]; then
+        beat=$SECONDS
+        printf '%s\n' "$beat" >/run/wpaas/beat
+    fi
     for _ in {1..100}; do
         next_line "$logs" "$seconds" || break
         seconds=0.001
@@ -71,6 +75,21 @@ tick() {
         ((${#last_lines[@]} <= 8)) || last_lines=("${last_lines[@]:1}")
     done
     send
+}
+
+# guard: ends the node, to be started anew, once its agent has done nothing for half a minute.
+guard() {
+    local clock now seen=''
+    exec {clock}<> <(:)
+    while :; do
+        read -rt 30 -u "$clock"
+        read -r now </run/wpaas/beat
+        if [[ $now == "$seen" ]]; then
+            echo 'the agent of this node hangs: the node ends' >&2
+            kill -KILL $$
+        fi
+        seen=$now
+    done
 }
 
 # send: posts $body at each change, a second after a failure, and five seconds after a success.

@@ -183,6 +183,8 @@ haproxy -db -f /usr/local/lib/wpaas/haproxy.cfg >&"$logs" 2>&1 &
 haproxy=$!
 trap 'stopping=yes; kill -USR1 "$haproxy" 2>/dev/null' TERM INT
 publish
+tick
+guard &
 while :; do
     tick
     if ! kill -0 "$haproxy" 2>/dev/null; then

@@ -137,7 +137,8 @@ php-fpm8.4 -F -y "$here/php-fpm.conf" >&"$logs" 2>&1 &
 php=$!
 trap 'stopping=yes' TERM INT
 publish
-send
+tick
+guard &
 if [[ ! -r $root/wp-includes/version.php ]]; then die "there is no WordPress at $root"; fi
 uploads=$root/wp-content/uploads
 if [[ $(stat -c %U "$uploads") != www-data ]]; then chown www-data: "$uploads"; fi
