@@ -17,16 +17,19 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        if !is_json(request.headers()) {
-            let detail = "the body must be JSON, sent with `Content-Type: application/json`";
-            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", detail));
-        }
-        let bytes = Bytes::from_request(request, state).await.map_err(|error| unreadable(&error))?;
-        parse(&bytes).map(Self)
+        parse(&json(request, state).await?).map(Self)
     }
 }
 
-/// A JSON body that may be left out.
+async fn json<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    if !is_json(request.headers()) {
+        let detail = "the body must be JSON, sent with `Content-Type: application/json`";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", detail));
+    }
+    Bytes::from_request(request, state).await.map_err(|error| unreadable(&error))
+}
+
+/// A JSON body that may be left out, or be `null`.
 #[derive(Debug)]
 pub struct MaybeBody<T>(pub T);
 
@@ -37,7 +40,8 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for MaybeBody
         if axum::body::HttpBody::is_end_stream(request.body()) {
             return Ok(Self(T::default()));
         }
-        Body::from_request(request, state).await.map(|Body(value)| Self(value))
+        let bytes = json(request, state).await?;
+        if bytes.trim_ascii() == b"null" { Ok(Self(T::default())) } else { parse(&bytes).map(Self) }
     }
 }
 
