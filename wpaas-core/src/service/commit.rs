@@ -5,7 +5,7 @@ use crate::access::{Access, Action, Actor, Scope, decide};
 use crate::account::{Customer, Lifecycle, Org, Space, User};
 use crate::service::ConflictCode;
 use crate::site::Site;
-use crate::store::{Change, EventKind, NewEvent, StoreError, Subject, Violation, Who};
+use crate::store::{Change, Committed, EventKind, NewEvent, StoreError, Subject, Violation, Who};
 
 /// How often a decision is taken anew because what it was taken on has changed meanwhile.
 const ROUNDS: u32 = 100;
@@ -20,14 +20,27 @@ impl Service {
         if change.is_empty() {
             return Ok(true);
         }
-        match self.commit_under_key(change).await {
-            Ok(_) => Ok(true),
-            Err(StoreError::Violated(violation)) => meaning(&violation).map_or(Ok(()), Err).and_then(|()| {
-                rounds.0 += 1;
-                if rounds.0 < ROUNDS { Ok(false) } else { Err(contention()) }
-            }),
-            Err(error) => Err(error.into()),
-        }
+        settled(self.commit_under_key(change).await, rounds)
+    }
+
+    /// As [`Service::commit`], of what is not yet what a request asks for: it does not make it done.
+    pub(super) async fn commit_aside(
+        &self,
+        change: Change,
+        rounds: &mut Rounds,
+    ) -> Result<bool, ServiceError> {
+        settled(self.store().commit(change).await, rounds)
+    }
+}
+
+fn settled(committed: Result<Committed, StoreError>, rounds: &mut Rounds) -> Result<bool, ServiceError> {
+    match committed {
+        Ok(_) => Ok(true),
+        Err(StoreError::Violated(violation)) => meaning(&violation).map_or(Ok(()), Err).and_then(|()| {
+            rounds.0 += 1;
+            if rounds.0 < ROUNDS { Ok(false) } else { Err(contention()) }
+        }),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -107,7 +107,7 @@ impl Service {
         old.expires_at = old.expires_at.min(overlap);
         let mut change = issuing(&issued.key, who(actor), EventKind::KeyRenewed, now);
         change.writes.push(Write::UpdateKey(old));
-        self.store().commit(change).await?;
+        self.commit_under_key(change).await?;
         Ok(issued)
     }
 

@@ -147,7 +147,7 @@ impl Service {
                 return Ok(None);
             }
             let org = defaults::org(&customer.cid, now);
-            if self.commit(with_default_org(Change::at(now), &org), &mut rounds).await? {
+            if self.commit_aside(with_default_org(Change::at(now), &org), &mut rounds).await? {
                 return Ok(Some(org));
             }
         }
@@ -170,7 +170,7 @@ impl Service {
                 return Ok(None);
             }
             let space = defaults::space(&customer.cid, org.id, now);
-            if self.commit(with_default_space(Change::at(now), &space), &mut rounds).await? {
+            if self.commit_aside(with_default_space(Change::at(now), &space), &mut rounds).await? {
                 return Ok(Some(space));
             }
         }

@@ -1,12 +1,13 @@
 use wpaas_core::access::Actor;
 use wpaas_core::service::{Idempotency, Reservation};
 
-use crate::{NOW, World, at, code, customer};
+use crate::{NOW, World, at, code, customer, parse};
 
 on_each_store! {
     an_idempotent_request_is_done_once
     what_was_done_is_not_done_again_though_its_answer_is_lost
     a_request_whose_key_was_taken_over_changes_nothing
+    defaults_that_are_made_on_the_way_make_no_request_done
 }
 
 async fn an_idempotent_request_is_done_once(world: World) {
@@ -58,4 +59,14 @@ async fn a_request_whose_key_was_taken_over_changes_nothing(world: World) {
     let late = slow.scope(world.register_customer(op, customer("Other", "other"), at(32))).await;
     assert_eq!(code(late), "idempotency_key_in_use");
     assert_eq!(world.kinds().await, ["customer_registered"]);
+}
+
+async fn defaults_that_are_made_on_the_way_make_no_request_done(world: World) {
+    let op = Some(&Actor::Operator);
+    let (cid, _) = world.acme().await;
+    let first = begun(&world, 0).await;
+    let org = first.scope(world.org_by_name(&Actor::Operator, &cid, &parse("default"), NOW)).await;
+    org.expect("the default org is made as it is asked for");
+    assert_eq!(code(world.begin_idempotent(op, "k", [1; 32], at(1)).await), "idempotency_key_in_use");
+    assert!(matches!(world.begin_idempotent(op, "k", [1; 32], at(31)).await, Ok(Idempotency::Fresh(_))));
 }

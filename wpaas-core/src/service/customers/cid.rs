@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use crate::name::Cid;
 
 /// Never given: names of the platform's own, or easily taken for them.
-const RESERVED: [&str; 40] = [
+const RESERVED: [&str; 41] = [
     "abuse",
     "admin",
+    "anonymous",
     "api",
     "app",
     "apps",
