@@ -6,7 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::commit::Rounds;
 use super::{ConflictCode, Service, ServiceError};
 use crate::access::Actor;
-use crate::store::{Change, Committed, Expect, Idempotent, Mode, StoreError, StoredResponse, Write};
+use crate::store::{
+    Change, Committed, Expect, Idempotent, Mode, StoreError, StoredResponse, Violation, Write,
+};
 
 /// How long answers are kept.
 const KEPT: SignedDuration = SignedDuration::from_hours(24);
@@ -73,9 +75,19 @@ impl Service {
         let held = Expect::IdempotencyHeld(principal.clone(), key.clone(), begun_at);
         let response = Some(StoredResponse { status: DONE, sealed: Vec::new() });
         let word = Write::PutIdempotent(Idempotent { principal, key, request, begun_at, response });
-        let commit = self.store().commit(change.expect(held).write(word)).await?;
-        done.fetch_or(is_kept, Ordering::AcqRel);
-        Ok(commit)
+        let committed = self.store().commit(change.expect(held).write(word)).await;
+        // Whether a commit that failed was done is not known: the key stays used, until its row tells.
+        let refused = matches!(committed, Err(StoreError::Violated(_)));
+        done.fetch_or(is_kept && !refused, Ordering::AcqRel);
+        committed
+    }
+
+    /// Commits what concerns a key, unless another request has taken it over.
+    async fn commit_held(&self, held: Expect, change: Change) -> Result<(), ServiceError> {
+        match self.store().commit(change.expect(held)).await {
+            Ok(_) | Err(StoreError::Violated(Violation::IdempotencyLost)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Begins a request under an idempotency key; `request` is the SHA-256 of all of it that matters.
@@ -124,9 +136,9 @@ impl Service {
         let sealed =
             self.inner.keyring.seal(&context(&principal, &key), body).map_err(ServiceError::Keyring)?;
         let response = Some(StoredResponse { status, sealed });
+        let held = Expect::IdempotencyHeld(principal.clone(), key.clone(), begun_at);
         let kept = Idempotent { principal, key, request, begun_at, response };
-        self.store().commit(Change::at(now).write(Write::PutIdempotent(kept))).await?;
-        Ok(())
+        self.commit_held(held, Change::at(now).write(Write::PutIdempotent(kept))).await
     }
 
     /// Gives the key free again, after a failure that may not come again. One under which something was changed all
@@ -140,12 +152,12 @@ impl Service {
         reservation: Reservation,
         now: Timestamp,
     ) -> Result<(), ServiceError> {
-        let Reservation { principal, key, done, .. } = reservation;
+        let Reservation { principal, key, begun_at, done, .. } = reservation;
         if done.load(Ordering::Acquire) {
             return Ok(());
         }
-        self.store().commit(Change::at(now).write(Write::DeleteIdempotent { principal, key })).await?;
-        Ok(())
+        let held = Expect::IdempotencyHeld(principal.clone(), key.clone(), begun_at);
+        self.commit_held(held, Change::at(now).write(Write::DeleteIdempotent { principal, key })).await
     }
 
     fn replay(&self, found: Idempotent, request: [u8; 32]) -> Result<Idempotency, ServiceError> {

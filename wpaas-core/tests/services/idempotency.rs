@@ -58,6 +58,9 @@ async fn a_request_whose_key_was_taken_over_changes_nothing(world: World) {
     let op = Some(&Actor::Operator);
     let late = slow.scope(world.register_customer(op, customer("Other", "other"), at(32))).await;
     assert_eq!(code(late), "idempotency_key_in_use");
+    world.abandon_idempotent(slow.clone(), at(33)).await.expect("gives up what is not its own any more");
+    world.finish_idempotent(slow, 200, b"late", at(34)).await.expect("keeps nothing");
+    assert_eq!(code(world.begin_idempotent(op, "k", [1; 32], at(35)).await), "idempotency_answer_lost");
     assert_eq!(world.kinds().await, ["customer_registered"]);
 }
 
