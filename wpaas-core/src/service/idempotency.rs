@@ -1,14 +1,9 @@
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use jiff::{SignedDuration, Timestamp};
 
 use super::commit::Rounds;
 use super::{ConflictCode, Service, ServiceError};
 use crate::access::Actor;
-use crate::store::{
-    Change, Committed, Expect, Idempotent, Mode, StoreError, StoredResponse, Violation, Write,
-};
+use crate::store::{Change, Committed, Expect, Idempotent, StoreError, StoredResponse, Violation, Write};
 
 /// How long answers are kept.
 const KEPT: SignedDuration = SignedDuration::from_hours(24);
@@ -34,24 +29,13 @@ pub enum Idempotency {
 }
 
 /// The right to do the request of an idempotency key.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reservation {
     principal: String,
     key: String,
     request: [u8; 32],
     begun_at: Timestamp,
-    /// Whether a change was committed under it.
-    done: Arc<AtomicBool>,
 }
-
-impl PartialEq for Reservation {
-    fn eq(&self, other: &Self) -> bool {
-        let whose = |it: &Self| (it.principal.clone(), it.key.clone(), it.request, it.begun_at);
-        whose(self) == whose(other)
-    }
-}
-
-impl Eq for Reservation {}
 
 tokio::task_local! {
     /// What the task that runs has reserved.
@@ -70,22 +54,19 @@ impl Service {
     /// Commits; under an idempotency key with the word that its request is done.
     pub(super) async fn commit_under_key(&self, change: Change) -> Result<Committed, StoreError> {
         let Ok(reserved) = RESERVED.try_with(Clone::clone) else { return self.store().commit(change).await };
-        let Reservation { principal, key, request, begun_at, done } = reserved;
-        let is_kept = change.mode == Mode::Commit;
+        let Reservation { principal, key, request, begun_at } = reserved;
         let held = Expect::IdempotencyHeld(principal.clone(), key.clone(), begun_at);
         let response = Some(StoredResponse { status: DONE, sealed: Vec::new() });
         let word = Write::PutIdempotent(Idempotent { principal, key, request, begun_at, response });
-        let committed = self.store().commit(change.expect(held).write(word)).await;
-        // Whether a commit that failed was done is not known: the key stays used, until its row tells.
-        let refused = matches!(committed, Err(StoreError::Violated(_)));
-        done.fetch_or(is_kept && !refused, Ordering::AcqRel);
-        committed
+        self.store().commit(change.expect(held).write(word)).await
     }
 
-    /// Commits what concerns a key, unless another request has taken it over.
-    async fn commit_held(&self, held: Expect, change: Change) -> Result<(), ServiceError> {
-        match self.store().commit(change.expect(held)).await {
-            Ok(_) | Err(StoreError::Violated(Violation::IdempotencyLost)) => Ok(()),
+    /// Commits what ends a reservation, unless the key's row says that it is not for it to end.
+    async fn end_reservation(&self, change: Change) -> Result<(), ServiceError> {
+        match self.store().commit(change).await {
+            Ok(_) | Err(StoreError::Violated(Violation::IdempotencyLost | Violation::IdempotencyUsed)) => {
+                Ok(())
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -107,7 +88,7 @@ impl Service {
             return Err(ServiceError::invalid("Idempotency-Key", why));
         }
         let (principal, key) = (principal(actor, request), key.to_owned());
-        let reservation = Reservation { principal, key, request, begun_at: now, done: Arc::default() };
+        let reservation = Reservation { principal, key, request, begun_at: now };
         let mut rounds = Rounds::default();
         loop {
             let found = self.store().idempotent(&reservation.principal, &reservation.key).await?;
@@ -132,13 +113,13 @@ impl Service {
         body: &[u8],
         now: Timestamp,
     ) -> Result<(), ServiceError> {
-        let Reservation { principal, key, request, begun_at, done: _ } = reservation;
+        let Reservation { principal, key, request, begun_at } = reservation;
         let sealed =
             self.inner.keyring.seal(&context(&principal, &key), body).map_err(ServiceError::Keyring)?;
         let response = Some(StoredResponse { status, sealed });
         let held = Expect::IdempotencyHeld(principal.clone(), key.clone(), begun_at);
         let kept = Idempotent { principal, key, request, begun_at, response };
-        self.commit_held(held, Change::at(now).write(Write::PutIdempotent(kept))).await
+        self.end_reservation(Change::at(now).write(Write::PutIdempotent(kept)).expect(held)).await
     }
 
     /// Gives the key free again, after a failure that may not come again. One under which something was changed all
@@ -152,12 +133,12 @@ impl Service {
         reservation: Reservation,
         now: Timestamp,
     ) -> Result<(), ServiceError> {
-        let Reservation { principal, key, begun_at, done, .. } = reservation;
-        if done.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        let held = Expect::IdempotencyHeld(principal.clone(), key.clone(), begun_at);
-        self.commit_held(held, Change::at(now).write(Write::DeleteIdempotent { principal, key })).await
+        let Reservation { principal, key, request: _, begun_at } = reservation;
+        // Only its own, which began no later, and only if nothing was changed under it.
+        let later = begun_at.saturating_add(SignedDuration::from_micros(1)).unwrap_or(Timestamp::MAX);
+        let unanswered = Expect::IdempotencyUnused(principal.clone(), key.clone(), later);
+        let change = Change::at(now).write(Write::DeleteIdempotent { principal, key }).expect(unanswered);
+        self.end_reservation(change).await
     }
 
     fn replay(&self, found: Idempotent, request: [u8; 32]) -> Result<Idempotency, ServiceError> {
@@ -201,7 +182,7 @@ fn is_stale(found: &Idempotent, now: Timestamp) -> bool {
 }
 
 fn reserve(reservation: &Reservation, now: Timestamp) -> Change {
-    let Reservation { principal, key, request, begun_at, done: _ } = reservation.clone();
+    let Reservation { principal, key, request, begun_at } = reservation.clone();
     let stale = now.saturating_sub(STALE).unwrap_or(now);
     let forgotten = now.saturating_sub(KEPT).unwrap_or(now);
     Change::at(now).write(Write::ExpireIdempotent(forgotten)).write(Write::ReserveIdempotent(

@@ -176,24 +176,29 @@ async fn covers(db: &mut Db, org: OrgId, quota: &Quota) -> Checked {
 }
 
 async fn idempotency(db: &mut Db, principal: &str, key: &str, stale: Timestamp) -> Checked {
-    let in_the_way = query(
-        "SELECT COUNT(*) FROM idempotency \
-         WHERE principal = $1 AND key = $2 AND (status IS NOT NULL OR begun_at >= $3)",
-    )
-    .bind(principal.to_owned())
-    .bind(key.to_owned())
-    .bind(micros(stale))
-    .count(db)
-    .await?;
-    if in_the_way == 0 { Ok(()) } else { violated(Violation::IdempotencyUsed) }
+    let in_the_way = "SELECT COUNT(*) FROM idempotency \
+                      WHERE principal = $1 AND key = $2 AND (status IS NOT NULL OR begun_at >= $3)";
+    match of_key(db, in_the_way, principal, key, stale).await? {
+        0 => Ok(()),
+        _ => violated(Violation::IdempotencyUsed),
+    }
 }
 
 async fn held(db: &mut Db, principal: &str, key: &str, begun_at: Timestamp) -> Checked {
-    let kept = query("SELECT COUNT(*) FROM idempotency WHERE principal = $1 AND key = $2 AND begun_at = $3")
-        .bind(principal.to_owned())
-        .bind(key.to_owned())
-        .bind(micros(begun_at))
-        .count(db)
-        .await?;
-    if kept == 1 { Ok(()) } else { violated(Violation::IdempotencyLost) }
+    let its_own = "SELECT COUNT(*) FROM idempotency WHERE principal = $1 AND key = $2 AND begun_at = $3";
+    match of_key(db, its_own, principal, key, begun_at).await? {
+        0 => violated(Violation::IdempotencyLost),
+        _ => Ok(()),
+    }
+}
+
+/// Counts what is kept for the key.
+async fn of_key(
+    db: &mut Db,
+    sql: &'static str,
+    principal: &str,
+    key: &str,
+    at: Timestamp,
+) -> Result<u64, StoreError> {
+    query(sql).bind(principal.to_owned()).bind(key.to_owned()).bind(micros(at)).count(db).await
 }
