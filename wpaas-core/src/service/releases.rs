@@ -1,16 +1,19 @@
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::commit::{Rounds, of_site, who};
-use super::sites::{changeable, next, rewrite};
-use super::{ConflictCode, Page, Service, ServiceError, SitePath, SiteView};
+use super::commit::{Rounds, of_site};
+use super::{Page, Service, ServiceError, SitePath};
 use crate::access::{Action, Actor};
 use crate::code::{Code, Digest};
 use crate::converge::{Proved, Verdict};
-use crate::id::{ReleaseId, SiteId};
+use crate::id::SiteId;
 use crate::secret::{SecretName, SecretRef};
 use crate::site::{CodeFailure, Generation, Proof, Release, ReleaseState, Site};
-use crate::store::{Change, EventKind, Mode, StoredSite, Who, Write};
+use crate::store::{Change, EventKind, StoredSite, Who, Write};
+
+mod rollback;
+
+pub use rollback::Rollback;
 
 /// A release as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,16 +22,6 @@ pub struct ReleaseView {
     pub release: Release,
     /// Where it stands.
     pub state: ReleaseState,
-}
-
-/// What to go back to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Rollback {
-    /// Which release; without one, the one before the one that serves.
-    pub to: Option<ReleaseId>,
-    /// Whether the database goes back, too, to the dump taken before its schema was changed. What was written since
-    /// is then in another dump only.
-    pub with_database: bool,
 }
 
 /// Code that is to become a release.
@@ -70,40 +63,6 @@ impl Service {
         let view =
             |release: &Release| ReleaseView { release: release.clone(), state: site.releases.state(release) };
         Ok(site.releases.iter().map(view).collect())
-    }
-
-    /// Serves a release again that has proved itself before; without a name the one before the one that serves. What
-    /// is being tried is given up.
-    ///
-    /// The code goes back at once, and the database stays. Where it changes, by a dump that is restored or by a
-    /// schema that only the release knows, the release is tried first, as a new one is.
-    ///
-    /// # Errors
-    ///
-    /// `NotFound`, `Forbidden`, `CustomerSuspended`, `site_in_deletion`, `release_not_kept`, `no_dump`, `Invalid`.
-    pub async fn roll_back(
-        &self,
-        actor: &Actor,
-        path: &SitePath,
-        rollback: Rollback,
-        mode: Mode,
-        now: Timestamp,
-    ) -> Result<SiteView, ServiceError> {
-        let mut rounds = Rounds::default();
-        loop {
-            let (at, stored) = self.find(actor, Action::SiteUpdate, path).await?;
-            changeable(&at, &stored.site)?;
-            let site = decide_rollback(&stored.site, rollback, now)?;
-            let release = site.releases.candidate().or_else(|| site.releases.serving());
-            let restores = release.and_then(|release| release.restores);
-            let detail = json!({ "generation": site.generation, "release": release.map(|it| it.id), "with_database": restores.is_some() });
-            let event = of_site(&site, who(actor), EventKind::ReleaseRolledBack, detail);
-            let mut change = rewrite(&site, self.settings(), now).event(event);
-            change.mode = mode;
-            if self.commit(change, &mut rounds).await? {
-                return self.view(&at, StoredSite { site, status: stored.status });
-            }
-        }
     }
 
     /// Keeps what a node found of the release that it tried.
@@ -193,47 +152,6 @@ fn wanted(site: Site) -> Option<WantedCode> {
     Some(WantedCode { site: site.id, generation: site.code.wanted, code: site.spec.code?, credential })
 }
 
-/// The site as it serves that release, or tries it first; one generation on.
-fn decide_rollback(site: &Site, rollback: Rollback, now: Timestamp) -> Result<Site, ServiceError> {
-    let refused = |why: String| Err(ServiceError::conflict(ConflictCode::ReleaseNotKept, why));
-    let mut after = next(site);
-    let Some(to) = rollback.to.or_else(|| site.releases.previous().map(|release| release.id)) else {
-        return refused("no release that served before is kept: see the site's releases".to_owned());
-    };
-    match site.releases.get(to).map(|release| &release.proof) {
-        None => Err(ServiceError::invalid("release", "no release of the site that is kept has this id")),
-        Some(Proof::Failed { reason, .. }) => {
-            refused(format!("{to} failed when it was tried, and is never served: {reason}"))
-        }
-        Some(Proof::Untried) => refused(format!("{to} is being tried, and is served once it proves itself")),
-        Some(Proof::Proved { .. }) => {
-            let restores = rollback.with_database.then(|| dump_for(site, to)).transpose()?;
-            if restores.is_some() || needs_schema(site, to) {
-                after.releases.try_again(to, ReleaseId::new(), restores, &site.pinned(), now);
-            } else {
-                after.releases.go_back(to, now);
-            }
-            Ok(after)
-        }
-    }
-}
-
-/// Before which release the dump was taken that this one can be served with.
-fn dump_for(site: &Site, to: ReleaseId) -> Result<ReleaseId, ServiceError> {
-    site.releases.changed_since(to).map(|release| release.id).ok_or_else(|| {
-        let why = format!(
-            "no release that is kept has changed the database's schema since {to}, so no dump was taken: go back without the database"
-        );
-        ServiceError::conflict(ConflictCode::NoDump, why)
-    })
-}
-
-/// Whether the release is of a newer schema than the one that serves, so that the database may lack it.
-fn needs_schema(site: &Site, to: ReleaseId) -> bool {
-    let serving = site.releases.serving().and_then(Release::schema);
-    site.releases.get(to).and_then(Release::schema) > serving
-}
-
 /// The site with the verdict; `None` when it is of no use any more.
 fn decide_judge(site: &Site, verdict: &Verdict, now: Timestamp) -> Option<Site> {
     let Verdict { release, found } = verdict;
@@ -272,20 +190,21 @@ fn decide_record(site: &Site, generation: Generation, result: &Result<Release, C
 mod tests {
     use super::*;
     use crate::code::{GitCode, Layout};
+    use crate::id::ReleaseId;
     use crate::service::test::{NOW, site};
 
     fn git(url: &str) -> Code {
         Code::Git(GitCode { url: url.to_owned(), reference: None, path: None })
     }
 
-    fn wanting() -> Site {
+    pub(super) fn wanting() -> Site {
         let mut site = site();
         site.spec.code = Some(git("https://example.com/a"));
         site.code.wanted = 3;
         site
     }
 
-    fn ready() -> Release {
+    pub(super) fn ready() -> Release {
         Release {
             id: ReleaseId::from_uuid(uuid::Uuid::from_u128(7)),
             proof: Proof::Untried,
@@ -341,64 +260,5 @@ mod tests {
         let after = decide_judge(&before, &bad, NOW).unwrap();
         assert_eq!((after.releases.serving(), after.code.keeps_stock), (None, true));
         assert!(after.has_wanted_release(), "it is not fetched again by itself");
-    }
-
-    #[test]
-    fn a_rollback_names_a_release_that_proved_itself() {
-        let mut site = wanting();
-        assert_eq!(decide_rollback(&site, Rollback::default(), NOW).unwrap_err().code(), "release_not_kept");
-        let unknown = decide_rollback(&site, to(ready().id), NOW).unwrap_err();
-        assert_eq!(unknown.code(), "invalid");
-        site.releases.add(ready(), &site.pinned());
-        let tried = decide_rollback(&site, to(ready().id), NOW).unwrap_err();
-        assert_eq!(tried.code(), "release_not_kept");
-        assert!(site.releases.judge(ready().id, Proof::Proved { wordpress: None, schema: None }));
-        let after = decide_rollback(&site, to(ready().id), NOW).unwrap();
-        assert_eq!(after.generation, site.generation + 1);
-    }
-
-    fn to(release: ReleaseId) -> Rollback {
-        Rollback { to: Some(release), ..Rollback::default() }
-    }
-
-    /// A site that serves the last of releases of these schemas.
-    fn with_schemas(schemas: &[u64]) -> (Site, Vec<ReleaseId>) {
-        let mut site = wanting();
-        let mut ids = Vec::new();
-        for (n, schema) in (1..).zip(schemas) {
-            let release = Release { id: ReleaseId::new(), digest: Digest::from_sha256([n; 32]), ..ready() };
-            ids.push(release.id);
-            site.releases.add(release, &site.pinned());
-            let proof = Proof::Proved { wordpress: None, schema: Some(*schema) };
-            assert!(site.releases.judge(ids[ids.len() - 1], proof));
-        }
-        (site, ids)
-    }
-
-    #[test]
-    fn a_rollback_with_the_database_is_tried_with_the_dump_of_that_time() {
-        let (site, ids) = with_schemas(&[1, 1, 2]);
-        let whole = Rollback { to: None, with_database: true };
-        let after = decide_rollback(&site, whole, NOW).unwrap();
-        let candidate = after.releases.candidate().unwrap();
-        assert_eq!((candidate.restores, candidate.digest), (Some(ids[2]), Digest::from_sha256([2; 32])));
-        assert_eq!(after.releases.serving().map(|it| it.id), Some(ids[2]), "meanwhile");
-        let code = decide_rollback(&site, Rollback::default(), NOW).unwrap();
-        assert_eq!(
-            (code.releases.serving().map(|it| it.id), code.releases.candidate()),
-            (Some(ids[1]), None)
-        );
-        let within = Rollback { to: Some(ids[2]), with_database: true };
-        assert_eq!(decide_rollback(&site, within, NOW).unwrap_err().code(), "no_dump");
-    }
-
-    #[test]
-    fn a_release_of_a_newer_schema_is_tried_again() {
-        let (site, ids) = with_schemas(&[1, 2]);
-        let back = decide_rollback(&site, Rollback::default(), NOW).unwrap();
-        let forth = decide_rollback(&back, to(ids[1]), NOW).unwrap();
-        assert_eq!(forth.releases.serving().map(|it| it.id), Some(ids[0]));
-        let candidate = forth.releases.candidate().unwrap();
-        assert_eq!((candidate.restores, candidate.digest), (None, Digest::from_sha256([2; 32])));
     }
 }
