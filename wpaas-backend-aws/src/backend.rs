@@ -5,14 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::StreamExt as _;
-use futures::stream::{self, BoxStream};
+use futures::stream::BoxStream;
 use tokio::sync::broadcast;
-use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 use wpaas_core::code::ReleaseStore;
 use wpaas_core::converge::{
-    Applied, Backend, BackendError, Capabilities, Coverage, Observation, Report, Scope, Step,
+    Applied, Backend, BackendError, Capabilities, Coverage, Observation, Report, Scope, Step, hints,
 };
 use wpaas_core::id::SiteId;
 use wpaas_core::secret::Secrets;
@@ -117,17 +115,7 @@ impl Backend for AwsBackend {
     }
 
     fn changes(&self) -> BoxStream<'static, SiteId> {
-        let hints = self.inner.hints.subscribe();
-        let next = |mut hints: broadcast::Receiver<SiteId>| async {
-            loop {
-                match hints.recv().await {
-                    Ok(site) => return Some((site, hints)),
-                    Err(RecvError::Lagged(_)) => {}
-                    Err(RecvError::Closed) => return None,
-                }
-            }
-        };
-        stream::unfold(hints, next).boxed()
+        hints(self.inner.hints.subscribe())
     }
 }
 

@@ -32,7 +32,7 @@ mod work_queue;
 
 pub(crate) use converger::chain;
 
-pub use backend::{Applied, Backend, BackendError, Capabilities, ErrorClass};
+pub use backend::{Applied, Backend, BackendError, Capabilities, ErrorClass, hints};
 pub use behind::{floor, keep_what_runs};
 pub use converger::{Converger, ConvergerHandle};
 pub use facts::{Facts, Seen, Told};

@@ -2,7 +2,9 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::stream::BoxStream;
+use futures::StreamExt as _;
+use futures::stream::{self, BoxStream};
+use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::{Object, Observation, Scope, Step};
 use crate::id::SiteId;
@@ -100,4 +102,19 @@ impl BackendError {
         self.source = Some(Box::new(source));
         self
     }
+}
+
+/// The hints of [`Backend::changes`] that come through a channel. What was missed is found by the next look.
+#[must_use]
+pub fn hints(channel: broadcast::Receiver<SiteId>) -> BoxStream<'static, SiteId> {
+    let next = |mut channel: broadcast::Receiver<SiteId>| async {
+        loop {
+            match channel.recv().await {
+                Ok(site) => return Some((site, channel)),
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    };
+    stream::unfold(channel, next).boxed()
 }

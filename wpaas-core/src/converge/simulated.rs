@@ -11,7 +11,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
 use tokio::sync::{broadcast, mpsc};
@@ -19,7 +18,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     Applied, Backend, BackendError, Capabilities, Coverage, Ends, ErrorClass, Object, Observation, Part,
-    Report, Scope, Step,
+    Report, Scope, Step, hints,
 };
 use crate::id::SiteId;
 
@@ -387,15 +386,6 @@ impl Backend for Simulated {
     }
 
     fn changes(&self) -> BoxStream<'static, SiteId> {
-        futures::stream::unfold(self.0.hints.subscribe(), |mut hints| async move {
-            loop {
-                match hints.recv().await {
-                    Ok(site) => return Some((site, hints)),
-                    Err(broadcast::error::RecvError::Lagged(_)) => {}
-                    Err(broadcast::error::RecvError::Closed) => return None,
-                }
-            }
-        })
-        .boxed()
+        hints(self.0.hints.subscribe())
     }
 }

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -15,7 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use super::judge::{Judge, short};
 use crate::converge::trial::settle;
-use crate::converge::{Intent, Intents, IntentsError, RunIntent, Verdict, Wanted};
+use crate::converge::{Intent, Intents, IntentsError, RunIntent, Verdict, Wanted, hints};
 use crate::id::SiteId;
 use crate::metering::Look;
 use crate::site::{Generation, SiteStatus};
@@ -261,16 +260,6 @@ impl Intents for Desk {
     }
 
     fn changes(&self) -> BoxStream<'static, SiteId> {
-        let hints = self.book.hints.subscribe();
-        futures::stream::unfold(hints, |mut hints| async {
-            loop {
-                match hints.recv().await {
-                    Ok(site) => return Some((site, hints)),
-                    Err(broadcast::error::RecvError::Lagged(_)) => {}
-                    Err(broadcast::error::RecvError::Closed) => return None,
-                }
-            }
-        })
-        .boxed()
+        hints(self.book.hints.subscribe())
     }
 }
