@@ -22,11 +22,7 @@ serve_code() {
 
 site_call() { call "$1" "/wpaas/$cid/default/steady$2" "$key" "${3-}" >"$here/site.json"; }
 
-kill_node() {
-    local nodes
-    nodes=$(docker container ls --quiet --filter "label=wpaas.installation=$installation" --filter label=wpaas.part=wordpress-0)
-    docker kill "$nodes" >/dev/null
-}
+kill_node() { docker kill "$(node wordpress-0)" >/dev/null; }
 
 scale_to() {
     site_call PUT '' "{\"num_instances\": $1}"
@@ -55,16 +51,6 @@ under_load() {
     printf '    %-24s %7s pages, %s lost, 99th percentile %s\n' "$1" "$asked" "$lost" "$p99"
 }
 
-# gateway_killed: REPLY is the time to the next page.
-gateway_killed() {
-    local gateway since
-    gateway=$(docker container ls --quiet --filter "label=wpaas.installation=$installation" --filter label=wpaas.part=gateway-0)
-    since=$EPOCHREALTIME
-    docker kill "$gateway" >/dev/null
-    REPLY=$(first "$since" "$url" "<title>$title</title>")
-    if [[ ! $REPLY ]]; then fail 'the gateway does not come back' "The server's log is $here/server.log."; fi
-}
-
 measure_steady() {
     local n
     call POST "/wpaas/$cid/default" "$key" "{\"name\": \"steady\", \"title\": \"$title\", \"num_instances\": 2, \"database\": {\"num_instances\": 3}, \"code\": {\"git\": \"git://127.0.0.1:$git_port/code\", \"ref\": \"main\"}, \"admin_password\": \"not-used-but-long-enough\"}" >"$here/site.json"
@@ -83,8 +69,7 @@ measure_steady() {
     say 'gateway: killed, to the next page'
     printf '   '
     for ((n = 1; n <= pairs; n++)); do
-        settled steady
-        gateway_killed; took gateway
+        hurt steady gateway-0 kill; took gateway
     done
     echo
     delete_site steady

@@ -12,8 +12,7 @@ if (is_file($file)) {
 }
 umask(0077);
 is_dir($folder) || mkdir($folder);
-$options = tempnam('/tmp', 'dump');
-file_put_contents($options, "[client]\nhost=gateway-0\nport=3306\nuser=wordpress\npassword=" . wpaas_secret('database-password') . "\nskip-ssl\n");
+$options = wpaas_client_options();
 $command = ['mariadb-dump', "--defaults-file=$options", '--single-transaction', '--quick', '--skip-lock-tables', '--no-tablespaces',
 	'--ignore-table=wordpress.wpaas', '--ignore-table=wordpress.wpaas_sessions', 'wordpress'];
 $dump = proc_open($command, [['file', '/dev/null', 'r'], ['pipe', 'w'], STDERR], $pipes);

@@ -36,9 +36,7 @@ foreach (['wordpress_new', 'wordpress_old'] as $aside) {
 	$database->query("DROP DATABASE IF EXISTS $aside");
 	$database->query("CREATE DATABASE $aside CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci");
 }
-umask(0077);
-$options = tempnam('/tmp', 'restore');
-file_put_contents($options, "[client]\nhost=gateway-0\nport=3306\nuser=wordpress\npassword=" . wpaas_secret('database-password') . "\nskip-ssl\n");
+$options = wpaas_client_options();
 $load = proc_open(['mariadb', "--defaults-file=$options", 'wordpress_new'], [['pipe', 'r'], STDERR, STDERR], $pipes);
 $from = gzopen($file, 'rb');
 $whole = $load && $from;

@@ -38,6 +38,13 @@ function wpaas_database(): mysqli {
 	return $database;
 }
 
+/** A file with what MariaDB's own programs need to connect; whoever asks for it removes it. */
+function wpaas_client_options(): string {
+	$options = tempnam('/tmp', 'client'); // of mode 0600
+	file_put_contents($options, "[client]\nhost=gateway-0\nport=3306\nuser=wordpress\npassword=" . wpaas_secret('database-password') . "\nskip-ssl\n");
+	return $options;
+}
+
 /**
  * Whether $holder has the lease $name, for at least half of $seconds to come. One statement takes or
  * renews it, by the database's clock, so of two nodes that ask at once one is told no.
