@@ -5,7 +5,7 @@ use serde_json::json;
 use super::server::Server;
 use super::tree::Tree;
 use super::wordpress::{GIF, Wordpress};
-use super::{docker, engine_alone};
+use super::{docker, engine_alone, sql};
 
 const MU_PLUGIN: &str = "<?php add_action('wp_footer', function () { echo 'first-release'; });
 add_action('wpaas_tick', function () { update_option('wpaas_ticks', 1 + (int) get_option('wpaas_ticks')); });
@@ -81,14 +81,8 @@ async fn a_site_from_git_does_what_wordpress_does() {
         .output()
         .unwrap();
     assert!(!write.status.success(), "code is read-only");
-    let durable = docker(&[
-        "exec",
-        &Server::container(&site, "database-0"),
-        "mariadb",
-        "--defaults-file=/usr/local/lib/wpaas/mariadb.cnf",
-        "-BNe",
-        "SELECT @@innodb_flush_log_at_trx_commit",
-    ]);
+    let database = Server::container(&site, "database-0");
+    let durable = docker(&sql(&database, "SELECT @@innodb_flush_log_at_trx_commit"));
     assert_eq!(durable, "1");
 
     // A new password is set once.

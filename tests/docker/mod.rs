@@ -27,6 +27,17 @@ pub fn docker(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
+/// What `docker` prints; `None` where it fails, as of a node that has just gone.
+pub fn try_docker(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("docker").args(arguments).output().unwrap();
+    output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
+}
+
+/// The `docker` command that asks a database node this.
+pub fn sql<'a>(node: &'a str, query: &'a str) -> [&'a str; 6] {
+    ["exec", node, "mariadb", "--defaults-file=/usr/local/lib/wpaas/mariadb.cnf", "-BNe", query]
+}
+
 /// Whether there is an Engine to test with.
 fn engine() -> bool {
     let asked = std::env::var("WPAAS_TEST_DOCKER").unwrap_or_default();

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::server::{Server, Site};
 use super::wordpress::Wordpress;
 use super::writer::Writer;
-use super::{docker, engine_alone};
+use super::{docker, engine_alone, sql, try_docker};
 
 /// A site with its control plane and somebody who writes to it.
 struct Lab {
@@ -83,9 +83,7 @@ impl Lab {
 
     /// What a node answers; empty when it does not.
     fn sql(&self, n: u8, query: &str) -> String {
-        let options = ["mariadb", "--defaults-file=/usr/local/lib/wpaas/mariadb.cnf", "-BNe", query];
-        let output = Command::new("docker").args(["exec", &self.node(n)]).args(options).output().unwrap();
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        try_docker(&sql(&self.node(n), query)).unwrap_or_default()
     }
 
     fn status(&self, n: u8, variable: &str) -> String {
@@ -156,9 +154,7 @@ impl Lab {
     /// When a node was started, while it runs.
     fn started(&self, n: u8) -> String {
         let format = "{{if and .State.Running (not .State.Paused)}}{{.Id}} {{.State.StartedAt}}{{end}}";
-        let output =
-            Command::new("docker").args(["inspect", "--format", format, &self.node(n)]).output().unwrap();
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        try_docker(&["inspect", "--format", format, &self.node(n)]).unwrap_or_default()
     }
 
     async fn the_writers_node_is_killed(&self) {
@@ -230,8 +226,8 @@ impl Lab {
             ]);
             // The control plane may make the node again meanwhile; then the volume is in use again.
             let removed = (0..20).any(|_| {
-                docker_may_fail(&["rm", "--force", &self.node(*n)]);
-                docker_may_fail(&["volume", "rm", &volume])
+                try_docker(&["rm", "--force", &self.node(*n)]);
+                try_docker(&["volume", "rm", &volume]).is_some()
             });
             assert!(removed, "{volume} can be removed");
         }
@@ -261,8 +257,4 @@ impl Lab {
         assert!(fewest >= 2, "{fewest} took writes at some moment");
         assert_eq!(self.writer.errors(began), [""; 0], "each is drained before it stops");
     }
-}
-
-fn docker_may_fail(arguments: &[&str]) -> bool {
-    Command::new("docker").args(arguments).output().unwrap().status.success()
 }

@@ -5,12 +5,11 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::docker;
-use super::engine_alone;
 use super::first_site::{put, s3};
 use super::server::{Server, Site};
 use super::tree::Tree;
 use super::wordpress::Wordpress;
+use super::{docker, engine_alone, sql};
 
 struct Lab {
     server: Server,
@@ -126,7 +125,7 @@ impl Lab {
 
     fn sql(&self, query: &str) -> String {
         let node = Server::container(&self.site, "database-0");
-        docker(&["exec", &node, "mariadb", "--defaults-file=/usr/local/lib/wpaas/mariadb.cnf", "-BNe", query])
+        docker(&sql(&node, query))
     }
 
     fn database_schema(&self) -> u64 {

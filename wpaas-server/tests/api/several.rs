@@ -1,7 +1,7 @@
 //! Several servers on one `PostgreSQL`, and a `PostgreSQL` that fails. Empty without `WPAAS_TEST_POSTGRES`.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
@@ -66,23 +66,29 @@ struct Own {
 
 impl Own {
     fn new() -> Option<(Self, String)> {
-        std::env::var("WPAAS_TEST_POSTGRES").ok()?;
-        let folder = std::env::temp_dir().join(format!("wpaas-{}", uuid::Uuid::now_v7().simple()));
-        let own = Self { folder };
-        let said = own.run("start", &[]);
-        Some((own, said.trim().to_owned()))
+        Self::at(|_| true)
     }
 
     /// One whose disk can be filled; `None` where this process may not mount one.
     fn on_small_disk() -> Option<(Self, String)> {
+        Self::at(|folder| {
+            std::fs::create_dir(folder).unwrap();
+            let mount = ["-t", "tmpfs", "-o", "size=200m", "tmpfs"];
+            let mounted = Command::new("mount").args(mount).arg(folder).output();
+            let mounted = mounted.is_ok_and(|mounted| mounted.status.success());
+            if !mounted {
+                println!("skipped: no file system can be mounted here");
+                std::fs::remove_dir(folder).unwrap();
+            }
+            mounted
+        })
+    }
+
+    /// In a folder of its own, once that is prepared.
+    fn at(prepare: impl FnOnce(&Path) -> bool) -> Option<(Self, String)> {
         std::env::var("WPAAS_TEST_POSTGRES").ok()?;
         let folder = std::env::temp_dir().join(format!("wpaas-{}", uuid::Uuid::now_v7().simple()));
-        std::fs::create_dir(&folder).unwrap();
-        let mount =
-            Command::new("mount").args(["-t", "tmpfs", "-o", "size=200m", "tmpfs"]).arg(&folder).output();
-        if !mount.is_ok_and(|mounted| mounted.status.success()) {
-            println!("skipped: no file system can be mounted here");
-            std::fs::remove_dir(&folder).unwrap();
+        if !prepare(&folder) {
             return None;
         }
         let own = Self { folder };
@@ -101,23 +107,17 @@ impl Own {
         std::fs::remove_file(self.folder.join("filler")).unwrap();
     }
 
-    /// Whether it did.
-    fn may_fail(&self, what: &str, more: &[&str]) -> bool {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/postgres");
-        Command::new(script).arg(what).arg(&self.folder).args(more).output().unwrap().status.success()
-    }
-
     fn run(&self, what: &str, more: &[&str]) -> String {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/postgres");
-        let output = Command::new(script)
-            .arg(what)
-            .arg(&self.folder)
-            .args(more)
-            .env("WPAAS_POSTGRES_OPTIONS", "-c fsync=off")
-            .output()
-            .unwrap();
+        let output = self.may_fail(what, more);
         assert!(output.status.success(), "{what}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn may_fail(&self, what: &str, more: &[&str]) -> Output {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/postgres");
+        let mut command = Command::new(script);
+        command.arg(what).arg(&self.folder).args(more).env("WPAAS_POSTGRES_OPTIONS", "-c fsync=off");
+        command.output().unwrap()
     }
 
     /// Copies the stopped database's files, or puts them back.
@@ -223,7 +223,7 @@ async fn a_full_disk_is_a_503_until_there_is_room() {
     let mut kept = vec![register(&api, "before").await.is(201).body["cid"].clone()];
     own.fill();
     // What is in the log's current file has room; the next file has none.
-    let _it_needs_room = own.may_fail("sql", &["SELECT pg_switch_wal()"]);
+    own.may_fail("sql", &["SELECT pg_switch_wal()"]);
     let refused = loop {
         let answer = register(&api, &format!("full{}", kept.len())).await;
         if answer.status != 201 {
@@ -235,7 +235,7 @@ async fn a_full_disk_is_a_503_until_there_is_room() {
     assert!(!refused.is(503).header("retry-after").is_empty());
     own.make_room();
     // One that found no room while it recovered has ended, and is the operator's to start.
-    if !own.may_fail("sql", &["SELECT 1"]) {
+    if !own.may_fail("sql", &["SELECT 1"]).status.success() {
         own.may_fail("start", &[]);
     }
     kept.push(until_answered(&api, "after", 201).await.body["cid"].clone());
