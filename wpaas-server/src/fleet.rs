@@ -254,11 +254,12 @@ impl Fleet {
         let at = self.dns.listen;
         match dns::serial_at(at, origin).await {
             Some(found) if found == *serial => Ok(found),
-            // The zone of the server that leads: it is as new as this one's, give or take.
-            Some(found) if !self.leads && serial.wrapping_sub(found).wrapping_add(FOLLOWS) <= 2 * FOLLOWS => {
+            // The zone of the server that leads is as new as this one's, give or take, or newer.
+            Some(found)
+                if !self.leads && found.wrapping_add(FOLLOWS).wrapping_sub(*serial) < (1 << 31) + FOLLOWS =>
+            {
                 Ok(found)
             }
-            Some(found) if !self.leads && found.wrapping_sub(*serial) < 1 << 31 => Ok(found),
             Some(_) => Err(format!("the DNS server at {at} has not read the last zone yet")),
             None if self.program.is_none() => Err(format!(
                 "no DNS server answers at {at}: run `wpaas-server dns --dns-zone {}`",

@@ -103,14 +103,11 @@ fn quorum(intent: &Intent, facts: &Facts, plan: &SitePlan, step: &Step) -> Verdi
     }
     let removed =
         |part| plan.steps.iter().any(|s| s.part == part && matches!(s.action, Action::Remove { .. }));
-    let leaves = |object: &&Object| {
+    let leaves = |object: &Object| {
         matches!(object.part, Part::Database(other) if other != n)
             && (object.state == ObjectState::Removing || removed(object.part))
     };
-    require(
-        !facts.objects.iter().any(|object| leaves(&object)),
-        "stops a database node while another leaves",
-    )?;
+    require(!facts.objects.iter().any(leaves), "stops a database node while another leaves")?;
     let others = facts.objects.iter().map(|object| object.part).filter(|part| *part != step.part);
     let left = others.filter(|part| synced(*part) && !removed(*part)).count();
     require(

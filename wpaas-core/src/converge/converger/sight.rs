@@ -79,13 +79,14 @@ impl Converger {
             self.wake(site, now);
         }
         if *scope == Scope::Fleet {
-            let next = if self.view.doubts() { Sight::SEARCH } else { self.backend.capabilities().resync };
-            self.sight.next_fleet = Some(now + next);
+            let mut next = self.backend.capabilities().resync;
             if self.view.doubts() {
                 tracing::warn!(
                     "a listing lacks more than half of what was there; the next one tells whether it is gone"
                 );
+                next = Sight::SEARCH;
             }
+            self.sight.next_fleet = Some(now + next);
             self.silent_nodes(now);
         }
         if found {
