@@ -5,7 +5,8 @@
 //! server is killed, when two believe themselves in charge, and whose clock is an hour off. The same seed gives the
 //! same run, and every failure names it.
 //!
-//! What must never happen (S1 to S10) is judged at every effect on the world, apart from the planner and the lint.
+//! What must never happen (S1 to S6, S9, S12) is judged at every effect on the world, apart from the planner and the
+//! lint.
 //! Then nothing goes wrong any more, and what must happen in the end is looked for: the sites converge (L1), are what
 //! fresh ones would be (L2, L4, L5), a restart does nothing (L6), and what is deleted leaves nothing (L3).
 //!
