@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::reach::PinError;
 use crate::secret::Secret;
 
-pub mod address;
 pub mod archive;
 pub mod fetch;
 #[cfg(feature = "git")]
@@ -148,6 +148,15 @@ pub enum CodeError {
     /// This machine's own storage failed.
     #[error("the release store failed")]
     Io(#[from] std::io::Error),
+}
+
+impl From<PinError> for CodeError {
+    fn from(error: PinError) -> Self {
+        match error {
+            PinError::NotPublic(_) => Self::Refused(format!("{error}; code is fetched from there only")),
+            PinError::Unknown(_) => Self::Unavailable(error.to_string()),
+        }
+    }
 }
 
 /// Fetches code of one kind.

@@ -26,6 +26,7 @@ pub mod node;
 #[cfg(feature = "openapi")]
 mod openapi;
 pub mod quota;
+pub mod reach;
 pub mod secret;
 pub mod service;
 pub mod site;

@@ -13,7 +13,7 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
-use wpaas_core::code::address::{Reach, Resolve, SystemResolver};
+use wpaas_core::reach::{Reach, Resolve, SystemResolver};
 
 use super::{AccessKey, Connect, Download, Identity, Object, ObjectError, Objects, Page, Place};
 

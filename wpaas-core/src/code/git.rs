@@ -11,13 +11,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-use super::address::{self, Reach, Resolve, SystemResolver};
 use super::archive::Stop;
 use super::fetch::timed_out;
 use super::reference::{CodeField, CodePolicy, GitUrl, Transport};
 use super::text::printable;
 use super::workspace::Workspace;
 use super::{Code, CodeError, CodeSource, GitCode, Limits};
+use crate::reach::{Reach, Resolve, SystemResolver, pin};
 use crate::secret::Secret;
 
 mod command;
@@ -104,7 +104,7 @@ impl GitSource {
             return Ok(remote::reach_files(git));
         }
         let reach = if url.allowed_by_prefix { Reach::Anywhere } else { Reach::Public };
-        let pinned = address::pin(self.resolver.as_ref(), &url.host, reach).await?;
+        let pinned = pin(self.resolver.as_ref(), &url.host, reach).await?;
         remote::reach(git, url, &pinned, &self.host_keys)
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDns, ResolveDnsError};
 use tokio::sync::Mutex;
 use wpaas_core::code::CodeError;
-use wpaas_core::code::address::{self, Pinned, Reach, Resolve};
+use wpaas_core::reach::{Pinned, Reach, Resolve, pin};
 
 /// Looks a host up once, checks what comes of it, and gives the same from then on.
 #[derive(Debug, Clone)]
@@ -30,7 +30,7 @@ impl CheckedDns {
             return Ok(known.clone());
         }
         let found =
-            address::pin(self.resolver.as_ref(), host, self.reach).await.map_err(|error| match error {
+            pin(self.resolver.as_ref(), host, self.reach).await.map_err(|error| match error.into() {
                 CodeError::Refused(why) => ResolveDnsError::new(OutOfReach(why)),
                 other => ResolveDnsError::new(other),
             })?;

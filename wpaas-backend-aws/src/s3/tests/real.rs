@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Builder, Credentials, Region};
 use aws_sdk_s3::types::{BucketVersioningStatus, ObjectCannedAcl, VersioningConfiguration};
-use wpaas_core::code::address::Resolve;
+use wpaas_core::reach::Resolve;
 
 use super::*;
 

@@ -6,8 +6,8 @@ use super::HostKeys;
 use super::command::Git;
 use super::credential::KEY;
 use crate::code::CodeError;
-use crate::code::address::Pinned;
 use crate::code::reference::{GitUrl, Transport};
+use crate::reach::Pinned;
 
 /// What ssh is told besides, so that nothing of this machine's configuration counts.
 const SSH: [&str; 12] = [

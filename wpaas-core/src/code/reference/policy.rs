@@ -1,6 +1,7 @@
 use url::Url;
 
 use super::CodeProblem;
+use crate::reach::{is_below, is_prefix};
 
 /// What the operator allows beyond the ordinary: nothing, by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,7 +36,7 @@ impl CodePolicy {
     ///
     /// The first entry that can't.
     pub fn check(&self) -> Result<(), InvalidPolicy> {
-        let prefix = self.allowed_prefixes.iter().find(|text| parse_prefix(text).is_none());
+        let prefix = self.allowed_prefixes.iter().find(|text| !is_prefix(text));
         let endpoint = self.allowed_endpoints.iter().find(|text| parse_endpoint(text).is_none());
         match (prefix, endpoint) {
             (Some(text), _) => Err(InvalidPolicy::Prefix(text.clone())),
@@ -44,11 +45,10 @@ impl CodePolicy {
         }
     }
 
-    /// Whether the URL lies below one of the allowed prefixes. Compared as parsed, so that neither a user,
-    /// nor a longer port, nor `..` leads elsewhere.
+    /// Whether the URL lies below one of the allowed prefixes.
     #[must_use]
     pub fn allows_url(&self, url: &Url) -> bool {
-        self.allowed_prefixes.iter().filter_map(|text| parse_prefix(text)).any(|prefix| admits(&prefix, url))
+        is_below(&self.allowed_prefixes, url)
     }
 
     /// Whether the endpoint is on the operator's list.
@@ -75,25 +75,9 @@ impl CodePolicy {
     }
 }
 
-fn parse_prefix(text: &str) -> Option<Url> {
-    let url = Url::parse(text).ok()?;
-    let plain = url.password().is_none() && url.query().is_none() && url.fragment().is_none();
-    (text.ends_with('/') && url.path().ends_with('/') && plain).then_some(url)
-}
-
 fn parse_endpoint(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let web = matches!(url.scheme(), "http" | "https") && url.path() == "/";
     let anonymous = url.username().is_empty() && url.password().is_none();
     (web && anonymous && url.query().is_none() && url.fragment().is_none()).then_some(url)
-}
-
-fn admits(prefix: &Url, url: &Url) -> bool {
-    let any_user = prefix.scheme() == "ssh" && prefix.username().is_empty();
-    prefix.scheme() == url.scheme()
-        && prefix.host() == url.host()
-        && prefix.port_or_known_default() == url.port_or_known_default()
-        && (any_user || prefix.username() == url.username())
-        && url.password().is_none()
-        && url.path().starts_with(prefix.path())
 }

@@ -1,11 +1,14 @@
-//! Which addresses code may be fetched from: those of the public internet, looked up once and kept to.
+//! Where this system may connect to when a customer or a configuration names the place: the public internet, looked up
+//! once and kept to, and what the operator allows beyond that by the beginning of its URL.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use async_trait::async_trait;
 
-use super::CodeError;
+mod prefix;
+
+pub use prefix::{is_below, is_prefix};
 
 /// Networks of version 4 that are not the public internet: base, prefix length.
 const NOT_PUBLIC_V4: [([u8; 4], u32); 15] = [
@@ -78,7 +81,7 @@ impl Resolve for SystemResolver {
     }
 }
 
-/// Where a fetch may lead.
+/// Where a connection may lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
     /// To public addresses.
@@ -96,25 +99,36 @@ pub struct Pinned {
     pub addresses: Vec<IpAddr>,
 }
 
+/// Why a host is not connected to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PinError {
+    /// One of its addresses is out of reach.
+    #[error("the host {0} is not on the public internet")]
+    NotPublic(String),
+    /// It has no address, or nobody could be asked for it.
+    #[error("the host {0} can't be found")]
+    Unknown(String),
+}
+
 /// Looks `host` up and refuses it when any of its addresses is out of reach: a name that has public and
 /// private addresses is up to something.
 ///
 /// # Errors
 ///
-/// `Refused` for a host out of reach, `Unavailable` when it can't be found.
-pub async fn pin(resolver: &dyn Resolve, host: &str, reach: Reach) -> Result<Pinned, CodeError> {
+/// See [`PinError`].
+pub async fn pin(resolver: &dyn Resolve, host: &str, reach: Reach) -> Result<Pinned, PinError> {
     let found = match host.parse() {
         Ok(address) => Ok(vec![address]),
         Err(_) => resolver.resolve(host).await,
     };
-    let unknown = || CodeError::Unavailable(format!("the host {host} can't be found"));
+    let unknown = || PinError::Unknown(host.to_owned());
     let mut addresses = found.map_err(|_| unknown())?;
     if addresses.is_empty() {
         return Err(unknown());
     }
     if reach == Reach::Public && !addresses.iter().copied().all(is_public) {
-        let why = format!("the host {host} is not on the public internet; code is fetched from there only");
-        return Err(CodeError::Refused(why));
+        return Err(PinError::NotPublic(host.to_owned()));
     }
     addresses.sort();
     addresses.dedup();
@@ -217,10 +231,7 @@ mod tests {
         assert_eq!(pinned(&both, Reach::Public).await.unwrap()[0].to_string(), "1.1.1.1");
         let mixed = ["1.1.1.1", "10.0.0.1"];
         let refused = pinned(&mixed, Reach::Public).await.unwrap_err();
-        assert_eq!(
-            refused,
-            "the host example.com is not on the public internet; code is fetched from there only"
-        );
+        assert_eq!(refused, "the host example.com is not on the public internet");
         assert_eq!(pinned(&mixed, Reach::Anywhere).await.unwrap().len(), 2);
         assert_eq!(pinned(&[], Reach::Anywhere).await.unwrap_err(), "the host example.com can't be found");
     }
