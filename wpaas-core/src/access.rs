@@ -56,11 +56,12 @@ pub enum Action {
     SiteDelete,
     UsageRead,
     EventRead,
+    WebhookManage,
 }
 
 impl Action {
     /// Every action, in the order of the table.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::CustomerRegister,
         Self::CustomerList,
         Self::CustomerRead,
@@ -88,6 +89,7 @@ impl Action {
         Self::SiteDelete,
         Self::UsageRead,
         Self::EventRead,
+        Self::WebhookManage,
     ];
 }
 
@@ -143,7 +145,8 @@ fn customer(own: &Cid, action: Action, scope: Scope<'_>) -> Access {
         | A::CustomerSuspend
         | A::SiteCreate
         | A::SiteUpdate
-        | A::SiteDelete => Access::Forbidden,
+        | A::SiteDelete
+        | A::WebhookManage => Access::Forbidden,
         A::CustomerRead
         | A::CustomerUpdate
         | A::CustomerDelete

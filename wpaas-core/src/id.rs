@@ -1,4 +1,4 @@
-//! Typed ids: `org_…`, `space_…`, `user_…`, `site_…`, `key_…`, `rel_…`.
+//! Typed ids: `org_…`, `space_…`, `user_…`, `site_…`, `key_…`, `rel_…`, `hook_…`.
 //!
 //! An id is its prefix and 32 lower-case hex digits of a UUID. New ids are UUID version 7 and sort by time;
 //! the ids of default orgs and spaces are version 5, derived from their parent (see [`crate::defaults`]).
@@ -120,6 +120,11 @@ typed_id!(
 typed_id!(
     /// Names a release of a site; the same code made again is another release.
     ReleaseId, "rel"
+);
+
+typed_id!(
+    /// Names a webhook.
+    WebhookId, "hook"
 );
 
 /// Strict: one spelling an id, so that two texts never name one thing.

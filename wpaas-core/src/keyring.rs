@@ -208,16 +208,21 @@ impl Key {
     }
 
     fn mac(&self, message: &str) -> Hmac<Sha256> {
-        // HMAC itself fills a short key up with zeros to SHA-256's block.
-        let mut block = Zeroizing::new([0; 64]);
-        block[..32].copy_from_slice(self.bytes.as_ref());
-        let block: &[u8; 64] = &block;
-        Hmac::<Sha256>::new(block.into()).chain_update(message)
+        mac(&self.bytes).chain_update(message)
     }
 
     fn cipher(&self) -> XChaCha20Poly1305 {
         XChaCha20Poly1305::new(&self.mac("seal").finalize().into_bytes())
     }
+}
+
+/// HMAC-SHA256 under this key, of nothing yet.
+pub(crate) fn mac(key: &[u8; 32]) -> Hmac<Sha256> {
+    // HMAC itself fills a short key up with zeros to SHA-256's block.
+    let mut block = Zeroizing::new([0; 64]);
+    block[..32].copy_from_slice(key);
+    let block: &[u8; 64] = &block;
+    Hmac::<Sha256>::new(block.into())
 }
 
 fn report(site: SiteId, part: Part) -> String {

@@ -31,3 +31,4 @@ pub mod secret;
 pub mod service;
 pub mod site;
 pub mod store;
+pub mod webhook;

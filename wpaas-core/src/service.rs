@@ -34,6 +34,7 @@ mod test;
 mod text;
 mod usage;
 mod users;
+mod webhooks;
 
 pub use authentication::SignedIn;
 pub use customers::{CustomerUpdate, NewCustomer};
@@ -49,6 +50,7 @@ pub use sessions::Session;
 pub use sites::{NewSite, SiteFilter, SitePath, SitePhase, SitePlace, SiteUpdate, SiteView};
 pub use spaces::{NewSpace, SpaceUpdate};
 pub use users::{NewUser, UserUpdate};
+pub use webhooks::{KeyedWebhook, NewWebhook, Signed, Untold, WebhookUpdate};
 
 pub use crate::metering::{UsageFilter, UsageRecord, UsageSum};
 pub use crate::quota::VolumeSizes;
@@ -124,6 +126,8 @@ pub struct Settings {
     pub key_overlap: SignedDuration,
     /// How long a session lasts.
     pub session_lifetime: SignedDuration,
+    /// Beginnings of URLs, each ending in `/`, that webhooks may have besides public https ones; see [`crate::reach`].
+    pub webhook_prefixes: Vec<String>,
 }
 
 impl Settings {
@@ -143,6 +147,7 @@ impl Settings {
             key_lifetime: SignedDuration::from_hours(90 * 24),
             key_overlap: SignedDuration::from_hours(24),
             session_lifetime: SignedDuration::from_hours(12),
+            webhook_prefixes: Vec::new(),
         }
     }
 }

@@ -7,7 +7,7 @@ use tokio::sync::broadcast;
 
 use crate::account::{ApiKey, Customer, ExternalLogin, Identity, KeyKind, Org, Space, User};
 use crate::claim::{Board, Member, ServerId, Share, Token};
-use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId};
+use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId, WebhookId};
 use crate::metering::{UsageFilter, UsageRecord, UsageSum};
 use crate::name::{Cid, Slug, Username};
 use crate::quota::Usage;
@@ -37,6 +37,7 @@ pub use event::{Event, EventFilter, EventKind, EventScope, NewEvent, Subject, Wh
 pub use page::{Listed, Page};
 pub use record::{
     Bearer, Idempotent, Located, SealedSecret, SiteFacts, StoredResponse, StoredSite, StoredStatus,
+    StoredWebhook,
 };
 #[cfg(feature = "postgres")]
 pub use sql::{InvalidUrl, PostgresUrl};
@@ -54,6 +55,7 @@ pub trait Store:
     + SiteReads
     + EventReads
     + UsageReads
+    + WebhookReads
     + Claims
 {
 }
@@ -68,6 +70,7 @@ impl<T> Store for T where
         + SiteReads
         + EventReads
         + UsageReads
+        + WebhookReads
         + Claims
 {
 }
@@ -301,4 +304,14 @@ pub trait UsageReads: std::fmt::Debug + Send + Sync + 'static {
     ///
     /// [`UsageKind::ALL`]: crate::metering::UsageKind::ALL
     async fn usage_sums(&self, filter: &UsageFilter) -> Result<Vec<UsageSum>, StoreError>;
+}
+
+/// Reads webhooks.
+#[async_trait]
+pub trait WebhookReads: std::fmt::Debug + Send + Sync + 'static {
+    /// The webhook of this id, and how far it is.
+    async fn webhook(&self, id: WebhookId) -> Result<Option<StoredWebhook>, StoreError>;
+
+    /// Webhooks in the order of their ids.
+    async fn webhooks(&self, page: &Page<WebhookId>) -> Result<Vec<StoredWebhook>, StoreError>;
 }

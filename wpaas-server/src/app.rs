@@ -23,7 +23,7 @@ use crate::router;
 use crate::state::AppState;
 use crate::tasks::Tasks;
 use crate::watch::Watch;
-use crate::{cluster, code, domain, passwords, purges, storage};
+use crate::{cluster, code, domain, passwords, purges, storage, webhooks};
 
 /// A server that runs.
 #[derive(Debug)]
@@ -83,6 +83,9 @@ pub enum StartError {
     /// What is allowed as code is not what its author thinks.
     #[error("the policy for code is refused")]
     Policy(#[source] InvalidPolicy),
+    /// Nobody could be told of events.
+    #[error("messages to webhooks can't be sent")]
+    Webhooks(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Nothing to run sites on.
     #[error("the backend can't be started")]
     Backend(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -183,6 +186,7 @@ pub async fn open(settings: &Arc<Settings>) -> Result<(AppState, Tasks), StartEr
     });
     tasks.spawn("customer removal", purges::run(service.clone(), tenure.clone(), stopping.cancelled_owned()));
     tasks.spawn("admin password hashing", passwords::run(service.clone(), tasks.stopping()));
+    webhooks::start(&service, &tenure, &mut tasks)?;
     code::start_worker(settings, &code_policy, &service, releases, &tenure, &mut tasks)?;
     let metrics = Metrics::new(|registry| watch.register(registry));
     let state = AppState {

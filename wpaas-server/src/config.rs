@@ -46,6 +46,8 @@ pub struct Settings {
     pub database: DatabaseSettings,
     /// Where code may come from, and how much of it.
     pub code: CodeSettings,
+    /// Where events may be told.
+    pub webhooks: WebhookSettings,
     /// Of what answers for the platform's names.
     pub dns: DnsSettings,
     /// Of the edge that sites can share.
@@ -126,6 +128,13 @@ pub struct CodeSettings {
     pub max_entries: u64,
     /// For a whole fetch.
     pub max_time: Period,
+}
+
+/// Where events may be told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WebhookSettings {
+    /// Besides public https addresses: whatever begins with one of these.
+    pub allowed_prefixes: Vec<String>,
 }
 
 /// Of what answers for the platform's names.

@@ -14,6 +14,7 @@ pub fn settings(settings: &Settings) -> service::Settings {
         edge_port: settings.edge.enabled.then(|| settings.edge.listen.port()),
         site_grace: settings.grace.site.as_signed(),
         customer_grace: settings.grace.customer.as_signed(),
+        webhook_prefixes: settings.webhooks.allowed_prefixes.clone(),
         ..service::Settings::new(settings.domain.clone())
     }
 }

@@ -18,3 +18,4 @@ pub mod site_status;
 pub mod space;
 pub mod usage;
 pub mod user;
+pub mod webhook;

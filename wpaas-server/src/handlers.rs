@@ -11,3 +11,4 @@ pub mod sites;
 pub mod spaces;
 pub mod usage;
 pub mod users;
+pub mod webhooks;

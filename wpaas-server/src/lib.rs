@@ -42,6 +42,7 @@ mod state;
 mod storage;
 mod tasks;
 mod watch;
+mod webhooks;
 
 pub use app::{Server, StartError};
 pub use operator::TokenError;

@@ -12,7 +12,7 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
 use crate::handlers::{
-    customers, events, health, keys, orgs, reports, sessions, sites, spaces, usage, users,
+    customers, events, health, keys, orgs, reports, sessions, sites, spaces, usage, users, webhooks,
 };
 use crate::limits::{self, Limits};
 use crate::openapi::operation::{self, Group};
@@ -86,6 +86,7 @@ fn known_routes() -> Routes {
         .at("/sessions", "", routes!(sessions::list, sessions::end_all))
         .at("/sessions/current", "", routes!(sessions::end))
         .at("/events", "", routes!(events::list))
+        .merge(webhook_routes())
         .at("/usage", "", routes!(usage::list))
         .at("/usage/sums", "", routes!(usage::sums))
 }
@@ -151,6 +152,14 @@ fn user_routes() -> Routes {
         .at("/users/{cid}/{username}/keys", "", routes!(keys::create, keys::list))
         .at("/users/{cid}/{username}/keys/{key}", "", routes!(keys::revoke))
         .at("/users/{cid}/{username}/keys/{key}/renew", "", routes!(keys::renew))
+}
+
+fn webhook_routes() -> Routes {
+    Routes::new(Group::Known)
+        .at("/webhooks", "", routes!(webhooks::create, webhooks::list))
+        .at("/webhooks/{webhook}", "", routes!(webhooks::get, webhooks::update, webhooks::delete))
+        .at("/webhooks/{webhook}/renew", "", routes!(webhooks::renew))
+        .at("/webhooks/{webhook}/replay", "", routes!(webhooks::replay))
 }
 
 fn site_routes() -> Routes {

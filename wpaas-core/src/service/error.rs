@@ -86,6 +86,7 @@ pub enum Noun {
     Site,
     Event,
     Usage,
+    Webhook,
 }
 
 impl fmt::Display for Noun {
@@ -99,6 +100,7 @@ impl fmt::Display for Noun {
             Self::Site => "site",
             Self::Event => "event",
             Self::Usage => "usage",
+            Self::Webhook => "webhook",
         })
     }
 }

@@ -2,11 +2,12 @@ use jiff::Timestamp;
 
 use super::{Idempotent, NewEvent, SealedSecret, StoredStatus};
 use crate::account::{ApiKey, Customer, ExternalLogin, Identity, Lifecycle, Org, Space, User, Version};
-use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId};
+use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId, WebhookId};
 use crate::metering::Look;
 use crate::name::{Cid, Slug, Username};
 use crate::quota::{Quota, QuotaExceeded, Usage, VolumeSizes};
 use crate::site::{Site, Tombstone};
+use crate::webhook::{Delivery, Webhook};
 
 /// Something to write, as a value: what must be true, what to write, what to tell. All or nothing.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,6 +78,9 @@ pub enum Record {
     User(UserId),
     Key(KeyId),
     Site(SiteId),
+    Webhook(WebhookId),
+    /// Of this webhook.
+    Delivery(WebhookId),
 }
 
 /// What must be true in the transaction.
@@ -182,6 +186,12 @@ pub enum Write {
     InsertSecret(SealedSecret),
     /// Puts the hash in the place of the admin's password of the same version; nothing happens when that is gone.
     HashPassword(SealedSecret),
+    /// With where its delivery begins.
+    InsertWebhook(Webhook, Delivery),
+    UpdateWebhook(Webhook),
+    /// With this version; its delivery goes with it.
+    DeleteWebhook(WebhookId, Version),
+    UpdateDelivery(Delivery),
     /// Keeps a request for an idempotency key that is not used, or only by one that began before this time and
     /// was never answered.
     ReserveIdempotent(Idempotent, Timestamp),
@@ -247,6 +257,12 @@ impl Write {
             Self::InsertSecret(new) => vec![Expect::Present(Record::Site(new.site))],
             Self::ReserveIdempotent(new, stale) => {
                 vec![Expect::IdempotencyUnused(new.principal.clone(), new.key.clone(), *stale)]
+            }
+            Self::InsertWebhook(new, _) => vec![Expect::Absent(Record::Webhook(new.id))],
+            Self::UpdateWebhook(new) => vec![Expect::Version(Record::Webhook(new.id), before(new.version))],
+            Self::DeleteWebhook(id, version) => vec![Expect::Version(Record::Webhook(*id), *version)],
+            Self::UpdateDelivery(new) => {
+                vec![Expect::Version(Record::Delivery(new.webhook), before(new.version))]
             }
             Self::SetPassword(..)
             | Self::DeleteCredentials(_)

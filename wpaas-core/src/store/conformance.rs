@@ -23,6 +23,7 @@ mod metering;
 mod races;
 mod records;
 mod sites;
+mod webhooks;
 
 /// All of it. `empty` makes a store that holds nothing.
 pub async fn all<F: Future<Output = Arc<dyn Store>>>(empty: impl Fn() -> F) {
@@ -50,6 +51,7 @@ pub async fn all<F: Future<Output = Arc<dyn Store>>>(empty: impl Fn() -> F) {
     metering::what_ran_is_recorded_once(&*empty().await).await;
     metering::records_are_filtered_summed_and_paged(&*empty().await).await;
     metering::what_was_used_outlives_its_site(&*empty().await).await;
+    webhooks::a_webhook_and_its_delivery_have_versions_of_their_own(&*empty().await).await;
     races::a_raced_quota_is_never_passed(empty().await).await;
     races::a_raced_default_is_one_row_and_one_event(empty().await).await;
     races::a_raced_name_has_one_owner(empty().await).await;
@@ -172,7 +174,7 @@ async fn with_place(store: &dyn Store, quota: Quota) {
 /// Something of everything that a store keeps.
 pub async fn fill(store: &dyn Store) {
     with_place(store, Quota::default()).await;
-    let filled = [identities::filling(), sites::filling()].concat();
+    let filled = [identities::filling(), sites::filling(), webhooks::filling()].concat();
     let change = Change { writes: filled, ..Change::at(NOW) };
     done(store, change.event(event(Subject::Customer(cid()), EventKind::CustomerUpdated))).await;
     sites::leave_a_tombstone(store).await;

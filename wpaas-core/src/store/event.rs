@@ -3,7 +3,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId};
+use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId, WebhookId};
 use crate::name::Cid;
 
 /// Something that happened: who did what to which object, or what the converger did by itself and why.
@@ -95,6 +95,12 @@ pub enum EventKind {
     ReleaseServed,
     ReleaseRefused,
     ReleaseRolledBack,
+    WebhookCreated,
+    WebhookUpdated,
+    WebhookDeleted,
+    WebhookKeyRenewed,
+    WebhookReplayed,
+    WebhookDisabled,
 }
 
 impl EventKind {
@@ -136,6 +142,12 @@ impl EventKind {
             Self::ReleaseServed => "release_served",
             Self::ReleaseRefused => "release_refused",
             Self::ReleaseRolledBack => "release_rolled_back",
+            Self::WebhookCreated => "webhook_created",
+            Self::WebhookUpdated => "webhook_updated",
+            Self::WebhookDeleted => "webhook_deleted",
+            Self::WebhookKeyRenewed => "webhook_key_renewed",
+            Self::WebhookReplayed => "webhook_replayed",
+            Self::WebhookDisabled => "webhook_disabled",
         }
     }
 }
@@ -152,6 +164,7 @@ pub enum Subject {
     User(UserId),
     Key(KeyId),
     Site(SiteId),
+    Webhook(WebhookId),
 }
 
 impl fmt::Display for Subject {
@@ -163,6 +176,7 @@ impl fmt::Display for Subject {
             Self::User(id) => id.fmt(f),
             Self::Key(id) => id.fmt(f),
             Self::Site(id) => id.fmt(f),
+            Self::Webhook(id) => id.fmt(f),
         }
     }
 }

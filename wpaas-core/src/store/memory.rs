@@ -10,10 +10,10 @@ use tokio::sync::broadcast;
 use super::{
     Bearer, Change, Commit, Committed, CustomerReads, Event, EventFilter, EventReads, Idempotent, KeyReads,
     Located, Mode, OrgReads, Page, SealedSecret, SiteFacts, SiteReads, SpaceReads, StoreError, StoredSite,
-    StoredStatus, UserReads,
+    StoredStatus, StoredWebhook, UserReads, WebhookReads,
 };
 use crate::account::{ApiKey, Customer, ExternalLogin, Identity, KeyKind, Lifecycle, Org, Space, User};
-use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId};
+use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId, WebhookId};
 use crate::metering::{Meter, UsageRecord};
 use crate::name::{Cid, Slug, Username};
 use crate::quota::Usage;
@@ -49,6 +49,7 @@ struct State {
     meters: BTreeMap<SiteId, Vec<Meter>>,
     usage: Vec<UsageRecord>,
     events: Vec<Event>,
+    webhooks: BTreeMap<WebhookId, StoredWebhook>,
     idempotent: BTreeMap<(String, String), Idempotent>,
 }
 
@@ -355,6 +356,17 @@ impl EventReads for MemoryStore {
 
     async fn idempotent(&self, principal: &str, key: &str) -> Result<Option<Idempotent>, StoreError> {
         Ok(self.state().idempotent.get(&(principal.to_owned(), key.to_owned())).cloned())
+    }
+}
+
+#[async_trait]
+impl WebhookReads for MemoryStore {
+    async fn webhook(&self, id: WebhookId) -> Result<Option<StoredWebhook>, StoreError> {
+        Ok(self.state().webhooks.get(&id).cloned())
+    }
+
+    async fn webhooks(&self, at: &Page<WebhookId>) -> Result<Vec<StoredWebhook>, StoreError> {
+        Ok(page(&self.state().webhooks, at, |_| true).cloned().collect())
     }
 }
 

@@ -5,6 +5,7 @@ use crate::id::SiteId;
 use crate::name::Slug;
 use crate::secret::SecretName;
 use crate::site::{Site, SiteStatus};
+use crate::webhook::{Delivery, Webhook};
 
 /// A site with what was last found of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +75,15 @@ pub struct SealedSecret {
     pub version: u64,
     /// As the keyring made it.
     pub sealed: Vec<u8>,
+}
+
+/// A webhook, and how far it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredWebhook {
+    /// What people say of it.
+    pub webhook: Webhook,
+    /// How far it is.
+    pub delivery: Delivery,
 }
 
 /// What is kept for an idempotency key.

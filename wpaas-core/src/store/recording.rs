@@ -9,11 +9,11 @@ use tokio::sync::broadcast;
 use super::{
     Bearer, Change, Claims, Commit, Committed, CustomerReads, Event, EventFilter, EventReads, Idempotent,
     KeyReads, Located, OrgReads, Page, SealedSecret, SiteFacts, SiteReads, SpaceReads, Store, StoreError,
-    StoredSite, UsageReads, UserReads, Write,
+    StoredSite, StoredWebhook, UsageReads, UserReads, WebhookReads, Write,
 };
 use crate::account::{ApiKey, Customer, ExternalLogin, Identity, KeyKind, Org, Space, User};
 use crate::claim::{Board, Member, ServerId, Share, Token};
-use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId};
+use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId, WebhookId};
 use crate::metering::{UsageFilter, UsageRecord, UsageSum};
 use crate::name::{Cid, Slug, Username};
 use crate::quota::Usage;
@@ -160,4 +160,9 @@ reads!(EventReads {
 reads!(UsageReads {
     fn usage_records(filter: &UsageFilter, after: u64, limit: usize) -> Vec<UsageRecord>;
     fn usage_sums(filter: &UsageFilter) -> Vec<UsageSum>;
+});
+
+reads!(WebhookReads {
+    fn webhook(id: WebhookId) -> Option<StoredWebhook>;
+    fn webhooks(page: &Page<WebhookId>) -> Vec<StoredWebhook>;
 });

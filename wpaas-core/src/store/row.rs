@@ -15,6 +15,10 @@ use crate::name::{Cid, Email, Slug, Username};
 use crate::quota::Quota;
 use crate::site::{CodeState, Releases, Site, SiteLifecycle, SiteSpec, SiteStatus};
 
+mod webhook;
+
+pub(super) use webhook::{DeliveryRow, WebhookRow};
+
 /// A record as JSON text.
 pub(super) fn write<T: Serialize>(row: &T) -> Result<String, StoreError> {
     serde_json::to_string(row).map_err(|error| StoreError::Corrupt { what: error.to_string() })

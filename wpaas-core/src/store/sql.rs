@@ -31,6 +31,7 @@ mod schema;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod transfer;
+mod webhooks;
 mod writer;
 
 pub use transfer::TransferError;

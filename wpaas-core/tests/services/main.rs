@@ -178,3 +178,4 @@ mod purge;
 mod races;
 mod sites;
 mod users;
+mod webhooks;

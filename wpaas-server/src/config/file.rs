@@ -25,6 +25,7 @@ pub struct File {
     pub limits: Limits,
     pub database: Database,
     pub code: Code,
+    pub webhooks: Webhooks,
     pub dns: Dns,
     pub edge: Edge,
     pub docker: Docker,
@@ -80,6 +81,13 @@ pub struct Code {
     pub max_bytes: Option<u64>,
     pub max_entries: Option<u64>,
     pub max_time: Option<Period>,
+}
+
+/// `[webhooks]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Webhooks {
+    pub allowed_prefixes: Option<Vec<String>>,
 }
 
 /// `[dns]`.

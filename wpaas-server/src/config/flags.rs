@@ -114,6 +114,15 @@ pub struct Flags {
     /// The longest time that fetching a site's code may take [default: 5m]
     #[arg(long, env = "WPAAS_CODE_MAX_TIME", global = true, value_name = "PERIOD")]
     pub code_max_time: Option<Period>,
+    /// Allows webhooks at addresses that begin like this, private ones and plain http too
+    #[arg(
+        long,
+        env = "WPAAS_WEBHOOKS_ALLOWED_PREFIXES",
+        global = true,
+        value_delimiter = ',',
+        value_name = "URL"
+    )]
+    pub webhooks_allowed_prefixes: Option<Vec<String>>,
     /// Whether the platform answers for its sites' names itself [default: true]
     #[arg(long, env = "WPAAS_DNS_ENABLED", global = true, value_name = "BOOL")]
     pub dns_enabled: Option<bool>,

@@ -5,12 +5,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use wpaas_core::name::{Hostname, Slug};
+use wpaas_core::reach::is_prefix;
 use wpaas_core::store::PostgresUrl;
 
 use super::{
     BackendKind, CodeSettings, ConfigError, DatabaseSettings, DnsSettings, DockerSettings, EdgeSettings,
     File, Flags, GraceSettings, LimitSettings, LogFormat, LogSettings, Period, Publish, Registration,
-    Settings, file,
+    Settings, WebhookSettings, file,
 };
 
 pub(super) fn settings(flags: Flags, file: File) -> Result<Settings, ConfigError> {
@@ -27,6 +28,7 @@ pub(super) fn settings(flags: Flags, file: File) -> Result<Settings, ConfigError
         limits,
         database,
         code,
+        webhooks,
         docker,
         dns,
         edge,
@@ -40,6 +42,7 @@ pub(super) fn settings(flags: Flags, file: File) -> Result<Settings, ConfigError
         database: database_settings(&flags, database)?,
         advertise: advertise_setting(&flags, advertise)?,
         code: code_settings(&flags, code)?,
+        webhooks: webhook_settings(&flags, webhooks)?,
         dns: dns_settings(&flags, dns),
         edge: edge_settings(&flags, &edge),
         docker: docker_settings(&flags, docker)?,
@@ -125,6 +128,16 @@ fn code_settings(flags: &Flags, file: file::Code) -> Result<CodeSettings, Config
     })
 }
 
+fn webhook_settings(flags: &Flags, file: file::Webhooks) -> Result<WebhookSettings, ConfigError> {
+    let allowed_prefixes =
+        flags.webhooks_allowed_prefixes.clone().or(file.allowed_prefixes).unwrap_or_default();
+    if let Some(text) = allowed_prefixes.iter().find(|text| !is_prefix(text)) {
+        let why = "must be a URL that ends in / and has no password, query or fragment";
+        return Err(value("webhooks.allowed_prefixes", format!("{text:?} {why}")));
+    }
+    Ok(WebhookSettings { allowed_prefixes })
+}
+
 fn dns_settings(flags: &Flags, file: file::Dns) -> DnsSettings {
     DnsSettings {
         enabled: flags.dns_enabled.or(file.enabled).unwrap_or(true),
@@ -202,5 +215,7 @@ mod tests {
         }
         assert!(refused("advertise = 'db.example'").starts_with("advertise"));
         assert!(refused("[code]\nallowed_prefixes = ['/tmp']").starts_with("code.allowed_prefixes"));
+        let told = refused("[webhooks]\nallowed_prefixes = ['http://127.0.0.1']");
+        assert!(told.starts_with("webhooks.allowed_prefixes"), "{told}");
     }
 }

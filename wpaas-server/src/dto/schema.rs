@@ -73,6 +73,8 @@ schemas! {
     Lifetime: pattern("^([1-9][0-9]{0,3}[sm]|[1-9][0-9]{0,2}h|[1-8]?[1-9]d)$").examples(["30d"]);
     /// `https://…`, `ssh://…` or `git@host:path`, without user and password.
     GitUrl: text().min_length(Some(1)).max_length(Some(2048)).examples(["https://github.com/acme/blog.git"]);
+    /// `https://…`, without user, password and fragment, and leading to the public internet.
+    WebhookUrl: text().min_length(Some(9)).max_length(Some(2048)).examples(["https://ops.example.com/hook"]);
     /// A bucket's name.
     Bucket: pattern("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$").examples(["acme-blog"]);
     /// Labels: keys without `=`, keys and values of 63 bytes at most without commas.

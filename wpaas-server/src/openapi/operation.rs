@@ -5,7 +5,7 @@ use utoipa::openapi::schema::SchemaType;
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{ObjectBuilder, OneOfBuilder, Ref, RefOr, Required, Response, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
-use wpaas_core::id::{KeyId, OrgId, SiteId, SpaceId};
+use wpaas_core::id::{KeyId, OrgId, SiteId, SpaceId, WebhookId};
 use wpaas_core::name::{Cid, Slug, Username};
 
 use crate::dto::schema::Grace;
@@ -158,6 +158,7 @@ pub fn common_schemas() -> Vec<(String, RefOr<Schema>)> {
         of::<OrgId>(),
         of::<SpaceId>(),
         of::<SiteId>(),
+        of::<WebhookId>(),
         of::<Grace>(),
         of::<PhaseDto>(),
     ]
@@ -172,6 +173,7 @@ fn path_parameter(slot: &str) -> Parameter {
         "name" => (reference("Slug"), "The site's name"),
         "username" => (reference("Username"), "The user's name"),
         "key" => (reference("KeyId"), "The key's id"),
+        "webhook" => (reference("WebhookId"), "The webhook's id"),
         "org_id" => {
             let either = OneOfBuilder::new().item(reference("OrgId")).item(reference("Cid"));
             (either.into(), "The org's id, or the customer's for its default org")

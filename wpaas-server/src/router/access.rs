@@ -124,7 +124,7 @@ impl Level {
 impl Target {
     fn scope(&self, level: Level) -> Scope<'_> {
         match level {
-            Level::Own | Level::System => Scope::System,
+            Level::Own | Level::System | Level::Webhook => Scope::System,
             Level::Customer | Level::CustomerKey => Scope::Customer(&self.cid),
             Level::User | Level::UserKey => Scope::User(&self.cid, self.user_id),
             Level::Org => Scope::Org(&self.cid, self.org_id),

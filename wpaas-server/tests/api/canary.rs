@@ -56,6 +56,12 @@ async fn passwords_and_credentials_are_nowhere() {
     answers.push(
         api.put(&format!("{path}?dry_run=true"), &tenant.key, json!({"admin_password": ADMIN})).await.is(200),
     );
+    let webhook = json!({"url": "https://127.0.0.1/", "enabled": false});
+    answers.push(api.post("/webhooks", &api.operator, webhook).await.is(422));
+    let webhook = json!({"url": "https://ops.example.com/", "enabled": false});
+    let webhook = api.post("/webhooks", &api.operator, webhook).await.is(201).body;
+    let signs = webhook["secret"].as_str().unwrap().to_owned();
+    answers.push(api.get("/webhooks", &api.operator).await.is(200));
     answers.push(api.get("/events?limit=500", &api.operator).await.is(200));
     answers.push(api.get("/sessions", &session).await.is(200));
     answers.push(api.get(&format!("/users/{}/eve/keys", tenant.cid), &session).await.is(200));
@@ -65,9 +71,9 @@ async fn passwords_and_credentials_are_nowhere() {
     }
     for (name, bytes) in files(&api.data()) {
         absent(&name, &bytes);
-        for token in [&session, &tenant.key] {
+        for token in [&session, &tenant.key, &signs] {
             let kept = bytes.windows(token.len()).any(|window| window == token.as_bytes());
-            assert!(!kept, "a key or a session's token is in {name}");
+            assert!(!kept, "a key, a session's token or a webhook's secret is in {name}");
         }
     }
     let log = LOG.lock().unwrap().clone();

@@ -2,6 +2,7 @@
 
 use futures::StreamExt;
 use reqwest::Method;
+use serde_json::Value;
 
 use super::harness::{Api, site};
 
@@ -32,4 +33,31 @@ async fn a_stream_goes_on_after_the_event_that_its_reader_names() {
         text.push_str(std::str::from_utf8(&stream.next().await.unwrap().unwrap()).unwrap());
     }
     assert!(text.contains("event: org_created") && text.contains("id: 2"), "{text}");
+}
+
+#[tokio::test]
+async fn events_are_found_by_kind_person_and_time() {
+    let api = Api::start().await;
+    let tenant = api.tenant("acme").await;
+    api.post("/wpaas", &tenant.key, site("blog")).await.is(202);
+    let asked = async |query: &str| -> Vec<Value> {
+        let listed = api.get(&format!("/events?{query}"), &api.operator).await.is(200).body;
+        listed["items"].as_array().unwrap().clone()
+    };
+    let created = asked("kind=site_created").await;
+    assert_eq!(created.len(), 1, "{created:?}");
+    let (user, at) = (created[0]["who"]["id"].as_str().unwrap(), created[0]["at"].as_str().unwrap());
+    let by_user = asked(&format!("who={user}&cid={}", tenant.cid)).await;
+    assert!(by_user.contains(&created[0]) && by_user.iter().all(|event| event["who"]["id"] == user));
+    let by_operator = asked("who=operator").await;
+    assert!(by_operator.iter().any(|event| event["kind"] == "customer_registered"));
+    assert!(by_operator.iter().all(|event| event["who"]["kind"] == "operator"), "{by_operator:?}");
+    let since = asked(&format!("since={at}")).await;
+    assert_eq!(since[0], created[0], "the customer was registered before");
+    assert_eq!(asked(&format!("kind=customer_registered&since={at}")).await, [] as [Value; 0]);
+    assert_eq!(asked("since=2999-12-31T23:59:59Z").await, [] as [Value; 0]);
+    for (query, field) in [("kind=nothing", "kind"), ("who=No%20One", "who"), ("since=yesterday", "since")] {
+        let refused = api.get(&format!("/events?{query}"), &api.operator).await;
+        assert_eq!(refused.is_problem(400, "invalid_query").body["field"], field);
+    }
 }

@@ -23,3 +23,4 @@ mod sites;
 mod spaces;
 mod usage;
 mod users;
+mod webhooks;

@@ -11,6 +11,7 @@ use wpaas_core::store::scratch;
 use wpaas_server::config::Flags;
 
 use super::harness::{Answer, Api, PASSWORD, send, site};
+use super::webhooks::{Receiver, last};
 
 fn on(url: &str) -> Flags {
     Flags { database_url: Some(url.to_owned()), ..Flags::default() }
@@ -57,6 +58,35 @@ async fn a_stream_goes_on_at_another_server() {
         text.push_str(std::str::from_utf8(&piece.unwrap().unwrap().unwrap()).unwrap());
     }
     assert!(text.contains("event: org_created") && text.contains("id: 2"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn webhooks_are_told_of_everything_in_order_whichever_server_does_it() {
+    let Some(url) = scratch::url().await else { return };
+    let mut receiver = Receiver::start().await;
+    let flags = |url: &str| Flags { database_url: Some(url.to_owned()), ..receiver.flags() };
+    let first = Api::with(flags(&url)).await;
+    let second = first.beside(flags(&url)).await;
+    let new = json!({ "url": receiver.address });
+    let webhook = first.post("/webhooks", &first.operator, new).await.is(201).body;
+    let made = webhook["delivery"]["after"].as_u64().unwrap() + 1;
+    for number in 0..20 {
+        let api = if number % 2 == 0 { &first } else { &second };
+        register(api, &format!("some{number}")).await.is(201);
+    }
+    first.server.stop().await;
+    for number in 0..5 {
+        register(&second, &format!("more{number}")).await.is(201);
+    }
+    let last = last(&second).await;
+    let mut told = Vec::new();
+    // What a server told that could not say so any more is told again by the next.
+    for message in receiver.until(last).await {
+        if !told.contains(&message.seq()) {
+            told.push(message.seq());
+        }
+    }
+    assert_eq!(told, (made + 1..=last).collect::<Vec<_>>());
 }
 
 /// A `PostgreSQL` that a test may stop.

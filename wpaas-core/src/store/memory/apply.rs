@@ -4,7 +4,7 @@ use super::State;
 use crate::account::{Identity, KeyKind};
 use crate::secret::SecretName;
 use crate::site::Tombstone;
-use crate::store::{Change, Committed, Event, NewEvent, Violation, Write};
+use crate::store::{Change, Committed, Event, NewEvent, StoredWebhook, Violation, Write};
 
 impl State {
     pub(super) fn apply(&mut self, change: Change) -> Result<Committed, Violation> {
@@ -102,6 +102,22 @@ impl State {
                 let password = (hash.site, SecretName::AdminPassword, hash.version);
                 if self.secrets.remove(&password).is_some() {
                     self.secrets.entry((hash.site, hash.name, hash.version)).or_insert(hash);
+                }
+            }
+            Write::InsertWebhook(webhook, delivery) => {
+                self.webhooks.insert(webhook.id, StoredWebhook { webhook, delivery });
+            }
+            Write::UpdateWebhook(webhook) => {
+                if let Some(stored) = self.webhooks.get_mut(&webhook.id) {
+                    stored.webhook = webhook;
+                }
+            }
+            Write::DeleteWebhook(id, _) => {
+                self.webhooks.remove(&id);
+            }
+            Write::UpdateDelivery(delivery) => {
+                if let Some(stored) = self.webhooks.get_mut(&delivery.webhook) {
+                    stored.delivery = delivery;
                 }
             }
             Write::ReserveIdempotent(new, _) | Write::PutIdempotent(new) => {

@@ -97,6 +97,8 @@ impl State {
             Record::User(id) => self.users.get(id).map(|found| found.version),
             Record::Key(id) => self.keys.get(id).map(|_| 1),
             Record::Site(id) => self.sites.get(id).map(|(found, _)| found.version),
+            Record::Webhook(id) => self.webhooks.get(id).map(|found| found.webhook.version),
+            Record::Delivery(id) => self.webhooks.get(id).map(|found| found.delivery.version),
         }
     }
 

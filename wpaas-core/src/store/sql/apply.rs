@@ -1,6 +1,6 @@
 use super::check::check;
 use super::db::{Db, Query, query};
-use super::{int, metering, micros};
+use super::{int, metering, micros, webhooks};
 use crate::account::{ApiKey, Customer, ExternalLogin, Identity, Lifecycle, Org, Space, User};
 use crate::quota::Usage;
 use crate::secret::SecretName;
@@ -90,6 +90,10 @@ async fn do_write(db: &mut Db, write: Write) -> Done {
         Write::Meter(look, sizes) => metering::meter(db, &look, sizes).await,
         Write::InsertSecret(secret) => insert_secret(db, secret).await,
         Write::HashPassword(hash) => hash_password(db, hash).await,
+        Write::InsertWebhook(webhook, delivery) => webhooks::insert(db, webhook, delivery).await,
+        Write::UpdateWebhook(webhook) => webhooks::update(db, webhook).await,
+        Write::DeleteWebhook(id, _) => delete(db, "DELETE FROM webhooks WHERE id = $1", id.to_string()).await,
+        Write::UpdateDelivery(delivery) => webhooks::deliver(db, delivery).await,
         Write::ReserveIdempotent(kept, _) | Write::PutIdempotent(kept) => put_idempotent(db, kept).await,
         Write::DeleteIdempotent { principal, key } => {
             let delete = "DELETE FROM idempotency WHERE principal = $1 AND key = $2";

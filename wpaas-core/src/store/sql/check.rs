@@ -85,6 +85,8 @@ async fn version(db: &mut Db, record: &Record) -> Result<Option<Version>, StoreE
         Record::User(id) => ("SELECT version FROM users WHERE id = $1", id.to_string()),
         Record::Key(id) => ("SELECT CAST(1 AS BIGINT) FROM api_keys WHERE id = $1", id.to_string()),
         Record::Site(id) => ("SELECT version FROM sites WHERE id = $1", id.to_string()),
+        Record::Webhook(id) => ("SELECT version FROM webhooks WHERE id = $1", id.to_string()),
+        Record::Delivery(id) => ("SELECT delivery_version FROM webhooks WHERE id = $1", id.to_string()),
     };
     let found = query(sql).bind(key).number(db).await?;
     Ok(found.map(|version| u64::try_from(version).unwrap_or(0)))

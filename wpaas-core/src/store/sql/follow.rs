@@ -132,7 +132,11 @@ fn committed(events: Vec<Event>) -> Committed {
             Subject::Site(_) if event.kind == EventKind::SiteConditionChanged => {}
             Subject::Site(site) => told.sites.push(*site),
             Subject::Customer(cid) => told.customers.push(cid.clone()),
-            Subject::Org(_) | Subject::Space(_) | Subject::User(_) | Subject::Key(_) => {}
+            Subject::Org(_)
+            | Subject::Space(_)
+            | Subject::User(_)
+            | Subject::Key(_)
+            | Subject::Webhook(_) => {}
         }
     }
     told.events = events;

@@ -16,7 +16,7 @@ mod events;
 mod sites;
 
 /// The key that a piece begins after, as text: the empty one sorts before all.
-fn after<K: ToString>(page: &Page<K>) -> String {
+pub(super) fn after<K: ToString>(page: &Page<K>) -> String {
     page.after.as_ref().map_or_else(String::new, ToString::to_string)
 }
 

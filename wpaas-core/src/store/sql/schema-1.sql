@@ -158,6 +158,15 @@ CREATE INDEX events_org ON events (org_id, seq);
 CREATE INDEX events_space ON events (space_id, seq);
 CREATE INDEX events_subject ON events (subject, seq);
 
+-- Where events are told, and how far each of them is: by itself, so that a delivery changes no record of people's.
+CREATE TABLE webhooks (
+    id TEXT PRIMARY KEY,
+    version BIGINT NOT NULL,
+    doc TEXT NOT NULL,
+    delivery_version BIGINT NOT NULL,
+    delivery TEXT NOT NULL
+);
+
 CREATE TABLE idempotency (
     principal TEXT NOT NULL,
     key TEXT NOT NULL,

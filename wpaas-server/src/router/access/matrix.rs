@@ -12,6 +12,7 @@ pub enum Level {
     /// What belongs to whoever asks: nobody else's can be named.
     Own,
     System,
+    Webhook,
     Customer,
     CustomerKey,
     User,
@@ -25,7 +26,7 @@ impl Level {
     pub const fn parent(self) -> Option<Self> {
         match self {
             Self::Own | Self::System => None,
-            Self::Customer => Some(Self::System),
+            Self::Customer | Self::Webhook => Some(Self::System),
             Self::CustomerKey | Self::User | Self::Org => Some(Self::Customer),
             Self::UserKey => Some(Self::User),
             Self::Space => Some(Self::Org),
@@ -35,7 +36,7 @@ impl Level {
 
     /// Found in a place that the rules have decided on.
     pub const fn is_leaf(self) -> bool {
-        matches!(self, Self::Site | Self::CustomerKey | Self::UserKey)
+        matches!(self, Self::Site | Self::CustomerKey | Self::UserKey | Self::Webhook)
     }
 }
 
@@ -57,7 +58,7 @@ impl Ask {
             "{cid}" | "{space}" | "{org}" => own.org_id.to_string(),
             "{org_id}" | "{name}" => own.space_id.to_string(),
             "{username}" => own.site_id.to_string(),
-            "{key}" => own.user_id.to_string(),
+            "{key}" | "{webhook}" => own.user_id.to_string(),
             other => panic!("which kind is {other} of?"),
         };
         Self { target: self.target.replacen(slot, &wrong, 1), ..self.clone() }
@@ -144,25 +145,41 @@ pub fn asks(method: &Method, path: &str) -> Vec<Ask> {
         ],
         "GET /usage" | "GET /usage/sums" => asked(A::UsageRead, Level::Org, "?cid={cid}&org_id={org_id}"),
         "GET /orgs/{cid}/{org}/usage" | "GET /orgs/{cid}/{org}/usage/sums" => plain(A::UsageRead, Level::Org),
-        _ if path.contains("wpaas") => {
-            let (site, sites) = ("?org={org}", "?cid={cid}&org={org}&space={space}");
-            let new = json!({"cid": "{cid}", "org": "{org}", "space": "{space}", "name": "new"});
-            match (method.as_str(), path.rsplit('/').next()) {
-                ("POST", Some("wpaas" | "{cid}" | "{space}")) => with(A::SiteCreate, Level::Space, new),
-                ("GET", Some("wpaas" | "{cid}" | "{space}")) => asked(A::SiteRead, Level::Space, sites),
-                ("GET", Some("{name}" | "releases")) => asked(A::SiteRead, Level::Site, site),
-                ("PUT", Some("{name}")) => {
-                    vec![ask(A::SiteUpdate, Level::Site, site, Some(json!({"title": "Other"})))]
-                }
-                ("DELETE", Some("{name}")) | ("POST", Some("restore")) => {
-                    asked(A::SiteDelete, Level::Site, site)
-                }
-                ("POST", Some("refetch" | "releases" | "rollback")) => {
-                    asked(A::SiteUpdate, Level::Site, site)
-                }
-                _ => panic!("the matrix does not know {line}: say what it does to what"),
-            }
+        _ if path.starts_with("/webhooks") => {
+            let (level, query, body) = of_webhooks(&line);
+            vec![ask(A::WebhookManage, level, query, body)]
         }
+        _ if path.contains("wpaas") => {
+            let (action, level, query, body) = of_sites(&line, method, path);
+            vec![ask(action, level, query, body)]
+        }
+        _ => panic!("the matrix does not know {line}: say what it does to what"),
+    }
+}
+
+fn of_sites(line: &str, method: &Method, path: &str) -> (A, Level, &'static str, Option<Value>) {
+    let (site, sites) = ("?org={org}", "?cid={cid}&org={org}&space={space}");
+    let new = json!({"cid": "{cid}", "org": "{org}", "space": "{space}", "name": "new"});
+    match (method.as_str(), path.rsplit('/').next()) {
+        ("POST", Some("wpaas" | "{cid}" | "{space}")) => (A::SiteCreate, Level::Space, "", Some(new)),
+        ("GET", Some("wpaas" | "{cid}" | "{space}")) => (A::SiteRead, Level::Space, sites, None),
+        ("GET", Some("{name}" | "releases")) => (A::SiteRead, Level::Site, site, None),
+        ("PUT", Some("{name}")) => (A::SiteUpdate, Level::Site, site, Some(json!({"title": "Other"}))),
+        ("DELETE", Some("{name}")) | ("POST", Some("restore")) => (A::SiteDelete, Level::Site, site, None),
+        ("POST", Some("refetch" | "releases" | "rollback")) => (A::SiteUpdate, Level::Site, site, None),
+        _ => panic!("the matrix does not know {line}: say what it does to what"),
+    }
+}
+
+fn of_webhooks(line: &str) -> (Level, &'static str, Option<Value>) {
+    match line {
+        "POST /webhooks" => (Level::System, "", Some(json!({"url": "https://ops.example.com/hook"}))),
+        "GET /webhooks" => (Level::System, "", None),
+        "PUT /webhooks/{webhook}" => (Level::Webhook, "", Some(json!({"description": "other"}))),
+        "GET /webhooks/{webhook}" | "DELETE /webhooks/{webhook}" | "POST /webhooks/{webhook}/renew" => {
+            (Level::Webhook, "", None)
+        }
+        "POST /webhooks/{webhook}/replay" => (Level::Webhook, "?from=1", None),
         _ => panic!("the matrix does not know {line}: say what it does to what"),
     }
 }

@@ -13,11 +13,11 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 use wpaas_core::access::{Access, Action, Actor, Scope, decide};
 use wpaas_core::account::{Identity, OrgRole, RoleGrant, SpaceRole};
-use wpaas_core::id::{KeyId, OrgId, SiteId, SpaceId, UserId};
+use wpaas_core::id::{KeyId, OrgId, SiteId, SpaceId, UserId, WebhookId};
 use wpaas_core::keyring::Keyring;
 use wpaas_core::name::{Cid, Slug, Username};
 use wpaas_core::quota::{Quota, Usage};
-use wpaas_core::service::{NewCustomer, NewKey, NewOrg, NewUser, Service};
+use wpaas_core::service::{NewCustomer, NewKey, NewOrg, NewUser, NewWebhook, Service};
 use wpaas_core::site::{
     AddressKind, Admin, CodeState, DatabaseSize, Features, Releases, Site, SiteLifecycle, SiteSpec,
 };
@@ -55,6 +55,7 @@ pub struct Target {
     pub user_id: UserId,
     pub user_key: KeyId,
     pub customer_key: KeyId,
+    pub webhook: WebhookId,
     /// What of it is not there, with all that would be in that.
     pub missing: Option<Level>,
 }
@@ -190,6 +191,7 @@ impl Target {
             .replace("{site_id}", &self.site_id.to_string())
             .replace("{username}", self.username.as_str())
             .replace("{key}", &key.to_string())
+            .replace("{webhook}", &self.webhook.to_string())
     }
 
     /// The same without a part, which has names and ids that nobody has.
@@ -201,6 +203,9 @@ impl Target {
         }
         if gone(Level::CustomerKey) {
             target.customer_key = KeyId::new();
+        }
+        if gone(Level::Webhook) {
+            target.webhook = WebhookId::new();
         }
         if gone(Level::User) {
             (target.username, target.user_id) = (parse("nobody"), UserId::new());
@@ -243,6 +248,9 @@ async fn customer(service: &Service, store: &dyn Commit, name: &str) -> (Target,
     let owner = Identity::Customer(cid.clone());
     let key = || NewKey { label: String::new(), lifetime: None };
     let customer_key = service.create_key(operator, &owner, key(), now).await.unwrap().key.id;
+    let url = "https://ops.example.com/hook".to_owned();
+    let new = NewWebhook { url, description: String::new(), kinds: Vec::new(), enabled: true };
+    let webhook = service.create_webhook(operator, new, now).await.unwrap().stored.webhook.id;
     let mut at = Vec::new();
     for (org, space, title) in
         [("one", "s1", "own"), ("one", "s2", "other space"), ("two", "s3", "other org")]
@@ -272,6 +280,7 @@ async fn customer(service: &Service, store: &dyn Commit, name: &str) -> (Target,
             user_id: UserId::new(),
             user_key: KeyId::new(),
             customer_key,
+            webhook,
             missing: None,
         });
     }
@@ -375,6 +384,7 @@ async fn made(service: &Service, store: &RecordingStore, operator: &str) -> (Vec
         Level::Org,
         Level::Space,
         Level::Site,
+        Level::Webhook,
     ];
     let absent = absent.map(|level| own.without(level));
     let mut targets = vec![own, space, org, foreign];
