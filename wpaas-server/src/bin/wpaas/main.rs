@@ -23,6 +23,7 @@ mod sites;
 mod spaces;
 mod usage;
 mod users;
+mod webhooks;
 
 use api::Api;
 use config::Global;
@@ -76,6 +77,9 @@ enum Command {
     Events(events::Events),
     /// What an org used: instances and storage over time
     Usage(usage::Usage),
+    /// Where the operator is told what happens
+    #[command(subcommand)]
+    Webhooks(webhooks::Command),
     /// Prints completions for a shell
     Completions(completions::Completions),
 }
@@ -112,6 +116,7 @@ async fn call(api: &Api, command: Command) -> Done {
         Command::Sites(command) => command.run(api).await,
         Command::Events(events) => events.run(api).await,
         Command::Usage(usage) => usage.run(api).await,
+        Command::Webhooks(command) => command.run(api).await,
         Command::Login(_) | Command::Logout | Command::Completions(_) => {
             Err(Failure::Other("this command needs no server".to_owned()))
         }
