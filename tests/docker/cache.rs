@@ -59,13 +59,32 @@ impl Node {
         self.ask(Method::GET, path, &[]).await
     }
 
-    /// Asks until the page is kept.
+    /// Asks until the page is kept: at any time WordPress may write something by itself, and then it is another page.
     async fn warm(&self, path: &str) -> String {
-        let (_, first) = self.get(path).await;
-        let (word, again) = self.get(path).await;
-        assert_eq!(word, "HIT", "{path} is kept");
-        assert_eq!(first, again);
-        again
+        let (_, mut before) = self.get(path).await;
+        for _ in 0..20 {
+            let (word, page) = self.get(path).await;
+            if word == "HIT" {
+                assert_eq!(before, page);
+                return page;
+            }
+            before = page;
+        }
+        panic!("{path} is not kept");
+    }
+
+    /// Checks that this, done once the page of `path` is kept, is answered with that page from the cache.
+    async fn hits(&self, path: &str, ask: impl AsyncFn() -> Page) {
+        let mut last = None;
+        for _ in 0..5 {
+            let kept = self.warm(path).await;
+            let answer = ask().await;
+            if answer == ("HIT".to_owned(), kept) {
+                return;
+            }
+            last = Some(answer);
+        }
+        panic!("{path}: {last:?} is not what is kept");
     }
 }
 
@@ -100,11 +119,7 @@ async fn only_visitors_without_a_name(node: &Node) {
         ("/t/echo", &[("Referer", "http://elsewhere.example/"), ("Accept-Language", "de")]),
         ("/t/echo", &[("X-Original-URL", "/wp-admin/"), ("X-HTTP-Method-Override", "DELETE")]),
     ] {
-        assert_eq!(
-            node.ask(Method::GET, path, headers).await,
-            ("HIT".to_owned(), kept.clone()),
-            "{path} {headers:?}"
-        );
+        node.hits("/t/echo", async || node.ask(Method::GET, path, headers).await).await;
     }
     // What PHP was told when it made the page says nothing of who asked.
     let first =
@@ -195,9 +210,13 @@ async fn changes_show_everywhere_at_once(nodes: &[Node; 2], url: &str) {
     shows(&post, "Other content.", false).await;
 
     // What no page is to show changes none; anything else does, whoever writes it.
+    nodes[0]
+        .hits("/t/echo", async || {
+            nodes[1].get("/t/transient").await;
+            nodes[0].get("/t/echo").await
+        })
+        .await;
     let kept = nodes[0].warm("/t/echo").await;
-    nodes[1].get("/t/transient").await;
-    assert_eq!(nodes[0].get("/t/echo").await.1, kept);
     nodes[1].get("/t/option").await;
     assert_ne!(nodes[0].get("/t/echo").await.1, kept);
 }
