@@ -52,7 +52,7 @@ impl Server {
             "listen = \"127.0.0.1:{api_port}\"\nreport_listen = \"0.0.0.0:{report_port}\"\n\
              data = {:?}\n[code]\nallowed_prefixes = [\"git://127.0.0.1:{git_port}/\"]\n\
              endpoints = [{endpoints}]\n\
-             [docker]\ninstallation = \"{installation}\"\n[log]\nfilter = \"info\"\n{more}",
+             [domains]\nverify = false\n[docker]\ninstallation = \"{installation}\"\n[log]\nfilter = \"info\"\n{more}",
             folder.path().join("data").to_str().unwrap()
         );
         std::fs::write(folder.path().join("server.toml"), config).unwrap();

@@ -1,6 +1,7 @@
 //! What the API does, without the wire: authorise, decide (pure), commit in one transaction; a file per noun.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -15,6 +16,7 @@ use crate::store::{Claims, Store};
 mod authentication;
 mod commit;
 mod customers;
+mod domains;
 mod error;
 mod events;
 mod idempotency;
@@ -30,7 +32,7 @@ mod sessions;
 mod sites;
 mod spaces;
 #[cfg(test)]
-mod test;
+pub(crate) mod test;
 mod text;
 mod usage;
 mod users;
@@ -38,6 +40,7 @@ mod webhooks;
 
 pub use authentication::SignedIn;
 pub use customers::{CustomerUpdate, NewCustomer};
+pub use domains::{ClaimsToLookAt, Contest, DomainEvidence, DomainView};
 pub use error::{ConflictCode, Noun, ServiceError};
 pub use idempotency::{Idempotency, Reservation};
 pub use intents::StoreIntents;
@@ -120,6 +123,10 @@ pub struct Settings {
     pub max_grace: SignedDuration,
     /// The port of the edge that sites can share; `None` where there is none.
     pub edge_port: Option<u16>,
+    /// The edge's address as the world sees it.
+    pub edge_address: Option<IpAddr>,
+    /// Names of the platform itself, besides its domain: no site has them, or anything below or above them.
+    pub reserved_domains: Vec<Hostname>,
     /// How long an API key is valid, unless its owner says less.
     pub key_lifetime: SignedDuration,
     /// How long a renewed key stays valid beside the new one.
@@ -144,6 +151,8 @@ impl Settings {
             customer_grace: SignedDuration::from_hours(7 * 24),
             max_grace: SignedDuration::from_hours(90 * 24),
             edge_port: None,
+            edge_address: None,
+            reserved_domains: Vec::new(),
             key_lifetime: SignedDuration::from_hours(90 * 24),
             key_overlap: SignedDuration::from_hours(24),
             session_lifetime: SignedDuration::from_hours(12),

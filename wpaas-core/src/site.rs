@@ -11,10 +11,15 @@ use crate::code::Code;
 use crate::id::{OrgId, ReleaseId, SiteId, SpaceId};
 use crate::name::{Cid, Email, Hostname, Slug, Username};
 
+mod domain;
 mod names;
 mod release;
 mod status;
 
+pub use domain::{
+    DnsRecord, DomainClaim, DomainClaims, DomainLeads, DomainLook, DomainProof, DomainState, DomainWants,
+    NoAnswer,
+};
 pub use names::{AddressKind, SiteNames, org_label, platform_name, route_name};
 pub use release::{Proof, Release, ReleaseState, Releases};
 pub use status::{Condition, ConditionKind, PartStatus, SiteStatus, Truth};
@@ -46,6 +51,8 @@ pub struct Site {
     pub releases: Releases,
     /// How far the fetching of the code is.
     pub code: CodeState,
+    /// How far its claims on its domains are.
+    pub domains: DomainClaims,
     /// When it was asked for.
     pub created_at: Timestamp,
     /// Of this record.
@@ -226,6 +233,12 @@ impl Site {
     #[must_use]
     pub fn pinned(&self) -> BTreeSet<ReleaseId> {
         self.spec.routes.values().filter_map(|route| route.release).collect()
+    }
+
+    /// From when on its claims on domains are to be looked at; `None` while it has none, or is deleted.
+    #[must_use]
+    pub fn look_at(&self) -> Option<Timestamp> {
+        self.domains.look_at().filter(|_| self.lifecycle == SiteLifecycle::Live)
     }
 
     /// From when on its code is to be fetched; `None` when it is a release, has failed for good, or is not wanted.

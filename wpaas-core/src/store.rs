@@ -9,7 +9,7 @@ use crate::account::{ApiKey, Customer, ExternalLogin, Identity, KeyKind, Org, Sp
 use crate::claim::{Board, Member, ServerId, Share, Token};
 use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId, WebhookId};
 use crate::metering::{UsageFilter, UsageRecord, UsageSum};
-use crate::name::{Cid, Slug, Username};
+use crate::name::{Cid, Hostname, Slug, Username};
 use crate::quota::Usage;
 use crate::secret::SecretName;
 use crate::site::{Site, Tombstone};
@@ -237,6 +237,12 @@ pub trait SiteReads: std::fmt::Debug + Send + Sync + 'static {
 
     /// Sites whose code is to be fetched at this time, in the order of their ids.
     async fn sites_wanting_code(&self, now: Timestamp, page: &Page<SiteId>) -> Result<Vec<Site>, StoreError>;
+
+    /// Live sites of which a claim on a domain is to be looked at at this time, in the order of their ids.
+    async fn sites_to_look_at(&self, now: Timestamp, page: &Page<SiteId>) -> Result<Vec<Site>, StoreError>;
+
+    /// Whose a domain is.
+    async fn site_of_domain(&self, domain: &Hostname) -> Result<Option<SiteId>, StoreError>;
 
     /// What stays of a purged site.
     async fn tombstone(&self, id: SiteId) -> Result<Option<Tombstone>, StoreError>;

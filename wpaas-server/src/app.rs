@@ -14,6 +14,7 @@ use wpaas_core::store::{InvalidUrl, StoreError};
 use crate::backends::{self, BackendStart};
 use crate::cluster::{Cluster, Relay};
 use crate::config::Settings;
+use crate::domains::{Domains, ResolverError};
 use crate::fleet::Fleet;
 use crate::listener::{Listening, listen};
 use crate::metrics::Metrics;
@@ -86,6 +87,9 @@ pub enum StartError {
     /// Nobody could be told of events.
     #[error("messages to webhooks can't be sent")]
     Webhooks(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Nobody can tell whose a domain is.
+    #[error("claims on domains can't be looked at")]
+    Resolver(#[source] ResolverError),
     /// Nothing to run sites on.
     #[error("the backend can't be started")]
     Backend(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -184,6 +188,8 @@ pub async fn open(settings: &Arc<Settings>) -> Result<(AppState, Tasks), StartEr
                 .await;
         }
     });
+    let domains = Domains::new(&settings.domains, service.clone()).map_err(StartError::Resolver)?;
+    tasks.spawn("domains", domains.clone().run(tenure.clone(), stopping.clone().cancelled_owned()));
     tasks.spawn("customer removal", purges::run(service.clone(), tenure.clone(), stopping.cancelled_owned()));
     tasks.spawn("admin password hashing", passwords::run(service.clone(), tasks.stopping()));
     webhooks::start(&service, &tenure, &mut tasks)?;
@@ -193,6 +199,7 @@ pub async fn open(settings: &Arc<Settings>) -> Result<(AppState, Tasks), StartEr
         settings: settings.clone(),
         service,
         converger,
+        domains,
         code_policy: Arc::new(code_policy),
         operator,
         relay: Relay::new(peers, settings.limits.report_bytes),

@@ -52,6 +52,8 @@ pub struct Settings {
     pub dns: DnsSettings,
     /// Of the edge that sites can share.
     pub edge: EdgeSettings,
+    /// Of the domains that sites ask for.
+    pub domains: DomainSettings,
     /// Of the Docker backend.
     pub docker: DockerSettings,
 }
@@ -162,6 +164,17 @@ pub struct EdgeSettings {
     /// Its address as the world sees it; the one that is listened at without.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<IpAddr>,
+}
+
+/// Of the domains that sites ask for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DomainSettings {
+    /// Whether a site has to prove that a domain is its. Without, the first that asks has it.
+    pub verify: bool,
+    /// Who is asked what DNS says, as `IP:PORT`; the machine's own resolvers without.
+    pub resolvers: Vec<SocketAddr>,
+    /// Names of the platform besides its domain, such as that of its API: no site has them.
+    pub reserved: Vec<Hostname>,
 }
 
 impl DnsSettings {

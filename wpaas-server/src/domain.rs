@@ -12,6 +12,8 @@ pub fn settings(settings: &Settings) -> service::Settings {
             Registration::Closed => service::Registration::Closed,
         },
         edge_port: settings.edge.enabled.then(|| settings.edge.listen.port()),
+        edge_address: settings.edge.enabled.then(|| settings.edge.address()),
+        reserved_domains: settings.domains.reserved.clone(),
         site_grace: settings.grace.site.as_signed(),
         customer_grace: settings.grace.customer.as_signed(),
         webhook_prefixes: settings.webhooks.allowed_prefixes.clone(),

@@ -3,6 +3,7 @@
 
 pub mod code;
 pub mod customer;
+pub mod domain;
 pub mod event;
 pub mod key;
 pub mod list;

@@ -1,6 +1,7 @@
 //! What each route does, by noun and verb. Rules are the service's; here is only what the wire needs.
 
 pub mod customers;
+pub mod domains;
 pub mod events;
 pub mod health;
 pub mod keys;

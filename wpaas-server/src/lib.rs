@@ -21,6 +21,7 @@ mod code;
 mod conditional;
 mod dns;
 mod domain;
+mod domains;
 mod dto;
 mod extract;
 mod fleet;

@@ -12,7 +12,7 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
 use crate::handlers::{
-    customers, events, health, keys, orgs, reports, sessions, sites, spaces, usage, users, webhooks,
+    customers, domains, events, health, keys, orgs, reports, sessions, sites, spaces, usage, users, webhooks,
 };
 use crate::limits::{self, Limits};
 use crate::openapi::operation::{self, Group};
@@ -177,6 +177,8 @@ fn site_routes_at(all: &str, one: &str, place: &str) -> Routes {
         .at(&format!("{one}/{{name}}/restore"), place, routes!(sites::restore))
         .at(&format!("{one}/{{name}}/releases"), place, routes!(sites::releases, sites::refetch))
         .at(&format!("{one}/{{name}}/refetch"), &format!("{place}_by_old_name"), routes!(sites::refetch))
+        .at(&format!("{one}/{{name}}/domains"), place, routes!(domains::domains))
+        .at(&format!("{one}/{{name}}/domains/check"), place, routes!(domains::check_domains))
         .at(&format!("{one}/{{name}}/rollback"), place, routes!(sites::roll_back))
 }
 

@@ -9,6 +9,7 @@ use wpaas_core::service::{Registration, Service};
 
 use crate::cluster::Relay;
 use crate::config::Settings;
+use crate::domains::Domains;
 use crate::metrics::Metrics;
 use crate::operator::OperatorToken;
 use crate::rates::Rates;
@@ -20,6 +21,7 @@ pub struct AppState {
     pub settings: Arc<Settings>,
     pub service: Service,
     pub converger: ConvergerHandle,
+    pub domains: Domains,
     pub code_policy: Arc<CodePolicy>,
     pub operator: OperatorToken,
     pub relay: Relay,

@@ -4,6 +4,7 @@ use crate::account::Lifecycle;
 use crate::code::Code;
 use crate::name::{Cid, Email, Hostname, Slug, Username};
 use crate::secret::Secret;
+use crate::service::DomainView;
 use crate::site::{
     AddressKind, ConditionKind, DatabaseSize, Features, Route, Site, SiteLifecycle, SiteNames, Truth,
 };
@@ -148,6 +149,8 @@ pub struct SiteView {
     pub space_name: Slug,
     /// Its names.
     pub names: SiteNames,
+    /// The domains that it asks for, and how far it has them.
+    pub domains: Vec<DomainView>,
     /// Where its customer stands.
     pub customer: Lifecycle,
     /// What was found; `None` before the first look.

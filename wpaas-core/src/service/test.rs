@@ -10,24 +10,25 @@ use crate::id::SiteId;
 use crate::name::{Cid, Username};
 use crate::service::Settings;
 use crate::site::{
-    AddressKind, Admin, CodeState, DatabaseSize, Features, Releases, Site, SiteLifecycle, SiteSpec,
+    AddressKind, Admin, CodeState, DatabaseSize, DomainClaims, Features, Releases, Site, SiteLifecycle,
+    SiteSpec,
 };
 
-pub(super) const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
+pub(crate) const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
-pub(super) fn parse<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
+pub(crate) fn parse<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
     text.parse().unwrap()
 }
 
-pub(super) fn cid() -> Cid {
+pub(crate) fn cid() -> Cid {
     parse("acm")
 }
 
-pub(super) fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     Settings::new(parse("wpaas.localhost"))
 }
 
-pub(super) fn customer(lifecycle: Lifecycle) -> Customer {
+pub(crate) fn customer(lifecycle: Lifecycle) -> Customer {
     Customer {
         cid: cid(),
         name: "Acme".to_owned(),
@@ -41,7 +42,7 @@ pub(super) fn customer(lifecycle: Lifecycle) -> Customer {
     }
 }
 
-pub(super) fn site() -> Site {
+pub(crate) fn site() -> Site {
     let org = defaults::org_id(&cid());
     Site {
         id: SiteId::new(),
@@ -71,6 +72,7 @@ pub(super) fn site() -> Site {
         lifecycle: SiteLifecycle::Live,
         releases: Releases::default(),
         code: CodeState::default(),
+        domains: DomainClaims::default(),
         created_at: NOW,
         version: 1,
     }

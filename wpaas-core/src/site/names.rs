@@ -24,7 +24,7 @@ pub enum AddressKind {
 pub struct SiteNames {
     /// `<site>.<org label>.www.<domain>`.
     pub platform: Hostname,
-    /// The site's own domains.
+    /// The site's own domains: of those that it asks for, those that are proved to be its.
     pub domains: Vec<Hostname>,
     /// The one of them that the others redirect to.
     pub primary: Option<Hostname>,
@@ -38,15 +38,16 @@ pub struct SiteNames {
 const HTTP: u16 = 80;
 
 impl SiteNames {
-    /// Of a site with this platform name, where the edge listens at this port.
+    /// Of a site with this platform name, where the edge listens at this port. A domain that is not proved is none.
     #[must_use]
     pub fn of(site: &Site, platform: Hostname, edge: Option<u16>) -> Self {
+        let held = |domain: &&Hostname| site.domains.holds(domain);
         let named = |route: &Slug| Some((route.clone(), route_name(route, &platform)?));
         Self {
             routes: site.spec.routes.keys().filter_map(named).collect(),
             platform,
-            domains: site.spec.domains.clone(),
-            primary: site.spec.primary_domain.clone(),
+            domains: site.spec.domains.iter().filter(held).cloned().collect(),
+            primary: site.spec.primary_domain.as_ref().filter(held).cloned(),
             edge: edge.filter(|_| site.spec.address == AddressKind::Shared),
         }
     }

@@ -4,7 +4,7 @@ use super::{Idempotent, NewEvent, SealedSecret, StoredStatus};
 use crate::account::{ApiKey, Customer, ExternalLogin, Identity, Lifecycle, Org, Space, User, Version};
 use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId, WebhookId};
 use crate::metering::Look;
-use crate::name::{Cid, Slug, Username};
+use crate::name::{Cid, Hostname, Slug, Username};
 use crate::quota::{Quota, QuotaExceeded, Usage, VolumeSizes};
 use crate::site::{Site, Tombstone};
 use crate::webhook::{Delivery, Webhook};
@@ -106,6 +106,8 @@ pub enum Expect {
     SpaceNameFree(OrgId, Slug),
     /// No site of the org has this name, not even one that is being deleted.
     SiteNameFree(OrgId, Slug),
+    /// No other site has any of these domains.
+    DomainsFree(SiteId, Vec<Hostname>),
     /// No user of the customer has this name.
     UsernameFree(Cid, Username),
     /// The org has no spaces, and no sites but those whose grace is over.
@@ -251,8 +253,11 @@ impl Write {
                 Expect::Present(Record::Space(new.space)),
                 Expect::Absent(Record::Site(new.id)),
                 Expect::SiteNameFree(new.org, new.name.clone()),
+                domains_free(new),
             ],
-            Self::UpdateSite(new, _) => vec![Expect::Version(Record::Site(new.id), before(new.version))],
+            Self::UpdateSite(new, _) => {
+                vec![Expect::Version(Record::Site(new.id), before(new.version)), domains_free(new)]
+            }
             Self::PurgeSite(stone, version) => vec![Expect::Version(Record::Site(stone.id), *version)],
             Self::InsertSecret(new) => vec![Expect::Present(Record::Site(new.site))],
             Self::ReserveIdempotent(new, stale) => {
@@ -297,6 +302,10 @@ impl Write {
             _ => None,
         }
     }
+}
+
+fn domains_free(site: &Site) -> Expect {
+    Expect::DomainsFree(site.id, site.domains.held().cloned().collect())
 }
 
 /// Why the store did not do something.

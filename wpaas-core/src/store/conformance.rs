@@ -15,9 +15,12 @@ use crate::defaults;
 use crate::id::{SiteId, SpaceId};
 use crate::name::{Cid, Username};
 use crate::quota::{Quota, Usage};
-use crate::site::{AddressKind, Admin, CodeState, DatabaseSize, Features, Site, SiteLifecycle, SiteSpec};
+use crate::site::{
+    AddressKind, Admin, CodeState, DatabaseSize, DomainClaims, Features, Site, SiteLifecycle, SiteSpec,
+};
 
 mod claims;
+mod domains;
 mod identities;
 mod metering;
 mod races;
@@ -48,6 +51,8 @@ pub async fn all<F: Future<Output = Arc<dyn Store>>>(empty: impl Fn() -> F) {
     sites::the_converger_sees_where_the_customer_stands(&*empty().await).await;
     sites::code_is_wanted_until_it_is_a_release_or_failed(&*empty().await).await;
     sites::quotas_refuse_growth_only(&*empty().await).await;
+    domains::a_domain_is_one_sites_at_a_time(&*empty().await).await;
+    domains::claims_are_looked_at_when_they_are_due(&*empty().await).await;
     metering::what_ran_is_recorded_once(&*empty().await).await;
     metering::records_are_filtered_summed_and_paged(&*empty().await).await;
     metering::what_was_used_outlives_its_site(&*empty().await).await;
@@ -128,6 +133,7 @@ fn site(name: &str) -> Site {
         lifecycle: SiteLifecycle::Live,
         releases: crate::site::Releases::default(),
         code: CodeState::default(),
+        domains: DomainClaims::default(),
         created_at: NOW,
         version: 1,
     }

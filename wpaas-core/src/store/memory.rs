@@ -15,7 +15,7 @@ use super::{
 use crate::account::{ApiKey, Customer, ExternalLogin, Identity, KeyKind, Lifecycle, Org, Space, User};
 use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId, WebhookId};
 use crate::metering::{Meter, UsageRecord};
-use crate::name::{Cid, Slug, Username};
+use crate::name::{Cid, Hostname, Slug, Username};
 use crate::quota::Usage;
 use crate::secret::SecretName;
 use crate::site::{Site, SiteLifecycle, Tombstone};
@@ -320,6 +320,15 @@ impl SiteReads for MemoryStore {
     async fn sites_wanting_code(&self, now: Timestamp, at: &Page<SiteId>) -> Result<Vec<Site>, StoreError> {
         let wants = |(site, _): &(Site, Usage)| site.fetch_at().is_some_and(|at| at <= now);
         Ok(page(&self.state().sites, at, wants).map(|(site, _)| site.clone()).collect())
+    }
+
+    async fn sites_to_look_at(&self, now: Timestamp, at: &Page<SiteId>) -> Result<Vec<Site>, StoreError> {
+        let due = |(site, _): &(Site, Usage)| site.look_at().is_some_and(|at| at <= now);
+        Ok(page(&self.state().sites, at, due).map(|(site, _)| site.clone()).collect())
+    }
+
+    async fn site_of_domain(&self, domain: &Hostname) -> Result<Option<SiteId>, StoreError> {
+        Ok(self.state().site_of_domain(domain).map(|site| site.id))
     }
 
     async fn tombstone(&self, id: SiteId) -> Result<Option<Tombstone>, StoreError> {

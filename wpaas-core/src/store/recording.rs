@@ -15,7 +15,7 @@ use crate::account::{ApiKey, Customer, ExternalLogin, Identity, KeyKind, Org, Sp
 use crate::claim::{Board, Member, ServerId, Share, Token};
 use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId, WebhookId};
 use crate::metering::{UsageFilter, UsageRecord, UsageSum};
-use crate::name::{Cid, Slug, Username};
+use crate::name::{Cid, Hostname, Slug, Username};
 use crate::quota::Usage;
 use crate::secret::SecretName;
 use crate::site::{Site, Tombstone};
@@ -146,6 +146,8 @@ reads!(SiteReads {
     fn site_facts(page: &Page<SiteId>) -> Vec<SiteFacts>;
     fn site_facts_of(id: SiteId) -> Option<SiteFacts>;
     fn sites_wanting_code(now: Timestamp, page: &Page<SiteId>) -> Vec<Site>;
+    fn sites_to_look_at(now: Timestamp, page: &Page<SiteId>) -> Vec<Site>;
+    fn site_of_domain(domain: &Hostname) -> Option<SiteId>;
     fn passwords_to_hash(limit: usize) -> Vec<SealedSecret>;
     fn tombstone(id: SiteId) -> Option<Tombstone>;
     fn secret(site: SiteId, name: SecretName, version: u64) -> Option<SealedSecret>;

@@ -13,7 +13,7 @@ use crate::account::{
 use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId};
 use crate::name::{Cid, Email, Slug, Username};
 use crate::quota::Quota;
-use crate::site::{CodeState, Releases, Site, SiteLifecycle, SiteSpec, SiteStatus};
+use crate::site::{CodeState, DomainClaims, Releases, Site, SiteLifecycle, SiteSpec, SiteStatus};
 
 mod webhook;
 
@@ -245,6 +245,8 @@ pub(super) struct SiteRow {
     lifecycle: SiteLifecycle,
     releases: Releases,
     code: CodeState,
+    #[serde(default)]
+    domains: DomainClaims,
     created_at: Timestamp,
     version: u64,
 }
@@ -262,10 +264,25 @@ impl From<Site> for SiteRow {
             lifecycle,
             releases,
             code,
+            domains,
             created_at,
             version,
         } = site;
-        Self { id, cid, org, space, name, generation, spec, lifecycle, releases, code, created_at, version }
+        Self {
+            id,
+            cid,
+            org,
+            space,
+            name,
+            generation,
+            spec,
+            lifecycle,
+            releases,
+            code,
+            domains,
+            created_at,
+            version,
+        }
     }
 }
 
@@ -282,10 +299,25 @@ impl From<SiteRow> for Site {
             lifecycle,
             releases,
             code,
+            domains,
             created_at,
             version,
         } = row;
-        Self { id, cid, org, space, name, generation, spec, lifecycle, releases, code, created_at, version }
+        Self {
+            id,
+            cid,
+            org,
+            space,
+            name,
+            generation,
+            spec,
+            lifecycle,
+            releases,
+            code,
+            domains,
+            created_at,
+            version,
+        }
     }
 }
 

@@ -172,6 +172,7 @@ macro_rules! on_each_store {
 }
 
 mod customers;
+mod domains;
 mod idempotency;
 mod orgs;
 mod purge;

@@ -28,6 +28,7 @@ pub struct File {
     pub webhooks: Webhooks,
     pub dns: Dns,
     pub edge: Edge,
+    pub domains: Domains,
     pub docker: Docker,
 }
 
@@ -107,6 +108,15 @@ pub struct Edge {
     pub enabled: Option<bool>,
     pub listen: Option<SocketAddr>,
     pub address: Option<IpAddr>,
+}
+
+/// `[domains]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Domains {
+    pub verify: Option<bool>,
+    pub resolvers: Option<Vec<SocketAddr>>,
+    pub reserved: Option<Vec<Hostname>>,
 }
 
 /// `[docker]`.

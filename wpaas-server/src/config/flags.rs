@@ -144,6 +144,21 @@ pub struct Flags {
     /// The edge's address as the world sees it [default: the one that is listened at]
     #[arg(long, env = "WPAAS_EDGE_ADDRESS", global = true, value_name = "IP")]
     pub edge_address: Option<IpAddr>,
+    /// Whether a site has to prove in DNS that a domain is its [default: true]
+    #[arg(long, env = "WPAAS_DOMAINS_VERIFY", global = true, value_name = "BOOL")]
+    pub domains_verify: Option<bool>,
+    /// Resolvers that are asked for the proof [default: the machine's own]
+    #[arg(
+        long,
+        env = "WPAAS_DOMAINS_RESOLVERS",
+        global = true,
+        value_delimiter = ',',
+        value_name = "ADDRESS"
+    )]
+    pub domains_resolvers: Option<Vec<SocketAddr>>,
+    /// Names of the platform besides its domain, such as that of its API, which no site can have
+    #[arg(long, env = "WPAAS_DOMAINS_RESERVED", global = true, value_delimiter = ',', value_name = "NAME")]
+    pub domains_reserved: Option<Vec<Hostname>>,
     /// Tells two installations on one Docker Engine apart [default: wpaas]
     #[arg(long, env = "WPAAS_DOCKER_INSTALLATION", global = true, value_name = "NAME")]
     pub docker_installation: Option<String>,

@@ -9,9 +9,9 @@ use wpaas_core::reach::is_prefix;
 use wpaas_core::store::PostgresUrl;
 
 use super::{
-    BackendKind, CodeSettings, ConfigError, DatabaseSettings, DnsSettings, DockerSettings, EdgeSettings,
-    File, Flags, GraceSettings, LimitSettings, LogFormat, LogSettings, Period, Publish, Registration,
-    Settings, WebhookSettings, file,
+    BackendKind, CodeSettings, ConfigError, DatabaseSettings, DnsSettings, DockerSettings, DomainSettings,
+    EdgeSettings, File, Flags, GraceSettings, LimitSettings, LogFormat, LogSettings, Period, Publish,
+    Registration, Settings, WebhookSettings, file,
 };
 
 pub(super) fn settings(flags: Flags, file: File) -> Result<Settings, ConfigError> {
@@ -32,6 +32,7 @@ pub(super) fn settings(flags: Flags, file: File) -> Result<Settings, ConfigError
         docker,
         dns,
         edge,
+        domains,
     } = file;
     let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
     let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8010));
@@ -45,6 +46,7 @@ pub(super) fn settings(flags: Flags, file: File) -> Result<Settings, ConfigError
         webhooks: webhook_settings(&flags, webhooks)?,
         dns: dns_settings(&flags, dns),
         edge: edge_settings(&flags, &edge),
+        domains: domain_settings(&flags, domains),
         docker: docker_settings(&flags, docker)?,
         listen: flags.listen.or(listen).unwrap_or(local),
         report_listen: flags.report_listen.or(report_listen).unwrap_or(everywhere),
@@ -152,6 +154,14 @@ fn edge_settings(flags: &Flags, file: &file::Edge) -> EdgeSettings {
         enabled: flags.edge_enabled.or(file.enabled).unwrap_or(true),
         listen: flags.edge_listen.or(file.listen).unwrap_or((Ipv4Addr::LOCALHOST, 8000).into()),
         address: flags.edge_address.or(file.address),
+    }
+}
+
+fn domain_settings(flags: &Flags, file: file::Domains) -> DomainSettings {
+    DomainSettings {
+        verify: flags.domains_verify.or(file.verify).unwrap_or(true),
+        resolvers: flags.domains_resolvers.clone().or(file.resolvers).unwrap_or_default(),
+        reserved: flags.domains_reserved.clone().or(file.reserved).unwrap_or_default(),
     }
 }
 

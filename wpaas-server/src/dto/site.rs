@@ -122,6 +122,7 @@ struct DatabaseView {
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct NamesView {
     platform: Hostname,
+    /// Of those that the site asks for, those that are its.
     #[schema(max_items = 50)]
     domains: Vec<Hostname>,
     /// `<route>.<platform>`, by route.
@@ -133,7 +134,7 @@ impl SiteDto {
     /// As the service shows it. `simulated` says that nothing real runs.
     pub fn new(view: SiteView, simulated: bool) -> Self {
         let (phase, warnings) = (view.phase(), view.warnings());
-        let SiteView { site, org_name, space_name, names, customer: _, status } = view;
+        let SiteView { site, org_name, space_name, names, domains: claimed, customer: _, status } = view;
         let Site {
             id,
             cid,
@@ -145,6 +146,7 @@ impl SiteDto {
             lifecycle,
             releases,
             code,
+            domains: _,
             created_at,
             version,
         } = site;
@@ -162,7 +164,7 @@ impl SiteDto {
             actual,
             spec: spec.into(),
             names: NamesView { platform, domains, routes },
-            status: StatusView::new(phase, home, status),
+            status: StatusView::new(phase, home, claimed, status),
             org_id: org,
             org: org_name,
             space_id: space,

@@ -4,14 +4,19 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use wpaas_core::service::SitePhase;
+use wpaas_core::service::{DomainView, SitePhase};
 use wpaas_core::site::{Condition, ConditionKind, Generation, PartStatus, SiteAddress, SiteStatus, Truth};
 use wpaas_core::store::StoredStatus;
+
+use super::domain::DomainDto;
 
 /// What was found of a site, as last seen.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct StatusView {
     phase: &'static str,
+    /// The domains that the site asks for, and how far it has them.
+    #[schema(max_items = 50)]
+    domains: Vec<DomainDto>,
     /// Null until the site is seen for the first time, with all that follows.
     #[serde(flatten)]
     #[schema(value_type = FoundView)]
@@ -62,12 +67,17 @@ struct ConditionView {
 impl StatusView {
     /// As the store keeps it; `None` is not seen yet. `home` is the authority that the site calls itself by, where
     /// that is not its address.
-    pub fn new(phase: SitePhase, home: Option<String>, stored: Option<StoredStatus>) -> Self {
+    pub fn new(
+        phase: SitePhase,
+        home: Option<String>,
+        domains: Vec<DomainView>,
+        stored: Option<StoredStatus>,
+    ) -> Self {
         let mut found: Option<FoundView> = stored.map(Into::into);
         if let (Some(found), Some(home)) = (&mut found, home) {
             found.url = found.url.take().map(|_| format!("http://{home}/"));
         }
-        Self { phase: phase.as_str(), found }
+        Self { phase: phase.as_str(), domains: domains.into_iter().map(Into::into).collect(), found }
     }
 }
 

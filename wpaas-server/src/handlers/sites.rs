@@ -58,7 +58,8 @@ impl Place {
 }
 
 impl Which {
-    fn resolve(self, org: Option<Slug>) -> Result<SitePath, Problem> {
+    /// With what the query says besides.
+    pub fn resolve(self, org: Option<Slug>) -> Result<SitePath, Problem> {
         let Self { cid, org: named, space, name } = self;
         let org = both("org", named, org)?;
         Ok(SitePath { place: SitePlace { cid, org, space: Some(space) }, name })

@@ -6,6 +6,7 @@ mod auth;
 mod canary;
 mod cli;
 mod customers;
+mod domains;
 mod events;
 mod harness;
 mod idempotency;

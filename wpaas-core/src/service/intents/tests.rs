@@ -2,7 +2,7 @@ use super::*;
 use crate::code::{Code, Digest, GitCode, Layout};
 use crate::id::ReleaseId;
 use crate::service::test::{NOW, parse, settings, site};
-use crate::site::{Release, Route};
+use crate::site::{DomainClaim, Release, Route};
 
 fn facts(site: Site, customer: Lifecycle) -> SiteFacts {
     SiteFacts { site, customer, org_name: Some(Slug::default_name()), founded: false }
@@ -40,7 +40,10 @@ fn a_site_runs_rests_or_goes() {
 #[test]
 fn what_runs_has_the_platform_s_name_and_its_own() {
     let mut site = site();
-    site.spec.domains = vec![parse("www.example.com")];
+    site.spec.domains = vec![parse("www.example.com"), parse("unproved.example.com")];
+    site.spec.primary_domain = Some(parse("unproved.example.com"));
+    site.domains.follow(&site.spec.domains, NOW);
+    site.domains.set(&parse("www.example.com"), DomainClaim::trusted(NOW));
     let Wanted::Run(run) = wanted(&facts(site, Lifecycle::Active)) else { panic!("runs") };
     assert_eq!(run.authorities, ["blog.acm.www.wpaas.localhost", "www.example.com"]);
     assert_eq!((run.wordpress, run.home, run.was_founded), (2, None, false));

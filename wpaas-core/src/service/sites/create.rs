@@ -8,8 +8,8 @@ use crate::name::Username;
 use crate::secret::SecretName;
 use crate::service::commit::{Rounds, of_site, who, writable};
 use crate::service::place::Place;
-use crate::service::{ConflictCode, Service, ServiceError, Settings};
-use crate::site::{Admin, CodeState, Releases, Site, SiteLifecycle, SiteNames, SiteSpec};
+use crate::service::{ConflictCode, Service, ServiceError, Settings, domains};
+use crate::site::{Admin, CodeState, DomainClaims, Releases, Site, SiteLifecycle, SiteNames, SiteSpec};
 use crate::store::{Change, EventKind, Expect, Mode, StoredSite, Who, Write};
 
 impl Service {
@@ -64,8 +64,10 @@ impl Service {
     pub(in crate::service) fn view(&self, at: &Place, stored: StoredSite) -> Result<SiteView, ServiceError> {
         let StoredSite { site, status } = stored;
         let platform = spec::platform(&site.name, &site.cid, &at.org.get().name, self.settings())?;
+        let names = SiteNames::of(&site, platform, self.settings().edge_port);
         Ok(SiteView {
-            names: SiteNames::of(&site, platform, self.settings().edge_port),
+            domains: domains::views(&site, &names, status.as_ref(), self.settings()),
+            names,
             org_name: at.org.get().name.clone(),
             space_name: at.space.get().name.clone(),
             customer: at.customer.lifecycle,
@@ -93,6 +95,8 @@ fn decide_create(
     }
     let spec = new_spec(at, new, settings);
     spec::check(&spec, settings)?;
+    let mut domains = DomainClaims::default();
+    domains.follow(&spec.domains, now);
     let platform = spec::platform(&new.name, &at.customer.cid, &at.org.get().name, settings)?;
     spec::check_routes(&spec.routes, &Releases::default(), &platform)?;
     Ok(Site {
@@ -109,6 +113,7 @@ fn decide_create(
             keeps_stock: false,
             failure: None,
         },
+        domains,
         spec,
         lifecycle: SiteLifecycle::Live,
         releases: Releases::default(),

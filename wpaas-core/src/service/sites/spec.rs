@@ -13,6 +13,8 @@ use crate::site::{
 /// Half of the slots for visitors are kept free, so that every node can be replaced before the old one goes.
 const MOST_INSTANCES: u16 = Part::APART_SLOTS as u16 / 2;
 const MOST_DOMAINS: usize = 50;
+/// `_wpaas.` before it makes 253 characters, the most of DNS.
+const LONGEST_DOMAIN: usize = 246;
 const MOST_ROUTES: usize = 20;
 /// Each is a node of its own, in one of the slots that the site's own traffic does not reach.
 const MOST_PREVIEWS: usize = 5;
@@ -27,7 +29,7 @@ pub(super) fn check(spec: &SiteSpec, settings: &Settings) -> Result<(), ServiceE
         return Err(ServiceError::invalid("num_instances", format!("must be from 0 to {most}")));
     }
     check_title(&spec.title)?;
-    check_domains(&spec.domains, &settings.platform_domain)?;
+    check_domains(&spec.domains, settings)?;
     check_primary(spec)?;
     check_address(spec.address, settings)?;
     check_labels(&spec.labels)
@@ -42,7 +44,7 @@ fn check_title(title: &str) -> Result<(), ServiceError> {
     Ok(())
 }
 
-fn check_domains(domains: &[Hostname], platform: &Hostname) -> Result<(), ServiceError> {
+fn check_domains(domains: &[Hostname], settings: &Settings) -> Result<(), ServiceError> {
     let invalid = |why: String| Err(ServiceError::invalid("domains", why));
     if domains.len() > MOST_DOMAINS {
         return invalid(format!("must be {MOST_DOMAINS} or fewer"));
@@ -50,16 +52,29 @@ fn check_domains(domains: &[Hostname], platform: &Hostname) -> Result<(), Servic
     if domains.iter().collect::<BTreeSet<_>>().len() < domains.len() {
         return invalid("names a domain twice".to_owned());
     }
-    let of_platform = |domain: &&Hostname| {
-        domain
-            .as_str()
-            .strip_suffix(platform.as_str())
-            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-    };
-    match domains.iter().find(of_platform) {
-        Some(domain) => invalid(format!("{domain} belongs to the platform, which gives its names itself")),
-        None => Ok(()),
+    let unfit = |domain: &Hostname| unfit_domain(domain, settings).map(|why| format!("{domain} {why}"));
+    domains.iter().find_map(unfit).map_or(Ok(()), invalid)
+}
+
+/// Why nobody can have this domain, whatever they prove.
+fn unfit_domain(domain: &Hostname, settings: &Settings) -> Option<&'static str> {
+    let platform = &settings.platform_domain;
+    if is_within(domain, platform) {
+        return Some("belongs to the platform, which gives its names itself");
     }
+    let related = |name: &&Hostname| is_within(domain, name) || is_within(name, domain);
+    if is_within(platform, domain) || settings.reserved_domains.iter().any(|name| related(&name)) {
+        return Some("belongs to the platform");
+    }
+    if psl::domain_str(domain.as_str()).is_none() {
+        return Some("is a public suffix, below which names are registered: name one of those");
+    }
+    (domain.as_str().len() > LONGEST_DOMAIN).then_some("is too long for the record that proves whose it is")
+}
+
+/// Whether a name is another one, or below it.
+fn is_within(name: &Hostname, above: &Hostname) -> bool {
+    name.as_str().strip_suffix(above.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 fn check_primary(spec: &SiteSpec) -> Result<(), ServiceError> {

@@ -38,6 +38,7 @@ impl Service {
                 None if is_behind(&stored) => (next(&stored.site), Vec::new()),
                 None => return self.view(&at, stored),
             };
+            site.domains.follow(&site.spec.domains, now);
             raise(&mut site, &stored);
             let detail = json!({ "generation": site.generation, "changed": changed });
             let event = of_site(&site, who(actor), EventKind::SiteUpdated, detail);

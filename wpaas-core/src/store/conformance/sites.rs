@@ -8,11 +8,12 @@ use crate::converge::Part;
 use crate::id::ReleaseId;
 use crate::secret::SecretName;
 use crate::site::{
-    CodeFailure, Condition, ConditionKind, PartStatus, Proof, Release, Route, SiteStatus, Tombstone, Truth,
+    CodeFailure, Condition, ConditionKind, DomainClaim, PartStatus, Proof, Release, Route, SiteStatus,
+    Tombstone, Truth,
 };
 use crate::store::{Located, SealedSecret, StoredStatus};
 
-async fn with_site(store: &dyn Store) -> Site {
+pub(super) async fn with_site(store: &dyn Store) -> Site {
     with_place(store, Quota::default()).await;
     let site = site("blog");
     done(store, write(Write::InsertSite(site.clone(), USAGE))).await;
@@ -260,7 +261,10 @@ pub(super) async fn quotas_refuse_growth_only(store: &dyn Store) {
 
 /// A site with its status and a secret.
 pub(super) fn filling() -> Vec<Write> {
-    let site = site("filled");
+    let mut site = site("filled");
+    site.spec.domains = vec![parse("www.example.com")];
+    site.domains.follow(&site.spec.domains, NOW);
+    site.domains.set(&site.spec.domains[0], DomainClaim::trusted(NOW));
     let secret = SealedSecret { site: site.id, name: SecretName::Salt, version: 1, sealed: vec![0, 1, 255] };
     vec![
         Write::InsertSite(site.clone(), USAGE),

@@ -3,7 +3,7 @@ use jiff::Timestamp;
 use super::{State, is_kept, same_login};
 use crate::account::{Customer, Lifecycle, User, Version};
 use crate::id::{OrgId, SiteId, SpaceId};
-use crate::name::{Cid, Slug, Username};
+use crate::name::{Cid, Hostname, Slug, Username};
 use crate::quota::{Quota, Usage};
 use crate::site::Site;
 use crate::store::{Expect, Record, Violation};
@@ -22,6 +22,10 @@ impl State {
 
     pub(super) fn site_of_name(&self, org: OrgId, name: &Slug) -> Option<&Site> {
         self.sites.values().map(|(site, _)| site).find(|site| site.org == org && site.name == *name)
+    }
+
+    pub(super) fn site_of_domain(&self, domain: &Hostname) -> Option<&Site> {
+        self.sites.values().map(|(site, _)| site).find(|site| site.domains.holds(domain))
     }
 
     pub(super) fn check(&self, expect: &Expect, at: Timestamp) -> Result<(), Violation> {
@@ -54,6 +58,10 @@ impl State {
                 taken(self.spaces.values().any(|space| space.org == *org && space.name == *name))
             }
             Expect::SiteNameFree(org, name) => taken(self.site_of_name(*org, name).is_some()),
+            Expect::DomainsFree(site, domains) => {
+                let others = |domain| self.site_of_domain(domain).is_some_and(|other| other.id != *site);
+                taken(domains.iter().any(others))
+            }
             Expect::UsernameFree(cid, username) => taken(self.user_of_login(cid, username).is_some()),
             Expect::OrgEmpty(org) => {
                 let spaces = self.spaces.values().filter(|space| space.org == *org).count();

@@ -216,29 +216,43 @@ async fn put_site(db: &mut Db, site: Site, usage: Usage) -> Done {
         SiteLifecycle::Live => None,
         SiteLifecycle::Deleting { purge_after, .. } => Some(micros(purge_after)),
     };
+    let id = site.id.to_string();
+    let held = site.domains.held().map(ToString::to_string).collect();
     let put = query(
-        "INSERT INTO sites (id, cid, org_id, space_id, name, purge_after, fetch_at, \
+        "INSERT INTO sites (id, cid, org_id, space_id, name, purge_after, fetch_at, look_at, \
          use_sites, use_wordpress, use_database, use_storage, version, doc) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
          ON CONFLICT (id) DO UPDATE SET purge_after = excluded.purge_after, fetch_at = excluded.fetch_at, \
-         use_sites = excluded.use_sites, use_wordpress = excluded.use_wordpress, \
+         look_at = excluded.look_at, use_sites = excluded.use_sites, use_wordpress = excluded.use_wordpress, \
          use_database = excluded.use_database, use_storage = excluded.use_storage, \
          version = excluded.version, doc = excluded.doc",
     )
-    .bind(site.id.to_string())
+    .bind(id.clone())
     .bind(site.cid.to_string())
     .bind(site.org.to_string())
     .bind(site.space.to_string())
     .bind(site.name.to_string())
     .bind(purge_after)
     .bind(site.fetch_at().map(micros))
+    .bind(site.look_at().map(micros))
     .bind(i64::from(usage.sites))
     .bind(i64::from(usage.wordpress_instances))
     .bind(i64::from(usage.database_instances))
     .bind(i64::from(usage.storage_gib))
     .bind(int(site.version))
     .bind(doc(&SiteRow::from(site))?);
-    run(db, put).await
+    run(db, put).await?;
+    put_domains(db, id, held).await
+}
+
+/// What the site had and has no more is free.
+async fn put_domains(db: &mut Db, site: String, held: Vec<String>) -> Done {
+    delete(db, "DELETE FROM domains WHERE site_id = $1", site.clone()).await?;
+    for domain in held {
+        let put = query("INSERT INTO domains (domain, site_id) VALUES ($1, $2)");
+        run(db, put.bind(domain).bind(site.clone())).await?;
+    }
+    Ok(())
 }
 
 /// Status and secrets go with the site.

@@ -4,7 +4,7 @@ use super::db::{Db, Query, query};
 use super::{Users, micros, usage};
 use crate::account::{Customer, Lifecycle, Org, Space, Version};
 use crate::id::{OrgId, SiteId, SpaceId};
-use crate::name::Cid;
+use crate::name::{Cid, Hostname};
 use crate::quota::{Quota, Usage};
 use crate::store::row::{CustomerRow, OrgRow, SpaceRow, read};
 use crate::store::{Expect, Record, StoreError, Violation};
@@ -39,6 +39,7 @@ pub(super) async fn check(db: &mut Db, expect: &Expect, at: Timestamp) -> Checke
         | Expect::SiteNameFree(..)
         | Expect::UsernameFree(..)
         | Expect::ExternalLoginFree(..) => free(db, expect).await,
+        Expect::DomainsFree(site, domains) => domains_free(db, *site, domains, expect).await,
         Expect::OrgEmpty(org) => {
             let spaces = query("SELECT COUNT(*) FROM spaces WHERE org_id = $1");
             let sites = query(
@@ -106,6 +107,16 @@ async fn nothing_in(db: &mut Db, spaces: Option<Query>, sites: Query, at: Timest
     };
     let sites = sites.bind(micros(at)).count(db).await?;
     if spaces + sites == 0 { Ok(()) } else { violated(Violation::NotEmpty { spaces, sites }) }
+}
+
+async fn domains_free(db: &mut Db, site: SiteId, domains: &[Hostname], expect: &Expect) -> Checked {
+    for domain in domains {
+        let others = query("SELECT COUNT(*) FROM domains WHERE domain = $1 AND site_id <> $2");
+        if others.bind(domain.to_string()).bind(site.to_string()).count(&mut *db).await? > 0 {
+            return violated(Violation::Taken(Box::new(expect.clone())));
+        }
+    }
+    Ok(())
 }
 
 async fn free(db: &mut Db, expect: &Expect) -> Checked {

@@ -77,6 +77,7 @@ CREATE TABLE sites (
     name TEXT NOT NULL,
     purge_after BIGINT,
     fetch_at BIGINT,
+    look_at BIGINT,
     use_sites BIGINT NOT NULL,
     use_wordpress BIGINT NOT NULL,
     use_database BIGINT NOT NULL,
@@ -88,6 +89,14 @@ CREATE TABLE sites (
 CREATE INDEX sites_cid ON sites (cid, id);
 CREATE INDEX sites_space ON sites (space_id, id);
 CREATE INDEX sites_fetch_at ON sites (fetch_at) WHERE fetch_at IS NOT NULL;
+CREATE INDEX sites_look_at ON sites (look_at) WHERE look_at IS NOT NULL;
+
+-- Whose a domain is, by the claims of the sites.
+CREATE TABLE domains (
+    domain TEXT PRIMARY KEY,
+    site_id TEXT NOT NULL REFERENCES sites (id) ON DELETE CASCADE
+);
+CREATE INDEX domains_site ON domains (site_id);
 
 CREATE TABLE site_status (
     site_id TEXT PRIMARY KEY REFERENCES sites (id) ON DELETE CASCADE,

@@ -9,6 +9,7 @@ mod ask;
 mod completions;
 mod config;
 mod customers;
+mod domains;
 mod events;
 mod failure;
 mod keys;
@@ -73,6 +74,9 @@ enum Command {
     /// Sites
     #[command(subcommand)]
     Sites(Box<sites::Command>),
+    /// The domains that a site asks for
+    #[command(subcommand)]
+    Domains(domains::Command),
     /// What happened, and what happens
     Events(events::Events),
     /// What an org used: instances and storage over time
@@ -114,6 +118,7 @@ async fn call(api: &Api, command: Command) -> Done {
         Command::Users(command) => command.run(api).await,
         Command::Keys(command) => command.run(api).await,
         Command::Sites(command) => command.run(api).await,
+        Command::Domains(command) => command.run(api).await,
         Command::Events(events) => events.run(api).await,
         Command::Usage(usage) => usage.run(api).await,
         Command::Webhooks(command) => command.run(api).await,

@@ -103,7 +103,7 @@ impl Which {
 impl Target {
     /// The site.
     pub async fn get(&self, api: &Api) -> Result<Value, Failure> {
-        self.call(api, Method::GET, None, &[], None).await
+        self.call(api, Method::GET, &[], &[], None).await
     }
 
     /// Does something to the site.
@@ -111,7 +111,7 @@ impl Target {
         &self,
         api: &Api,
         method: Method,
-        verb: Option<&str>,
+        verb: &[&str],
         more: &[(&str, String)],
         body: Option<Value>,
     ) -> Result<Value, Failure> {

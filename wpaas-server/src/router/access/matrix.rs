@@ -163,10 +163,12 @@ fn of_sites(line: &str, method: &Method, path: &str) -> (A, Level, &'static str,
     match (method.as_str(), path.rsplit('/').next()) {
         ("POST", Some("wpaas" | "{cid}" | "{space}")) => (A::SiteCreate, Level::Space, "", Some(new)),
         ("GET", Some("wpaas" | "{cid}" | "{space}")) => (A::SiteRead, Level::Space, sites, None),
-        ("GET", Some("{name}" | "releases")) => (A::SiteRead, Level::Site, site, None),
+        ("GET", Some("{name}" | "releases" | "domains")) => (A::SiteRead, Level::Site, site, None),
         ("PUT", Some("{name}")) => (A::SiteUpdate, Level::Site, site, Some(json!({"title": "Other"}))),
         ("DELETE", Some("{name}")) | ("POST", Some("restore")) => (A::SiteDelete, Level::Site, site, None),
-        ("POST", Some("refetch" | "releases" | "rollback")) => (A::SiteUpdate, Level::Site, site, None),
+        ("POST", Some("refetch" | "releases" | "rollback" | "check")) => {
+            (A::SiteUpdate, Level::Site, site, None)
+        }
         _ => panic!("the matrix does not know {line}: say what it does to what"),
     }
 }

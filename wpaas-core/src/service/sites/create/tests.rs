@@ -115,6 +115,38 @@ fn what_site_can_be_made() {
 }
 
 #[test]
+fn nobody_can_have_the_platforms_names_or_a_public_suffix() {
+    let mut settings = settings();
+    settings.platform_domain = parse("sites.wpaas.example");
+    settings.reserved_domains = vec![parse("api.host.example")];
+    let refused = |domain: &str| {
+        let new = NewSite { domains: vec![parse(domain)], ..new("blog") };
+        let made = decide_create(&place(Lifecycle::Active), None, SiteId::new(), &new, &settings, NOW);
+        made.err().map(|error| error.to_string())
+    };
+    let of_platform = [
+        "sites.wpaas.example",
+        "a.b.sites.wpaas.example",
+        "wpaas.example",
+        "api.host.example",
+        "x.api.host.example",
+        "host.example",
+    ];
+    for domain in of_platform {
+        let told = refused(domain).unwrap_or_default();
+        assert!(told.starts_with(&format!("domains: {domain} belongs to the platform")), "{domain}: {told}");
+    }
+    for suffix in ["co.uk", "github.io", "s3.amazonaws.com"] {
+        assert!(refused(suffix).unwrap_or_default().contains("public suffix"), "{suffix}");
+    }
+    let long = format!("{0}.{0}.{0}.{0}.example.com", "x".repeat(58));
+    assert!(refused(&long).unwrap_or_default().contains("too long"));
+    for fine in ["example.co.uk", "www.example.com", "acme.github.io", "other.host-example.com"] {
+        assert_eq!(refused(fine), None, "{fine}");
+    }
+}
+
+#[test]
 fn the_operator_can_not_allow_more_instances_than_there_are_slots_for() {
     let mut settings = settings();
     settings.max_instances = 1000;

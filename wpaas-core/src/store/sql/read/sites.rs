@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use super::{SqlStore, after, all, customer, limit, micros, org, parsed, query, space, time};
 use crate::account::{Customer, Lifecycle};
 use crate::id::{OrgId, SiteId, SpaceId};
-use crate::name::{Cid, Slug};
+use crate::name::{Cid, Hostname, Slug};
 use crate::secret::SecretName;
 use crate::site::{Site, Tombstone};
 use crate::store::row::{CustomerRow, SiteRow, StatusRow, read, write};
@@ -155,6 +155,25 @@ impl SiteReads for SqlStore {
         .texts(&self.readers)
         .await?;
         all(&docs, site)
+    }
+
+    async fn sites_to_look_at(&self, now: Timestamp, page: &Page<SiteId>) -> Result<Vec<Site>, StoreError> {
+        let docs = query(
+            "SELECT doc FROM sites WHERE look_at IS NOT NULL AND look_at <= $1 AND id > $2 \
+             ORDER BY id LIMIT $3",
+        )
+        .bind(micros(now))
+        .bind(after(page))
+        .bind(limit(page.limit))
+        .texts(&self.readers)
+        .await?;
+        all(&docs, site)
+    }
+
+    async fn site_of_domain(&self, domain: &Hostname) -> Result<Option<SiteId>, StoreError> {
+        let sql = "SELECT site_id FROM domains WHERE domain = $1";
+        let found = query(sql).bind(domain.to_string()).text(&self.readers).await?;
+        found.map(|id| parsed(&id)).transpose()
     }
 
     async fn tombstone(&self, id: SiteId) -> Result<Option<Tombstone>, StoreError> {

@@ -96,7 +96,7 @@ impl How {
     }
 
     async fn put(self, api: &Api, target: &Target, body: Value, what: &str, code: Before) -> Done {
-        let site = target.call(api, Method::PUT, None, &self.query(), Some(body)).await?;
+        let site = target.call(api, Method::PUT, &[], &self.query(), Some(body)).await?;
         self.done(api, target, &site, what, code).await
     }
 
@@ -163,7 +163,7 @@ impl Deploy {
                 "--dry-run needs --code or --ref: only a fetch tells what a branch is".to_owned(),
             ));
         }
-        let site = target.call(api, Method::POST, Some("releases"), &[], None).await?;
+        let site = target.call(api, Method::POST, &["releases"], &[], None).await?;
         how.done(api, &target, &site, what, before).await
     }
 }

@@ -44,7 +44,7 @@ pub struct Rollback {
 /// Prints a site's releases.
 pub async fn list(api: &Api, which: &Which) -> Done {
     let target = which.target(api).await?;
-    let answer = target.call(api, Method::GET, Some("releases"), &[], None).await?;
+    let answer = target.call(api, Method::GET, &["releases"], &[], None).await?;
     if api.output == Output::Json {
         return output::json(&answer);
     }
@@ -62,7 +62,7 @@ impl Rollback {
         if with_database {
             query.push(("with_database", "true".to_owned()));
         }
-        let site = target.call(api, Method::POST, Some("rollback"), &query, Some(body)).await?;
+        let site = target.call(api, Method::POST, &["rollback"], &query, Some(body)).await?;
         how.done(api, &target, &site, "goes back to a release that served before", Before::none()).await
     }
 }

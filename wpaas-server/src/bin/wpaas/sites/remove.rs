@@ -50,7 +50,7 @@ impl Delete {
         let target = which.target(api).await?;
         let mut query = vec![("dry_run", dry_run.to_string())];
         query.extend(grace.map(|grace| ("grace", grace)));
-        let site = target.call(api, Method::DELETE, None, &query, None).await?;
+        let site = target.call(api, Method::DELETE, &[], &query, None).await?;
         if dry_run {
             return preview(api.output, &site);
         }
@@ -66,7 +66,7 @@ impl Restore {
     pub async fn run(self, api: &Api) -> Done {
         let Self { which, wait } = self;
         let target = which.target(api).await?;
-        let site = target.call(api, Method::POST, Some("restore"), &[], None).await?;
+        let site = target.call(api, Method::POST, &["restore"], &[], None).await?;
         match wait.patience() {
             Some(patience) => wait.until_as_wanted(api, &target, &site, None, patience).await,
             None => accepted(api, &site, "is being restored"),

@@ -44,6 +44,11 @@ pub fn show(output: Output, site: &Value) -> Done {
         "/status/conditions",
         &[("CONDITION", "/type"), ("IS", "/status"), ("SINCE", "/since"), ("WHY", "/message")],
     );
+    text += &listed(
+        site,
+        "/status/domains",
+        &[("DOMAIN", "/domain"), ("STATE", "/state"), ("LOOKED AT", "/looked_at"), ("SEEN", "/found")],
+    );
     text += &listed(site, "/status/parts", &[("PART", "/part"), ("STATE", "/state")]);
     text += &listed(site, "/status/waiting", &[("WAITS FOR", "")]);
     output::print(&text)

@@ -1,0 +1,251 @@
+//! The claims of sites on domains: which are to be looked at, and what became of them.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::commit::{Rounds, of_site};
+use super::{Page, Service, ServiceError, Settings, SitePath};
+use crate::access::{Action, Actor};
+use crate::id::SiteId;
+use crate::name::Hostname;
+use crate::site::{
+    AddressKind, DnsRecord, DomainClaim, DomainLook, DomainWants, Site, SiteNames, platform_name,
+};
+use crate::store::{Change, EventKind, NewEvent, SiteFacts, StoredSite, StoredStatus, Who, Write};
+
+/// A domain that a site asks for, as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DomainView {
+    /// Which.
+    pub domain: Hostname,
+    /// How far the site's claim is.
+    pub claim: DomainClaim,
+    /// What can be set in DNS to prove it, and to lead visitors to the site.
+    pub records: Vec<DnsRecord>,
+}
+
+/// What is known of a claim now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DomainEvidence {
+    /// DNS was asked.
+    Look(DomainLook),
+    /// The platform asks for no proof.
+    Trusted,
+}
+
+/// Claims of one site that are to be looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimsToLookAt {
+    /// Whose.
+    pub site: SiteId,
+    /// What DNS is to say of each.
+    pub wants: Vec<DomainWants>,
+}
+
+/// A site was found to have a proof for a domain that another one has: now that one's is to be looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contest {
+    /// Who has it.
+    pub holder: SiteId,
+    /// What DNS is to say, if the holder is to keep it.
+    pub wants: DomainWants,
+}
+
+impl Service {
+    /// The live sites after `after` of which a claim is due, each with all its claims.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    pub async fn claims_due(
+        &self,
+        after: Option<SiteId>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<ClaimsToLookAt>, ServiceError> {
+        let sites = self.store().sites_to_look_at(now, &Page { after, limit }).await?;
+        let mut due = Vec::with_capacity(sites.len());
+        for site in sites {
+            due.push(
+                self.claims_of(site.id).await?.unwrap_or(ClaimsToLookAt { site: site.id, wants: Vec::new() }),
+            );
+        }
+        Ok(due)
+    }
+
+    /// All claims of a site, for somebody who wants them looked at now.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, `Forbidden`.
+    pub async fn claims_to_check(
+        &self,
+        actor: &Actor,
+        path: &SitePath,
+    ) -> Result<ClaimsToLookAt, ServiceError> {
+        let (_, StoredSite { site, .. }) = self.find(actor, Action::SiteUpdate, path).await?;
+        Ok(self.claims_of(site.id).await?.unwrap_or(ClaimsToLookAt { site: site.id, wants: Vec::new() }))
+    }
+
+    /// All claims of a site; `None` when it is gone.
+    async fn claims_of(&self, id: SiteId) -> Result<Option<ClaimsToLookAt>, ServiceError> {
+        let Some(facts) = self.store().site_facts_of(id).await? else { return Ok(None) };
+        let status = self.store().site(id).await?.and_then(|stored| stored.status);
+        let names = names_of(&facts, self.settings());
+        let address = reached_at(&facts.site, status.as_ref(), self.settings());
+        let wants = names.iter().flat_map(|names| {
+            let claims = facts.site.domains.iter();
+            claims.map(|(domain, _)| DomainWants::new(domain.clone(), &facts.site, names, address))
+        });
+        Ok(Some(ClaimsToLookAt { site: id, wants: wants.collect() }))
+    }
+
+    /// Keeps what was found of a site's claims. A domain that another site has stays that one's, unless its claim
+    /// yields; what is to be looked at then is returned. `contested`: another site has a proof for these.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    pub async fn record_evidence(
+        &self,
+        site: SiteId,
+        found: &[(DomainWants, DomainEvidence)],
+        contested: bool,
+        now: Timestamp,
+    ) -> Result<Vec<Contest>, ServiceError> {
+        let mut rounds = Rounds::default();
+        loop {
+            let Some(StoredSite { site: before, .. }) = self.store().site(site).await? else {
+                return Ok(Vec::new());
+            };
+            let mut judged = Judged { after: before.clone(), losers: BTreeMap::new(), contests: Vec::new() };
+            judged.after.version += 1;
+            for (wants, evidence) in found {
+                let claim = judged.claim(wants, evidence, contested, now);
+                let claim = match claim {
+                    Some(claim) if claim.is_held() => self.given(&mut judged, wants, claim, now).await?,
+                    Some(claim) => claim,
+                    None => continue,
+                };
+                judged.after.domains.set(wants.domain(), claim);
+            }
+            if self.commit(judged.change(&before, self.settings(), now), &mut rounds).await? {
+                return Ok(judged.contests);
+            }
+        }
+    }
+
+    /// The claim that is proved, unless the domain stays another site's.
+    async fn given(
+        &self,
+        judged: &mut Judged,
+        wants: &DomainWants,
+        claim: DomainClaim,
+        now: Timestamp,
+    ) -> Result<DomainClaim, ServiceError> {
+        let domain = wants.domain();
+        let holder = self.store().site_of_domain(domain).await?.filter(|holder| *holder != judged.after.id);
+        let Some(holder) = holder else { return Ok(claim) };
+        let stored = match judged.losers.get(&holder) {
+            Some((_, loser)) => Some(loser.clone()),
+            None => self.store().site(holder).await?.map(|stored| stored.site),
+        };
+        let Some(mut other) = stored else { return Ok(claim) };
+        let Some(theirs) = other.domains.get(domain) else { return Ok(claim) };
+        if claim.proof.is_some_and(|proof| theirs.yields_to(proof)) {
+            let lost = theirs.taken(now);
+            let before = judged.losers.remove(&holder).map_or_else(|| other.clone(), |(before, _)| before);
+            other.version = before.version + 1;
+            other.domains.set(domain, lost);
+            judged.losers.insert(holder, (before, other));
+            return Ok(claim);
+        }
+        let asked = self.claims_of(holder).await?.map(|claims| claims.wants).unwrap_or_default();
+        let asked = asked.into_iter().find(|wants| wants.domain() == domain);
+        judged.contests.extend(asked.map(|wants| Contest { holder, wants }));
+        let mine = judged.after.domains.get(domain).cloned();
+        Ok(mine.map_or(claim, |mine| mine.taken(now)))
+    }
+}
+
+/// The domains that a site asks for, in the order of its spec.
+pub(super) fn views(
+    site: &Site,
+    names: &SiteNames,
+    status: Option<&StoredStatus>,
+    settings: &Settings,
+) -> Vec<DomainView> {
+    let address = reached_at(site, status, settings);
+    let view = |domain: &Hostname| {
+        let claim = site.domains.get(domain)?.clone();
+        let wants = DomainWants::new(domain.clone(), site, names, address);
+        Some(DomainView { domain: domain.clone(), claim, records: wants.records() })
+    };
+    site.spec.domains.iter().filter_map(view).collect()
+}
+
+/// What is decided on in one round.
+struct Judged {
+    after: Site,
+    /// Those that a domain is taken from: before and after.
+    losers: BTreeMap<SiteId, (Site, Site)>,
+    contests: Vec<Contest>,
+}
+
+impl Judged {
+    /// A claim after what was found; `None` when the site does not ask for it any more.
+    fn claim(
+        &self,
+        wants: &DomainWants,
+        evidence: &DomainEvidence,
+        contested: bool,
+        now: Timestamp,
+    ) -> Option<DomainClaim> {
+        let before = self.after.domains.get(wants.domain())?;
+        Some(match evidence {
+            DomainEvidence::Trusted => DomainClaim::trusted(now),
+            DomainEvidence::Look(look) => before.after(wants, look, contested, now),
+        })
+    }
+
+    /// Losers first: a domain is nobody's before it is another's.
+    fn change(&self, before: &Site, settings: &Settings, now: Timestamp) -> Change {
+        let mut change = Change::at(now);
+        let lost = self.losers.values().map(|(before, after)| (before, after));
+        for (before, after) in lost.chain([(before, &self.after)]) {
+            if before.domains == after.domains {
+                continue;
+            }
+            let usage = super::sites::usage(after, settings);
+            change = change.write(Write::UpdateSite(after.clone(), usage));
+            change.events.extend(news(before, after));
+        }
+        change
+    }
+}
+
+/// An event for each claim that stands elsewhere now.
+fn news<'a>(before: &'a Site, after: &'a Site) -> impl Iterator<Item = NewEvent> + use<'a> {
+    after.domains.iter().filter_map(|(domain, claim)| {
+        let changed = before.domains.get(domain).is_none_or(|before| before.state != claim.state);
+        let detail = json!({ "domain": domain, "state": claim.state, "message": claim.found });
+        changed.then(|| of_site(after, Who::System, EventKind::SiteDomainChanged, detail))
+    })
+}
+
+fn names_of(facts: &SiteFacts, settings: &Settings) -> Option<SiteNames> {
+    let SiteFacts { site, customer: _, org_name, founded: _ } = facts;
+    let platform = platform_name(&site.name, &site.cid, org_name.as_ref()?, &settings.platform_domain)?;
+    Some(SiteNames::of(site, platform, settings.edge_port))
+}
+
+/// Where visitors reach the site, if that is known.
+fn reached_at(site: &Site, status: Option<&StoredStatus>, settings: &Settings) -> Option<IpAddr> {
+    match site.spec.address {
+        AddressKind::Own => Some(status?.status.address.as_ref()?.ip),
+        AddressKind::Shared => settings.edge_address,
+    }
+}
