@@ -2,8 +2,10 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use crate::id::{KeyId, OrgId, SpaceId, UserId};
+use crate::defaults::NAMESPACE;
+use crate::id::{KeyId, LoginId, OrgId, SpaceId, UserId};
 use crate::name::{Cid, Email, Slug, Username};
 use crate::quota::Quota;
 
@@ -246,6 +248,15 @@ pub struct ExternalLogin {
     pub label: String,
     /// When it was linked.
     pub created_at: Timestamp,
+}
+
+impl ExternalLogin {
+    /// Names the account; derived from issuer and subject.
+    #[must_use]
+    pub fn id(&self) -> LoginId {
+        let Self { issuer, subject, .. } = self;
+        LoginId::from_uuid(Uuid::new_v5(&NAMESPACE, format!("login/{issuer}\n{subject}").as_bytes()))
+    }
 }
 
 impl ApiKey {

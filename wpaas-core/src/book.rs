@@ -57,6 +57,7 @@
 ///         email: "owner@acme.example".parse()?,
 ///         username: "acme".parse()?,
 ///         password: None,
+///         account: None,
 ///     };
 ///     let acme = service.register_customer(Some(&Actor::Operator), acme, now).await?;
 ///     let actor = Actor::Operator;

@@ -12,7 +12,7 @@ use crate::name::{Cid, Slug};
 use crate::quota::Quota;
 
 /// The UUID namespace of derived ids. Changing it would orphan every stored default.
-const NAMESPACE: Uuid = Uuid::from_u128(0x6f0e_26c1_5bd4_4b0a_9d0e_77b5_3f1c_2a41);
+pub(crate) const NAMESPACE: Uuid = Uuid::from_u128(0x6f0e_26c1_5bd4_4b0a_9d0e_77b5_3f1c_2a41);
 
 /// The id of a customer's default org.
 #[must_use]

@@ -1,7 +1,8 @@
-//! Typed ids: `org_…`, `space_…`, `user_…`, `site_…`, `key_…`, `rel_…`, `hook_…`.
+//! Typed ids: `org_…`, `space_…`, `user_…`, `site_…`, `key_…`, `rel_…`, `hook_…`, `login_…`.
 //!
 //! An id is its prefix and 32 lower-case hex digits of a UUID. New ids are UUID version 7 and sort by time;
-//! the ids of default orgs and spaces are version 5, derived from their parent (see [`crate::defaults`]).
+//! the ids of default orgs and spaces are version 5, derived from their parent (see [`crate::defaults`]), those of
+//! linked accounts from issuer and subject.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -120,6 +121,10 @@ typed_id!(
 typed_id!(
     /// Names a release of a site; the same code made again is another release.
     ReleaseId, "rel"
+);
+typed_id!(
+    /// Names an account at an identity provider that signs somebody in.
+    LoginId, "login"
 );
 
 typed_id!(

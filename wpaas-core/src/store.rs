@@ -9,7 +9,7 @@ use crate::account::{ApiKey, Customer, ExternalLogin, Identity, KeyKind, Org, Sp
 use crate::claim::{Board, Member, ServerId, Share, Token};
 use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId, WebhookId};
 use crate::metering::{UsageFilter, UsageRecord, UsageSum};
-use crate::name::{Cid, Hostname, Slug, Username};
+use crate::name::{Cid, Email, Hostname, Slug, Username};
 use crate::quota::Usage;
 use crate::secret::SecretName;
 use crate::site::{Site, Tombstone};
@@ -36,8 +36,8 @@ pub use change::{Change, Expect, Mode, Record, StoreError, Violation, Write};
 pub use event::{Event, EventFilter, EventKind, EventScope, NewEvent, Subject, Who};
 pub use page::{Listed, Page};
 pub use record::{
-    Bearer, Idempotent, Located, SealedSecret, SiteFacts, StoredResponse, StoredSite, StoredStatus,
-    StoredWebhook,
+    Bearer, Idempotent, Located, PendingLogin, SealedSecret, SiteFacts, StoredResponse, StoredSite,
+    StoredStatus, StoredWebhook,
 };
 #[cfg(feature = "postgres")]
 pub use sql::{InvalidUrl, PostgresUrl};
@@ -111,6 +111,9 @@ pub trait CustomerReads: std::fmt::Debug + Send + Sync + 'static {
     /// The customer that signs in with this name, whatever its case.
     async fn customer_by_username(&self, username: &Username) -> Result<Option<Customer>, StoreError>;
 
+    /// Customers with this e-mail address, whatever its case, in the order of their ids; at most `limit`.
+    async fn customers_by_email(&self, email: &Email, limit: usize) -> Result<Vec<Customer>, StoreError>;
+
     /// Customers in the order of their ids.
     async fn customers(&self, page: &Page<Cid>) -> Result<Vec<Customer>, StoreError>;
 
@@ -167,6 +170,9 @@ pub trait UserReads: std::fmt::Debug + Send + Sync + 'static {
     /// A customer's user of this name, whatever its case.
     async fn user_by_name(&self, cid: &Cid, username: &Username) -> Result<Option<User>, StoreError>;
 
+    /// A customer's users with this e-mail address, whatever its case, in the order of their ids; at most `limit`.
+    async fn users_by_email(&self, cid: &Cid, email: &Email, limit: usize) -> Result<Vec<User>, StoreError>;
+
     /// A customer's users in the order of their ids.
     async fn users(&self, cid: &Cid, page: &Page<UserId>) -> Result<Vec<User>, StoreError>;
 
@@ -178,6 +184,9 @@ pub trait UserReads: std::fmt::Debug + Send + Sync + 'static {
 
     /// The accounts that sign an identity in, in the order of issuer and subject.
     async fn external_logins(&self, identity: &Identity) -> Result<Vec<ExternalLogin>, StoreError>;
+
+    /// The login that has begun with this state, also one that has expired; `None` once it is taken.
+    async fn pending_login(&self, state: &[u8; 32]) -> Result<Option<PendingLogin>, StoreError>;
 }
 
 /// Reads API keys.

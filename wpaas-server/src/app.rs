@@ -21,6 +21,7 @@ use crate::metrics::Metrics;
 use crate::operator::{OperatorToken, TokenError};
 use crate::rates::Rates;
 use crate::router;
+use crate::sso::{Sso, SsoError};
 use crate::state::AppState;
 use crate::tasks::Tasks;
 use crate::watch::Watch;
@@ -81,6 +82,9 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
+    /// Nobody could sign in by a provider that is configured.
+    #[error("single sign-on can't be set up")]
+    Sso(#[source] SsoError),
     /// What is allowed as code is not what its author thinks.
     #[error("the policy for code is refused")]
     Policy(#[source] InvalidPolicy),
@@ -156,6 +160,7 @@ pub async fn open(settings: &Arc<Settings>) -> Result<(AppState, Tasks), StartEr
     storage::private_folder(data).map_err(|source| StartError::Data { path: data.clone(), source })?;
     let operator = OperatorToken::load_or_create(data).map_err(StartError::Token)?;
     let keyring = Keyring::open_or_create(&data.join("keys")).map_err(StartError::Keyring)?;
+    let sso = Sso::new(settings).map_err(StartError::Sso)?;
     let code_policy = code::policy(&settings.code)?;
     let store = storage::open(settings).await?;
     let service = Service::new(store, Arc::new(keyring), domain::settings(settings));
@@ -206,6 +211,7 @@ pub async fn open(settings: &Arc<Settings>) -> Result<(AppState, Tasks), StartEr
         metrics,
         watch,
         rates: Arc::new(Rates::new(&settings.limits)),
+        sso: Arc::new(sso),
         stopping: CancellationToken::new(),
         simulated,
     };

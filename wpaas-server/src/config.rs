@@ -1,21 +1,25 @@
 //! Configuration. A flag wins over the environment, the environment over the file, the file over the default.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use wpaas_core::name::Hostname;
+use wpaas_core::name::{Hostname, Slug};
 
 mod choices;
 mod file;
 mod flags;
 mod period;
 mod resolve;
+mod sso;
 
 pub use choices::{BackendKind, LogFormat, Publish, Registration};
 pub use file::File;
 pub use flags::{Flags, unknown_variables};
 pub use period::{InvalidPeriod, Period};
+pub(crate) use sso::is_confidential;
+pub use sso::{SsoKind, SsoProvider};
 
 /// What the server runs with, every default filled in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -30,6 +34,9 @@ pub struct Settings {
     /// 127.0.0.1 without, which will do where all are on one machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advertise: Option<String>,
+    /// Where the world reaches the API, as `https://HOST`; what identity providers send browsers back to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<String>,
     /// What sites run on.
     pub backend: BackendKind,
     /// The domain that sites have their platform names below.
@@ -56,6 +63,8 @@ pub struct Settings {
     pub domains: DomainSettings,
     /// Of the Docker backend.
     pub docker: DockerSettings,
+    /// Identity providers that people can sign in with, by the name that the API has for each.
+    pub sso: BTreeMap<Slug, SsoProvider>,
 }
 
 /// How long deleted things can be brought back.

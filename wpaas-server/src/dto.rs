@@ -17,6 +17,7 @@ pub mod site;
 pub mod site_request;
 pub mod site_status;
 pub mod space;
+pub mod sso;
 pub mod usage;
 pub mod user;
 pub mod webhook;

@@ -39,6 +39,7 @@ mod rates;
 mod releases;
 mod request_id;
 mod router;
+mod sso;
 mod state;
 mod storage;
 mod tasks;
@@ -47,3 +48,4 @@ mod webhooks;
 
 pub use app::{Server, StartError};
 pub use operator::TokenError;
+pub use sso::SsoError;

@@ -12,7 +12,8 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
 use crate::handlers::{
-    customers, domains, events, health, keys, orgs, reports, sessions, sites, spaces, usage, users, webhooks,
+    customers, domains, events, health, keys, logins, orgs, reports, sessions, sites, spaces, sso, usage,
+    users, webhooks,
 };
 use crate::limits::{self, Limits};
 use crate::openapi::operation::{self, Group};
@@ -85,6 +86,8 @@ fn known_routes() -> Routes {
         .merge(site_routes())
         .at("/sessions", "", routes!(sessions::list, sessions::end_all))
         .at("/sessions/current", "", routes!(sessions::end))
+        .at("/logins", "", routes!(logins::list, logins::link))
+        .at("/logins/{login}", "", routes!(logins::unlink))
         .at("/events", "", routes!(events::list))
         .merge(webhook_routes())
         .at("/usage", "", routes!(usage::list))
@@ -93,7 +96,11 @@ fn known_routes() -> Routes {
 
 /// Where one signs in: what is presented is in the request itself.
 fn entry_routes() -> Routes {
-    Routes::new(Group::Entry).at("/sessions", "", routes!(sessions::create))
+    Routes::new(Group::Entry)
+        .at("/sessions", "", routes!(sessions::create))
+        .at("/sso", "", routes!(sso::list))
+        .at("/sso/{provider}/start", "", routes!(sso::start))
+        .at("/sso/{provider}/callback", "", routes!(sso::callback))
 }
 
 /// What is answered to anybody.

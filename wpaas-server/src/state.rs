@@ -13,6 +13,7 @@ use crate::domains::Domains;
 use crate::metrics::Metrics;
 use crate::operator::OperatorToken;
 use crate::rates::Rates;
+use crate::sso::Sso;
 use crate::watch::Watch;
 
 /// Shared by all requests; cheap to clone.
@@ -29,6 +30,8 @@ pub struct AppState {
     pub watch: Watch,
     /// Who asks how often.
     pub rates: Arc<Rates>,
+    /// Whom people can sign in with.
+    pub sso: Arc<Sso>,
     /// The server is to stop: streams end.
     pub stopping: CancellationToken,
     /// Nothing real runs, and every answer says so.

@@ -37,6 +37,7 @@ fn world() -> &'static World {
             email: "owner@acme.example".parse().unwrap(),
             username: "acme".parse().unwrap(),
             password: None,
+            account: None,
         };
         let made = service.register_customer(Some(&Actor::Operator), acme, Timestamp::UNIX_EPOCH);
         let cid = runtime.block_on(made).unwrap().cid;

@@ -1,7 +1,7 @@
 //! Parsing what a customer wrote about their code, at the border: what gets through is safe to fetch.
 //!
 //! Two forms are read: the plain string ([`parse_plain`]) and the structured one ([`CodeRequest`]). Nothing
-//! here looks anything up; [`address`](super::address) does, when the code is fetched.
+//! here looks anything up; [`reach`](crate::reach) does, when the code is fetched.
 
 use super::{Code, CodeError, GitCode, S3Code};
 

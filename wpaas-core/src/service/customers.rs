@@ -1,6 +1,7 @@
 use crate::account::CustomerPlan;
 use crate::name::{Email, Username};
 use crate::secret::Secret;
+use crate::service::ExternalAccount;
 
 mod cid;
 mod lifecycle;
@@ -21,6 +22,8 @@ pub struct NewCustomer {
     pub username: Username,
     /// `None` for a customer that signs in with an API key or through another party.
     pub password: Option<Secret>,
+    /// The account at an identity provider that is to sign it in.
+    pub account: Option<ExternalAccount>,
 }
 
 /// What to change of a customer; `None` leaves it.

@@ -145,6 +145,10 @@ pub enum ConflictCode {
     IdempotencyKeyInUse,
     /// The request with this idempotency key was done, and its server ended before it answered.
     IdempotencyAnswerLost,
+    /// The account at the identity provider signs somebody in already.
+    LoginTaken,
+    /// The identity has as many linked accounts as it may have.
+    TooManyLogins,
     /// Others changed the same thing again and again meanwhile.
     Contention,
 }
@@ -172,6 +176,8 @@ impl ConflictCode {
             Self::IdempotencyKeyReused => "idempotency_key_reused",
             Self::IdempotencyKeyInUse => "idempotency_key_in_use",
             Self::IdempotencyAnswerLost => "idempotency_answer_lost",
+            Self::LoginTaken => "login_taken",
+            Self::TooManyLogins => "too_many_logins",
             Self::Contention => "contention",
         }
     }

@@ -1,6 +1,6 @@
 use jiff::Timestamp;
 
-use super::{Idempotent, NewEvent, SealedSecret, StoredStatus};
+use super::{Idempotent, NewEvent, PendingLogin, SealedSecret, StoredStatus};
 use crate::account::{ApiKey, Customer, ExternalLogin, Identity, Lifecycle, Org, Space, User, Version};
 use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId, WebhookId};
 use crate::metering::Look;
@@ -131,6 +131,8 @@ pub enum Expect {
     QuotaCoversSpaces(OrgId, Quota),
     /// Nobody is signed in by this account of this issuer.
     ExternalLoginFree(String, String),
+    /// The login that has begun with this state is there, so nobody has taken it yet.
+    LoginPending([u8; 32]),
     /// Nothing is kept for the principal's idempotency key, or only a request that began before this time
     /// and was never answered.
     IdempotencyUnused(String, String, Timestamp),
@@ -164,6 +166,11 @@ pub enum Write {
     InsertExternalLogin(ExternalLogin),
     /// Of this identity, issuer and subject.
     DeleteExternalLogin(Identity, String, String),
+    InsertPendingLogin(PendingLogin),
+    /// Takes the login that has begun with this state: one of many at once does.
+    TakePendingLogin([u8; 32]),
+    /// What expired before this time is forgotten.
+    ExpirePendingLogins(Timestamp),
     InsertKey(ApiKey),
     /// Whatever it was before.
     UpdateKey(ApiKey),
@@ -249,6 +256,7 @@ impl Write {
             Self::InsertExternalLogin(new) => {
                 vec![Expect::ExternalLoginFree(new.issuer.clone(), new.subject.clone())]
             }
+            Self::TakePendingLogin(state) => vec![Expect::LoginPending(*state)],
             Self::InsertSite(new, _) => vec![
                 Expect::Present(Record::Space(new.space)),
                 Expect::Absent(Record::Site(new.id)),
@@ -272,6 +280,8 @@ impl Write {
             Self::SetPassword(..)
             | Self::DeleteCredentials(_)
             | Self::DeleteExternalLogin(..)
+            | Self::InsertPendingLogin(_)
+            | Self::ExpirePendingLogins(_)
             | Self::DeleteKey(_)
             | Self::DeleteSessions(_)
             | Self::HashPassword(_)
@@ -370,6 +380,8 @@ pub enum Violation {
     SpaceQuota(QuotaExceeded),
     /// A space's quota would be above its org's.
     QuotaAboveOrg,
+    /// The login was taken, or never begun.
+    LoginNotPending,
     /// The idempotency key was used before.
     IdempotencyUsed,
     /// Another request took the idempotency key over.

@@ -42,6 +42,8 @@ pub async fn all<F: Future<Output = Arc<dyn Store>>>(empty: impl Fn() -> F) {
     identities::passwords_and_keys_belong_to_one_identity(&*empty().await).await;
     identities::sessions_are_keys_apart(&*empty().await).await;
     identities::an_account_elsewhere_signs_one_identity_in(&*empty().await).await;
+    identities::a_login_that_has_begun_is_taken_once(&*empty().await).await;
+    identities::people_are_found_by_their_address(&*empty().await).await;
     identities::an_idempotency_key_is_used_once(&*empty().await).await;
     sites::a_site_comes_back_as_it_was_written(&*empty().await).await;
     sites::a_status_is_kept_beside_its_site(&*empty().await).await;

@@ -9,13 +9,13 @@ use tokio::sync::broadcast;
 
 use super::{
     Bearer, Change, Commit, Committed, CustomerReads, Event, EventFilter, EventReads, Idempotent, KeyReads,
-    Located, Mode, OrgReads, Page, SealedSecret, SiteFacts, SiteReads, SpaceReads, StoreError, StoredSite,
-    StoredStatus, StoredWebhook, UserReads, WebhookReads,
+    Located, Mode, OrgReads, Page, PendingLogin, SealedSecret, SiteFacts, SiteReads, SpaceReads, StoreError,
+    StoredSite, StoredStatus, StoredWebhook, UserReads, WebhookReads,
 };
 use crate::account::{ApiKey, Customer, ExternalLogin, Identity, KeyKind, Lifecycle, Org, Space, User};
 use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId, WebhookId};
 use crate::metering::{Meter, UsageRecord};
-use crate::name::{Cid, Hostname, Slug, Username};
+use crate::name::{Cid, Email, Hostname, Slug, Username};
 use crate::quota::Usage;
 use crate::secret::SecretName;
 use crate::site::{Site, SiteLifecycle, Tombstone};
@@ -42,6 +42,7 @@ struct State {
     passwords: HashMap<Identity, String>,
     keys: BTreeMap<KeyId, ApiKey>,
     external_logins: BTreeMap<(String, String), ExternalLogin>,
+    pending_logins: BTreeMap<[u8; 32], PendingLogin>,
     sites: BTreeMap<SiteId, (Site, Usage)>,
     statuses: BTreeMap<SiteId, StoredStatus>,
     secrets: BTreeMap<(SiteId, SecretName, u64), SealedSecret>,
@@ -125,6 +126,10 @@ fn page<'a, K: Ord, V>(
         .take(page.limit.max(1))
 }
 
+fn same_address(a: &Email, b: &Email) -> bool {
+    a.as_str().eq_ignore_ascii_case(b.as_str())
+}
+
 pub(super) fn same_login(a: &Username, b: &Username) -> bool {
     a.as_str().eq_ignore_ascii_case(b.as_str())
 }
@@ -137,6 +142,13 @@ impl CustomerReads for MemoryStore {
 
     async fn customer_by_username(&self, username: &Username) -> Result<Option<Customer>, StoreError> {
         Ok(self.state().customer_of_login(username).cloned())
+    }
+
+    async fn customers_by_email(&self, email: &Email, limit: usize) -> Result<Vec<Customer>, StoreError> {
+        let is = |customer: &&Customer| {
+            customer.lifecycle != Lifecycle::Purged && same_address(&customer.email, email)
+        };
+        Ok(self.state().customers.values().filter(is).take(limit).cloned().collect())
     }
 
     async fn customers(&self, at: &Page<Cid>) -> Result<Vec<Customer>, StoreError> {
@@ -218,6 +230,11 @@ impl UserReads for MemoryStore {
         Ok(self.state().user_of_login(cid, username).cloned())
     }
 
+    async fn users_by_email(&self, cid: &Cid, email: &Email, limit: usize) -> Result<Vec<User>, StoreError> {
+        let is = |user: &&User| user.cid == *cid && same_address(&user.email, email);
+        Ok(self.state().users.values().filter(is).take(limit).cloned().collect())
+    }
+
     async fn users(&self, cid: &Cid, at: &Page<UserId>) -> Result<Vec<User>, StoreError> {
         Ok(page(&self.state().users, at, |user| user.cid == *cid).cloned().collect())
     }
@@ -233,6 +250,10 @@ impl UserReads for MemoryStore {
     async fn external_logins(&self, identity: &Identity) -> Result<Vec<ExternalLogin>, StoreError> {
         let state = self.state();
         Ok(state.external_logins.values().filter(|login| login.identity == *identity).cloned().collect())
+    }
+
+    async fn pending_login(&self, state: &[u8; 32]) -> Result<Option<PendingLogin>, StoreError> {
+        Ok(self.state().pending_logins.get(state).cloned())
     }
 }
 

@@ -86,6 +86,17 @@ pub struct StoredWebhook {
     pub delivery: Delivery,
 }
 
+/// A login that has begun at an identity provider, until that sends the browser back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingLogin {
+    /// SHA-256 of the state that comes back with the browser.
+    pub state: [u8; 32],
+    /// From when on it is none any more.
+    pub expires_at: Timestamp,
+    /// What is to be remembered of it, sealed by the keyring.
+    pub sealed: Vec<u8>,
+}
+
 /// What is kept for an idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Idempotent {

@@ -8,14 +8,14 @@ use tokio::sync::broadcast;
 
 use super::{
     Bearer, Change, Claims, Commit, Committed, CustomerReads, Event, EventFilter, EventReads, Idempotent,
-    KeyReads, Located, OrgReads, Page, SealedSecret, SiteFacts, SiteReads, SpaceReads, Store, StoreError,
-    StoredSite, StoredWebhook, UsageReads, UserReads, WebhookReads, Write,
+    KeyReads, Located, OrgReads, Page, PendingLogin, SealedSecret, SiteFacts, SiteReads, SpaceReads, Store,
+    StoreError, StoredSite, StoredWebhook, UsageReads, UserReads, WebhookReads, Write,
 };
 use crate::account::{ApiKey, Customer, ExternalLogin, Identity, KeyKind, Org, Space, User};
 use crate::claim::{Board, Member, ServerId, Share, Token};
 use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId, WebhookId};
 use crate::metering::{UsageFilter, UsageRecord, UsageSum};
-use crate::name::{Cid, Hostname, Slug, Username};
+use crate::name::{Cid, Email, Hostname, Slug, Username};
 use crate::quota::Usage;
 use crate::secret::SecretName;
 use crate::site::{Site, Tombstone};
@@ -104,6 +104,7 @@ macro_rules! reads {
 reads!(CustomerReads {
     fn customer(cid: &Cid) -> Option<Customer>;
     fn customer_by_username(username: &Username) -> Option<Customer>;
+    fn customers_by_email(email: &Email, limit: usize) -> Vec<Customer>;
     fn customers(page: &Page<Cid>) -> Vec<Customer>;
     fn cids_beginning(prefix: &str) -> Vec<Cid>;
     fn customers_to_purge(now: Timestamp, limit: usize) -> Vec<Cid>;
@@ -126,10 +127,12 @@ reads!(SpaceReads {
 reads!(UserReads {
     fn user(id: UserId) -> Option<User>;
     fn user_by_name(cid: &Cid, username: &Username) -> Option<User>;
+    fn users_by_email(cid: &Cid, email: &Email, limit: usize) -> Vec<User>;
     fn users(cid: &Cid, page: &Page<UserId>) -> Vec<User>;
     fn password_hash(identity: &Identity) -> Option<String>;
     fn external_login(issuer: &str, subject: &str) -> Option<ExternalLogin>;
     fn external_logins(identity: &Identity) -> Vec<ExternalLogin>;
+    fn pending_login(state: &[u8; 32]) -> Option<PendingLogin>;
 });
 
 reads!(KeyReads {

@@ -97,6 +97,7 @@ fn customer(name: &str, username: &str) -> NewCustomer {
         email: parse("owner@acme.example"),
         username: parse(username),
         password: None,
+        account: None,
     }
 }
 
@@ -174,6 +175,7 @@ macro_rules! on_each_store {
 mod customers;
 mod domains;
 mod idempotency;
+mod logins;
 mod orgs;
 mod purge;
 mod races;

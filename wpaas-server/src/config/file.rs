@@ -1,12 +1,13 @@
 //! The configuration file: TOML, every key optional, unknown ones refused by name.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use serde::Deserialize;
-use wpaas_core::name::Hostname;
+use wpaas_core::name::{Hostname, Slug};
 
-use super::{BackendKind, LogFormat, Period, Publish, Registration};
+use super::{BackendKind, LogFormat, Period, Publish, Registration, SsoKind};
 
 /// What a configuration file may say; the names are those of [`super::Settings`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -17,6 +18,7 @@ pub struct File {
     pub report_listen: Option<SocketAddr>,
     pub data: Option<PathBuf>,
     pub advertise: Option<String>,
+    pub public_url: Option<String>,
     pub backend: Option<BackendKind>,
     pub domain: Option<Hostname>,
     pub registration: Option<Registration>,
@@ -30,6 +32,7 @@ pub struct File {
     pub edge: Edge,
     pub domains: Domains,
     pub docker: Docker,
+    pub sso: BTreeMap<Slug, Sso>,
 }
 
 /// `[grace]`.
@@ -129,4 +132,16 @@ pub struct Docker {
     pub subnets: Option<String>,
     pub base_image: Option<String>,
     pub publish: Option<Publish>,
+}
+
+/// `[sso.NAME]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sso {
+    pub kind: Option<SsoKind>,
+    pub title: Option<String>,
+    pub issuer: Option<String>,
+    pub client_id: String,
+    pub client_secret_file: PathBuf,
+    pub trust_email: Option<bool>,
 }

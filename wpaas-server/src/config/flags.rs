@@ -33,6 +33,9 @@ pub struct Flags {
     /// Where other servers on the same database reach this one's listener for reports [default: 127.0.0.1]
     #[arg(long, env = "WPAAS_ADVERTISE", global = true, value_name = "URL")]
     pub advertise: Option<String>,
+    /// Where the world reaches the API, as <https://HOST>; needed for single sign-on
+    #[arg(long, env = "WPAAS_PUBLIC_URL", global = true, value_name = "URL")]
+    pub public_url: Option<String>,
     /// What sites run on [default: docker]
     #[arg(long, env = "WPAAS_BACKEND", global = true)]
     pub backend: Option<BackendKind>,

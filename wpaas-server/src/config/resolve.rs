@@ -11,7 +11,7 @@ use wpaas_core::store::PostgresUrl;
 use super::{
     BackendKind, CodeSettings, ConfigError, DatabaseSettings, DnsSettings, DockerSettings, DomainSettings,
     EdgeSettings, File, Flags, GraceSettings, LimitSettings, LogFormat, LogSettings, Period, Publish,
-    Registration, Settings, WebhookSettings, file,
+    Registration, Settings, WebhookSettings, file, sso,
 };
 
 pub(super) fn settings(flags: Flags, file: File) -> Result<Settings, ConfigError> {
@@ -20,6 +20,7 @@ pub(super) fn settings(flags: Flags, file: File) -> Result<Settings, ConfigError
         report_listen,
         data,
         advertise,
+        public_url,
         backend,
         domain,
         registration,
@@ -33,9 +34,12 @@ pub(super) fn settings(flags: Flags, file: File) -> Result<Settings, ConfigError
         dns,
         edge,
         domains,
+        sso,
     } = file;
     let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
     let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8010));
+    let public_url = sso::public_url(flags.public_url.clone().or(public_url))?;
+    let sso = sso::providers(sso, public_url.is_some())?;
     Ok(Settings {
         limits: limit_settings(&flags, limits)?,
         grace: grace_settings(&flags, &grace),
@@ -48,6 +52,8 @@ pub(super) fn settings(flags: Flags, file: File) -> Result<Settings, ConfigError
         edge: edge_settings(&flags, &edge),
         domains: domain_settings(&flags, domains),
         docker: docker_settings(&flags, docker)?,
+        public_url,
+        sso,
         listen: flags.listen.or(listen).unwrap_or(local),
         report_listen: flags.report_listen.or(report_listen).unwrap_or(everywhere),
         data: flags.data.or(data).unwrap_or_else(|| PathBuf::from("./.wpaas/data")),
@@ -181,7 +187,7 @@ fn docker_settings(flags: &Flags, file: file::Docker) -> Result<DockerSettings, 
     })
 }
 
-fn value(name: &'static str, reason: impl Display) -> ConfigError {
+pub(super) fn value(name: &'static str, reason: impl Display) -> ConfigError {
     ConfigError::Value { name, reason: format!("{reason}") }
 }
 
@@ -224,6 +230,7 @@ mod tests {
             assert!(told.starts_with("database.url") && !told.contains("secret"), "{told}");
         }
         assert!(refused("advertise = 'db.example'").starts_with("advertise"));
+        assert!(refused("public_url = 'http://wpaas.example'").starts_with("public_url"));
         assert!(refused("[code]\nallowed_prefixes = ['/tmp']").starts_with("code.allowed_prefixes"));
         let told = refused("[webhooks]\nallowed_prefixes = ['http://127.0.0.1']");
         assert!(told.starts_with("webhooks.allowed_prefixes"), "{told}");

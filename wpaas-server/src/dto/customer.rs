@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use wpaas_core::account::{Customer, CustomerPlan, Lifecycle, Payment, Version};
 use wpaas_core::name::{Cid, Email, InvalidName, Username};
-use wpaas_core::service::{CustomerUpdate, NewCustomer};
+use wpaas_core::secret::Secret;
+use wpaas_core::service::{CustomerUpdate, ExternalAccount, NewCustomer, ServiceError};
 
 use super::list::{Cursor, Limit};
 use super::schema;
@@ -83,12 +84,17 @@ pub struct NewCustomerDto {
     username: Option<Username>,
     #[schema(value_type = Option<schema::Password>)]
     password: Option<SecretText>,
+    #[schema(value_type = Option<schema::Ticket>)]
+    ticket: Option<SecretText>,
 }
 
 impl NewCustomerDto {
-    /// Without a user name, the e-mail address is it.
-    pub fn into_new(self) -> Result<NewCustomer, Problem> {
-        let Self { name, email, username, password } = self;
+    /// Without a user name, the e-mail address is it. `open` finds the account that a ticket was given for.
+    pub fn into_new(
+        self,
+        open: impl FnOnce(&Secret) -> Result<ExternalAccount, ServiceError>,
+    ) -> Result<NewCustomer, Problem> {
+        let Self { name, email, username, password, ticket } = self;
         let username = match username {
             Some(username) => username,
             None => email.as_str().parse().map_err(|error: InvalidName| {
@@ -98,7 +104,9 @@ impl NewCustomerDto {
                 )
             })?,
         };
-        Ok(NewCustomer { name, email, username, password: password.map(|SecretText(secret)| secret) })
+        let account = ticket.map(|SecretText(ticket)| open(&ticket)).transpose()?;
+        let password = password.map(|SecretText(secret)| secret);
+        Ok(NewCustomer { name, email, username, password, account })
     }
 }
 

@@ -57,6 +57,8 @@ schemas! {
         .max_length(Some(1024))
         .write_only(true)
         .examples(["correct horse battery"]);
+    /// What a login at an identity provider ended with, whose account is linked to nobody yet.
+    Ticket: pattern("^wpt_[0-9a-f]+$").max_length(Some(4096)).write_only(true).examples(["wpt_0100"]);
     /// Of WordPress's first user: 72 bytes at most, without quotes, backslashes, control characters, and spaces at its
     /// ends. Kept as its bcrypt hash.
     AdminPassword: pattern(

@@ -25,7 +25,8 @@ fn shown(customer: Customer) -> Answer<CustomerView> {
     Answer::ok(customer.into()).version(version)
 }
 
-/// Registers a customer; anyone may where registration is open.
+/// Registers a customer; anyone may where registration is open. A `ticket` of a login at an identity provider lets
+/// that account sign it in.
 #[utoipa::path(post, path = "", tag = "customers", request_body = NewCustomerDto, responses((status = 201, description = "Registered", body = CustomerView)))]
 pub async fn register(
     State(state): State<AppState>,
@@ -39,7 +40,9 @@ pub async fn register(
     if actor.is_none() {
         state.rates.attempt(address)?;
     }
-    let customer = state.service.register_customer(actor.as_ref(), dto.into_new()?, Timestamp::now()).await?;
+    let now = Timestamp::now();
+    let new = dto.into_new(|ticket| state.service.open_ticket(ticket, now))?;
+    let customer = state.service.register_customer(actor.as_ref(), new, now).await?;
     let (version, place) = (customer.version, format!("/customers/{}", customer.cid));
     Ok(Answer::created(customer.into(), place).version(version))
 }

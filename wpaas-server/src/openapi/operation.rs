@@ -5,7 +5,7 @@ use utoipa::openapi::schema::SchemaType;
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{ObjectBuilder, OneOfBuilder, Ref, RefOr, Required, Response, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
-use wpaas_core::id::{KeyId, OrgId, SiteId, SpaceId, WebhookId};
+use wpaas_core::id::{KeyId, LoginId, OrgId, SiteId, SpaceId, WebhookId};
 use wpaas_core::name::{Cid, Slug, Username};
 
 use crate::dto::schema::Grace;
@@ -67,7 +67,7 @@ fn describe(operation: &mut Operation, method: &str, path: &str, place: &str, gr
         parameters.push(RefOr::T(idempotency_key()));
     }
     let conditional = parameters.iter().any(|one| matches!(one, RefOr::T(one) if one.name == "If-Match"));
-    let statuses = errors(group, method != "GET", conditional, operation.request_body.is_some());
+    let statuses = errors(group, &tag, method != "GET", conditional, operation.request_body.is_some());
     for status in statuses {
         let problem = || RefOr::<Response>::Ref(Ref::from_response_name("Problem"));
         operation.responses.responses.entry(status.to_string()).or_insert_with(problem);
@@ -99,13 +99,16 @@ fn is_null(schema: &RefOr<Schema>) -> bool {
 }
 
 /// What may be answered besides what the handler says.
-fn errors(group: Group, writes: bool, conditional: bool, body: bool) -> Vec<u16> {
+fn errors(group: Group, tag: &str, writes: bool, conditional: bool, body: bool) -> Vec<u16> {
     if group == Group::Open {
         return vec![500];
     }
     let mut statuses = vec![400, 401, 406, 422, 429, 500, 503, 504];
     if group == Group::Known {
         statuses.extend([403, 404]);
+    }
+    if tag == "sso" {
+        statuses.extend([403, 404, 502]);
     }
     if group == Group::Known && writes {
         statuses.push(409);
@@ -155,6 +158,7 @@ pub fn common_schemas() -> Vec<(String, RefOr<Schema>)> {
         of::<Slug>(),
         of::<Username>(),
         of::<KeyId>(),
+        of::<LoginId>(),
         of::<OrgId>(),
         of::<SpaceId>(),
         of::<SiteId>(),
@@ -174,6 +178,8 @@ fn path_parameter(slot: &str) -> Parameter {
         "username" => (reference("Username"), "The user's name"),
         "key" => (reference("KeyId"), "The key's id"),
         "webhook" => (reference("WebhookId"), "The webhook's id"),
+        "login" => (reference("LoginId"), "The linked account's id"),
+        "provider" => (reference("Slug"), "The identity provider's name"),
         "org_id" => {
             let either = OneOfBuilder::new().item(reference("OrgId")).item(reference("Cid"));
             (either.into(), "The org's id, or the customer's for its default org")

@@ -22,14 +22,17 @@ pub static LOG: LazyLock<Arc<Mutex<Vec<u8>>>> = LazyLock::new(|| {
 });
 
 /// Passwords that the whole suite uses: they are in no log line and no answer of any test.
-const SECRETS: [&str; 2] = [PASSWORD, "a fine password"];
+const SECRETS: [&str; 3] = [PASSWORD, "a fine password", CLIENT_SECRET];
+
+/// What this installation proves itself with to identity providers.
+pub const CLIENT_SECRET: &str = "a secret of the client";
 
 /// Nothing that is logged has a password in it, nor the text of a key, of a session or of the operator's token.
 fn check_secretless(text: &str) {
     for secret in SECRETS {
         assert!(!text.contains(secret), "a password is in what was logged or answered: {text}");
     }
-    for prefix in ["wpk_", "wps_", "wpaas_operator_"] {
+    for prefix in ["wpk_", "wps_", "wpt_", "wpaas_operator_"] {
         let secret =
             |part: &str| part.len() >= 32 && part.bytes().take(32).all(|b| b.is_ascii_alphanumeric());
         let found = text.split(prefix).skip(1).any(secret);

@@ -22,6 +22,7 @@ mod several;
 mod site_fields;
 mod sites;
 mod spaces;
+mod sso;
 mod usage;
 mod users;
 mod webhooks;

@@ -8,6 +8,7 @@ use crate::credential::CredentialError;
 use crate::name::Cid;
 use crate::secret::Secret;
 use crate::service::commit::{Rounds, may, of_customer, who};
+use crate::service::logins::linking;
 use crate::service::text::check_name;
 use crate::service::{ConflictCode, Noun, Registration, Service, ServiceError};
 use crate::store::{Change, EventKind, Who, Write};
@@ -17,7 +18,8 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// `Forbidden` when registration is closed and the actor is not the operator; `username_taken`; `Invalid`.
+    /// `Forbidden` when registration is closed and the actor is not the operator; `username_taken`; `login_taken`;
+    /// `Invalid`.
     pub async fn register_customer(
         &self,
         actor: Option<&Actor>,
@@ -33,10 +35,14 @@ impl Service {
             let taken = self.store().cids_beginning(&cid::prefix(&new.name)).await?;
             let same_login = self.store().customer_by_username(&new.username).await?;
             let customer = decide_register(&new, &taken, same_login.as_ref(), now)?;
+            let identity = Identity::Customer(customer.cid.clone());
             let event = of_customer(&customer, who.clone(), EventKind::CustomerRegistered, json!({}));
             let mut change = Change::at(now).write(Write::InsertCustomer(customer.clone())).event(event);
+            if let Some(account) = &new.account {
+                self.check_unlinked(account).await?;
+                change = linking(change, account, &identity, who.clone());
+            }
             if let Some(hash) = &hash {
-                let identity = Identity::Customer(customer.cid.clone());
                 change = change.write(Write::SetPassword(identity, hash.clone()));
             }
             if self.commit(change, &mut rounds).await? {

@@ -4,7 +4,7 @@ use super::{
 };
 use crate::account::{ApiKey, ExternalLogin, Identity, KeyKind, User};
 use crate::id::{KeyId, UserId};
-use crate::store::{Bearer, Idempotent, Page, StoredResponse};
+use crate::store::{Bearer, Idempotent, Page, PendingLogin, StoredResponse};
 
 fn user() -> User {
     User {
@@ -133,6 +133,54 @@ pub(super) async fn an_account_elsewhere_signs_one_identity_in(store: &dyn Store
     assert_eq!(of(&of_customer).await, vec![]);
 }
 
+fn pending(state: u8) -> PendingLogin {
+    PendingLogin { state: [state; 32], expires_at: at(i64::from(state)), sealed: vec![0, state, 255] }
+}
+
+pub(super) async fn a_login_that_has_begun_is_taken_once(store: &dyn Store) {
+    let begun = write(Write::InsertPendingLogin(pending(1))).write(Write::InsertPendingLogin(pending(2)));
+    done(store, begun).await;
+    let found = async |state: u8| store.pending_login(&[state; 32]).await.expect("read");
+    assert_eq!((found(1).await, found(3).await), (Some(pending(1)), None));
+    let take = |state: u8| write(Write::TakePendingLogin([state; 32]));
+    done(store, take(1)).await;
+    assert_eq!((found(1).await, found(2).await), (None, Some(pending(2))));
+    assert_eq!(violation(store, take(1)).await, Violation::LoginNotPending);
+    assert_eq!(violation(store, take(3)).await, Violation::LoginNotPending);
+
+    done(store, write(Write::ExpirePendingLogins(at(2)))).await;
+    assert_eq!(found(2).await, Some(pending(2)));
+    done(store, write(Write::ExpirePendingLogins(at(3)))).await;
+    assert_eq!(found(2).await, None);
+}
+
+pub(super) async fn people_are_found_by_their_address(store: &dyn Store) {
+    with_place(store, Quota::default()).await;
+    let owner = customer(&cid(), "acme");
+    let of_customers = async |email| store.customers_by_email(&parse(email), 9).await.expect("read");
+    assert_eq!(of_customers("OWNER@acme.example").await, vec![owner.clone()]);
+    let other = crate::account::Customer { cid: parse("blu"), ..customer(&cid(), "blum") };
+    done(store, write(Write::InsertCustomer(other.clone()))).await;
+    assert_eq!(of_customers("owner@acme.example").await, vec![owner.clone(), other]);
+    assert_eq!(store.customers_by_email(&owner.email, 1).await.expect("read").len(), 1);
+    let purged =
+        crate::account::Customer { lifecycle: crate::account::Lifecycle::Purged, version: 2, ..owner };
+    done(store, write(Write::UpdateCustomer(purged))).await;
+    assert_eq!(of_customers("owner@acme.example").await.len(), 1);
+
+    let (ada, bob) = (user(), User { id: UserId::new(), username: parse("bob"), ..user() });
+    done(store, write(Write::InsertUser(ada.clone())).write(Write::InsertUser(bob.clone()))).await;
+    let of_users = async |cid: &str, email: &str| {
+        store.users_by_email(&parse(cid), &parse(email), 9).await.expect("read")
+    };
+    assert_eq!(of_users("acm", "ADA@acme.example").await, vec![ada.clone(), bob]);
+    let moved = User { email: parse("lovelace@acme.example"), version: 2, ..ada };
+    done(store, write(Write::UpdateUser(moved.clone()))).await;
+    assert_eq!(of_users("acm", "lovelace@acme.example").await, vec![moved]);
+    assert_eq!(of_users("acm", "ada@acme.example").await.len(), 1);
+    assert_eq!(of_users("blu", "ada@acme.example").await, vec![]);
+}
+
 pub(super) async fn an_idempotency_key_is_used_once(store: &dyn Store) {
     let begun = Idempotent {
         principal: "operator".to_owned(),
@@ -183,6 +231,7 @@ pub(super) fn filling() -> Vec<Write> {
     vec![
         Write::InsertUser(user),
         Write::InsertExternalLogin(login),
+        Write::InsertPendingLogin(pending(1)),
         Write::SetPassword(identity.clone(), "hash".to_owned()),
         Write::InsertKey(key(identity)),
         Write::PutIdempotent(Idempotent {

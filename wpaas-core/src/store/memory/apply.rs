@@ -66,10 +66,16 @@ impl State {
                 self.external_logins.insert((login.issuer.clone(), login.subject.clone()), login);
             }
             Write::DeleteExternalLogin(identity, issuer, subject) => {
-                let key = (issuer, subject);
-                if self.external_logins.get(&key).is_some_and(|login| login.identity == identity) {
-                    self.external_logins.remove(&key);
-                }
+                self.unlink(&identity, &(issuer, subject));
+            }
+            Write::InsertPendingLogin(login) => {
+                self.pending_logins.insert(login.state, login);
+            }
+            Write::TakePendingLogin(state) => {
+                self.pending_logins.remove(&state);
+            }
+            Write::ExpirePendingLogins(before) => {
+                self.pending_logins.retain(|_, login| login.expires_at >= before);
             }
             Write::DeleteKey(id) => {
                 self.keys.remove(&id);
@@ -127,6 +133,12 @@ impl State {
                 self.idempotent.remove(&(principal, key));
             }
             Write::ExpireIdempotent(before) => self.idempotent.retain(|_, kept| kept.begun_at >= before),
+        }
+    }
+
+    fn unlink(&mut self, identity: &Identity, account: &(String, String)) {
+        if self.external_logins.get(account).is_some_and(|login| login.identity == *identity) {
+            self.external_logins.remove(account);
         }
     }
 

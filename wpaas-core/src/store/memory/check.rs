@@ -50,6 +50,8 @@ impl State {
             Expect::ExternalLoginFree(issuer, subject) => {
                 taken(self.external_logins.contains_key(&(issuer.clone(), subject.clone())))
             }
+            Expect::LoginPending(state) if self.pending_logins.contains_key(state) => Ok(()),
+            Expect::LoginPending(_) => Err(Violation::LoginNotPending),
             Expect::LoginFree(username) => taken(self.customer_of_login(username).is_some()),
             Expect::OrgNameFree(cid, name) => {
                 taken(self.orgs.values().any(|org| org.cid == *cid && org.name == *name))

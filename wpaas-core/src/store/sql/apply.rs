@@ -10,7 +10,8 @@ use crate::store::row::{
     key_kind, write as doc,
 };
 use crate::store::{
-    Change, Committed, Event, Idempotent, NewEvent, SealedSecret, StoreError, StoredStatus, Write,
+    Change, Committed, Event, Idempotent, NewEvent, PendingLogin, SealedSecret, StoreError, StoredStatus,
+    Write,
 };
 
 type Done = Result<(), StoreError>;
@@ -73,6 +74,13 @@ async fn do_write(db: &mut Db, write: Write) -> Done {
             let sql = "DELETE FROM external_logins WHERE identity = $1 AND issuer = $2 AND subject = $3";
             run(db, query(sql).bind(identity(&owner)).bind(issuer).bind(subject)).await
         }
+        Write::InsertPendingLogin(login) => insert_pending_login(db, login).await,
+        Write::TakePendingLogin(state) => {
+            run(db, query("DELETE FROM pending_logins WHERE state = $1").bind(state.to_vec())).await
+        }
+        Write::ExpirePendingLogins(before) => {
+            run(db, query("DELETE FROM pending_logins WHERE expires_at < $1").bind(micros(before))).await
+        }
         Write::DeleteKey(id) => delete(db, "DELETE FROM api_keys WHERE id = $1", id.to_string()).await,
         Write::DeleteSessions(owner) => {
             let sql = "DELETE FROM api_keys WHERE identity = $1 AND kind = 'session'";
@@ -128,13 +136,14 @@ async fn put_customer(db: &mut Db, customer: Customer) -> Done {
         Lifecycle::Purged => ("purged", None),
     };
     let put = query(
-        "INSERT INTO customers (cid, login, lifecycle, purge_after, version, doc) \
-         VALUES ($1, $2, $3, $4, $5, $6) \
-         ON CONFLICT (cid) DO UPDATE SET login = excluded.login, lifecycle = excluded.lifecycle, \
-         purge_after = excluded.purge_after, version = excluded.version, doc = excluded.doc",
+        "INSERT INTO customers (cid, login, email, lifecycle, purge_after, version, doc) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7) \
+         ON CONFLICT (cid) DO UPDATE SET login = excluded.login, email = excluded.email, \
+         lifecycle = excluded.lifecycle, purge_after = excluded.purge_after, version = excluded.version, doc = excluded.doc",
     )
     .bind(customer.cid.to_string())
     .bind(customer.username.as_str().to_ascii_lowercase())
+    .bind(customer.email.as_str().to_ascii_lowercase())
     .bind(lifecycle)
     .bind(purge_after)
     .bind(int(customer.version))
@@ -171,12 +180,13 @@ async fn put_space(db: &mut Db, space: Space) -> Done {
 
 async fn put_user(db: &mut Db, user: User) -> Done {
     let put = query(
-        "INSERT INTO users (id, cid, login, version, doc) VALUES ($1, $2, $3, $4, $5) \
-         ON CONFLICT (id) DO UPDATE SET version = excluded.version, doc = excluded.doc",
+        "INSERT INTO users (id, cid, login, email, version, doc) VALUES ($1, $2, $3, $4, $5, $6) \
+         ON CONFLICT (id) DO UPDATE SET email = excluded.email, version = excluded.version, doc = excluded.doc",
     )
     .bind(user.id.to_string())
     .bind(user.cid.to_string())
     .bind(user.username.as_str().to_ascii_lowercase())
+    .bind(user.email.as_str().to_ascii_lowercase())
     .bind(int(user.version))
     .bind(doc(&UserRow::from(user))?);
     run(db, put).await
@@ -209,6 +219,12 @@ async fn insert_external_login(db: &mut Db, login: ExternalLogin) -> Done {
         .bind(identity(&login.identity))
         .bind(doc(&ExternalLoginRow::from(login))?);
     run(db, put).await
+}
+
+async fn insert_pending_login(db: &mut Db, login: PendingLogin) -> Done {
+    let PendingLogin { state, expires_at, sealed } = login;
+    let put = "INSERT INTO pending_logins (state, expires_at, sealed) VALUES ($1, $2, $3)";
+    run(db, query(put).bind(state.to_vec()).bind(micros(expires_at)).bind(sealed)).await
 }
 
 async fn put_site(db: &mut Db, site: Site, usage: Usage) -> Done {

@@ -40,6 +40,7 @@ pub(super) async fn check(db: &mut Db, expect: &Expect, at: Timestamp) -> Checke
         | Expect::UsernameFree(..)
         | Expect::ExternalLoginFree(..) => free(db, expect).await,
         Expect::DomainsFree(site, domains) => domains_free(db, *site, domains, expect).await,
+        Expect::LoginPending(state) => pending(db, state).await,
         Expect::OrgEmpty(org) => {
             let spaces = query("SELECT COUNT(*) FROM spaces WHERE org_id = $1");
             let sites = query(
@@ -148,6 +149,14 @@ async fn free(db: &mut Db, expect: &Expect) -> Checked {
     };
     let taken = query(sql).bind(parent).bind(name).count(db).await?;
     if taken == 0 { Ok(()) } else { violated(Violation::Taken(Box::new(expect.clone()))) }
+}
+
+async fn pending(db: &mut Db, state: &[u8; 32]) -> Checked {
+    let sql = "SELECT COUNT(*) FROM pending_logins WHERE state = $1";
+    match query(sql).bind(state.to_vec()).count(db).await? {
+        0 => violated(Violation::LoginNotPending),
+        _ => Ok(()),
+    }
 }
 
 fn fits(does: bool) -> Checked {

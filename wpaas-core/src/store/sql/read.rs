@@ -5,12 +5,14 @@ use super::db::query;
 use super::{SqlStore, Users, int, micros, usage};
 use crate::account::{ApiKey, Customer, ExternalLogin, Identity, KeyKind, Org, Space, User};
 use crate::id::{KeyId, OrgId, SpaceId, UserId};
-use crate::name::{Cid, Slug, Username};
+use crate::name::{Cid, Email, Slug, Username};
 use crate::quota::Usage;
 use crate::store::row::{
     CustomerRow, ExternalLoginRow, KeyRow, OrgRow, SpaceRow, UserRow, identity, key_kind, read,
 };
-use crate::store::{Bearer, CustomerReads, KeyReads, OrgReads, Page, SpaceReads, StoreError, UserReads};
+use crate::store::{
+    Bearer, CustomerReads, KeyReads, OrgReads, Page, PendingLogin, SpaceReads, StoreError, UserReads,
+};
 
 mod events;
 mod sites;
@@ -78,6 +80,13 @@ impl CustomerReads for SqlStore {
         let sql = "SELECT doc FROM customers WHERE login = $1 AND lifecycle <> 'purged'";
         let found = query(sql).bind(login(username)).text(&self.readers).await?;
         found.as_deref().map(customer).transpose()
+    }
+
+    async fn customers_by_email(&self, email: &Email, most: usize) -> Result<Vec<Customer>, StoreError> {
+        let sql =
+            "SELECT doc FROM customers WHERE email = $1 AND lifecycle <> 'purged' ORDER BY cid LIMIT $2";
+        let email = email.as_str().to_ascii_lowercase();
+        all(&query(sql).bind(email).bind(limit(most)).texts(&self.readers).await?, customer)
     }
 
     async fn customers(&self, page: &Page<Cid>) -> Result<Vec<Customer>, StoreError> {
@@ -190,6 +199,12 @@ impl UserReads for SqlStore {
         self.first(sql, cid.to_string(), login(username)).await?.as_deref().map(user).transpose()
     }
 
+    async fn users_by_email(&self, cid: &Cid, email: &Email, most: usize) -> Result<Vec<User>, StoreError> {
+        let sql = "SELECT doc FROM users WHERE cid = $1 AND email = $2 ORDER BY id LIMIT $3";
+        let found = query(sql).bind(cid.to_string()).bind(email.as_str().to_ascii_lowercase());
+        all(&found.bind(limit(most)).texts(&self.readers).await?, user)
+    }
+
     async fn users(&self, cid: &Cid, page: &Page<UserId>) -> Result<Vec<User>, StoreError> {
         let sql = "SELECT doc FROM users WHERE cid = $1 AND id > $2 ORDER BY id LIMIT $3";
         all(&self.piece(sql, cid.to_string(), page).await?, user)
@@ -211,6 +226,14 @@ impl UserReads for SqlStore {
     async fn external_logins(&self, owner: &Identity) -> Result<Vec<ExternalLogin>, StoreError> {
         let sql = "SELECT doc FROM external_logins WHERE identity = $1 ORDER BY issuer, subject";
         all(&query(sql).bind(identity(owner)).texts(&self.readers).await?, external_login)
+    }
+
+    async fn pending_login(&self, state: &[u8; 32]) -> Result<Option<PendingLogin>, StoreError> {
+        let sql = "SELECT expires_at, sealed FROM pending_logins WHERE state = $1";
+        let found: Option<(i64, Vec<u8>)> = query(sql).bind(state.to_vec()).first(&self.readers).await?;
+        let login =
+            |(expires_at, sealed)| Ok(PendingLogin { state: *state, expires_at: time(expires_at)?, sealed });
+        found.map(login).transpose()
     }
 }
 

@@ -3,12 +3,14 @@
 CREATE TABLE customers (
     cid TEXT PRIMARY KEY,
     login TEXT NOT NULL,
+    email TEXT NOT NULL,
     lifecycle TEXT NOT NULL,
     purge_after BIGINT,
     version BIGINT NOT NULL,
     doc TEXT NOT NULL
 );
 CREATE UNIQUE INDEX customers_login ON customers (login) WHERE lifecycle <> 'purged';
+CREATE INDEX customers_email ON customers (email, cid) WHERE lifecycle <> 'purged';
 CREATE INDEX customers_purge_after ON customers (purge_after) WHERE purge_after IS NOT NULL;
 
 CREATE TABLE orgs (
@@ -37,11 +39,13 @@ CREATE TABLE users (
     id TEXT PRIMARY KEY,
     cid TEXT NOT NULL REFERENCES customers (cid),
     login TEXT NOT NULL,
+    email TEXT NOT NULL,
     version BIGINT NOT NULL,
     doc TEXT NOT NULL,
     UNIQUE (cid, login)
 );
 CREATE INDEX users_cid ON users (cid, id);
+CREATE INDEX users_email ON users (cid, email, id);
 
 CREATE TABLE passwords (
     identity TEXT PRIMARY KEY,
@@ -67,6 +71,14 @@ CREATE TABLE external_logins (
     PRIMARY KEY (issuer, subject)
 );
 CREATE INDEX external_logins_identity ON external_logins (identity);
+
+-- Logins that have begun at an identity provider, by the SHA-256 of their state. Each is taken once.
+CREATE TABLE pending_logins (
+    state BLOB PRIMARY KEY,
+    expires_at BIGINT NOT NULL,
+    sealed BLOB NOT NULL
+);
+CREATE INDEX pending_logins_expires_at ON pending_logins (expires_at);
 
 -- No foreign key to orgs and spaces: a site that is going away may outlive them.
 CREATE TABLE sites (

@@ -267,7 +267,7 @@ fn the_schemas_tables_are_read_whole() {
     let tables = schema::tables();
     let customers = tables.iter().find(|table| table.name == "customers").unwrap();
     let names: Vec<&str> = customers.columns.iter().map(|column| column.name).collect();
-    assert_eq!(names, ["cid", "login", "lifecycle", "purge_after", "version", "doc"]);
+    assert_eq!(names, ["cid", "login", "email", "lifecycle", "purge_after", "version", "doc"]);
     let sql = include_str!("schema-1.sql");
     let is_column =
         |line: &&str| line.starts_with("    ") && line.trim().starts_with(|c: char| c.is_ascii_lowercase());

@@ -58,7 +58,7 @@ impl Ask {
             "{cid}" | "{space}" | "{org}" => own.org_id.to_string(),
             "{org_id}" | "{name}" => own.space_id.to_string(),
             "{username}" => own.site_id.to_string(),
-            "{key}" | "{webhook}" => own.user_id.to_string(),
+            "{key}" | "{login}" | "{webhook}" => own.user_id.to_string(),
             other => panic!("which kind is {other} of?"),
         };
         Self { target: self.target.replacen(slot, &wrong, 1), ..self.clone() }
@@ -137,7 +137,13 @@ pub fn asks(method: &Method, path: &str) -> Vec<Ask> {
         }
         // Anybody may try: what is presented is in the body, and is asked in tests/api/sessions.rs.
         "POST /sessions" => Vec::new(),
-        "GET /sessions" | "DELETE /sessions" | "DELETE /sessions/current" => plain(A::KeyManage, Level::Own),
+        "GET /sessions"
+        | "DELETE /sessions"
+        | "DELETE /sessions/current"
+        | "GET /logins"
+        | "DELETE /logins/{login}" => plain(A::KeyManage, Level::Own),
+        // Whom a right one links, tests/api/sso.rs says.
+        "POST /logins" => with(A::KeyManage, Level::Own, json!({"ticket": "wpt_00"})),
         "GET /events" => vec![
             ask(A::EventRead, Level::Org, "?cid={cid}&org_id={org_id}", None),
             ask(A::EventRead, Level::Space, "?cid={cid}&space_id={space_id}", None),

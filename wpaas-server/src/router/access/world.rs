@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 use wpaas_core::access::{Access, Action, Actor, Scope, decide};
 use wpaas_core::account::{Identity, OrgRole, RoleGrant, SpaceRole};
-use wpaas_core::id::{KeyId, OrgId, SiteId, SpaceId, UserId, WebhookId};
+use wpaas_core::id::{KeyId, LoginId, OrgId, SiteId, SpaceId, UserId, WebhookId};
 use wpaas_core::keyring::Keyring;
 use wpaas_core::name::{Cid, Slug, Username};
 use wpaas_core::quota::{Quota, Usage};
@@ -193,6 +193,7 @@ impl Target {
             .replace("{username}", self.username.as_str())
             .replace("{key}", &key.to_string())
             .replace("{webhook}", &self.webhook.to_string())
+            .replace("{login}", &LoginId::new().to_string())
     }
 
     /// The same without a part, which has names and ids that nobody has.
@@ -244,7 +245,8 @@ async fn answer(response: axum::response::Response, asked: Vec<&'static str>) ->
 async fn customer(service: &Service, store: &dyn Commit, name: &str) -> (Target, Target, Target) {
     let (operator, now) = (&Actor::Operator, Timestamp::now());
     let email = parse(&format!("{name}@example.com"));
-    let new = NewCustomer { name: name.to_owned(), email, username: parse(name), password: None };
+    let new =
+        NewCustomer { name: name.to_owned(), email, username: parse(name), password: None, account: None };
     let cid = service.register_customer(Some(operator), new, now).await.unwrap().cid;
     let owner = Identity::Customer(cid.clone());
     let key = || NewKey { label: String::new(), lifetime: None };
