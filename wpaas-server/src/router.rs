@@ -99,6 +99,7 @@ fn entry_routes() -> Routes {
     Routes::new(Group::Entry)
         .at("/sessions", "", routes!(sessions::create))
         .at("/sso", "", routes!(sso::list))
+        .at("/sso/finish", "", routes!(sso::finish))
         .at("/sso/{provider}/start", "", routes!(sso::start))
         .at("/sso/{provider}/callback", "", routes!(sso::callback))
 }

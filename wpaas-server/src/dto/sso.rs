@@ -1,5 +1,7 @@
 //! Single sign-on: providers, what a login ends with, and linked accounts.
 
+use std::num::NonZeroU16;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use wpaas_core::account::ExternalLogin;
@@ -21,15 +23,15 @@ pub struct ProviderView {
     pub title: String,
     /// The URL that it calls itself.
     pub issuer: String,
-    /// Where a browser goes to sign in with it.
+    /// Where a browser goes to sign in with it, at the address that the provider sends it back to.
     pub start: String,
 }
 
 impl ProviderView {
     /// As configured.
-    pub fn new(name: &Slug, provider: &Provider) -> Self {
+    pub fn new(name: &Slug, provider: &Provider, public_url: &str) -> Self {
         let (title, issuer) = (provider.settings.title.clone(), provider.settings.issuer.clone());
-        Self { name: name.clone(), title, issuer, start: format!("/sso/{name}/start") }
+        Self { name: name.clone(), title, issuer, start: format!("{public_url}/sso/{name}/start") }
     }
 }
 
@@ -41,6 +43,13 @@ pub struct StartQuery {
     /// The customer of a user who signs in for the first time and was invited by e-mail address; left out, a customer
     /// itself.
     pub cid: Option<Cid>,
+    /// The port on 127.0.0.1 at which a program on the person's own machine waits for the browser, instead of the
+    /// browser showing what it ends with.
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 65535)]
+    pub loopback: Option<NonZeroU16>,
+    /// The SHA-256, in base64url, of what that program proves itself with at `POST /sso/finish`.
+    #[param(pattern = "^[A-Za-z0-9_-]{43}$")]
+    pub challenge: Option<String>,
 }
 
 /// `GET /sso/{provider}/callback`: what the provider adds. It may add more.
@@ -57,6 +66,18 @@ pub struct CallbackQuery {
     pub error: Option<String>,
     /// Which provider answers.
     pub iss: Option<String>,
+}
+
+/// `POST /sso/finish`.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FinishDto {
+    /// What the browser brought.
+    #[schema(value_type = String, min_length = 1, max_length = 512, write_only)]
+    pub code: SecretText,
+    /// What the challenge is the SHA-256 of.
+    #[schema(value_type = String, min_length = 43, max_length = 128, write_only)]
+    pub verifier: SecretText,
 }
 
 /// An account at a provider.

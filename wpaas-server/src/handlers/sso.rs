@@ -1,38 +1,69 @@
 //! `/sso`: signing in at an identity provider. A browser is sent there, comes back, and ends with a session or with
 //! what links the account.
 
+use std::num::NonZeroU16;
+
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, LOCATION, REFERRER_POLICY, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use wpaas_core::credential::random_text;
 use wpaas_core::name::{Cid, Slug};
 use wpaas_core::secret::Secret;
 use wpaas_core::service::{ByEmail, ExternalAccount, ServiceError};
 
 use crate::answer::Answer;
 use crate::dto::list::ListView;
-use crate::dto::sso::{CallbackQuery, ProviderView, SignedInView, StartQuery};
-use crate::extract::{Path, Query, SecretText};
+use crate::dto::sso::{CallbackQuery, FinishDto, ProviderView, SignedInView, StartQuery};
+use crate::extract::{Body, Path, Query, SecretText};
 use crate::problem::Problem;
 use crate::rates::Address;
 use crate::sso::{Proof, Provider, ProviderError, browser};
 use crate::state::AppState;
 
-/// What is remembered of a login while the person is at the provider.
+/// What is remembered of a login.
+#[derive(Serialize, Deserialize)]
+enum Remembered {
+    /// While the person is at the provider.
+    Pending(Pending),
+    /// Until the program asks that the person signs in to.
+    Proven(Proven),
+}
+
 #[derive(Serialize, Deserialize)]
 struct Pending {
     provider: Slug,
     cid: Option<Cid>,
     browser: [u8; 32],
     proof: Proof,
+    program: Option<Program>,
+}
+
+/// A program on the person's own machine, which gets what the browser would.
+#[derive(Serialize, Deserialize)]
+struct Program {
+    port: NonZeroU16,
+    challenge: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Proven {
+    provider: Slug,
+    cid: Option<Cid>,
+    account: ExternalAccount,
+    challenge: String,
 }
 
 /// The identity providers that one can sign in with.
 #[utoipa::path(get, path = "", tag = "sso", responses((status = 200, description = "All of them", body = ListView<ProviderView>)))]
 pub async fn list(State(state): State<AppState>) -> Answer<ListView<ProviderView>> {
-    let items = state.sso.providers().map(|(name, provider)| ProviderView::new(name, provider)).collect();
+    let view = |(name, provider)| ProviderView::new(name, provider, public_url(&state));
+    let items = state.sso.providers().map(view).collect();
     Answer::ok(ListView { items, next: None })
 }
 
@@ -46,11 +77,12 @@ pub async fn start(
 ) -> Result<Response, Problem> {
     let provider = state.sso.provider(&name).ok_or_else(Problem::not_found)?;
     state.rates.attempt(address)?;
+    let StartQuery { cid, loopback, challenge } = query;
+    let program = program(loopback, challenge)?;
     let begun = provider.begin().await.map_err(|error| problem(provider, &error))?;
     let (secret, browser) = browser::secret();
-    let pending = Pending { provider: name, cid: query.cid, browser, proof: begun.proof };
-    let pending = serde_json::to_vec(&pending).map_err(|error| Problem::internal(&error))?;
-    state.service.begin_login(&begun.state, &pending, Timestamp::now()).await?;
+    let pending = Pending { provider: name, cid, browser, proof: begun.proof, program };
+    remember(&state, &begun.state, &Remembered::Pending(pending)).await?;
     let cookie = browser::keep(&begun.state, &secret, public_url(&state));
     let headers = [(LOCATION, begun.url.to_string()), (SET_COOKIE, cookie)];
     Ok(private((StatusCode::SEE_OTHER, text(headers)?).into_response()))
@@ -58,7 +90,7 @@ pub async fn start(
 
 /// Where the provider sends the browser back to. An account that is linked to nobody yet gets a ticket instead of a
 /// session: `POST /logins` links it with that to whoever has signed in, `POST /customers` registers with it.
-#[utoipa::path(get, path = "", tag = "sso", params(CallbackQuery), responses((status = 200, description = "A session, or a ticket", body = SignedInView)))]
+#[utoipa::path(get, path = "", tag = "sso", params(CallbackQuery), responses((status = 200, description = "A session, or a ticket", body = SignedInView), (status = 303, description = "To the program that the person signs in to")))]
 pub async fn callback(
     State(state): State<AppState>,
     Address(address): Address,
@@ -72,10 +104,62 @@ pub async fn callback(
         state.rates.attempt(address)?;
         return Err(unknown());
     };
-    let account = proven(provider, code, error, iss, pending.proof).await?;
-    let view = signed_in(&state, &name, provider, account, pending.cid).await?;
-    let cookie = browser::forget(&returned, public_url(&state));
-    Ok(private((text([(SET_COOKIE, cookie)])?, Answer::ok(view)).into_response()))
+    let Pending { proof, cid, program, .. } = pending;
+    let account = proven(provider, code, error, iss, proof).await?;
+    let forget = text([(SET_COOKIE, browser::forget(&returned, public_url(&state)))])?;
+    let Some(Program { port, challenge }) = program else {
+        let view = signed_in(&state, &name, account, cid).await?;
+        return Ok(private((forget, Answer::ok(view)).into_response()));
+    };
+    let code = random_text(43);
+    let proven = Proven { provider: name, cid, account, challenge };
+    remember(&state, &code, &Remembered::Proven(proven)).await?;
+    let to_program = text([(LOCATION, format!("http://127.0.0.1:{port}/?code={}", code.expose()))])?;
+    Ok(private((StatusCode::SEE_OTHER, forget, to_program).into_response()))
+}
+
+/// Ends a login for the program that began it with a `challenge`: the code came to it with the browser, the verifier
+/// it has kept to itself.
+#[utoipa::path(post, path = "", tag = "sso", request_body = FinishDto, responses((status = 200, description = "A session, or a ticket", body = SignedInView)))]
+pub async fn finish(
+    State(state): State<AppState>,
+    Address(address): Address,
+    Body(dto): Body<FinishDto>,
+) -> Result<Response, Problem> {
+    let FinishDto { code: SecretText(code), verifier: SecretText(verifier) } = dto;
+    let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.expose()));
+    match remembered(&state, &code).await? {
+        Some(Remembered::Proven(proven)) if proven.challenge == challenge => {
+            let view = signed_in(&state, &proven.provider, proven.account, proven.cid).await?;
+            Ok(private(Answer::ok(view).into_response()))
+        }
+        _ => {
+            state.rates.attempt(address)?;
+            Err(unknown())
+        }
+    }
+}
+
+fn program(loopback: Option<NonZeroU16>, challenge: Option<String>) -> Result<Option<Program>, Problem> {
+    match (loopback, challenge) {
+        (None, None) => Ok(None),
+        (Some(port), Some(challenge)) if challenge.len() == 43 => Ok(Some(Program { port, challenge })),
+        _ => {
+            let detail = "must be the SHA-256 of the verifier in base64url, with a port as `loopback`";
+            Err(Problem::bad_request("invalid_query", detail).at("challenge"))
+        }
+    }
+}
+
+/// Under what comes back, whatever that is called; only who brings it has it again, once.
+async fn remember(state: &AppState, under: &Secret, what: &Remembered) -> Result<(), Problem> {
+    let what = serde_json::to_vec(what).map_err(|error| Problem::internal(&error))?;
+    Ok(state.service.begin_login(under, &what, Timestamp::now()).await?)
+}
+
+async fn remembered(state: &AppState, under: &Secret) -> Result<Option<Remembered>, Problem> {
+    let found = state.service.take_login(under, Timestamp::now()).await?;
+    Ok(found.and_then(|found| serde_json::from_slice(&found).ok()))
 }
 
 /// The login that this browser began at this provider. Whatever becomes of it now, it is used.
@@ -85,12 +169,11 @@ async fn taken(
     returned: &Secret,
     headers: &HeaderMap,
 ) -> Result<Option<Pending>, Problem> {
-    let Some(pending) = state.service.take_login(returned, Timestamp::now()).await? else { return Ok(None) };
-    let pending: Option<Pending> = serde_json::from_slice(&pending).ok();
+    let Some(Remembered::Pending(pending)) = remembered(state, returned).await? else { return Ok(None) };
     let is_its_own = |pending: &Pending| {
         pending.provider == *name && browser::is_same(headers, returned, &pending.browser, public_url(state))
     };
-    Ok(pending.filter(is_its_own))
+    Ok(Some(pending).filter(is_its_own))
 }
 
 /// Whose account it is, by the provider's own word.
@@ -115,11 +198,11 @@ async fn proven(
 async fn signed_in(
     state: &AppState,
     name: &Slug,
-    provider: &Provider,
     account: ExternalAccount,
     cid: Option<Cid>,
 ) -> Result<SignedInView, Problem> {
-    let by_email = match (provider.settings.trust_email, cid) {
+    let trusted = state.sso.provider(name).is_some_and(|provider| provider.settings.trust_email);
+    let by_email = match (trusted, cid) {
         (false, _) => ByEmail::Nobody,
         (true, None) => ByEmail::Customers,
         (true, Some(cid)) => ByEmail::UsersOf(cid),

@@ -13,6 +13,7 @@ use super::harness::Api;
 mod accounts;
 mod errors;
 mod sites;
+mod sso;
 mod webhooks;
 
 /// Somebody at a terminal of their own, though not at a screen.

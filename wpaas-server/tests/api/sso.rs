@@ -10,9 +10,9 @@ use wpaas_server::config::{Flags, Registration};
 
 use super::harness::{Api, CLIENT_SECRET, LOG};
 
-mod browser;
+pub mod browser;
 mod github;
-mod provider;
+pub mod provider;
 
 use browser::{approve, begin, come_back, sign_in};
 use provider::{Provider, Tweaks, Which};
@@ -36,7 +36,7 @@ fn named(provider: &Provider, more: &str) -> String {
     format!("[sso.mock]\nissuer = '{issuer}'\nclient_id = 'us'\nclient_secret_file = 'SECRET'\n{more}\n")
 }
 
-async fn open_to(provider: &Provider, more: &str) -> Api {
+pub async fn open_to(provider: &Provider, more: &str) -> Api {
     let registration = Some(Registration::Open);
     server(&named(provider, more), Flags { registration, ..Flags::default() }).await
 }
@@ -49,10 +49,8 @@ async fn an_account_registers_signs_in_and_is_unlinked() {
     let api = open_to(&provider, "title = 'The mock'").await;
     provider.person("ada", json!({"email": "ada@example.com", "email_verified": true})).await;
     let providers = api.get("/sso", "").await.is(200).body;
-    assert_eq!(
-        (&providers["items"][0]["title"], &providers["items"][0]["start"]),
-        (&json!("The mock"), &json!(START))
-    );
+    let (title, start) = (&providers["items"][0]["title"], &providers["items"][0]["start"]);
+    assert_eq!((title, start), (&json!("The mock"), &json!(format!("{PUBLIC}{START}"))));
 
     let login = begin(&api, START).await;
     let redirect = format!("{PUBLIC}/sso/mock/callback");
@@ -191,6 +189,10 @@ async fn what_was_used_or_began_elsewhere_opens_nothing() {
     come_back(&api, &path("invented", &code(&one_back)), one.kept()).await.is_problem(400, "sso_unknown");
     come_back(&api, &one_back, two.kept()).await.is_problem(400, "sso_unknown");
     come_back(&api, &one_back, one.kept()).await.is_problem(400, "sso_unknown");
+    let (three, four) = (begin(&api, START).await, begin(&api, START).await);
+    let name = |login: &browser::Login| login.kept().split('=').next().unwrap().to_owned();
+    let as_if = four.kept().replace(&name(&four), &name(&three));
+    come_back(&api, &approve(&three, "fay").await, &as_if).await.is_problem(400, "sso_unknown");
     let three = begin(&api, START).await;
     come_back(&api, &approve(&three, "fay").await, "").await.is_problem(400, "sso_unknown");
     let elsewhere = approve(&two, "fay").await.as_str().replace("/sso/mock/", "/sso/github/");
@@ -291,4 +293,45 @@ async fn a_provider_that_is_down_or_calls_itself_otherwise_is_not_gone_to() {
         log.contains("no single sign-on") && log.contains("https://evil.example"),
         "the operator is told why"
     );
+}
+
+#[tokio::test]
+async fn a_program_on_the_persons_machine_gets_what_it_alone_can_use() {
+    let Some(provider) = Provider::start().await else { return };
+    let api = open_to(&provider, "").await;
+    let verifier = "v".repeat(43);
+    let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(&verifier));
+    let start = format!("{START}?loopback=4711&challenge={challenge}");
+    let code = async || {
+        let login = begin(&api, &start).await;
+        let answer = come_back(&api, &approve(&login, "jan").await, login.kept()).await.is(303);
+        let to: Url = answer.header("location").parse().unwrap();
+        assert!(to.as_str().starts_with("http://127.0.0.1:4711/?code="), "{to}");
+        (to.query_pairs().next().unwrap().1.into_owned(), login)
+    };
+    let finish = async |code: &str, verifier: &str| {
+        api.post("/sso/finish", "", json!({"code": code, "verifier": verifier})).await
+    };
+    let (first, login) = code().await;
+    finish(&first, &"w".repeat(43)).await.is_problem(400, "sso_unknown");
+    finish(&first, &verifier).await.is_problem(400, "sso_unknown");
+    let (second, _) = code().await;
+    let answer = finish(&second, &verifier).await.is(200);
+    assert_eq!((&answer.body["account"], answer.header("cache-control")), (&json!("jan"), "no-store"));
+    assert!(answer.body["ticket"]["ticket"].as_str().unwrap().starts_with("wpt_"));
+    finish(&second, &verifier).await.is_problem(400, "sso_unknown");
+    // Neither is a state a code, nor a code a state.
+    let open = begin(&api, &start).await;
+    finish(&open.parameter("state"), &verifier).await.is_problem(400, "sso_unknown");
+    let (third, _) = code().await;
+    let as_state = format!("{PUBLIC}/sso/mock/callback?state={third}&code=x").parse().unwrap();
+    come_back(&api, &as_state, login.kept()).await.is_problem(400, "sso_unknown");
+    for half in [
+        "loopback=4711",
+        &format!("challenge={challenge}"),
+        "loopback=0&challenge=x",
+        "loopback=1&challenge=x",
+    ] {
+        api.get(&format!("{START}?{half}"), "").await.is_problem(400, "invalid_query");
+    }
 }

@@ -11,6 +11,7 @@ use crate::config::{Global, Kept, Resolved};
 use crate::failure::{Done, Failure};
 use crate::output;
 use crate::secret::{self, Secret};
+use crate::sso;
 
 /// `wpaas login`.
 #[derive(Debug, Args)]
@@ -20,7 +21,9 @@ Examples:
   wpaas login --key-file key.txt                               at http://127.0.0.1:8080
   wpaas login --key-file .wpaas/data/operator-token            as the operator
   wpaas login --username acm/dev                               asks for the password, and makes a key
-  wpaas login --username owner@example.com --password-file -   the customer itself, from a pipe")]
+  wpaas login --username owner@example.com --password-file -   the customer itself, from a pipe
+  wpaas login --sso google                                     with a browser on this machine
+  wpaas login --sso google --link                              lets that account sign you in from now on")]
 pub struct Login {
     /// A file with the API key, or `-` [default: asks on a terminal]
     #[arg(long, value_name = "FILE", conflicts_with_all = ["username", "password_file"])]
@@ -31,6 +34,13 @@ pub struct Login {
     /// A file with the password, or `-` [default: asks on a terminal]
     #[arg(long, value_name = "FILE", requires = "username")]
     password_file: Option<PathBuf>,
+    /// Signs in with a browser, at this identity provider; `--cid` for a user who was invited and comes for the first
+    /// time
+    #[arg(long, value_name = "PROVIDER", conflicts_with_all = ["key_file", "username", "password_file"])]
+    sso: Option<String>,
+    /// Links the account at the provider to whoever is signed in, and signs nobody in
+    #[arg(long, requires = "sso")]
+    link: bool,
     /// How long the key that is made shall be valid, as 8h or 30d [default: the server's]
     #[arg(long, requires = "username")]
     lifetime: Option<String>,
@@ -39,10 +49,14 @@ pub struct Login {
 impl Login {
     /// Checks the key, or makes one, and keeps it.
     pub async fn run(self, global: &Global) -> Done {
+        if let (Some(provider), true) = (&self.sso, self.link) {
+            return link(global, provider).await;
+        }
         let Resolved { api: address, cid, .. } = global.for_login();
-        let token = match &self.username {
-            Some(username) => self.make_key(global, &address, cid.clone(), username).await?,
-            None => secret::read(self.key_file.as_deref().unwrap_or(Path::new("-")), "API key")?,
+        let token = match (&self.sso, &self.username) {
+            (Some(provider), _) => sso::token(global, &address, cid.as_deref(), provider).await?,
+            (None, Some(username)) => self.make_key(global, &address, cid.clone(), username).await?,
+            (None, None) => secret::read(self.key_file.as_deref().unwrap_or(Path::new("-")), "API key")?,
         };
         let api = Api::at(&address, Credential::Token(token.clone()), cid, global.output)?;
         let (who, cid) = whose(&api).await?;
@@ -79,6 +93,16 @@ impl Login {
         text.map(|text| Secret::new(text.to_owned()))
             .ok_or_else(|| Failure::Other("no key came back".to_owned()))
     }
+}
+
+async fn link(global: &Global, provider: &str) -> Done {
+    let api = Api::new(global)?;
+    let ticket = sso::ticket(global, provider).await?;
+    let linked = api.call(Method::POST, &["logins"], &[], Some(json!({"ticket": ticket.expose()}))).await?;
+    if api.output == output::Output::Json {
+        return output::json(&linked);
+    }
+    output::print(&format!("{} signs you in from now on\n", output::cell(&linked, "/account")))
 }
 
 /// Who a key speaks for: only the operator may list customers, everybody else belongs to one.

@@ -22,6 +22,7 @@ mod quota;
 mod secret;
 mod sites;
 mod spaces;
+mod sso;
 mod usage;
 mod users;
 mod webhooks;
