@@ -65,7 +65,8 @@ impl Rates {
         waits.map_or(Ok(()), |wait| Err(too_many("rate_limited", detail, wait)))
     }
 
-    /// One more password, or one more thing presented in vain, from this address.
+    /// One more password, one more login that begins at a provider, or one more thing presented in vain, from this
+    /// address.
     ///
     /// # Errors
     ///

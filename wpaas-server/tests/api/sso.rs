@@ -241,7 +241,11 @@ async fn what_the_provider_did_not_say_of_this_login_is_not_believed() {
     sign_in(&api, START, "gus").await.is(200);
     let refused = async |what: &str, tweaks: Tweaks| {
         let login = begin(&api, START).await;
-        let login = if what == "another nonce" { login.with("nonce", "another-nonce") } else { login };
+        let login = match what {
+            "another nonce" => login.with("nonce", "another-nonce"),
+            "no nonce" => login.without("nonce"),
+            _ => login,
+        };
         let login = match &tweaks.client {
             Some(client) => login.with("client_id", client),
             None => login,
@@ -255,6 +259,7 @@ async fn what_the_provider_did_not_say_of_this_login_is_not_believed() {
     };
     let some = |text: &str| Some(text.to_owned());
     refused("another nonce", Tweaks::default()).await;
+    refused("no nonce", Tweaks::default()).await;
     refused("another issuer", Tweaks { host: some("evil.example"), ..Tweaks::default() }).await;
     refused("another audience", Tweaks { client: some("them"), ..Tweaks::default() }).await;
     refused("a key that is not published", Tweaks { signs: Which::Other, ..Tweaks::default() }).await;
@@ -334,4 +339,25 @@ async fn a_program_on_the_persons_machine_gets_what_it_alone_can_use() {
     ] {
         api.get(&format!("{START}?{half}"), "").await.is_problem(400, "invalid_query");
     }
+}
+
+#[tokio::test]
+async fn linkedin_is_held_to_what_it_knows() {
+    let Some(provider) = Provider::start().await else { return };
+    let api = open_to(&provider, "kind = 'linkedin'").await;
+    let login = begin(&api, START).await;
+    assert_eq!(login.parameter("code_challenge"), "", "it would refuse the verifier");
+    let back = approve(&login.without("nonce"), "lee").await;
+    come_back(&api, &back, login.kept()).await.is(200);
+    let (secret, form) = provider.asked.lock().unwrap().clone();
+    assert!(
+        secret.is_empty() && form.contains("client_secret=a+secret"),
+        "in the form, as it takes it: {secret}"
+    );
+    come_back(&api, &back, login.kept()).await.is_problem(400, "sso_unknown");
+
+    // One that is there must fit all the same.
+    let login = begin(&api, START).await;
+    let back = approve(&login.with("nonce", "another"), "lee").await;
+    come_back(&api, &back, login.kept()).await.is_problem(502, "sso_untrusted");
 }

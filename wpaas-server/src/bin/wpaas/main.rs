@@ -14,6 +14,7 @@ mod events;
 mod failure;
 mod keys;
 mod login;
+mod logins;
 mod orgs;
 mod output;
 mod place;
@@ -72,6 +73,9 @@ enum Command {
     /// API keys of a user, or of the customer's own identity
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Accounts at identity providers that sign you in; `login --sso PROVIDER --link` adds one
+    #[command(subcommand)]
+    Logins(logins::Command),
     /// Sites
     #[command(subcommand)]
     Sites(Box<sites::Command>),
@@ -118,6 +122,7 @@ async fn call(api: &Api, command: Command) -> Done {
         Command::Spaces(command) => command.run(api).await,
         Command::Users(command) => command.run(api).await,
         Command::Keys(command) => command.run(api).await,
+        Command::Logins(command) => command.run(api).await,
         Command::Sites(command) => command.run(api).await,
         Command::Domains(command) => command.run(api).await,
         Command::Events(events) => events.run(api).await,

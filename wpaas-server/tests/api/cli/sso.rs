@@ -50,6 +50,10 @@ async fn signing_in_with_a_browser() {
     with_browser(&newcomer, &api, &login, "kim").await.is(0).shows(&["for customer acm"]);
     assert!(std::fs::read_to_string(newcomer.kept()).unwrap().contains("wps_"));
     newcomer.run(&["sites", "list"]).await.is(0);
+    let listed = user.run(&["logins", "list"]).await.is(0).shows(&["mock", "kim@example.com"]);
+    let id = listed.out.split_whitespace().find(|word| word.starts_with("login_")).unwrap();
+    user.run(&["logins", "unlink", id, "--yes"]).await.is(0).shows(&["unlinked"]);
+    newcomer.run(&["sites", "list"]).await.is(4);
     newcomer.run(&["login", "--sso", "nobody"]).await.is(2).says(&["no such provider, but mock"]);
     newcomer.run(&["login", "--link"]).await.is(2).says(&["--sso"]);
 }

@@ -21,9 +21,16 @@ impl Login {
 
     /// The same with another value.
     pub fn with(&self, name: &str, value: &str) -> Self {
+        let mut login = self.without(name);
+        login.url.query_pairs_mut().append_pair(name, value);
+        login
+    }
+
+    /// The same without one.
+    pub fn without(&self, name: &str) -> Self {
         let mut url = self.url.clone();
         let others = self.url.query_pairs().filter(|(other, _)| other != name);
-        url.query_pairs_mut().clear().extend_pairs(others).append_pair(name, value);
+        url.query_pairs_mut().clear().extend_pairs(others);
         Self { url, cookie: self.cookie.clone() }
     }
 

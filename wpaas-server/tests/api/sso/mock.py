@@ -8,6 +8,6 @@ os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"
 from oidc_provider_mock import run_server_in_thread  # noqa: E402
 
 age = timedelta(seconds=int(sys.argv[1]))
-with run_server_in_thread(access_token_max_age=age, require_nonce=True) as server:
+with run_server_in_thread(access_token_max_age=age) as server:
     print(server.server_port, flush=True)
     sys.stdin.read()

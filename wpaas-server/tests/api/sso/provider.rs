@@ -143,11 +143,11 @@ async fn forward(State(provider): State<Provider>, request: Request) -> Response
     if let Some(kind) = text(CONTENT_TYPE) {
         forwarded = forwarded.header(CONTENT_TYPE, kind);
     }
+    if is_token {
+        let form = String::from_utf8(body.to_vec()).unwrap();
+        *provider.asked.lock().unwrap() = (text(AUTHORIZATION).unwrap_or_default(), form);
+    }
     if let Some(mut secret) = text(AUTHORIZATION) {
-        if is_token {
-            let form = String::from_utf8(body.to_vec()).unwrap();
-            *provider.asked.lock().unwrap() = (secret.clone(), form);
-        }
         if let Some(client) = &tweaks.client {
             secret = format!("Basic {}", STANDARD.encode(format!("{client}:any")));
         }
