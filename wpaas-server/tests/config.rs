@@ -48,7 +48,11 @@ fn what_is_not_known_is_refused_by_name() {
 
 #[test]
 fn what_is_printed_can_be_read_again() {
-    let first = check("[grace]\nsite = '1h'", &[], &["--backend", "simulated"]);
+    let sso = "[sso.google]\nclient_id = 'us'\nclient_secret_file = '/etc/wpaas/google'";
+    let file = format!("public_url = 'https://wpaas.example'\n[grace]\nsite = '1h'\n{sso}");
+    let first = check(&file, &[], &["--backend", "simulated"]);
     let second = check(&String::from_utf8(first.stdout.clone()).unwrap(), &[], &[]);
+    let printed = String::from_utf8_lossy(&first.stdout);
+    assert!(printed.contains("issuer = \"https://accounts.google.com\""), "{printed}");
     assert_eq!(first.stdout, second.stdout);
 }

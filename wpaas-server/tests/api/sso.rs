@@ -6,6 +6,7 @@ use reqwest::Url;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
+use wpaas_core::store::scratch;
 use wpaas_server::config::{Flags, Registration};
 
 use super::harness::{Api, CLIENT_SECRET, LOG};
@@ -20,15 +21,21 @@ use provider::{Provider, Tweaks, Which};
 /// Where browsers are sent back to; nothing listens there, the tests' own browser comes to the server itself.
 const PUBLIC: &str = "http://localhost:9";
 
-/// A server that knows these providers.
-async fn server(providers: &str, flags: Flags) -> Api {
+/// What makes a server know these providers; the folder is read when it starts.
+fn configured(providers: &str, flags: Flags) -> (TempDir, Flags) {
     let folder = TempDir::new().unwrap();
     let secret = folder.path().join("secret");
     std::fs::write(&secret, format!("{CLIENT_SECRET}\n")).unwrap();
     let config = folder.path().join("wpaas.toml");
     let text = providers.replace("SECRET", &secret.display().to_string());
     std::fs::write(&config, format!("public_url = '{PUBLIC}'\n{text}")).unwrap();
-    Api::with(Flags { config: Some(config), limits_attempts_per_minute: Some(0), ..flags }).await
+    (folder, Flags { config: Some(config), limits_attempts_per_minute: Some(0), ..flags })
+}
+
+/// A server that knows these providers.
+async fn server(providers: &str, flags: Flags) -> Api {
+    let (_folder, flags) = configured(providers, flags);
+    Api::with(flags).await
 }
 
 fn named(provider: &Provider, more: &str) -> String {
@@ -360,4 +367,30 @@ async fn linkedin_is_held_to_what_it_knows() {
     let login = begin(&api, START).await;
     let back = approve(&login.with("nonce", "another"), "lee").await;
     come_back(&api, &back, login.kept()).await.is_problem(502, "sso_untrusted");
+}
+
+#[tokio::test]
+async fn what_began_at_one_server_ends_once_at_any() {
+    let (Some(provider), Some(url)) = (Provider::start().await, scratch::url().await) else { return };
+    let on = Flags { database_url: Some(url), ..Flags::default() };
+    let (_folder, flags) = configured(&named(&provider, ""), on);
+    let first = Api::with(flags.clone()).await;
+    let second = first.beside(flags).await;
+    for _ in 0..5 {
+        let login = begin(&first, START).await;
+        let back = approve(&login, "mia").await;
+        let (one, two, three) = tokio::join!(
+            come_back(&first, &back, login.kept()),
+            come_back(&second, &back, login.kept()),
+            come_back(&second, &back, login.kept())
+        );
+        let mut statuses = [one.status, two.status, three.status];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 400, 400]);
+    }
+    // The one that opens an account's ticket need not be the one that gave it.
+    let tenant = first.tenant("acme").await;
+    let ticket = sign_in(&second, START, "mia").await.is(200).body["ticket"]["ticket"].clone();
+    first.post("/logins", &tenant.key, json!({"ticket": ticket})).await.is(201);
+    assert_eq!(sign_in(&second, START, "mia").await.is(200).body["session"]["cid"], *tenant.cid);
 }
