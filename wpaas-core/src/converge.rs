@@ -3,6 +3,7 @@
 //! [`plan`] is pure. [`Backend`] does the work. There is no stored workflow: a crash at any point leaves
 //! nothing to recover, because the next pass plans from what is there.
 
+mod act;
 mod backend;
 mod behind;
 #[cfg(feature = "testing")]
@@ -32,6 +33,7 @@ mod work_queue;
 
 pub(crate) use converger::chain;
 
+pub use act::{Act, acts};
 pub use backend::{Applied, Backend, BackendError, Capabilities, ErrorClass, hints};
 pub use behind::{floor, keep_what_runs};
 pub use converger::{Converger, ConvergerHandle};

@@ -18,7 +18,7 @@ use support::wanted;
 use tokio::sync::{broadcast, oneshot};
 use wpaas_core::converge::simulated::Simulated;
 use wpaas_core::converge::{
-    Applied, Backend, BackendError, Capabilities, Converger, ConvergerHandle, Ends, ErrorClass, Intent,
+    Act, Applied, Backend, BackendError, Capabilities, Converger, ConvergerHandle, Ends, ErrorClass, Intent,
     Intents, IntentsError, Observation, Part, Run, Scope, Step, Verdict, Wanted,
 };
 use wpaas_core::id::SiteId;
@@ -33,6 +33,8 @@ struct Book {
     found: Mutex<BTreeMap<SiteId, SiteStatus>>,
     /// In the order in which they came.
     metered: Mutex<Vec<Look>>,
+    /// What was told to be done, in order.
+    acted: Mutex<Vec<Act>>,
     hints: broadcast::Sender<SiteId>,
 }
 
@@ -40,7 +42,7 @@ impl Book {
     fn new() -> Arc<Self> {
         let hints = broadcast::channel(64).0;
         let (wanted, found, metered) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Arc::new(Self { wanted, found, metered, hints })
+        Arc::new(Self { wanted, found, metered, acted: Mutex::default(), hints })
     }
 
     fn want(&self, intent: Intent) {
@@ -93,6 +95,11 @@ impl Intents for Book {
 
     async fn metered(&self, looks: Vec<Look>) -> Result<(), IntentsError> {
         self.metered.lock().unwrap().extend(looks);
+        Ok(())
+    }
+
+    async fn acted(&self, _: SiteId, _: u64, acts: Vec<Act>) -> Result<(), IntentsError> {
+        self.acted.lock().unwrap().extend(acts);
         Ok(())
     }
 
@@ -242,6 +249,50 @@ async fn a_site_comes_up_and_comes_back() {
     .await;
     let handle = world.handle.lock().unwrap().clone();
     assert!(handle.explain(site).await.unwrap().is_empty());
+}
+
+/// What was told since the last time.
+fn told(world: &World) -> Vec<(String, String)> {
+    let acts = std::mem::take(&mut *world.book.acted.lock().unwrap());
+    acts.into_iter().map(|Act { step, found }| (step.split(" (").next().unwrap().to_owned(), found)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_done_to_a_site_that_was_up_is_told_once_a_generation() {
+    let world = start();
+    let mut intent = intent(2);
+    let site = intent.site;
+    world.book.want(intent.clone());
+    let objects = || world.backend.inner.objects().len();
+    until("ready", || ready(&world, site) && objects() == 7).await;
+    assert_eq!(told(&world), [], "that it comes up is what a person asked for");
+
+    let Wanted::Run(run) = &mut intent.wanted else { panic!("is to run") };
+    run.was_founded = true;
+    (intent.generation, intent.version) = (2, 2);
+    world.book.want(intent.clone());
+    let vanish = async || {
+        assert!(world.backend.inner.vanish(site, Part::Wordpress(0)));
+        until("back", || objects() == 7).await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    };
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    vanish().await;
+    let expected = [("create wordpress-0".to_owned(), "is not there".to_owned())];
+    assert_eq!(told(&world), expected);
+    vanish().await;
+    assert_eq!(told(&world), [], "the same again in the same generation");
+
+    assert!(world.backend.inner.kill(site, Part::Wordpress(1)));
+    until("said", || !world.book.acted.lock().unwrap().is_empty()).await;
+    let found = "does not run, made for generation 1".to_owned();
+    assert_eq!(told(&world), [("start wordpress-1".to_owned(), found)]);
+
+    (intent.generation, intent.version) = (3, 3);
+    world.book.want(intent);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    vanish().await;
+    assert_eq!(told(&world), expected);
 }
 
 #[tokio::test(start_paused = true)]

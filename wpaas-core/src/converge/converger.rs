@@ -25,6 +25,7 @@ mod metering;
 mod pass;
 mod sight;
 mod steps;
+mod telling;
 mod wanted;
 
 pub(crate) use wanted::chain;
@@ -51,6 +52,8 @@ pub struct Converger {
     /// Sites whose verdict on a release is being kept.
     judging: SiteSet,
     metering: metering::Metering,
+    /// What was told of sites that were up before.
+    told: SiteMap<telling::Told>,
     /// What the DNS server does for each.
     dns: SiteMap<DnsState>,
     loads: Loads,
@@ -108,6 +111,7 @@ enum Event {
     Recorded(SiteId, Result<(), IntentsError>),
     Judged(SiteId, Result<(), IntentsError>),
     Purged(SiteId, Result<(), IntentsError>),
+    Told(SiteId, Result<(), IntentsError>),
     Metered(Vec<Look>, Result<(), IntentsError>),
     Panicked,
     Due,
@@ -186,6 +190,7 @@ impl Converger {
             doubted: SiteMap::default(),
             judging: SiteSet::default(),
             metering: metering::Metering::default(),
+            told: SiteMap::default(),
             dns: SiteMap::default(),
             loads: Loads::default(),
             sight,
@@ -251,6 +256,7 @@ impl Converger {
             Event::Recorded(site, result) => self.recorded(site, result, now),
             Event::Judged(site, result) => self.judged(site, result, now),
             Event::Purged(site, result) => self.purged(site, result, now),
+            Event::Told(site, result) => Self::told(site, result),
             Event::Metered(looks, kept) => self.metered(looks, kept, now),
             Event::Panicked => self.panicked(now),
             Event::Due => self.due(now),

@@ -3,10 +3,10 @@ use std::fmt;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
-use super::{Intent, Run, Verdict};
+use super::{Act, Intent, Run, Verdict};
 use crate::id::SiteId;
 use crate::metering::Look;
-use crate::site::SiteStatus;
+use crate::site::{Generation, SiteStatus};
 
 /// Where the converger learns what is wanted, and leaves what it found.
 #[async_trait]
@@ -53,6 +53,17 @@ pub trait Intents: fmt::Debug + Send + Sync + 'static {
     ///
     /// As [`Intents::record`]; some may be kept then, and doing so again changes nothing.
     async fn metered(&self, looks: Vec<Look>) -> Result<(), IntentsError>;
+
+    /// Tells what is begun for a site of this generation that was up before: what the converger does of its own accord, or
+    /// because something else is wanted now. Told once, also if that fails. By default nobody is told.
+    ///
+    /// # Errors
+    ///
+    /// As [`Intents::record`].
+    async fn acted(&self, site: SiteId, generation: Generation, acts: Vec<Act>) -> Result<(), IntentsError> {
+        let _nobody = (site, generation, acts);
+        Ok(())
+    }
 
     /// Hints that what is wanted of a site changed: may miss, repeat and reorder.
     fn changes(&self) -> BoxStream<'static, SiteId>;

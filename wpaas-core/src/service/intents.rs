@@ -9,14 +9,14 @@ use super::commit::{Rounds, of_site};
 use super::{Noun, Service, ServiceError, Settings, SiteView};
 use crate::account::{Lifecycle, Version};
 use crate::converge::{
-    Candidate, Ends, Intent, Intents, IntentsError, Preview, ReleaseRef, Run, RunIntent, Verdict, Wanted,
+    Act, Candidate, Ends, Intent, Intents, IntentsError, Preview, ReleaseRef, Run, RunIntent, Verdict, Wanted,
 };
 use crate::id::SiteId;
 use crate::metering::Look;
 use crate::name::{Cid, Slug};
 use crate::site::{
-    Condition, ConditionKind, Proof, Release, Site, SiteLifecycle, SiteNames, SiteStatus, Tombstone, Truth,
-    platform_name,
+    Condition, ConditionKind, Generation, Proof, Release, Site, SiteLifecycle, SiteNames, SiteStatus,
+    Tombstone, Truth, platform_name,
 };
 use crate::store::{
     Change, Committed, EventKind, NewEvent, Page, SiteFacts, StoreError, StoredSite, StoredStatus, Who, Write,
@@ -96,6 +96,16 @@ impl Intents for StoreIntents {
             self.service.meter(looks, (self.clock)()).await.map_err(unreadable)?;
         }
         Ok(())
+    }
+
+    async fn acted(&self, site: SiteId, generation: Generation, acts: Vec<Act>) -> Result<(), IntentsError> {
+        let store = self.service.store();
+        let Some(StoredSite { site, .. }) = store.site(site).await.map_err(unreadable)? else {
+            return Ok(());
+        };
+        let detail = json!({ "generation": generation, "steps": acts });
+        let event = of_site(&site, Who::System, EventKind::SiteStepsTaken, detail);
+        store.commit(Change::at((self.clock)()).event(event)).await.map(drop).map_err(unreadable)
     }
 
     fn changes(&self) -> BoxStream<'static, SiteId> {

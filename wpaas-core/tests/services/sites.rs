@@ -1,14 +1,16 @@
 use futures::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 use std::collections::BTreeMap;
 use tokio::task::JoinSet;
 use wpaas_core::access::Actor;
-use wpaas_core::converge::{Intents as _, Part, Wanted};
+use wpaas_core::converge::{Act, Intents as _, Part, Wanted};
 use wpaas_core::id::SiteId;
 use wpaas_core::secret::{SecretError, SecretName, SecretRef, Secrets as _};
 use wpaas_core::service::{
-    Grace, IfMatch, Mode, NewSite, Page, ServiceError, SiteFilter, SitePhase, SiteUpdate,
+    EventScope, Grace, IfMatch, Mode, NewSite, Page, ServiceError, SiteFilter, SitePhase, SiteUpdate,
 };
+use wpaas_core::store::Who;
 
 use crate::{NOW, World, at, code, parse, path, place, secret, site};
 
@@ -18,6 +20,7 @@ on_each_store! {
     a_dry_run_leaves_nothing
     lists_are_filtered_and_go_on
     an_update_of_an_old_version_is_refused
+    what_is_done_to_a_site_is_an_event_of_it
 }
 
 async fn a_site_makes_its_place_and_its_secrets(world: World) {
@@ -176,4 +179,23 @@ async fn an_update_of_an_old_version_is_refused(world: World) {
     let mut generations = tasks.join_all().await;
     generations.sort_unstable();
     assert_eq!(generations, (3..23).collect::<Vec<_>>(), "no update is lost");
+}
+
+async fn what_is_done_to_a_site_is_an_event_of_it(world: World) {
+    let (cid, _) = world.acme().await;
+    let made = world.create_site(&Actor::Operator, &place(&cid), site("blog"), Mode::Commit, NOW).await;
+    let made = made.expect("is made").site;
+    let act = Act { step: "start wordpress-0".to_owned(), found: "does not run".to_owned() };
+    world.intents().acted(made.id, 1, vec![act.clone()]).await.expect("is told");
+    world.intents().acted(SiteId::new(), 1, vec![act]).await.expect("of nobody's site nothing is");
+    let of_site = EventScope::Site(cid, made.id).into();
+    let told =
+        world.events(&Actor::Operator, &of_site, 0, 9).await.expect("read").pop().expect("is told").event;
+    assert_eq!(
+        (told.kind.as_str(), told.org, told.space),
+        ("site_steps_taken", Some(made.org), Some(made.space))
+    );
+    let steps = json!([{ "step": "start wordpress-0", "found": "does not run" }]);
+    assert_eq!((told.who, told.detail), (Who::System, json!({ "generation": 1, "steps": steps })));
+    assert_eq!(world.last_event().await.expect("read"), 5);
 }

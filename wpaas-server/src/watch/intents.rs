@@ -2,10 +2,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use wpaas_core::converge::{Intent, Intents, IntentsError, Verdict};
+use wpaas_core::converge::{Act, Intent, Intents, IntentsError, Verdict};
 use wpaas_core::id::SiteId;
 use wpaas_core::metering::Look;
-use wpaas_core::site::SiteStatus;
+use wpaas_core::site::{Generation, SiteStatus};
 
 use super::Watch;
 
@@ -46,6 +46,10 @@ impl Intents for WatchedIntents {
 
     async fn metered(&self, looks: Vec<Look>) -> Result<(), IntentsError> {
         self.inner.metered(looks).await
+    }
+
+    async fn acted(&self, site: SiteId, generation: Generation, acts: Vec<Act>) -> Result<(), IntentsError> {
+        self.inner.acted(site, generation, acts).await
     }
 
     fn changes(&self) -> BoxStream<'static, SiteId> {

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use wpaas_core::account::Version;
-use wpaas_core::service::ServiceError;
+use wpaas_core::service::{ServiceError, Untold};
 use wpaas_core::store::{Event, StoredWebhook};
 use wpaas_core::webhook::Reply;
 
@@ -39,7 +39,7 @@ async fn tell(
     mut stored: StoredWebhook,
     after: u64,
 ) -> Result<Option<(Version, u64)>, ServiceError> {
-    let untold = shared.service.untold(&stored.webhook, after).await?;
+    let untold = some(shared, &stored, after).await?;
     for event in untold.events {
         if !shared.tenure.leads() {
             return Ok(None);
@@ -62,6 +62,18 @@ async fn tell(
         return Ok(kept.map(|kept| (kept.delivery.version, untold.read_to)));
     }
     Ok(Some((stored.delivery.version, untold.read_to)))
+}
+
+/// The next events that there are to tell; what is not is passed over.
+async fn some(shared: &Shared, stored: &StoredWebhook, after: u64) -> Result<Untold, ServiceError> {
+    let mut untold = Untold { events: Vec::new(), read_to: after };
+    loop {
+        let before = untold.read_to;
+        untold = shared.service.untold(&stored.webhook, before).await?;
+        if untold.read_to == before || !untold.events.is_empty() {
+            return Ok(untold);
+        }
+    }
 }
 
 async fn send(shared: &Shared, stored: &StoredWebhook, event: Event) -> Result<Reply, ServiceError> {

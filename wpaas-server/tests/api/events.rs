@@ -2,7 +2,7 @@
 
 use futures::StreamExt;
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::harness::{Api, site};
 
@@ -60,4 +60,20 @@ async fn events_are_found_by_kind_person_and_time() {
         let refused = api.get(&format!("/events?{query}"), &api.operator).await;
         assert_eq!(refused.is_problem(400, "invalid_query").body["field"], field);
     }
+}
+
+#[tokio::test]
+async fn what_the_converger_does_to_a_site_that_was_up_is_told() {
+    let api = Api::start().await;
+    let tenant = api.tenant("acme").await;
+    let path = format!("/wpaas/{}/default/blog", tenant.cid);
+    api.post("/wpaas", &tenant.key, site("blog")).await.is(202);
+    api.until(&path, &tenant.key, |site| site["status"]["phase"] == "ready").await;
+    api.put(&path, &tenant.key, json!({"num_instances": 2})).await.is(202);
+    let events = format!("/events?cid={}&kind=site_steps_taken", tenant.cid);
+    let told = api.until(&events, &api.operator, |told| told["items"] != json!([])).await;
+    let detail = &told["items"][0]["detail"];
+    assert_eq!(detail["generation"], 2);
+    assert_eq!(detail["steps"][0]["found"], "is not there");
+    assert!(detail["steps"][0]["step"].as_str().unwrap().starts_with("create wordpress-"), "{told}");
 }

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 
 use super::{Converger, Event, Instant, IntentsError, SiteId, SitePlan, SiteStatus, plan, timestamp};
 use crate::converge::{
-    Coverage, Intent, Trouble, Verdict, Violation, Wanted, floor, keep_what_runs, lint, status, verdict,
+    Act, Coverage, Intent, Trouble, Verdict, Violation, Wanted, acts, floor, keep_what_runs, lint, status,
+    verdict,
 };
 use crate::site::Generation;
 
@@ -26,6 +27,8 @@ struct Found {
     broken: Option<Violation>,
     /// Steps that are under way.
     under_way: usize,
+    /// What the plan's steps are, where that is to be told.
+    acts: Vec<Act>,
 }
 
 impl Converger {
@@ -57,6 +60,7 @@ impl Converger {
                 verdict: verdict(&intent, &facts),
                 broken: lint(&intent, &facts, &plan).err(),
                 under_way: facts.busy.len(),
+                acts: acts(&intent, &facts, &plan),
             };
             self.busy(&intent, &plan, found, now);
         }
@@ -94,16 +98,15 @@ impl Converger {
     }
 
     /// A pass that takes steps, or waits.
-    fn busy(&mut self, intent: &Intent, plan: &SitePlan, found: Found, now: Instant) {
-        let Found { verdict, broken, under_way } = found;
-        if plan.steps.is_empty() && under_way == 0 {
+    fn busy(&mut self, intent: &Intent, plan: &SitePlan, mut found: Found, now: Instant) {
+        if plan.steps.is_empty() && found.under_way == 0 {
             self.errors.remove(&intent.site);
             self.retries.succeeded(intent.site);
         }
-        if let Some(verdict) = verdict {
+        if let Some(verdict) = found.verdict.take() {
             self.judge(intent.site, verdict);
         }
-        let next_try = self.take(intent, plan, broken, under_way, now);
+        let next_try = self.take(intent, plan, found, now);
         // What a step left is seen when it ends; what a hold waits for may come without a hint.
         if !plan.holds.is_empty() {
             self.queue.push(intent.site, now + self.backend.capabilities().resync);
@@ -120,14 +123,8 @@ impl Converger {
     }
 
     /// Takes the plan's steps, or says when they may be taken.
-    fn take(
-        &mut self,
-        intent: &Intent,
-        plan: &SitePlan,
-        broken: Option<Violation>,
-        under_way: usize,
-        now: Instant,
-    ) -> Option<Instant> {
+    fn take(&mut self, intent: &Intent, plan: &SitePlan, found: Found, now: Instant) -> Option<Instant> {
+        let Found { verdict: _, broken, under_way, acts } = found;
         if plan.steps.is_empty() || self.sight.unseen.is_some() {
             return None;
         }
@@ -145,7 +142,9 @@ impl Converger {
             Some(at) if at <= now => {
                 tracing::info!(%plan, "plan");
                 let room = self.share().saturating_sub(under_way);
-                for step in plan.steps.iter().take(room).cloned() {
+                let begun = &plan.steps[..room.min(plan.steps.len())];
+                self.tell(intent.site, intent.generation, begun, acts);
+                for step in begun.iter().cloned() {
                     self.begin(step);
                 }
                 None
@@ -247,6 +246,7 @@ impl Converger {
                 self.retries.succeeded(site);
                 self.view.forget(site);
                 self.metering.forget(site);
+                self.told.remove(&site);
             }
             Err(error) => {
                 tracing::warn!(%site, error = super::wanted::chain(&error), "a site's end can't be kept; trying again");

@@ -128,8 +128,9 @@ fn committed(events: Vec<Event>) -> Committed {
     let mut told = Committed::default();
     for Event { event, .. } in &events {
         match &event.subject {
-            // What was found of a site is no change of what is wanted.
-            Subject::Site(_) if event.kind == EventKind::SiteConditionChanged => {}
+            // What was found of a site, or done to it, is no change of what is wanted.
+            Subject::Site(_)
+                if matches!(event.kind, EventKind::SiteConditionChanged | EventKind::SiteStepsTaken) => {}
             Subject::Site(site) => told.sites.push(*site),
             Subject::Customer(cid) => told.customers.push(cid.clone()),
             Subject::Org(_)
@@ -164,3 +165,23 @@ pub(super) async fn listen(pool: sqlx::PgPool, hint: std::sync::Arc<Notify>) {
 pub(super) const NOTIFY_AND_COMMIT: &str = "NOTIFY wpaas_events; COMMIT";
 #[cfg(feature = "postgres")]
 const CHANNEL: &str = "wpaas_events";
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::id::SiteId;
+    use crate::store::{NewEvent, Who};
+
+    #[test]
+    fn what_is_found_of_a_site_or_done_to_it_says_nothing_of_what_is_wanted() {
+        let changed = |kind| {
+            let (who, subject, detail) = (Who::System, Subject::Site(SiteId::new()), json!({}));
+            let event = NewEvent { cid: None, org: None, space: None, who, kind, subject, detail };
+            committed(vec![Event { seq: 1, at: jiff::Timestamp::UNIX_EPOCH, event }]).sites.len()
+        };
+        let kinds = [EventKind::SiteUpdated, EventKind::SiteConditionChanged, EventKind::SiteStepsTaken];
+        assert_eq!(kinds.map(changed), [1, 0, 0]);
+    }
+}
