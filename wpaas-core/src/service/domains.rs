@@ -11,10 +11,8 @@ use super::{Page, Service, ServiceError, Settings, SitePath};
 use crate::access::{Action, Actor};
 use crate::id::SiteId;
 use crate::name::Hostname;
-use crate::site::{
-    AddressKind, DnsRecord, DomainClaim, DomainLook, DomainWants, Site, SiteNames, platform_name,
-};
-use crate::store::{Change, EventKind, NewEvent, SiteFacts, StoredSite, StoredStatus, Who, Write};
+use crate::site::{AddressKind, DnsRecord, DomainClaim, DomainLook, DomainWants, Site, SiteNames};
+use crate::store::{Change, EventKind, NewEvent, StoredSite, StoredStatus, Who, Write};
 
 /// A domain that a site asks for, as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,9 +67,7 @@ impl Service {
         let sites = self.store().sites_to_look_at(now, &Page { after, limit }).await?;
         let mut due = Vec::with_capacity(sites.len());
         for site in sites {
-            due.push(
-                self.claims_of(site.id).await?.unwrap_or(ClaimsToLookAt { site: site.id, wants: Vec::new() }),
-            );
+            due.push(self.claims_of(site.id).await?);
         }
         Ok(due)
     }
@@ -87,20 +83,22 @@ impl Service {
         path: &SitePath,
     ) -> Result<ClaimsToLookAt, ServiceError> {
         let (_, StoredSite { site, .. }) = self.find(actor, Action::SiteUpdate, path).await?;
-        Ok(self.claims_of(site.id).await?.unwrap_or(ClaimsToLookAt { site: site.id, wants: Vec::new() }))
+        self.claims_of(site.id).await
     }
 
-    /// All claims of a site; `None` when it is gone.
-    async fn claims_of(&self, id: SiteId) -> Result<Option<ClaimsToLookAt>, ServiceError> {
-        let Some(facts) = self.store().site_facts_of(id).await? else { return Ok(None) };
+    /// All claims of a site; none when it is gone.
+    async fn claims_of(&self, id: SiteId) -> Result<ClaimsToLookAt, ServiceError> {
+        let Some(facts) = self.store().site_facts_of(id).await? else {
+            return Ok(ClaimsToLookAt { site: id, wants: Vec::new() });
+        };
         let status = self.store().site(id).await?.and_then(|stored| stored.status);
-        let names = names_of(&facts, self.settings());
+        let names = facts.org_name.as_ref().and_then(|org| self.settings().names_of(&facts.site, org));
         let address = reached_at(&facts.site, status.as_ref(), self.settings());
         let wants = names.iter().flat_map(|names| {
             let claims = facts.site.domains.iter();
             claims.map(|(domain, _)| DomainWants::new(domain.clone(), &facts.site, names, address))
         });
-        Ok(Some(ClaimsToLookAt { site: id, wants: wants.collect() }))
+        Ok(ClaimsToLookAt { site: id, wants: wants.collect() })
     }
 
     /// Keeps what was found of a site's claims. A domain that another site has stays that one's, unless its claim
@@ -163,8 +161,7 @@ impl Service {
             judged.losers.insert(holder, (before, other));
             return Ok(claim);
         }
-        let asked = self.claims_of(holder).await?.map(|claims| claims.wants).unwrap_or_default();
-        let asked = asked.into_iter().find(|wants| wants.domain() == domain);
+        let asked = self.claims_of(holder).await?.wants.into_iter().find(|wants| wants.domain() == domain);
         judged.contests.extend(asked.map(|wants| Contest { holder, wants }));
         let mine = judged.after.domains.get(domain).cloned();
         Ok(mine.map_or(claim, |mine| mine.taken(now)))
@@ -234,12 +231,6 @@ fn news<'a>(before: &'a Site, after: &'a Site) -> impl Iterator<Item = NewEvent>
         let detail = json!({ "domain": domain, "state": claim.state, "message": claim.found });
         changed.then(|| of_site(after, Who::System, EventKind::SiteDomainChanged, detail))
     })
-}
-
-fn names_of(facts: &SiteFacts, settings: &Settings) -> Option<SiteNames> {
-    let SiteFacts { site, customer: _, org_name, founded: _ } = facts;
-    let platform = platform_name(&site.name, &site.cid, org_name.as_ref()?, &settings.platform_domain)?;
-    Some(SiteNames::of(site, platform, settings.edge_port))
 }
 
 /// Where visitors reach the site, if that is known.

@@ -16,7 +16,7 @@ use crate::metering::Look;
 use crate::name::{Cid, Slug};
 use crate::site::{
     Condition, ConditionKind, Generation, Proof, Release, Site, SiteLifecycle, SiteNames, SiteStatus,
-    Tombstone, Truth, platform_name,
+    Tombstone, Truth,
 };
 use crate::store::{
     Change, Committed, EventKind, NewEvent, Page, SiteFacts, StoreError, StoredSite, StoredStatus, Who, Write,
@@ -241,8 +241,7 @@ fn intent(facts: &SiteFacts, settings: &Settings, now: Timestamp) -> Intent {
 
 fn run(site: &Site, org: &Slug, settings: &Settings, was_founded: bool) -> RunIntent {
     // A platform name that is too long is refused at creation: then the site has its address alone.
-    let platform = platform_name(&site.name, &site.cid, org, &settings.platform_domain);
-    let names = platform.map(|platform| SiteNames::of(site, platform, settings.edge_port));
+    let names = settings.names_of(site, org);
     let spec = &site.spec;
     let (aliases, previews) = names.as_ref().map(|names| routes(site, names)).unwrap_or_default();
     RunIntent {

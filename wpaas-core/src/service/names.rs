@@ -5,7 +5,8 @@ use super::{Service, Settings};
 use crate::account::Lifecycle;
 use crate::fleet::{Names, SitePlace};
 use crate::id::SiteId;
-use crate::site::{AddressKind, SiteAddress, SiteLifecycle, SiteNames, platform_name};
+use crate::name::Slug;
+use crate::site::{AddressKind, Site, SiteAddress, SiteLifecycle, SiteNames, platform_name};
 use crate::store::{Page, SiteFacts, StoreError};
 
 /// Sites read at a time.
@@ -54,15 +55,22 @@ impl Service {
     }
 }
 
+impl Settings {
+    /// The names of a site in an org of this name; `None` when its platform name would be too long for DNS.
+    pub(super) fn names_of(&self, site: &Site, org: &Slug) -> Option<SiteNames> {
+        let platform = platform_name(&site.name, &site.cid, org, &self.platform_domain)?;
+        Some(SiteNames::of(site, platform, self.edge_port))
+    }
+}
+
 /// Where a site is. Pure.
 fn place(facts: &SiteFacts, address: &SiteAddress, settings: &Settings) -> Option<SitePlace> {
     let SiteFacts { site, customer, org_name, founded: _ } = facts;
     if site.lifecycle != SiteLifecycle::Live || *customer != Lifecycle::Active {
         return None;
     }
-    let platform = platform_name(&site.name, &site.cid, org_name.as_ref()?, &settings.platform_domain)?;
     let SiteNames { platform, domains, routes, primary: _, edge: _ } =
-        SiteNames::of(site, platform, settings.edge_port);
+        settings.names_of(site, org_name.as_ref()?)?;
     let SiteAddress { ip, local_port } = *address;
     Some(SitePlace {
         platform: std::iter::once(platform).chain(routes.into_values()).collect(),
@@ -76,7 +84,6 @@ fn place(facts: &SiteFacts, address: &SiteAddress, settings: &Settings) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::name::Slug;
     use crate::service::test::{NOW, settings, site};
 
     #[test]

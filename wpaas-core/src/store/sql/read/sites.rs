@@ -27,6 +27,19 @@ macro_rules! stored {
     };
 }
 
+/// The sites of which this time has come.
+macro_rules! due {
+    ($at:literal) => {
+        concat!(
+            "SELECT doc FROM sites WHERE ",
+            $at,
+            " IS NOT NULL AND ",
+            $at,
+            " <= $1 AND id > $2 ORDER BY id LIMIT $3"
+        )
+    };
+}
+
 macro_rules! facts {
     ($rest:literal) => {
         concat!(
@@ -64,6 +77,18 @@ fn facts((doc, customer, org_name, founded): FactsColumns) -> Result<SiteFacts, 
         org_name: org_name.as_deref().map(parsed).transpose()?,
         founded: founded.unwrap_or(false),
     })
+}
+
+impl SqlStore {
+    async fn due(
+        &self,
+        sql: &'static str,
+        now: Timestamp,
+        page: &Page<SiteId>,
+    ) -> Result<Vec<Site>, StoreError> {
+        let found = query(sql).bind(micros(now)).bind(after(page)).bind(limit(page.limit));
+        all(&found.texts(&self.readers).await?, site)
+    }
 }
 
 #[async_trait]
@@ -145,29 +170,11 @@ impl SiteReads for SqlStore {
     }
 
     async fn sites_wanting_code(&self, now: Timestamp, page: &Page<SiteId>) -> Result<Vec<Site>, StoreError> {
-        let docs = query(
-            "SELECT doc FROM sites WHERE fetch_at IS NOT NULL AND fetch_at <= $1 AND id > $2 \
-             ORDER BY id LIMIT $3",
-        )
-        .bind(micros(now))
-        .bind(after(page))
-        .bind(limit(page.limit))
-        .texts(&self.readers)
-        .await?;
-        all(&docs, site)
+        self.due(due!("fetch_at"), now, page).await
     }
 
     async fn sites_to_look_at(&self, now: Timestamp, page: &Page<SiteId>) -> Result<Vec<Site>, StoreError> {
-        let docs = query(
-            "SELECT doc FROM sites WHERE look_at IS NOT NULL AND look_at <= $1 AND id > $2 \
-             ORDER BY id LIMIT $3",
-        )
-        .bind(micros(now))
-        .bind(after(page))
-        .bind(limit(page.limit))
-        .texts(&self.readers)
-        .await?;
-        all(&docs, site)
+        self.due(due!("look_at"), now, page).await
     }
 
     async fn site_of_domain(&self, domain: &Hostname) -> Result<Option<SiteId>, StoreError> {
