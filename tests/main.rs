@@ -3,4 +3,5 @@
 
 mod docker;
 mod layering;
+mod ports;
 mod scenarios;

@@ -10,8 +10,9 @@ use reqwest::{Client, Method};
 use serde_json::json;
 
 use super::names::ECHO;
-use super::server::{Server, free_port};
+use super::server::Server;
 use super::{docker, engine_alone};
+use crate::ports::free_port;
 
 /// What a resolver of this name gets; `dig` is there where all tests are to run.
 fn dig(port: u16, name: &str) -> String {

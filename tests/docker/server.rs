@@ -1,6 +1,5 @@
 //! A server of its own for a test, with an installation label of its own, and what a customer does with it.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -10,6 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::docker;
+use crate::ports::free_port;
 
 pub struct Server {
     child: Option<Child>,
@@ -308,10 +308,6 @@ fn settled_at(site: &Value) -> Option<String> {
     is("Degraded", "False")?;
     let current = site["status"]["observed_generation"] == site["generation"];
     current.then(|| site["status"]["url"].as_str().unwrap().to_owned())
-}
-
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn git_daemon(folder: &Path, port: u16) -> Child {

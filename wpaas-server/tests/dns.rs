@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 
 use wpaas_core::fleet::Zone;
 
+#[path = "../../tests/ports.rs"]
+mod ports;
+
 /// Whether there is `dig` and `kdig`, which `scripts/test` installs and demands.
 fn has_tools() -> bool {
     let there = |tool: &str| {
@@ -36,7 +39,7 @@ struct Dns {
 impl Dns {
     fn start(zone: &str) -> Self {
         let folder = tempfile::TempDir::new().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = ports::free_port();
         let file = folder.path().join("zone");
         std::fs::write(&file, zone).unwrap();
         let log = std::fs::File::create(folder.path().join("log")).unwrap();

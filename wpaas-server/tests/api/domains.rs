@@ -1,6 +1,6 @@
 //! Domains, proved in a real DNS: a server of names in a process of its own, whose zone the test writes.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use wpaas_server::config::Flags;
 
 use super::harness::{Api, Tenant, site};
+use super::ports::free_port;
 
 /// A DNS server for example.com.
 struct Dns {
@@ -20,7 +21,7 @@ struct Dns {
 impl Dns {
     fn start() -> Self {
         let folder = TempDir::new().unwrap();
-        let at = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let at = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let child = Command::new(env!("CARGO_BIN_EXE_wpaas-server"))
             .args(["dns", "--dns-listen", &at.to_string(), "--dns-zone"])
             .arg(folder.path().join("zone"))
@@ -28,8 +29,12 @@ impl Dns {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let dns = Self { child, at, folder };
+        let mut dns = Self { child, at, folder };
         dns.says("");
+        while std::net::TcpStream::connect(at).is_err() {
+            assert_eq!(dns.child.try_wait().unwrap(), None, "the DNS server ended");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
         dns
     }
 

@@ -2,7 +2,7 @@
 //! `WPAAS_TEST_POSTGRES`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use tokio::sync::Mutex;
 use wpaas_core::store::scratch;
 
 use super::harness::{share, site};
+use super::ports::free_port;
 
 const SERVERS: usize = 3;
 const CLIENTS: usize = 4;
@@ -30,7 +31,7 @@ struct Process {
 }
 
 fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    (Ipv4Addr::LOCALHOST, free_port()).into()
 }
 
 impl Process {

@@ -13,6 +13,8 @@ mod idempotency;
 mod killed;
 mod limits;
 mod orgs;
+#[path = "../../../tests/ports.rs"]
+mod ports;
 mod problems;
 mod releases;
 mod reports;

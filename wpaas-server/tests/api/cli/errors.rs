@@ -1,5 +1,6 @@
 use super::Person;
 use crate::harness::{Api, site};
+use crate::ports::free_port;
 
 #[tokio::test]
 async fn a_refusal_says_what_where_and_what_to_do() {
@@ -40,8 +41,7 @@ async fn what_can_not_be_meant_is_not_sent() {
 async fn a_server_that_does_not_answer_is_told_from_one_that_is_none() {
     let api = Api::start().await;
     let mut person = Person::of(&api);
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    person.address = format!("http://{free}");
+    person.address = format!("http://127.0.0.1:{}", free_port());
     person
         .run(&["sites", "list", "--cid", "acm"])
         .await
