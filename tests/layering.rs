@@ -72,6 +72,27 @@ fn each_protocol_is_known_to_one_crate() {
     }
 }
 
+/// What a plain build compiles, and one with these arguments.
+fn tree(arguments: &[&str]) -> String {
+    let cargo = std::env::var("CARGO").unwrap();
+    let mut command = Command::new(cargo);
+    command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let output = command.args(["tree", "--offline", "--edges", "normal,build", "--prefix", "none"]);
+    let output = output.args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// It takes minutes, and who has no sites on AWS need not wait for it.
+#[test]
+fn only_who_asks_for_aws_compiles_the_sdk_of_ec2() {
+    let plain = tree(&[]);
+    assert!(plain.contains("aws-sdk-s3 ") && !plain.contains("aws-sdk-ec2 "), "{plain}");
+    assert!(!plain.contains("aws-sdk-route53 "), "{plain}");
+    let asked = tree(&["--package", "wpaas-server", "--features", "aws"]);
+    assert!(asked.contains("aws-sdk-ec2 ") && asked.contains("aws-sdk-route53 "), "{asked}");
+}
+
 #[test]
 fn the_command_line_knows_the_api_alone() {
     fn read(folder: &std::path::Path, files: &mut Vec<(std::path::PathBuf, String)>) {

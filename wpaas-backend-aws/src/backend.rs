@@ -6,23 +6,26 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use tokio::sync::broadcast;
+use tokio::sync::{OnceCell, broadcast};
 use tokio::time::Instant;
 use wpaas_core::code::ReleaseStore;
 use wpaas_core::converge::{
-    Applied, Backend, BackendError, Capabilities, Coverage, Observation, Report, Scope, Step, hints,
+    Applied, Backend, BackendError, Capabilities, Coverage, Ends, Observation, Report, Run, Scope, Step,
+    hints,
 };
 use wpaas_core::id::SiteId;
 use wpaas_core::secret::Secrets;
 
-use crate::cloud::{Bucket, Ec2, InstanceState};
+use crate::cloud::{Bucket, CloudError, Ec2, Image, InstanceState};
 use crate::config::AwsConfig;
+use crate::error::transient;
 use crate::gate::Cloud;
 use crate::key::Keys;
+use crate::limiter::{Call, Urgency};
 use crate::listing::Listing;
-use crate::objects;
 use crate::reports::Heard;
 use crate::sightings::Sightings;
+use crate::{objects, runs, tag};
 
 /// Runs sites on EC2, with S3 for what outlives instances.
 ///
@@ -47,10 +50,14 @@ pub(crate) struct Inner {
     turns: [tokio::sync::Mutex<()>; 16],
     /// Whether the nodes' set-up is in the bucket.
     pub set_up: AtomicBool,
+    /// The AMI, once it was looked at.
+    image: OnceCell<Image>,
+    ends: Arc<dyn Ends>,
 }
 
 impl AwsBackend {
-    /// A backend over these services, with where it gets secrets and releases when a step refers to them.
+    /// A backend over these services, with where it gets secrets and releases when a step refers to them, and where
+    /// it leaves the end of a volume before that goes.
     #[must_use]
     pub fn new(
         config: AwsConfig,
@@ -58,21 +65,34 @@ impl AwsBackend {
         bucket: Arc<dyn Bucket>,
         secrets: Arc<dyn Secrets>,
         releases: Arc<dyn ReleaseStore>,
+        ends: Arc<dyn Ends>,
     ) -> Self {
         let keys = Keys::new(&config.installation, &config.role_id);
         let inner = Inner {
             keys,
             cloud: Cloud::new(ec2, bucket),
+            sightings: Mutex::new(Sightings::lagging(config.listing_lag)),
             config,
             secrets,
             releases,
-            sightings: Mutex::default(),
             heard: Mutex::default(),
             hints: broadcast::channel(1024).0,
             turns: Default::default(),
             set_up: AtomicBool::new(false),
+            image: OnceCell::new(),
+            ends,
         };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// Asks for one thing of each kind that the configuration names and every site needs: the AMI, instances, the
+    /// bucket. What is wrong with credentials, permissions or names is said here first.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is wrong, with what to do about it.
+    pub async fn check(&self) -> Result<(), BackendError> {
+        self.inner.check().await
     }
 
     /// What nodes have said since this was called last, where they report into the bucket. One listing of a
@@ -102,7 +122,7 @@ impl Backend for AwsBackend {
             concurrency: 24,
             // Nothing tells of what happens in between.
             resync: Duration::from_secs(15),
-            listing_lag: Sightings::LAG,
+            listing_lag: self.inner.config.listing_lag,
         }
     }
 
@@ -141,7 +161,31 @@ impl Inner {
         let belief = self.sightings().listed(scope, objects, &ended, Instant::now());
         let complete = belief.complete && listing.unreadable == 0;
         let coverage = if complete { Coverage::Complete } else { Coverage::Partial };
-        Ok(Observation { coverage, objects: belief.objects, runs: Vec::new() })
+        Ok(Observation { coverage, objects: belief.objects, runs: runs::runs(&listing) })
+    }
+
+    async fn check(&self) -> Result<(), BackendError> {
+        let failed = |error: CloudError, what: &str| error.because(what);
+        self.image(Urgency::Repair).await.map_err(|error| failed(error, "looking for aws.image"))?;
+        let none = tag::of_site(&self.config.installation, SiteId::new());
+        let ec2 = self.cloud.ec2(Call::DescribeInstances, Urgency::Repair).await;
+        ec2.instances(&none, None).await.map_err(|error| failed(error, "listing instances"))?;
+        let setup = self.cloud.bucket.list(&self.keys.folder("setup"), None).await;
+        setup.map(drop).map_err(|error| failed(error, "listing aws.bucket"))
+    }
+
+    /// The AMI, which is looked at once: an AMI never changes.
+    pub(crate) async fn image(&self, urgency: Urgency) -> Result<&Image, CloudError> {
+        let look =
+            || async { self.cloud.ec2(Call::DescribeImages, urgency).await.image(&self.config.image).await };
+        self.image.get_or_try_init(look).await
+    }
+
+    /// Leaves the end of what is about to go: afterwards nobody can tell it.
+    pub(crate) async fn tell_end(&self, site: SiteId, run: Option<Run>) -> Result<(), BackendError> {
+        let Some(run) = run else { return Ok(()) };
+        let told = self.ends.ended(site, run).await;
+        told.map_err(|error| transient("the end of what is to go can't be kept now").caused_by(error))
     }
 
     pub(crate) async fn list(&self, scope: &Scope) -> Result<Listing, BackendError> {

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use async_trait::async_trait;
 
+pub mod actions;
 mod error;
 mod ip;
 
@@ -22,8 +23,10 @@ pub type Tags = BTreeMap<String, String>;
 /// A part of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
-    /// What is on it.
+    /// What is on it and could be read.
     pub items: Vec<T>,
+    /// How many things are on it that could not: a listing with any proves no absence.
+    pub unreadable: usize,
     /// Names the page that follows, if one does.
     pub next: Option<String>,
 }
@@ -40,6 +43,8 @@ pub struct Filter {
 pub trait Ec2: fmt::Debug + Send + Sync + 'static {
     /// Instances with these tags, those that have ended within the hour among them.
     async fn instances(&self, filter: &Filter, next: Option<&str>) -> Result<Page<Instance>, CloudError>;
+    /// An AMI that can be used here.
+    async fn image(&self, id: &str) -> Result<Image, CloudError>;
     /// Makes one instance. With the same token and parameters it is the same one.
     async fn run_instance(&self, launch: &Launch) -> Result<Instance, CloudError>;
     /// Starts a stopped one.
@@ -63,13 +68,22 @@ pub trait Ec2: fmt::Debug + Send + Sync + 'static {
     /// Removes one that nothing uses.
     async fn delete_group(&self, id: &str) -> Result<(), CloudError>;
     /// Elastic IPs with these tags: AWS lists them on one page.
-    async fn addresses(&self, filter: &Filter) -> Result<Vec<Address>, CloudError>;
+    async fn addresses(&self, filter: &Filter) -> Result<Page<Address>, CloudError>;
     /// Takes an address. Has no token: asked again it is another.
     async fn allocate_address(&self, tags: &Tags) -> Result<Address, CloudError>;
     /// Lets an address lead to an instance, away from any other.
     async fn associate_address(&self, allocation: &str, instance: &str) -> Result<(), CloudError>;
     /// Gives an address back, wherever it leads.
     async fn release_address(&self, allocation: &str) -> Result<(), CloudError>;
+}
+
+/// An AMI as EC2 tells of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// `ami-…`.
+    pub id: String,
+    /// As what an instance of it finds its root volume, such as `/dev/xvda`.
+    pub root_device: String,
 }
 
 /// An instance to make. All of it takes part in the token, but for the token itself.
@@ -89,6 +103,8 @@ pub struct Launch {
     pub profile: String,
     /// As cloud-init takes it; at most 16 KiB.
     pub user_data: Vec<u8>,
+    /// As what the AMI has its root volume.
+    pub root_device: String,
     /// Of the root volume, which goes with the instance, in GiB.
     pub root_gib: u32,
     /// On the instance.
@@ -106,8 +122,10 @@ pub struct Instance {
     pub private_ip: Option<Ipv4Addr>,
     /// Ids of the volumes that are attached or being attached.
     pub volumes: Vec<String>,
-    /// When it was launched, in seconds since 1970.
+    /// When it was launched or last started, in seconds since 1970.
     pub launched: i64,
+    /// When somebody stopped or ended it, in seconds since 1970, where EC2 says so; `None` while it runs.
+    pub ended: Option<i64>,
     /// Its zone.
     pub zone: String,
     /// Its tags.

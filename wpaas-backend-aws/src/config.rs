@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use wpaas_core::converge::NodeRole;
 
 /// Where sites run, and as what. Everything that it names is the operator's: the backend makes none of it.
@@ -27,6 +29,8 @@ pub struct AwsConfig {
     pub database_gib: u32,
     /// How nodes report.
     pub reports: Reports,
+    /// For how long after a change EC2's listings may not show it yet.
+    pub listing_lag: Duration,
 }
 
 /// A subnet and its zone.

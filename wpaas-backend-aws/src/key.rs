@@ -15,6 +15,7 @@ use wpaas_core::converge::Part;
 use wpaas_core::id::SiteId;
 use wpaas_core::secret::Secret;
 
+use crate::cloud::Key;
 use crate::tag::Mark;
 
 /// Makes the keys of one installation.
@@ -71,13 +72,13 @@ impl Keys {
     }
 
     pub(crate) fn note(&self, note: &Note) -> String {
-        let Note { site, part, mark: (generation, epoch), segment, whole } = note;
+        let Note { site, part, mark: (generation, epoch), segment, whole, since: _ } = note;
         let filling = if *whole { "" } else { ".filling" };
         format!("{}{part}/{generation}.{epoch}.{segment}{filling}", self.site(*site))
     }
 
     /// What a key below `parts` says; `None` if it can't be understood.
-    pub(crate) fn read_note(&self, key: &str) -> Option<Note> {
+    pub(crate) fn read_note(&self, Key { key, modified, .. }: &Key) -> Option<Note> {
         let rest = key.strip_prefix(&self.folder("parts"))?;
         let [site, part, mark] = rest.splitn(3, '/').collect::<Vec<_>>().try_into().ok()?;
         let (mark, whole) = mark.strip_suffix(".filling").map_or((mark, true), |mark| (mark, false));
@@ -89,6 +90,7 @@ impl Keys {
             mark,
             segment: segment.to_owned(),
             whole,
+            since: *modified,
         })
     }
 }
@@ -102,6 +104,8 @@ pub(crate) struct Note {
     pub segment: String,
     /// Of a release: whether all of it is there.
     pub whole: bool,
+    /// When it was written, in seconds since 1970; 0 of one that was not read.
+    pub since: i64,
 }
 
 impl Note {
@@ -128,13 +132,14 @@ mod tests {
     #[test]
     fn a_note_is_read_as_it_is_written() {
         let keys = Keys::new("lab", "AROA1");
+        let read = |key: &str| keys.read_note(&Key { key: key.to_owned(), etag: String::new(), modified: 7 });
         for (part, whole) in [(Part::UploadsVolume, true), (Part::Release([1; 6]), false)] {
             let segment = segment(SiteId::new(), &Secret::new("salt".into()));
-            let note = Note { site: SiteId::new(), part, mark: (3, 4), segment, whole };
-            assert_eq!(keys.read_note(&keys.note(&note)), Some(note));
+            let note = Note { site: SiteId::new(), part, mark: (3, 4), segment, whole, since: 7 };
+            assert_eq!(read(&keys.note(&note)), Some(note));
         }
         for bad in ["lab/parts/x", "other/parts/a/b/c", "lab/parts/site_x/volume-uploads/1.1.a"] {
-            assert_eq!(keys.read_note(bad), None, "{bad}");
+            assert_eq!(read(bad), None, "{bad}");
         }
     }
 

@@ -22,8 +22,9 @@ pub mod limiter;
 mod listing;
 mod objects;
 mod reports;
+mod runs;
 pub mod s3;
-#[cfg(feature = "s3")]
+#[cfg(feature = "sdk")]
 pub mod sdk;
 mod sightings;
 mod tag;

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "named as EC2 names them")]
 pub enum Call {
+    DescribeImages,
     DescribeInstances,
     RunInstances,
     StartInstances,
@@ -37,7 +38,8 @@ pub struct Quota {
 
 impl Call {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
+        Self::DescribeImages,
         Self::DescribeInstances,
         Self::RunInstances,
         Self::StartInstances,
@@ -56,13 +58,20 @@ impl Call {
         Self::ReleaseAddress,
     ];
 
+    /// As policies name it.
+    #[must_use]
+    pub fn action(self) -> String {
+        format!("ec2:{self:?}")
+    }
+
     /// What AWS documents for it.
     #[must_use]
     pub const fn quota(self) -> Quota {
         let (capacity, refill) = match self {
             Self::RunInstances | Self::StartInstances => (5, 2),
             Self::TerminateInstances => (100, 5),
-            Self::DescribeInstances
+            Self::DescribeImages
+            | Self::DescribeInstances
             | Self::DescribeVolumes
             | Self::DescribeSecurityGroups
             | Self::DescribeAddresses => (100, 20),

@@ -7,7 +7,7 @@ use tracing::warn;
 use wpaas_core::converge::{Part, Scope};
 use wpaas_core::id::SiteId;
 
-use crate::cloud::{Address, CloudError, Filter, Group, Instance, InstanceState, Page, Tags, Volume};
+use crate::cloud::{Address, CloudError, Filter, Group, Instance, InstanceState, Key, Page, Tags, Volume};
 use crate::gate::Cloud;
 use crate::key::{Keys, Note};
 use crate::limiter::{Call, Urgency};
@@ -54,11 +54,13 @@ impl Listing {
             addresses(cloud, &filter),
             notes(cloud, keys, scope),
         )?;
-        let mut listing = Self { notes, ..Self::default() };
+        let mut listing = Self::default();
         listing.instances = listing.ours(installation, instances, |i| (&i.tags, &i.id));
         listing.volumes = listing.ours(installation, volumes, |v| (&v.tags, &v.id));
         listing.groups = listing.ours(installation, groups, |g| (&g.tags, &g.id));
         listing.addresses = listing.ours(installation, addresses, |a| (&a.tags, &a.allocation));
+        listing.unreadable += notes.unreadable;
+        listing.notes = notes.items;
         listing.filed = match scope {
             Scope::Fleet => filed(cloud, keys).await?,
             Scope::Site(_) => listing.filed_ones(cloud, keys).await?,
@@ -67,7 +69,8 @@ impl Listing {
         Ok(listing)
     }
 
-    fn ours<T>(&mut self, installation: &str, all: Vec<T>, of: fn(&T) -> (&Tags, &String)) -> Vec<Found<T>> {
+    fn ours<T>(&mut self, installation: &str, all: Page<T>, of: fn(&T) -> (&Tags, &String)) -> Vec<Found<T>> {
+        self.unreadable += all.unreadable;
         let read = |it: T| {
             if let Ok(tag) = Tag::read(of(&it).0, installation) {
                 return Some(Found { tag: tag?, it });
@@ -77,7 +80,7 @@ impl Listing {
             self.unreadable += 1;
             None
         };
-        all.into_iter().filter_map(read).collect()
+        all.items.into_iter().filter_map(read).collect()
     }
 
     /// Of a site's few instances each is asked for.
@@ -131,55 +134,67 @@ impl Listing {
     }
 }
 
-/// Follows a listing to its last page.
+/// Follows a listing to its last page, and makes one of all.
 macro_rules! pages {
     ($next:ident => $page:expr) => {{
-        let mut items = Vec::new();
+        let mut all = Page { items: Vec::new(), unreadable: 0, next: None };
         let mut at: Option<String> = None;
         loop {
             let $next = at.as_deref();
-            let Page { items: more, next } = $page?;
-            items.extend(more);
+            let Page { items, unreadable, next } = $page?;
+            all.items.extend(items);
+            all.unreadable += unreadable;
             if next.is_none() {
-                break Ok(items);
+                break Ok(all);
             }
             at = next;
         }
     }};
 }
 
-async fn instances(cloud: &Cloud, filter: &Filter) -> Result<Vec<Instance>, CloudError> {
+async fn instances(cloud: &Cloud, filter: &Filter) -> Result<Page<Instance>, CloudError> {
     pages!(next => cloud.ec2(Call::DescribeInstances, Urgency::Repair).await.instances(filter, next).await)
 }
 
-async fn volumes(cloud: &Cloud, filter: &Filter) -> Result<Vec<Volume>, CloudError> {
+async fn volumes(cloud: &Cloud, filter: &Filter) -> Result<Page<Volume>, CloudError> {
     pages!(next => cloud.ec2(Call::DescribeVolumes, Urgency::Repair).await.volumes(filter, next).await)
 }
 
-async fn groups(cloud: &Cloud, filter: &Filter) -> Result<Vec<Group>, CloudError> {
+async fn groups(cloud: &Cloud, filter: &Filter) -> Result<Page<Group>, CloudError> {
     pages!(next => cloud.ec2(Call::DescribeSecurityGroups, Urgency::Repair).await.groups(filter, next).await)
 }
 
-async fn addresses(cloud: &Cloud, filter: &Filter) -> Result<Vec<Address>, CloudError> {
+async fn addresses(cloud: &Cloud, filter: &Filter) -> Result<Page<Address>, CloudError> {
     cloud.ec2(Call::DescribeAddresses, Urgency::Repair).await.addresses(filter).await
 }
 
-async fn notes(cloud: &Cloud, keys: &Keys, scope: &Scope) -> Result<Vec<Note>, CloudError> {
+async fn notes(cloud: &Cloud, keys: &Keys, scope: &Scope) -> Result<Page<Note>, CloudError> {
     let prefix = match scope {
         Scope::Fleet => keys.folder("parts"),
         Scope::Site(site) => keys.site(*site),
     };
-    let listed = pages!(next => cloud.bucket.list(&prefix, next).await)?;
-    Ok(listed.iter().filter_map(|key| keys.read_note(&key.key)).collect())
+    let Page { items, mut unreadable, next } = pages!(next => cloud.bucket.list(&prefix, next).await)?;
+    let read = |key: Key| {
+        let note = keys.read_note(&key);
+        if note.is_none() {
+            warn!(key = key.key, "a key below those of the parts can't be read; it is left alone");
+            unreadable += 1;
+        }
+        note
+    };
+    // What ends in a slash is how some tools make a folder.
+    let items = items.into_iter().filter(|key| !key.key.ends_with('/')).filter_map(read).collect();
+    Ok(Page { items, unreadable, next })
 }
 
 async fn filed(cloud: &Cloud, keys: &Keys) -> Result<BTreeSet<String>, CloudError> {
     let prefix = keys.folder("nodes");
-    let listed = pages!(next => cloud.bucket.list(&prefix, next).await)?;
+    let listed = keys_below(cloud, &prefix).await?;
     Ok(listed.iter().filter_map(|key| keys.instance(&key.key)).map(str::to_owned).collect())
 }
 
 /// All keys below a prefix, with their states.
-pub(crate) async fn keys_below(cloud: &Cloud, prefix: &str) -> Result<Vec<crate::cloud::Key>, CloudError> {
-    pages!(next => cloud.bucket.list(prefix, next).await)
+pub(crate) async fn keys_below(cloud: &Cloud, prefix: &str) -> Result<Vec<Key>, CloudError> {
+    let listed: Result<Page<Key>, CloudError> = pages!(next => cloud.bucket.list(prefix, next).await);
+    Ok(listed?.items)
 }

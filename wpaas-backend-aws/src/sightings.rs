@@ -15,8 +15,10 @@ use wpaas_core::id::SiteId;
 use crate::tag::Mark;
 
 /// What was seen of the fleet.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Sightings {
+    /// Within this time of its making a listing need not show a thing yet.
+    lag: Duration,
     seen: BTreeMap<(SiteId, Part, ObjectId), Sighting>,
     /// Since when listings of everything miss too much.
     missing_since: Option<Instant>,
@@ -45,14 +47,17 @@ pub(crate) struct Belief {
 }
 
 impl Sightings {
-    /// Within this time of its making a listing need not show it yet.
-    pub(crate) const LAG: Duration = Duration::from_secs(120);
     /// More than this share of what is known missing at once is not believed: one part in this many.
     const SHARE: usize = 5;
     /// Fewer than this are believed, whatever their share.
     const FEW: usize = 10;
     /// After this long it is believed all the same.
     const PATIENCE: Duration = Duration::from_secs(900);
+
+    /// Of nothing yet, through listings that may lag by so much.
+    pub(crate) const fn lagging(lag: Duration) -> Self {
+        Self { lag, seen: BTreeMap::new(), missing_since: None, whole: false }
+    }
 
     /// Takes a listing in. `ended` are ids that it shows as ended.
     pub(crate) fn listed(
@@ -77,7 +82,7 @@ impl Sightings {
             let Some(sighting) = self.seen.get_mut(&key) else { continue };
             if sighting.object.state == ObjectState::Removing {
                 sighting.missed = 2;
-            } else if !frozen && now.saturating_duration_since(sighting.at) >= Self::LAG {
+            } else if !frozen && now.saturating_duration_since(sighting.at) >= self.lag {
                 sighting.missed += 1;
             }
             if sighting.missed >= 2 {
@@ -173,7 +178,7 @@ mod tests {
     #[test]
     fn what_is_new_need_not_be_shown_and_what_is_old_is_gone_after_two_listings() {
         let (site, start) = (SiteId::new(), Instant::now());
-        let mut sightings = Sightings::default();
+        let mut sightings = Sightings::lagging(Duration::from_secs(120));
         sightings.put(site, volume(0), start);
         for seconds in [1, 60, 119] {
             assert_eq!(count(&mut sightings, vec![], start + Duration::from_secs(seconds)), (1, true));
@@ -186,7 +191,7 @@ mod tests {
     fn what_is_shown_again_was_never_gone() {
         let (site, start) = (SiteId::new(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut sightings = Sightings::default();
+        let mut sightings = Sightings::lagging(Duration::from_secs(120));
         sightings.put(site, volume(0), start);
         assert_eq!(count(&mut sightings, vec![], at(300)), (1, true));
         assert_eq!(count(&mut sightings, vec![(site, volume(0))], at(315)), (1, true));
@@ -196,7 +201,7 @@ mod tests {
     #[test]
     fn what_is_shown_as_ended_is_gone_at_once() {
         let (site, now) = (SiteId::new(), Instant::now());
-        let mut sightings = Sightings::default();
+        let mut sightings = Sightings::lagging(Duration::from_secs(120));
         sightings.put(site, volume(0), now);
         let ended = BTreeSet::from(["vol-0".to_owned()]);
         assert_eq!(sightings.listed(&Scope::Fleet, vec![], &ended, now).objects, []);
@@ -206,7 +211,7 @@ mod tests {
     fn a_listing_that_misses_too_much_proves_nothing_until_it_has_lasted() {
         let (site, start) = (SiteId::new(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut sightings = Sightings::default();
+        let mut sightings = Sightings::lagging(Duration::from_secs(120));
         let all: Vec<_> = (0..20).map(|n| (site, volume(n))).collect();
         assert_eq!(count(&mut sightings, all.clone(), at(0)), (20, true));
         for seconds in (300..1200).step_by(100) {
@@ -219,7 +224,7 @@ mod tests {
     #[test]
     fn another_sites_listing_says_nothing_of_this_one() {
         let (site, other, start) = (SiteId::new(), SiteId::new(), Instant::now());
-        let mut sightings = Sightings::default();
+        let mut sightings = Sightings::lagging(Duration::from_secs(120));
         sightings.put(site, volume(0), start);
         for seconds in [300, 400, 500] {
             let now = start + Duration::from_secs(seconds);

@@ -1,8 +1,8 @@
 //! A simulator of EC2, S3 and Route 53 with the semantics that AWS documents, for tests without an account.
 //!
-//! One state machine ([`Simulator`]) in virtual time (tokio's clock, which a test may pause) with two fronts: it
-//! implements the port of [`crate::cloud`] directly, which is cheap, and it is an `HttpClient` for the unmodified
-//! SDK. Its nodes do what nodes report of themselves ([`Simulator::live`]).
+//! One state machine ([`Simulator`]) in virtual time (tokio's clock, which a test may pause) that implements the port
+//! of [`crate::cloud`]. Its nodes do what nodes report of themselves ([`Simulator::live`]); [`Life`] has them do so
+//! where somebody else stands in for AWS.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +17,9 @@ use crate::limiter::Call;
 mod bucket;
 mod fakes;
 mod faults;
+mod life;
+#[cfg(all(feature = "ec2", feature = "route53", feature = "s3"))]
+pub mod moto;
 mod nodes;
 mod port;
 mod region;
@@ -25,6 +28,7 @@ mod zone;
 
 pub use fakes::Fakes;
 pub use faults::Fault;
+pub use life::Life;
 pub use region::Quotas;
 
 /// AWS as far as the backend sees it: one region, one bucket, one zone.
@@ -73,6 +77,11 @@ impl Simulator {
     /// How long listings lag behind.
     pub fn set_lag(&self, lag: Duration) {
         self.lock().region.lag = lag;
+    }
+
+    /// Listings of EC2 have so many things a page; a thousand at first.
+    pub fn set_pages_of(&self, things: usize) {
+        self.lock().region.page = things;
     }
 
     /// The next call of this name meets this fault.
@@ -170,8 +179,22 @@ impl Simulator {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One call: takes its time, meets its fault, passes its bucket, and does what it does.
+    /// One call; a failure says of what.
     pub(crate) async fn call<T>(
+        &self,
+        name: &'static str,
+        work: impl FnOnce(&mut State, Instant) -> Result<T, CloudError>,
+    ) -> Result<T, CloudError> {
+        let of_ec2 = Call::ALL.into_iter().find(|call| self::name(*call) == name);
+        let answer = self.answer(name, work).await;
+        answer.map_err(|error| match of_ec2 {
+            Some(call) => error.to(call.action()),
+            None => error,
+        })
+    }
+
+    /// Takes its time, meets its fault, passes its bucket, and does what it does.
+    async fn answer<T>(
         &self,
         name: &'static str,
         work: impl FnOnce(&mut State, Instant) -> Result<T, CloudError>,
@@ -217,6 +240,7 @@ impl Simulator {
 /// The name of a call of EC2.
 pub(crate) fn name(call: Call) -> &'static str {
     match call {
+        Call::DescribeImages => "DescribeImages",
         Call::DescribeInstances => "DescribeInstances",
         Call::RunInstances => "RunInstances",
         Call::StartInstances => "StartInstances",
@@ -249,7 +273,7 @@ pub fn config() -> AwsConfig {
         bucket: "lab-bucket".to_owned(),
         profile: "wpaas-node".to_owned(),
         role_id: "AROATEST".to_owned(),
-        image: "ami-1".to_owned(),
+        image: region::IMAGE.to_owned(),
         endpoint: None,
         types: InstanceTypes {
             database: types("t4g.small"),
@@ -258,5 +282,6 @@ pub fn config() -> AwsConfig {
         },
         database_gib: 8,
         reports: Reports::Bucket,
+        listing_lag: Duration::from_secs(120),
     }
 }

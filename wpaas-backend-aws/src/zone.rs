@@ -2,11 +2,14 @@
 //! a time, as Route 53 takes them. The zone is wpaas's own: A records that nobody wants are removed.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use tokio::sync::Mutex;
 use wpaas_core::converge::BackendError;
+use wpaas_core::fleet::NameService;
+use wpaas_core::name::Hostname;
 
 use crate::cloud::{CloudError, Page, Record, RecordChange, Zone};
 
@@ -35,25 +38,15 @@ impl ZoneKeeper {
         Self { zone, domain: domain.to_ascii_lowercase(), turn: Arc::default() }
     }
 
-    /// Makes the zone say what is wanted. Returns how many records were changed.
-    ///
-    /// # Errors
-    ///
-    /// When the zone can't be read or changed; what was changed until then stays so.
-    pub async fn keep(&self, wanted: &BTreeMap<String, Ipv4Addr>) -> Result<usize, BackendError> {
-        let _turn = self.turn.lock().await;
+    async fn changes(&self, wanted: &BTreeMap<String, Ipv4Addr>) -> Result<Vec<RecordChange>, BackendError> {
         let found = self.records().await.map_err(|error| error.because("reading the zone"))?;
-        let changes = changes(&found, wanted, &self.domain);
-        for batch in changes.chunks(BATCH) {
-            self.zone.change(batch).await.map_err(|error| error.because("changing the zone"))?;
-        }
-        Ok(changes.len())
+        Ok(changes(&found, wanted, &self.domain))
     }
 
     async fn records(&self) -> Result<Vec<Record>, CloudError> {
         let (mut records, mut at) = (Vec::new(), None);
         loop {
-            let Page { items, next } = self.zone.records(at.as_deref()).await?;
+            let Page { items, unreadable: _, next } = self.zone.records(at.as_deref()).await?;
             records.extend(items);
             if next.is_none() {
                 return Ok(records);
@@ -61,6 +54,32 @@ impl ZoneKeeper {
             at = next;
         }
     }
+}
+
+#[async_trait]
+impl NameService for ZoneKeeper {
+    async fn keep(&self, records: &BTreeMap<Hostname, IpAddr>) -> Result<usize, BackendError> {
+        let _turn = self.turn.lock().await;
+        let changes = self.changes(&of_v4(records)).await?;
+        for batch in changes.chunks(BATCH) {
+            self.zone.change(batch).await.map_err(|error| error.because("changing the zone"))?;
+        }
+        Ok(changes.len())
+    }
+
+    async fn lacks(&self, records: &BTreeMap<Hostname, IpAddr>) -> Result<usize, BackendError> {
+        let changes = self.changes(&of_v4(records)).await?;
+        Ok(changes.iter().filter(|change| matches!(change, RecordChange::Upsert(_))).count())
+    }
+}
+
+/// Elastic IPs are of IPv4.
+fn of_v4(records: &BTreeMap<Hostname, IpAddr>) -> BTreeMap<String, Ipv4Addr> {
+    let v4 = |(name, to): (&Hostname, &IpAddr)| match to {
+        IpAddr::V4(to) => Some((name.to_string(), *to)),
+        IpAddr::V6(_) => None,
+    };
+    records.iter().filter_map(v4).collect()
 }
 
 /// What has to change. Too many removals at once are none: then it is likelier that what is wanted was not read
@@ -93,8 +112,13 @@ mod tests {
     use super::*;
     use crate::testing::{Fault, Simulator};
 
-    fn wanted(range: std::ops::Range<u8>) -> BTreeMap<String, Ipv4Addr> {
-        range.map(|n| (format!("s{n:03}.acm.www.example.com"), Ipv4Addr::new(203, 0, 113, n))).collect()
+    fn named(name: &str) -> Hostname {
+        name.parse().unwrap()
+    }
+
+    fn wanted(range: std::ops::Range<u8>) -> BTreeMap<Hostname, IpAddr> {
+        let ip = |n| IpAddr::from([203, 0, 113, n]);
+        range.map(|n| (named(&format!("s{n:03}.acm.www.example.com")), ip(n))).collect()
     }
 
     #[tokio::test(start_paused = true)]
@@ -103,11 +127,13 @@ mod tests {
         let other = Record { name: "mail.example.com".to_owned(), ip: Ipv4Addr::LOCALHOST, ttl: 5 };
         aws.change(&[RecordChange::Upsert(other)]).await.unwrap();
         let keeper = ZoneKeeper::new(Arc::new(aws.clone()), "www.example.com");
+        assert_eq!(keeper.lacks(&wanted(0..20)).await.unwrap(), 20);
         assert_eq!(keeper.keep(&wanted(0..20)).await.unwrap(), 20);
         assert_eq!(keeper.keep(&wanted(0..20)).await.unwrap(), 0);
+        assert_eq!(keeper.lacks(&wanted(1..21)).await.unwrap(), 1, "what is there too much is not lacking");
         let mut moved = wanted(2..20);
-        moved.insert("s005.acm.www.example.com".to_owned(), Ipv4Addr::new(203, 0, 113, 200));
-        moved.insert("evil.example.org".to_owned(), Ipv4Addr::LOCALHOST);
+        moved.insert(named("s005.acm.www.example.com"), IpAddr::from([203, 0, 113, 200]));
+        moved.insert(named("evil.example.org"), Ipv4Addr::LOCALHOST.into());
         assert_eq!(keeper.keep(&moved).await.unwrap(), 3, "two gone, one moved, none outside");
         let left = aws.records(None).await.unwrap().items;
         assert_eq!(left.len(), 19);
@@ -118,8 +144,8 @@ mod tests {
     async fn a_thousand_names_take_a_handful_of_calls_and_a_lost_answer_does_no_harm() {
         let aws = Simulator::default();
         let keeper = ZoneKeeper::new(Arc::new(aws.clone()), "www.example.com");
-        let name =
-            |n: u16| (format!("s{n}.www.example.com"), Ipv4Addr::from_bits(0xcb00_7100 + u32::from(n)));
+        let ip = |n: u16| Ipv4Addr::from_bits(0xcb00_7100 + u32::from(n));
+        let name = |n: u16| (named(&format!("s{n}.www.example.com")), IpAddr::V4(ip(n)));
         let all: BTreeMap<_, _> = (0..1200).map(name).collect();
         aws.fail("ChangeResourceRecordSets", Fault::Lose);
         assert!(keeper.keep(&all).await.is_err());

@@ -6,7 +6,7 @@ mod names;
 mod plan;
 mod zone;
 
-pub use backend::FleetBackend;
+pub use backend::{FleetBackend, NameService};
 pub use names::{Names, SitePlace};
 pub use plan::{
     FleetFacts, FleetIntent, FleetNode, FleetObject, FleetPart, FleetStep, InvalidFleetPart, plan,

@@ -176,7 +176,7 @@ pub async fn open(settings: &Arc<Settings>) -> Result<(AppState, Tasks), StartEr
         tenure: &tenure,
         tasks: &mut tasks,
     };
-    let backends::Started { converger, simulated, fleet } = backends::start(start)?;
+    let backends::Started { converger, simulated, fleet, names } = backends::start(start).await?;
     let stopping = tasks.stopping();
     let findings = watch.findings();
     let (its_settings, its_service, its_converger) = (settings.clone(), service.clone(), converger.clone());
@@ -187,7 +187,7 @@ pub async fn open(settings: &Arc<Settings>) -> Result<(AppState, Tasks), StartEr
             stopping
                 .run_until_cancelled(async {
                     let fleet =
-                        Fleet::new(&its_settings, its_service, its_converger, its_tenure, fleet).await;
+                        Fleet::new(&its_settings, its_service, its_converger, its_tenure, fleet, names).await;
                     fleet.run(findings).await;
                 })
                 .await;

@@ -9,7 +9,7 @@ use wpaas_core::claim::Tenure;
 use wpaas_core::code::local_store::LocalReleaseStore;
 use wpaas_core::converge::simulated::Simulated;
 use wpaas_core::converge::{Backend, Converger, ConvergerHandle, Report};
-use wpaas_core::fleet::FleetBackend;
+use wpaas_core::fleet::{FleetBackend, NameService};
 use wpaas_core::service::Service;
 
 use crate::StartError;
@@ -17,9 +17,13 @@ use crate::config::{BackendKind, Settings};
 use crate::tasks::Tasks;
 use crate::watch::{Watch, WatchedBackend, WatchedIntents};
 
+#[cfg(feature = "aws")]
+mod aws;
 #[cfg(feature = "docker")]
 mod docker;
 
+#[cfg(feature = "aws")]
+use aws::start as aws;
 #[cfg(feature = "docker")]
 use docker::start as docker;
 
@@ -33,7 +37,10 @@ pub struct BackendStart<'a> {
     /// Where intents and secrets come from.
     pub service: &'a Service,
     /// What kept releases are read from.
-    #[cfg_attr(not(feature = "docker"), expect(dead_code, reason = "what is simulated reads none"))]
+    #[cfg_attr(
+        not(any(feature = "docker", feature = "aws")),
+        expect(dead_code, reason = "what is simulated reads none")
+    )]
     pub releases: &'a LocalReleaseStore,
     /// Who looks over the converger's shoulder.
     pub watch: &'a Watch,
@@ -51,13 +58,16 @@ pub struct Started {
     pub simulated: bool,
     /// Where the fleet's own nodes run, if they do.
     pub fleet: Option<Arc<dyn FleetBackend>>,
+    /// Who answers for the sites' names, where that is no server of our own.
+    pub names: Option<Arc<dyn NameService>>,
 }
 
 /// Starts the configured backend and a converger over it.
-pub fn start(start: BackendStart<'_>) -> Result<Started, StartError> {
+pub async fn start(start: BackendStart<'_>) -> Result<Started, StartError> {
     match start.settings.backend {
         BackendKind::Simulated => Ok(simulated(start)),
         BackendKind::Docker => docker(start),
+        BackendKind::Aws => aws(start).await,
     }
 }
 
@@ -71,7 +81,7 @@ fn simulated(mut start: BackendStart<'_>) -> Started {
     start.tasks.spawn("simulation", async move {
         stopping.run_until_cancelled(work).await;
     });
-    Started { converger, simulated: true, fleet: None }
+    Started { converger, simulated: true, fleet: None, names: None }
 }
 
 async fn simulate(
@@ -86,6 +96,11 @@ async fn simulate(
             _ = heartbeat.tick() => backend.heartbeat(),
         }
     }
+}
+
+#[cfg(not(feature = "aws"))]
+async fn aws(_: BackendStart<'_>) -> Result<Started, StartError> {
+    Err(StartError::Backend("this program was built without AWS: build it with --features aws".into()))
 }
 
 #[cfg(not(feature = "docker"))]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use wpaas_core::name::{Hostname, Slug};
 
+mod aws;
 mod choices;
 mod file;
 mod flags;
@@ -14,6 +15,7 @@ mod period;
 mod resolve;
 mod sso;
 
+pub use aws::{AwsSettings, AwsSubnet, AwsTypes};
 pub use choices::{BackendKind, LogFormat, Publish, Registration};
 pub use file::File;
 pub use flags::{Flags, unknown_variables};
@@ -65,6 +67,9 @@ pub struct Settings {
     pub docker: DockerSettings,
     /// Identity providers that people can sign in with, by the name that the API has for each.
     pub sso: BTreeMap<Slug, SsoProvider>,
+    /// Of the AWS backend, where that is the one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aws: Option<AwsSettings>,
 }
 
 /// How long deleted things can be brought back.

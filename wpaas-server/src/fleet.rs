@@ -12,7 +12,8 @@ use tokio::time::Instant;
 use wpaas_core::claim::Tenure;
 use wpaas_core::converge::{ConvergerHandle, DnsState, Fingerprint, Intents as _, NodeFile, ObjectId};
 use wpaas_core::fleet::{
-    FleetBackend, FleetFacts, FleetIntent, FleetPart, FleetStep, Names, Zone, next_serial, plan, serial_of,
+    FleetBackend, FleetFacts, FleetIntent, FleetPart, FleetStep, NameService, Names, Zone, next_serial, plan,
+    serial_of,
 };
 use wpaas_core::id::SiteId;
 use wpaas_core::name::Hostname;
@@ -23,7 +24,10 @@ use crate::config::{DnsSettings, EdgeSettings, Settings};
 use crate::dns;
 use crate::problem::chain;
 
+mod kept;
 mod nodes;
+
+use kept::Kept;
 
 /// Changes that come so close together make one zone.
 const GATHER: Duration = Duration::from_millis(200);
@@ -45,6 +49,8 @@ pub struct Fleet {
     service: Service,
     converger: ConvergerHandle,
     backend: Option<Arc<dyn FleetBackend>>,
+    /// Who answers for the names, where that is no server of our own.
+    service_of_names: Option<Kept>,
     origin: Option<Hostname>,
     dns: DnsSettings,
     edge: EdgeSettings,
@@ -68,6 +74,7 @@ impl Fleet {
         converger: ConvergerHandle,
         tenure: Tenure,
         backend: Option<Arc<dyn FleetBackend>>,
+        names: Option<Arc<dyn NameService>>,
     ) -> Self {
         let zone_file = settings.dns.zone_file(&settings.data);
         let wants_program = settings.dns.enabled && backend.is_some();
@@ -81,6 +88,7 @@ impl Fleet {
             service,
             converger,
             backend,
+            service_of_names: names.map(Kept::new),
             zone_file,
             program,
             names: None,
@@ -139,7 +147,9 @@ impl Fleet {
     async fn converge(&mut self) -> bool {
         let led = std::mem::replace(&mut self.leads, self.tenure.leads());
         let takes_over = self.leads && !led;
-        if let Err(error) = self.write_zone(takes_over) {
+        if let (Some(service), Some(names)) = (&mut self.service_of_names, &self.names) {
+            service.keep(names.records(self.edge.address()), self.leads).await;
+        } else if let Err(error) = self.write_zone(takes_over) {
             self.say(Some(format!("{} can't be written: {error}", self.zone_file.display())));
         }
         let settled = match self.backend.clone() {
@@ -153,7 +163,8 @@ impl Fleet {
     /// Writes the zone's file, if it is to be another; whoever takes over writes it anew, so that its serial is newer
     /// than what the other server wrote.
     fn write_zone(&mut self, takes_over: bool) -> std::io::Result<()> {
-        let (Some(origin), Some(names), true) = (&self.origin, &self.names, self.dns.enabled) else {
+        let ours = self.dns.enabled && self.service_of_names.is_none();
+        let (Some(origin), Some(names), true) = (&self.origin, &self.names, ours) else {
             return Ok(());
         };
         let records = names.records(self.edge.address());
@@ -218,10 +229,11 @@ impl Fleet {
 
     /// Tells the converger whose names are answered for; whether all are.
     async fn publish_dns(&mut self) -> bool {
-        let (Some(names), true) = (&self.names, self.dns.enabled) else { return true };
+        let answered = self.dns.enabled || self.service_of_names.is_some();
+        let (Some(names), true) = (&self.names, answered) else { return true };
         let served = self.served().await;
         let state = |to| match &served {
-            Ok(serial) => DnsState::Served { to, serial: *serial },
+            Ok(()) => DnsState::Served { to },
             Err(why) => DnsState::Waiting(why.clone()),
         };
         let places = names.sites().filter(|(_, place)| !place.platform.is_empty());
@@ -231,11 +243,7 @@ impl Fleet {
         for (site, state) in &states {
             let known = self.dns_states.get(site);
             // A zone's next serial is no news for a site that is in it.
-            let news = match (known, state) {
-                (Some(DnsState::Served { to: before, .. }), DnsState::Served { to, .. }) => before != to,
-                (known, state) => known != Some(state),
-            };
-            if news {
+            if known != Some(state) {
                 self.converger.dns(*site, Some(state.clone()));
             }
         }
@@ -246,19 +254,22 @@ impl Fleet {
         served.is_ok()
     }
 
-    /// The zone's serial, if the DNS server answers with it.
-    async fn served(&self) -> Result<u32, String> {
+    /// Whether the names are answered for as they are now, or why not.
+    async fn served(&self) -> Result<(), String> {
+        if let Some(service) = &self.service_of_names {
+            return service.state();
+        }
         let (Some(origin), Some((_, serial, _))) = (&self.origin, &self.zone) else {
             return Err("the zone is not written yet".to_owned());
         };
         let at = self.dns.listen;
         match dns::serial_at(at, origin).await {
-            Some(found) if found == *serial => Ok(found),
+            Some(found) if found == *serial => Ok(()),
             // The zone of the server that leads is as new as this one's, give or take, or newer.
             Some(found)
                 if !self.leads && found.wrapping_add(FOLLOWS).wrapping_sub(*serial) < (1 << 31) + FOLLOWS =>
             {
-                Ok(found)
+                Ok(())
             }
             Some(_) => Err(format!("the DNS server at {at} has not read the last zone yet")),
             None if self.program.is_none() => Err(format!(

@@ -81,7 +81,10 @@ impl Watch {
     }
 
     /// How far the backend's preparation is; `None` once it is done.
-    #[cfg_attr(not(feature = "docker"), expect(dead_code, reason = "what is simulated is always prepared"))]
+    #[cfg_attr(
+        not(any(feature = "docker", feature = "aws")),
+        expect(dead_code, reason = "what is simulated is always prepared")
+    )]
     pub fn preparing(&self, progress: Option<String>) {
         self.lock().preparing = progress;
     }

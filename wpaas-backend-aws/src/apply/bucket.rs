@@ -1,6 +1,7 @@
 //! Parts that live in the bucket: uploads and releases.
 
 use futures::TryStreamExt as _;
+use jiff::Timestamp;
 use tokio::io::AsyncWriteExt as _;
 use wpaas_core::code::Digest;
 use wpaas_core::converge::{Applied, BackendError, ErrorClass, ObjectState, Part};
@@ -11,6 +12,7 @@ use crate::error::conflict;
 use crate::key::Note;
 use crate::listing::{Listing, keys_below};
 use crate::objects::object;
+use crate::runs;
 
 /// Objects removed in one step, at most; what is left is the next step's.
 const AT_ONCE: usize = 20_000;
@@ -65,7 +67,7 @@ impl Task<'_> {
 
     async fn note(&self, whole: bool) -> Result<Note, BackendError> {
         let (segment, mark) = (self.segment().await?, (self.step.generation, self.step.epoch));
-        Ok(Note { site: self.step.site, part: self.step.part, mark, segment, whole })
+        Ok(Note { site: self.step.site, part: self.step.part, mark, segment, whole, since: 0 })
     }
 
     async fn write_note(&self, note: &Note) -> Result<(), BackendError> {
@@ -98,6 +100,7 @@ impl Task<'_> {
             return Err(conflict(format!("{} of {} is in use by {user}", self.step.part, self.step.site)));
         }
         for note in self.notes(&listing) {
+            self.inner.tell_end(self.step.site, runs::of_note(note, Some(Timestamp::now()))).await?;
             let keys = &self.inner.keys;
             let mut left = Vec::new();
             for prefix in [keys.uploads(&note.segment), keys.releases(&note.segment)] {

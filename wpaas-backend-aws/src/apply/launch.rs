@@ -3,7 +3,7 @@
 use wpaas_core::converge::{BackendError, ErrorClass, NodeSpec, Part};
 
 use super::Task;
-use crate::cloud::{CloudError, Instance, Launch};
+use crate::cloud::{CloudError, Image, Instance, Launch};
 use crate::config::{ROOT_GIB, Subnet};
 use crate::error::{conflict, transient};
 use crate::limiter::Call;
@@ -22,8 +22,10 @@ impl Task<'_> {
     /// same for whoever asks.
     pub(super) async fn run(&self, listing: &Listing, spec: &NodeSpec) -> Result<Instance, BackendError> {
         let mut refusal = None;
+        let image = self.image().await?;
         for (instance_type, subnet) in self.choices(listing, spec)? {
-            match self.run_there(listing, spec, instance_type, subnet).await {
+            let launch = self.launch(listing, spec, image, instance_type, subnet);
+            match self.run_as(&launch).await {
                 Err(error) if error.is("InsufficientInstanceCapacity") || error.is("Unsupported") => {
                     refusal = Some(error);
                 }
@@ -36,16 +38,15 @@ impl Task<'_> {
         ))
     }
 
-    async fn run_there(
-        &self,
-        listing: &Listing,
-        spec: &NodeSpec,
-        instance_type: &str,
-        subnet: &Subnet,
-    ) -> Result<Instance, CloudError> {
-        let launch = self.launch(listing, spec, instance_type, subnet);
+    /// The AMI, which is looked at once.
+    async fn image(&self) -> Result<&Image, BackendError> {
+        let look = self.inner.image(self.urgency).await;
+        look.map_err(|error| self.failed("looking for the AMI of", error))
+    }
+
+    async fn run_as(&self, launch: &Launch) -> Result<Instance, CloudError> {
         for attempt in 0..ENDED_BEFORE {
-            let token = self.launch_token(&launch, attempt);
+            let token = self.launch_token(launch, attempt);
             let run =
                 self.ec2(Call::RunInstances).await.run_instance(&Launch { token, ..launch.clone() }).await;
             match run {
@@ -57,26 +58,44 @@ impl Task<'_> {
     }
 
     fn launch_token(&self, launch: &Launch, attempt: u32) -> String {
-        let Launch { token: _, image, instance_type, subnet, groups, profile, user_data, root_gib, tags } =
-            launch;
+        let Launch {
+            token: _,
+            image,
+            instance_type,
+            subnet,
+            groups,
+            profile,
+            user_data,
+            root_device,
+            root_gib,
+            tags,
+        } = launch;
         let (root, data) = (root_gib.to_string(), hex::encode(user_data));
-        let mut parameters = vec![image.as_str(), instance_type, subnet, profile, &data, &root];
+        let mut parameters = vec![image.as_str(), instance_type, subnet, profile, &data, root_device, &root];
         parameters.extend(groups.iter().map(String::as_str));
         parameters.extend(tags.iter().flat_map(|(key, value)| [key.as_str(), value]));
         token::of(self.step, &parameters, attempt)
     }
 
-    fn launch(&self, listing: &Listing, spec: &NodeSpec, instance_type: &str, subnet: &Subnet) -> Launch {
+    fn launch(
+        &self,
+        listing: &Listing,
+        spec: &NodeSpec,
+        image: &Image,
+        instance_type: &str,
+        subnet: &Subnet,
+    ) -> Launch {
         let config = &self.inner.config;
         let tag = Tag { fingerprint: Some(spec.fingerprint), ..Tag::of(self.step) };
         Launch {
             token: String::new(),
-            image: config.image.clone(),
+            image: image.id.clone(),
             instance_type: instance_type.to_owned(),
             subnet: subnet.id.clone(),
             groups: self.groups(listing),
             profile: config.profile.clone(),
             user_data: crate::user_data::of(config, spec.role),
+            root_device: image.root_device.clone(),
             root_gib: ROOT_GIB,
             tags: tag.write(self.installation()),
         }

@@ -1,3 +1,4 @@
+use jiff::Timestamp;
 use wpaas_core::converge::{Applied, BackendError, ObjectState, Part};
 
 use super::Task;
@@ -5,6 +6,7 @@ use crate::cloud::{NewVolume, Volume, VolumeState};
 use crate::error::{conflict, transient};
 use crate::limiter::Call;
 use crate::objects::object;
+use crate::runs;
 use crate::tag::{Mark, Tag};
 use crate::token;
 
@@ -50,13 +52,14 @@ impl Task<'_> {
     pub(super) async fn remove_volume(&self, id: &str) -> Result<Applied, BackendError> {
         let listing = self.look().await?;
         let ours = listing.volumes.iter().find(|found| found.it.id == id);
-        match ours {
+        let run = match ours {
             None => return Ok(Applied::Absent),
             Some(found) if found.tag.part != self.step.part => {
                 return Err(conflict(format!("{id} is not {} of {}", self.step.part, self.step.site)));
             }
-            Some(_) => {}
-        }
+            Some(found) => runs::of_volume(found, Some(Timestamp::now())),
+        };
+        self.inner.tell_end(self.step.site, run).await?;
         match self.ec2(Call::DeleteVolume).await.delete_volume(id).await {
             Err(error) if !error.is_not_found() => Err(self.failed("removing", error)),
             _ => Ok(Applied::Absent),

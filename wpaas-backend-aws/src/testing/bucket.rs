@@ -34,10 +34,10 @@ impl Store {
         let more = below.next().is_some();
         if cut {
             items.truncate(items.len() / 2);
-            return Page { items, next: None };
+            return Page { items, unreadable: 0, next: None };
         }
         let next = items.last().filter(|_| more).map(|key| key.key.clone());
-        Page { items, next }
+        Page { items, unreadable: 0, next }
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<Blob> {
@@ -71,6 +71,11 @@ impl Store {
         if let Some(stored) = self.0.get_mut(key) {
             stored.modified = now;
         }
+    }
+
+    /// When an object was written.
+    pub(crate) fn modified(&self, key: &str) -> Option<i64> {
+        self.0.get(key).map(|stored| stored.modified)
     }
 
     /// The state of an object, without its content.

@@ -6,9 +6,11 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
 use wpaas_core::code::{Digest, ReleaseStore};
+use wpaas_core::converge::{Ends, IntentsError, Run};
+use wpaas_core::id::SiteId;
 use wpaas_core::secret::{Secret, SecretError, SecretRef, Secrets};
 
-/// Secrets that say of which site and name they are, and releases that hold a line.
+/// Secrets that say of which site and name they are, releases that hold a line, and no one who listens to ends.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Fakes;
 
@@ -17,6 +19,13 @@ impl Secrets for Fakes {
     async fn get(&self, secret: &SecretRef) -> Result<Secret, SecretError> {
         let SecretRef { site, name, version } = secret;
         Ok(Secret::new(format!("canary of {site} {name:?} {version}")))
+    }
+}
+
+#[async_trait]
+impl Ends for Fakes {
+    async fn ended(&self, _: SiteId, _: Run) -> Result<(), IntentsError> {
+        Ok(())
     }
 }
 

@@ -68,12 +68,21 @@ impl Files {
 
 impl Nodes {
     pub(super) fn live(&mut self, region: &Region, bucket: &mut Store, now: Instant) {
-        let keys = Keys::new("lab", "AROATEST");
-        let unix = region.unix(now);
+        self.live_on(region.running(now), bucket, &Keys::new("lab", "AROATEST"), region.unix(now));
+    }
+
+    /// What runs on these by this time, in seconds since 1970.
+    pub(super) fn live_on<'r>(
+        &mut self,
+        machines: impl Iterator<Item = Running<'r>>,
+        bucket: &mut Store,
+        keys: &Keys,
+        unix: i64,
+    ) {
         let mut running = BTreeSet::new();
-        for machine in region.running(now) {
+        for machine in machines {
             running.insert(machine.id.to_owned());
-            self.boot(&machine, bucket, &keys);
+            self.boot(&machine, bucket, keys);
         }
         self.nodes.retain(|id, _| running.contains(id));
         self.obey();

@@ -4,16 +4,21 @@ use std::path::Path;
 
 use async_trait::async_trait;
 
+use super::region::Region;
 use super::{Simulator, State};
 use crate::cloud::{
-    Address, Blob, Bucket, CloudError, Ec2, Filter, Group, Instance, Key, Launch, NewGroup, NewVolume, Page,
-    Record, RecordChange, Rule, Tags, Volume, When, Zone,
+    Address, Blob, Bucket, CloudError, Ec2, Filter, Group, Image, Instance, Key, Launch, NewGroup, NewVolume,
+    Page, Record, RecordChange, Rule, Tags, Volume, When, Zone,
 };
 
 #[async_trait]
 impl Ec2 for Simulator {
     async fn instances(&self, filter: &Filter, next: Option<&str>) -> Result<Page<Instance>, CloudError> {
         self.call("DescribeInstances", |state, now| Ok(state.region.instances(filter, next, now))).await
+    }
+
+    async fn image(&self, id: &str) -> Result<Image, CloudError> {
+        self.call("DescribeImages", |_, _| Region::image(id)).await
     }
 
     async fn run_instance(&self, launch: &Launch) -> Result<Instance, CloudError> {
@@ -60,7 +65,7 @@ impl Ec2 for Simulator {
         self.call("DeleteSecurityGroup", |state, now| state.region.delete_group(id, now)).await
     }
 
-    async fn addresses(&self, filter: &Filter) -> Result<Vec<Address>, CloudError> {
+    async fn addresses(&self, filter: &Filter) -> Result<Page<Address>, CloudError> {
         self.call("DescribeAddresses", |state, now| Ok(state.region.addresses(filter, now))).await
     }
 

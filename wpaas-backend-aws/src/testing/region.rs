@@ -9,8 +9,8 @@ use tokio::time::Instant;
 use super::name;
 use super::shelf::Shelf;
 use crate::cloud::{
-    Address, CloudError, Filter, Group, Instance, InstanceState, Launch, NewGroup, NewVolume, Page, Peer,
-    Rule, Tags, Volume, VolumeState,
+    Address, CloudError, Filter, Group, Image, Instance, InstanceState, Launch, NewGroup, NewVolume, Page,
+    Peer, Rule, Tags, Volume, VolumeState,
 };
 use crate::limiter::{Bucket, Call, Quota};
 
@@ -46,6 +46,8 @@ const SHUTTING_DOWN: Duration = Duration::from_secs(30);
 const VISIBLE: Duration = Duration::from_secs(3600);
 const CREATING: Duration = Duration::from_secs(3);
 const PAGE: usize = 1000;
+/// The one AMI that there is.
+pub(super) const IMAGE: &str = "ami-1";
 /// When the simulator's time begins, in seconds since 1970.
 const EPOCH: i64 = 1_800_000_000;
 
@@ -56,6 +58,8 @@ pub(crate) struct Region {
     quotas: Quotas,
     /// How long listings lag behind.
     pub lag: Duration,
+    /// Things a page.
+    pub page: usize,
     /// Whether the listing that is asked for ends early.
     pub cut: bool,
     limits: HashMap<&'static str, Bucket>,
@@ -143,6 +147,7 @@ impl Region {
             start: now,
             quotas,
             lag: Duration::ZERO,
+            page: PAGE,
             cut: false,
             limits,
             launches: Bucket::new(Quota { capacity: 1000, refill: 2 }, now),
@@ -183,6 +188,17 @@ impl Region {
 
     fn seen_at(&self, now: Instant) -> Instant {
         now.checked_sub(self.lag).unwrap_or(now)
+    }
+
+    /// There is one AMI.
+    pub(crate) fn image(id: &str) -> Result<Image, CloudError> {
+        if id != IMAGE {
+            return Err(CloudError::new(
+                "InvalidAMIID.NotFound",
+                format!("The image id '[{id}]' does not exist"),
+            ));
+        }
+        Ok(Image { id: id.to_owned(), root_device: "/dev/xvda".to_owned() })
     }
 
     pub(crate) fn run(&mut self, launch: &Launch, now: Instant) -> Result<Instance, CloudError> {
@@ -241,7 +257,8 @@ impl Region {
             state,
             private_ip: (state != InstanceState::Terminated).then_some(machine.ip),
             volumes: attached.collect(),
-            launched: self.unix(machine.began),
+            launched: self.unix(machine.started),
+            ended: machine.ended.or(machine.stopped).filter(|when| *when <= at).map(|when| self.unix(when)),
             zone: machine.zone.clone(),
             tags: machine.launch.tags.clone(),
         }
@@ -253,7 +270,7 @@ impl Region {
             machine.ended.is_some_and(|ended| at.saturating_duration_since(ended) > VISIBLE)
         };
         let seen = |machine: &Machine| machine.began <= at && !gone(machine);
-        self.instances.page(filter, next, PAGE, self.cut, |id, machine| {
+        self.instances.page(filter, next, self.page, self.cut, |id, machine| {
             seen(machine).then(|| self.instance(id, machine, at))
         })
     }
@@ -343,7 +360,7 @@ impl Region {
         let at = self.seen_at(now);
         let seen = |disk: &Disk| disk.created <= at && disk.deleted.is_none_or(|deleted| deleted > at);
         self.volumes
-            .page(filter, next, PAGE, self.cut, |id, disk| seen(disk).then(|| self.volume(id, disk, at)))
+            .page(filter, next, self.page, self.cut, |id, disk| seen(disk).then(|| self.volume(id, disk, at)))
     }
 
     pub(crate) fn attach(&mut self, volume: &str, instance: &str, now: Instant) -> Result<(), CloudError> {
@@ -409,7 +426,7 @@ impl Region {
 
     pub(crate) fn groups(&self, filter: &Filter, next: Option<&str>, now: Instant) -> Page<Group> {
         let at = self.seen_at(now);
-        self.groups.page(filter, next, PAGE, self.cut, |_, kept| kept.seen(at).cloned())
+        self.groups.page(filter, next, self.page, self.cut, |_, kept| kept.seen(at).cloned())
     }
 
     pub(crate) fn allow(&mut self, id: &str, rules: &[Rule]) -> Result<(), CloudError> {
@@ -461,9 +478,9 @@ impl Region {
         Ok(it)
     }
 
-    pub(crate) fn addresses(&self, filter: &Filter, now: Instant) -> Vec<Address> {
+    pub(crate) fn addresses(&self, filter: &Filter, now: Instant) -> Page<Address> {
         let at = self.seen_at(now);
-        self.addresses.page(filter, None, usize::MAX, self.cut, |_, kept| kept.seen(at).cloned()).items
+        self.addresses.page(filter, None, usize::MAX, self.cut, |_, kept| kept.seen(at).cloned())
     }
 
     fn address(&mut self, id: &str) -> Result<&mut Kept<Address>, CloudError> {

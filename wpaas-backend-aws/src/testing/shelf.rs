@@ -51,13 +51,13 @@ impl<T> Shelf<T> {
         let none = BTreeSet::new();
         let sets: Vec<_> = filter.tags.iter().map(|tag| self.by_tag.get(tag).unwrap_or(&none)).collect();
         let Some(smallest) = sets.iter().min_by_key(|set| set.len()) else {
-            return Page { items: Vec::new(), next: None };
+            return Page { items: Vec::new(), unreadable: 0, next: None };
         };
         let found = smallest.iter().filter(|id| sets.iter().all(|set| set.contains(*id)));
         let after = found.filter(|id| next.is_none_or(|next| id.as_str() > next));
         let mut shown =
             after.filter_map(|id| Some((id, self.things.get(id).and_then(|thing| show(id, thing))?)));
-        let mut page = Page { items: Vec::new(), next: None };
+        let mut page = Page { items: Vec::new(), unreadable: 0, next: None };
         let mut last = None;
         for (id, thing) in shown.by_ref().take(size) {
             page.items.push(thing);

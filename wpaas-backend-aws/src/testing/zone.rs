@@ -14,7 +14,7 @@ impl Records {
     pub(crate) fn list(&self, next: Option<&str>) -> Page<Record> {
         let mut from = self.0.range(next.unwrap_or_default().to_owned()..);
         let items = from.by_ref().take(PAGE).map(|(_, record)| record.clone()).collect();
-        Page { items, next: from.next().map(|(name, _)| name.clone()) }
+        Page { items, unreadable: 0, next: from.next().map(|(name, _)| name.clone()) }
     }
 
     /// All or none.

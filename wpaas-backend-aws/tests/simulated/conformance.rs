@@ -64,7 +64,8 @@ fn foreign(site: SiteId, part: Part) -> Tags {
 impl Fixture for World {
     fn server(&self) -> Arc<dyn Backend> {
         let aws = Arc::new(self.0.clone());
-        Arc::new(Booted(AwsBackend::new(config(), aws.clone(), aws, Arc::new(Canaries), Arc::new(Fakes))))
+        let (secrets, rest) = (Arc::new(Canaries), Arc::new(Fakes));
+        Arc::new(Booted(AwsBackend::new(config(), aws.clone(), aws, secrets, rest.clone(), rest)))
     }
 
     fn release(&self) -> Option<(Digest, Layout)> {

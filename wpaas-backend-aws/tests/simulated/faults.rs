@@ -86,7 +86,10 @@ async fn a_missing_permission_is_named_and_not_asked_for_again_and_again() {
     let site = lab.site(wanted(1, One));
     tokio::time::sleep(Duration::from_secs(1800)).await;
     let error = lab.found(site).unwrap().last_error.unwrap();
-    assert!(error.contains("UnauthorizedOperation") && error.contains("role lacks"), "{error}");
+    assert!(
+        error.contains("UnauthorizedOperation") && error.contains("role lacks ec2:CreateSecurityGroup"),
+        "{error}"
+    );
     assert_eq!(aws.calls()["CreateSecurityGroup"], 1);
 }
 

@@ -12,7 +12,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use wpaas_backend_aws::AwsBackend;
 use wpaas_backend_aws::testing::{Fakes, Simulator, config};
-use wpaas_core::converge::{Converger, Intent, Intents, IntentsError, Part, RunIntent, Verdict, Wanted};
+use wpaas_core::converge::{
+    Converger, Ends, Intent, Intents, IntentsError, Part, Run, RunIntent, Verdict, Wanted,
+};
 use wpaas_core::id::SiteId;
 use wpaas_core::metering::Look;
 use wpaas_core::site::{ConditionKind, SiteStatus, Truth};
@@ -23,6 +25,16 @@ pub struct Book {
     wanted: Mutex<BTreeMap<SiteId, Intent>>,
     found: Mutex<BTreeMap<SiteId, SiteStatus>>,
     hints: broadcast::Sender<SiteId>,
+    looks: Mutex<Vec<Look>>,
+    ends: Mutex<Vec<(SiteId, Run)>>,
+}
+
+#[async_trait]
+impl Ends for Book {
+    async fn ended(&self, site: SiteId, run: Run) -> Result<(), IntentsError> {
+        self.ends.lock().unwrap().push((site, run));
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -45,7 +57,8 @@ impl Intents for Book {
         Ok(())
     }
 
-    async fn metered(&self, _: Vec<Look>) -> Result<(), IntentsError> {
+    async fn metered(&self, looks: Vec<Look>) -> Result<(), IntentsError> {
+        self.looks.lock().unwrap().extend(looks);
         Ok(())
     }
 
@@ -71,8 +84,13 @@ pub struct Lab {
 impl Lab {
     /// A server over this account, which may hold anything.
     pub fn start(aws: &Simulator) -> Self {
-        let book =
-            Book { wanted: Mutex::default(), found: Mutex::default(), hints: broadcast::channel(8192).0 };
+        let book = Book {
+            wanted: Mutex::default(),
+            found: Mutex::default(),
+            hints: broadcast::channel(8192).0,
+            looks: Mutex::default(),
+            ends: Mutex::default(),
+        };
         Self::with(aws, Arc::new(book))
     }
 
@@ -85,7 +103,8 @@ impl Lab {
 
     fn with(aws: &Simulator, book: Arc<Book>) -> Self {
         let ec2 = Arc::new(aws.clone());
-        let backend = AwsBackend::new(config(), ec2.clone(), ec2, Arc::new(Fakes), Arc::new(Fakes));
+        let backend =
+            AwsBackend::new(config(), ec2.clone(), ec2, Arc::new(Fakes), Arc::new(Fakes), book.clone());
         let (converger, handle) = Converger::new(Arc::new(backend.clone()), book.clone());
         let mut tasks = JoinSet::new();
         tasks.spawn(converger.run(std::future::pending::<()>()));
@@ -162,6 +181,19 @@ impl Lab {
 
     pub async fn ready(&self, site: SiteId) {
         self.until("ready", 30, |lab| lab.is_ready(site)).await;
+    }
+
+    /// What was metered last of a site that was seen whole.
+    pub fn metered(&self, site: SiteId) -> Vec<Run> {
+        let looks = self.book.looks.lock().unwrap();
+        let of_site = looks.iter().rev().find(|look| look.site == site && look.complete);
+        of_site.map(|look| look.runs.clone()).unwrap_or_default()
+    }
+
+    /// The ends that were left of a site.
+    pub fn ends(&self, site: SiteId) -> Vec<Run> {
+        let ends = self.book.ends.lock().unwrap();
+        ends.iter().filter(|(of, _)| *of == site).map(|(_, run)| run.clone()).collect()
     }
 
     /// The instances of this part that have not ended.

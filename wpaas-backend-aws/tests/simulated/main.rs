@@ -6,3 +6,4 @@ mod convergence;
 mod faults;
 mod fleet;
 mod lab;
+mod metering;

@@ -32,8 +32,6 @@ pub enum DnsState {
     Served {
         /// Where the names lead.
         to: IpAddr,
-        /// Of the zone that it answered with.
-        serial: u32,
     },
     /// It does not yet, and why.
     Waiting(String),
@@ -280,7 +278,7 @@ impl Judge<'_> {
 
     fn dns(&self) -> Verdict {
         match &self.trouble.dns {
-            Some(DnsState::Served { to, .. }) => {
+            Some(DnsState::Served { to }) => {
                 let message = format!(
                     "the platform's DNS server answers with {to}; names of the site's own are for their owner to point there"
                 );

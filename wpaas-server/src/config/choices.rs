@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub enum BackendKind {
     /// Containers of a Docker Engine.
     Docker,
+    /// Instances of EC2: needs `[aws]` in the configuration file.
+    Aws,
     /// Nothing real: for trying out the API.
     Simulated,
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use wpaas_core::name::{Hostname, Slug};
 
-use super::{BackendKind, LogFormat, Period, Publish, Registration, SsoKind};
+use super::{AwsSubnet, BackendKind, LogFormat, Period, Publish, Registration, SsoKind};
 
 /// What a configuration file may say; the names are those of [`super::Settings`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -33,6 +33,7 @@ pub struct File {
     pub domains: Domains,
     pub docker: Docker,
     pub sso: BTreeMap<Slug, Sso>,
+    pub aws: Option<Aws>,
 }
 
 /// `[grace]`.
@@ -120,6 +121,35 @@ pub struct Domains {
     pub verify: Option<bool>,
     pub resolvers: Option<Vec<SocketAddr>>,
     pub reserved: Option<Vec<Hostname>>,
+}
+
+/// `[aws]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Aws {
+    pub installation: Option<String>,
+    pub region: Option<String>,
+    pub vpc: Option<String>,
+    pub subnets: Vec<AwsSubnet>,
+    pub bucket: Option<String>,
+    pub profile: Option<String>,
+    pub role_id: Option<String>,
+    pub image: Option<String>,
+    pub zone: Option<String>,
+    pub database_gib: Option<u32>,
+    pub reports: Option<String>,
+    pub listing_lag: Option<Period>,
+    pub types: AwsTypes,
+    pub endpoint: Option<String>,
+}
+
+/// `[aws.types]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AwsTypes {
+    pub database: Option<Vec<String>>,
+    pub wordpress: Option<Vec<String>>,
+    pub gateway: Option<Vec<String>>,
 }
 
 /// `[docker]`.

@@ -9,9 +9,9 @@ use wpaas_core::reach::is_prefix;
 use wpaas_core::store::PostgresUrl;
 
 use super::{
-    BackendKind, CodeSettings, ConfigError, DatabaseSettings, DnsSettings, DockerSettings, DomainSettings,
-    EdgeSettings, File, Flags, GraceSettings, LimitSettings, LogFormat, LogSettings, Period, Publish,
-    Registration, Settings, WebhookSettings, file, sso,
+    AwsSettings, BackendKind, CodeSettings, ConfigError, DatabaseSettings, DnsSettings, DockerSettings,
+    DomainSettings, EdgeSettings, File, Flags, GraceSettings, LimitSettings, LogFormat, LogSettings, Period,
+    Publish, Registration, Settings, WebhookSettings, aws, file, sso,
 };
 
 pub(super) fn settings(flags: Flags, file: File) -> Result<Settings, ConfigError> {
@@ -35,7 +35,9 @@ pub(super) fn settings(flags: Flags, file: File) -> Result<Settings, ConfigError
         edge,
         domains,
         sso,
+        aws,
     } = file;
+    let backend = flags.backend.or(backend).unwrap_or(BackendKind::Docker);
     let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
     let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8010));
     let public_url = sso::public_url(flags.public_url.clone().or(public_url))?;
@@ -49,15 +51,16 @@ pub(super) fn settings(flags: Flags, file: File) -> Result<Settings, ConfigError
         code: code_settings(&flags, code)?,
         webhooks: webhook_settings(&flags, webhooks)?,
         dns: dns_settings(&flags, dns),
-        edge: edge_settings(&flags, &edge),
+        edge: edge_settings(&flags, &edge, backend)?,
         domains: domain_settings(&flags, domains),
+        aws: aws_settings(backend, aws)?,
         docker: docker_settings(&flags, docker)?,
         public_url,
         sso,
         listen: flags.listen.or(listen).unwrap_or(local),
         report_listen: flags.report_listen.or(report_listen).unwrap_or(everywhere),
         data: flags.data.or(data).unwrap_or_else(|| PathBuf::from("./.wpaas/data")),
-        backend: flags.backend.or(backend).unwrap_or(BackendKind::Docker),
+        backend,
         domain: flags.domain.or(domain).map_or_else(default_domain, Ok)?,
         registration: flags.registration.or(registration).unwrap_or(Registration::Closed),
     })
@@ -155,12 +158,31 @@ fn dns_settings(flags: &Flags, file: file::Dns) -> DnsSettings {
     }
 }
 
-fn edge_settings(flags: &Flags, file: &file::Edge) -> EdgeSettings {
-    EdgeSettings {
-        enabled: flags.edge_enabled.or(file.enabled).unwrap_or(true),
+/// Only where there is an `[aws]` that is used is it checked.
+fn aws_settings(backend: BackendKind, file: Option<file::Aws>) -> Result<Option<AwsSettings>, ConfigError> {
+    match backend {
+        BackendKind::Aws => aws::settings(file.unwrap_or_default()).map(Some),
+        BackendKind::Docker | BackendKind::Simulated => Ok(None),
+    }
+}
+
+fn edge_settings(
+    flags: &Flags,
+    file: &file::Edge,
+    backend: BackendKind,
+) -> Result<EdgeSettings, ConfigError> {
+    let enabled = flags.edge_enabled.or(file.enabled);
+    if enabled == Some(true) && backend == BackendKind::Aws {
+        return Err(value(
+            "edge.enabled",
+            "there is no edge on the backend aws: each site has its own address",
+        ));
+    }
+    Ok(EdgeSettings {
+        enabled: enabled.unwrap_or(backend != BackendKind::Aws),
         listen: flags.edge_listen.or(file.listen).unwrap_or((Ipv4Addr::LOCALHOST, 8000).into()),
         address: flags.edge_address.or(file.address),
-    }
+    })
 }
 
 fn domain_settings(flags: &Flags, file: file::Domains) -> DomainSettings {
@@ -229,6 +251,8 @@ mod tests {
             let told = refused(&format!("[database]\n{text}"));
             assert!(told.starts_with("database.url") && !told.contains("secret"), "{told}");
         }
+        assert!(refused("backend = 'aws'\n[aws]\nvpc = 'v'").starts_with("aws.region"));
+        assert!(refused("backend = 'aws'\n[edge]\nenabled = true").starts_with("edge.enabled"));
         assert!(refused("advertise = 'db.example'").starts_with("advertise"));
         assert!(refused("public_url = 'http://wpaas.example'").starts_with("public_url"));
         assert!(refused("[code]\nallowed_prefixes = ['/tmp']").starts_with("code.allowed_prefixes"));

@@ -1,0 +1,109 @@
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use wpaas_backend_aws::cloud::{CloudError, Record, RecordChange};
+
+use crate::check::{Case, Otherwise, Told, all, cases, ensure, refused, same};
+use crate::world::{World, account, moto};
+
+pub const CASES: &[Case] = cases![
+    records_are_made_moved_and_removed,
+    a_listing_of_more_than_a_page_has_every_record_once,
+    a_batch_is_made_whole_or_not_at_all,
+    only_the_very_record_is_removed,
+    a_batch_has_a_limit,
+];
+
+#[tokio::test(start_paused = true)]
+async fn the_simulator_is_a_zone() {
+    all(&World::simulated(), CASES).await;
+}
+
+#[tokio::test]
+async fn moto_is_a_zone() {
+    let Some(world) = moto("eu-west-3").await else { return };
+    all(&world, CASES).await;
+}
+
+#[tokio::test]
+async fn an_account_has_a_zone() {
+    let Some(world) = account().await else { return };
+    all(&world, CASES).await;
+}
+
+fn record(world: &World, host: &str, last: u8) -> Record {
+    Record { name: format!("{host}.{}", world.domain), ip: Ipv4Addr::new(203, 0, 113, last), ttl: 60 }
+}
+
+/// The A records whose names begin so, and how many pages all of them were on.
+async fn listed(world: &World, begins: &str) -> Result<(BTreeMap<String, Record>, usize), CloudError> {
+    let (mut found, mut pages, mut next) = (BTreeMap::new(), 0, None);
+    loop {
+        let page = world.zone.records(next.as_deref()).await?;
+        pages += 1;
+        let ours = page.items.into_iter().filter(|record| record.name.starts_with(begins));
+        found.extend(ours.map(|record| (record.name.clone(), record)));
+        if page.next.is_none() {
+            return Ok((found, pages));
+        }
+        next = page.next;
+    }
+}
+
+async fn records_are_made_moved_and_removed(world: &World) -> Told {
+    let name = world.name();
+    let (first, moved, star) =
+        (record(world, &name, 1), record(world, &name, 2), record(world, &format!("*.{name}"), 3));
+    world.zone.change(&[RecordChange::Upsert(first.clone()), RecordChange::Upsert(star.clone())]).await?;
+    same("a record", listed(world, &name).await?.0.into_values().collect(), vec![first])?;
+    same("a star", listed(world, &star.name).await?.0.into_values().collect(), vec![star.clone()])?;
+    world.zone.change(&[RecordChange::Upsert(moved.clone())]).await?;
+    same("a moved record", listed(world, &name).await?.0.into_values().collect(), vec![moved.clone()])?;
+    world.zone.change(&[RecordChange::Delete(moved), RecordChange::Delete(star.clone())]).await?;
+    same("what is left", listed(world, &name).await?.0.len() + listed(world, &star.name).await?.0.len(), 0)
+}
+
+async fn a_listing_of_more_than_a_page_has_every_record_once(world: &World) -> Told {
+    let name = world.name();
+    let records: Vec<_> = (0..=255).chain(0..=99).enumerate().collect();
+    let record = |(n, last): &(usize, u8)| record(world, &format!("{name}-{n:03}"), *last);
+    let made: Vec<_> = records.iter().map(record).collect();
+    let upsert: Vec<_> = made.iter().cloned().map(RecordChange::Upsert).collect();
+    world.zone.change(&upsert).await?;
+    let (found, pages) = listed(world, &name).await?;
+    ensure!(pages > 1, "{} records on {pages} page", made.len());
+    same("all records", found.into_values().collect::<Vec<_>>(), made.clone())?;
+    let delete: Vec<_> = made.into_iter().map(RecordChange::Delete).collect();
+    world.zone.change(&delete).await?;
+    same("what is left", listed(world, &name).await?.0.len(), 0)
+}
+
+async fn a_batch_is_made_whole_or_not_at_all(world: &World) -> Told {
+    let name = world.name();
+    let (good, never) = (record(world, &name, 1), record(world, &format!("{name}-never"), 1));
+    let batch = [RecordChange::Upsert(good), RecordChange::Delete(never)];
+    ensure!(world.zone.change(&batch).await.is_err(), "a record that was never there was removed");
+    same("what was made of it", listed(world, &name).await?.0.len(), 0)
+}
+
+async fn only_the_very_record_is_removed(world: &World) -> Told {
+    let name = world.name();
+    let (there, other) = (record(world, &name, 1), record(world, &name, 2));
+    world.zone.change(&[RecordChange::Upsert(there.clone())]).await?;
+    let removed = world.zone.change(&[RecordChange::Delete(other)]).await;
+    if removed.is_ok() {
+        let left = listed(world, &name).await?.0.len();
+        return Err(Otherwise(format!("another address was taken for it, {left} left")));
+    }
+    refused("removing a record with another address", removed, "InvalidChangeBatch")?;
+    Ok(world.zone.change(&[RecordChange::Delete(there)]).await?)
+}
+
+/// 1000 changes, of which an upsert counts as two.
+async fn a_batch_has_a_limit(world: &World) -> Told {
+    let name = world.name();
+    let upsert = |n: u16| RecordChange::Upsert(record(world, &format!("{name}-{n}"), 1));
+    let many: Vec<_> = (0..501).map(upsert).collect();
+    refused("501 upserts", world.zone.change(&many).await, "InvalidChangeBatch")?;
+    same("what was made of them", listed(world, &name).await?.0.len(), 0)
+}

@@ -1,0 +1,132 @@
+//! Sites as instances of EC2.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use wpaas_backend_aws::sdk::{self, SdkBucket, SdkEc2, SdkZone};
+use wpaas_backend_aws::{AwsBackend, AwsConfig, InstanceTypes, Reports, Subnet, ZoneKeeper};
+use wpaas_core::converge::ConvergerHandle;
+use wpaas_core::fleet::NameService;
+
+use super::{BackendStart, Started, start_converger};
+use crate::StartError;
+use crate::config::{AwsSettings, AwsSubnet, AwsTypes};
+use crate::problem::chain;
+use crate::watch::Watch;
+
+/// Between two tries to use what the configuration names.
+const PAUSE: Duration = Duration::from_secs(30);
+/// Between two readings of what nodes have said in the bucket.
+const LISTEN: Duration = Duration::from_secs(2);
+
+/// Starts the backend; whether what the configuration names can be used is found out in the background, as AWS may be
+/// away for a while.
+pub async fn start(mut start: BackendStart<'_>) -> Result<Started, StartError> {
+    let Some(settings) = &start.settings.aws else {
+        return Err(StartError::Backend("[aws] is not configured".into()));
+    };
+    let config = config(settings);
+    let by_bucket = config.reports == Reports::Bucket;
+    let aws = sdk::configuration(&settings.region, settings.endpoint.as_deref()).await;
+    let bucket = Arc::new(SdkBucket::new(&aws, &settings.bucket));
+    let secrets = Arc::new(start.service.secrets());
+    let (releases, ends) = (Arc::new(start.releases.clone()), Arc::new(start.service.intents()));
+    let backend = AwsBackend::new(config, Arc::new(SdkEc2::new(&aws)), bucket, secrets, releases, ends);
+    let sites_below = format!("www.{}", start.settings.domain);
+    let names = settings.zone.as_ref().map(|zone| {
+        let keeper = ZoneKeeper::new(Arc::new(SdkZone::new(&aws, zone)), &sites_below);
+        Arc::new(keeper) as Arc<dyn NameService>
+    });
+    start.watch.preparing(Some("AWS was not asked yet".to_owned()));
+    let converger = start_converger(Arc::new(backend.clone()), &mut start);
+    let (watch, stopping) = (start.watch.clone(), start.tasks.stopping());
+    let checked = backend.clone();
+    start.tasks.spawn("AWS check", async move {
+        stopping.run_until_cancelled(check(checked, watch)).await;
+        stopping.cancelled().await;
+    });
+    if by_bucket {
+        let (stopping, told) = (start.tasks.stopping(), converger.clone());
+        start.tasks.spawn("reports in the bucket", async move {
+            stopping.run_until_cancelled(listen(backend, told)).await;
+        });
+    }
+    Ok(Started { converger, simulated: false, fleet: None, names })
+}
+
+/// Until all that the configuration names can be used, the server is not ready, and says why.
+async fn check(backend: AwsBackend, watch: Watch) {
+    let mut said = String::new();
+    while let Err(error) = backend.check().await {
+        let why = chain(&error);
+        if why != said {
+            tracing::warn!(why, "AWS can't be used as it is configured");
+        }
+        watch.preparing(Some(why.clone()));
+        said = why;
+        tokio::time::sleep(PAUSE).await;
+    }
+    tracing::info!("AWS can be used as it is configured");
+    watch.preparing(None);
+}
+
+/// Passes on what nodes say.
+async fn listen(backend: AwsBackend, converger: ConvergerHandle) {
+    let mut said = None;
+    loop {
+        let trouble = match backend.reports(Timestamp::now().as_second()).await {
+            Ok(reports) => {
+                for report in reports {
+                    converger.report(report);
+                }
+                None
+            }
+            Err(error) => Some(chain(&error)),
+        };
+        if trouble != said
+            && let Some(why) = &trouble
+        {
+            tracing::warn!(why, "what nodes say can't be read");
+        }
+        said = trouble;
+        // Soon after a failure, too: what a node said counts for seconds.
+        tokio::time::sleep(LISTEN).await;
+    }
+}
+
+fn config(settings: &AwsSettings) -> AwsConfig {
+    let AwsSettings {
+        installation,
+        region,
+        vpc,
+        subnets,
+        bucket,
+        profile,
+        role_id,
+        image,
+        zone: _,
+        database_gib,
+        reports,
+        listing_lag,
+        endpoint,
+        types: AwsTypes { database, wordpress, gateway },
+    } = settings.clone();
+    let subnet = |AwsSubnet { id, zone }| Subnet { id, zone };
+    let reports = if reports == "bucket" { Reports::Bucket } else { Reports::Direct(reports) };
+    AwsConfig {
+        installation,
+        region,
+        vpc,
+        subnets: subnets.into_iter().map(subnet).collect(),
+        bucket,
+        profile,
+        role_id,
+        image,
+        endpoint,
+        types: InstanceTypes { database, wordpress, gateway },
+        database_gib,
+        reports,
+        listing_lag: listing_lag.as_std(),
+    }
+}

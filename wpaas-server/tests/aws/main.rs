@@ -1,0 +1,8 @@
+//! The program with `backend = "aws"`, against moto over the SDK where `WPAAS_TEST_AWS_ENDPOINT` names one; the nodes'
+//! part is played from outside, as moto's instances never boot.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod account;
+mod server;
+mod site;
+mod trouble;
