@@ -157,11 +157,24 @@ impl Inner {
             .filter(|found| found.it.state == InstanceState::Terminated)
             .map(|found| found.it.id.clone())
             .collect();
+        self.forget(&ended, &listing).await;
         let objects = objects::objects(&listing, &self.config.installation);
         let belief = self.sightings().listed(scope, objects, &ended, Instant::now());
         let complete = belief.complete && listing.unreadable == 0;
         let coverage = if complete { Coverage::Complete } else { Coverage::Partial };
         Ok(Observation { coverage, objects: belief.objects, runs: runs::runs(&listing) })
+    }
+
+    /// Removes the files of instances that somebody else ended, as there are secrets in them. What can't be removed now
+    /// is with the next listing.
+    async fn forget(&self, ended: &BTreeSet<String>, listing: &Listing) {
+        let left = ended.intersection(&listing.filed);
+        let keys: Vec<_> = left.flat_map(|id| [self.keys.node(id), self.keys.report(id)]).collect();
+        for keys in keys.chunks(1000) {
+            if let Err(error) = self.cloud.bucket.delete(keys).await {
+                tracing::warn!(%error, "files of instances that have ended can't be removed now");
+            }
+        }
     }
 
     async fn check(&self) -> Result<(), BackendError> {

@@ -46,6 +46,8 @@ async fn what_is_ended_or_stopped_comes_back_on_the_same_volumes() {
         }
     }
     assert_eq!(aws.living(), WHOLE);
+    let files = |lab: &Lab| lab.aws.keys().iter().filter(|key| key.contains("/nodes/")).count();
+    lab.until("no files of what was ended are left", 5, |lab| files(lab) == 7).await;
     assert_eq!(aws.calls()["CreateVolume"], 3, "no volume was made anew");
     assert_eq!(aws.calls()["AllocateAddress"], 1, "the address stays");
 }
