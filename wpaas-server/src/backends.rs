@@ -67,7 +67,8 @@ pub async fn start(start: BackendStart<'_>) -> Result<Started, StartError> {
     match start.settings.backend {
         BackendKind::Simulated => Ok(simulated(start)),
         BackendKind::Docker => docker(start),
-        BackendKind::Aws => aws(start).await,
+        // The SDK makes large futures.
+        BackendKind::Aws => Box::pin(aws(start)).await,
     }
 }
 

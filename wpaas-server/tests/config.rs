@@ -47,6 +47,18 @@ fn what_is_not_known_is_refused_by_name() {
 }
 
 #[test]
+fn what_is_printed_of_aws_can_be_read_again() {
+    let file = "backend = 'aws'\n[aws]\nregion = 'eu-central-1'\nvpc = 'vpc-1'\nbucket = 'b'\nprofile = 'p'\n\
+                role_id = 'AROA1'\nimage = 'ami-1'\nsubnets = [{ id = 'subnet-a', zone = 'eu-central-1a' }]";
+    let first = check(file, &[], &[]);
+    assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
+    let second = check(&String::from_utf8(first.stdout.clone()).unwrap(), &[], &[]);
+    assert_eq!(first.stdout, second.stdout);
+    let without = check("backend = 'aws'", &[], &[]);
+    assert!(String::from_utf8_lossy(&without.stderr).contains("aws.region: is needed"));
+}
+
+#[test]
 fn what_is_printed_can_be_read_again() {
     let sso = "[sso.google]\nclient_id = 'us'\nclient_secret_file = '/etc/wpaas/google'";
     let file = format!("public_url = 'https://wpaas.example'\n[grace]\nsite = '1h'\n{sso}");

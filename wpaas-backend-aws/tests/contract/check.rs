@@ -44,6 +44,7 @@ macro_rules! cases {
 pub(crate) use {cases, ensure};
 
 /// Both are the same.
+#[expect(clippy::needless_pass_by_value, reason = "what is compared is made where it is compared")]
 pub fn same<T: PartialEq + fmt::Debug>(what: &str, found: T, wanted: T) -> Told {
     ensure!(found == wanted, "{what}: {found:?} instead of {wanted:?}");
     Ok(())
