@@ -5,8 +5,8 @@
 //! of our own types ([`cloud`]), paced by our own limiter ([`limiter`]). [`s3`] fetches a site's code from S3 or
 //! what speaks its protocol.
 //!
-//! The feature `s3` brings the SDK's adapter of S3 in; those of EC2 and Route 53 are still to come, so no site can run
-//! on AWS yet. Without any there is all of the logic, and with `testing` the simulator that it is tried against.
+//! The features `ec2`, `route53` and `s3` bring the SDK's adapters of these services in ([`sdk`]). Without any there is
+//! all of the logic, and with `testing` the simulator that it is tried against.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
