@@ -11,7 +11,7 @@ use futures::stream::BoxStream;
 use wpaas_core::code::{Digest, Layout};
 use wpaas_core::converge::conformance::{self, Fixture, Outside};
 use wpaas_core::converge::{
-    Action, Applied, Backend, BackendError, Capabilities, Coverage, ErrorClass, Fingerprint, Object,
+    Action, Applied, Backend, BackendError, Capabilities, Coverage, Entry, ErrorClass, Fingerprint, Object,
     ObjectId, ObjectState, Observation, Part, Report, Scope, Step,
 };
 use wpaas_core::id::SiteId;
@@ -108,10 +108,9 @@ impl Notes {
         let Step { part, generation, epoch, .. } = *step;
         self.made += 1;
         let id = ObjectId::new(&format!("{part}-{}", self.made));
-        let address = (part == Part::Network).then_some([192, 0, 2, 1].into());
+        let entry = (part == Part::Network).then(|| Box::new(Entry::at([192, 0, 2, 1].into())));
         let state = ObjectState::Ready;
-        let (local_port, lead) = (None, None);
-        let object = Object { part, id, fingerprint, generation, epoch, state, address, local_port, lead };
+        let object = Object { part, id, fingerprint, generation, epoch, state, entry };
         self.objects.insert((step.site, part), object.clone());
         object
     }

@@ -40,11 +40,11 @@ impl Inner {
             Action::CreateVolume => task.create_volume().await,
             Action::CreateRelease { digest, .. } => task.create_release(digest).await,
             Action::CreateNode(spec) => task.create_node(spec).await,
-            Action::StartNode { object } => task.start_node(object.as_str()).await,
-            Action::Order { object, boot, order } => task.order(object.as_str(), boot, *order).await,
-            Action::Configure { object, files } => task.configure(object.as_str(), files).await,
-            Action::Lead { object } => task.lead(object.as_str()).await,
-            Action::Remove { object } => task.remove(object.as_str()).await,
+            Action::StartNode { object } => task.start_node(&object.to_string()).await,
+            Action::Order { object, boot, order } => task.order(&object.to_string(), boot, *order).await,
+            Action::Configure { object, files } => task.configure(&object.to_string(), files).await,
+            Action::Lead { object } => task.lead(&object.to_string()).await,
+            Action::Remove { object } => task.remove(&object.to_string()).await,
         }?;
         self.remember(step, &applied);
         Ok(applied)
@@ -71,7 +71,7 @@ impl Inner {
                 self.sightings().put(step.site, object.clone(), Instant::now());
             }
             (Applied::Absent, Action::Remove { object }) => {
-                self.sightings().gone(step.site, step.part, object.as_str());
+                self.sightings().gone(step.site, step.part, &object.to_string());
             }
             (Applied::Absent | Applied::Told, _) => {}
         }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use wpaas_core::converge::{Lead, Object, ObjectId, ObjectState, Part};
+use wpaas_core::converge::{Entry, Lead, Object, ObjectId, ObjectState, Part};
 use wpaas_core::id::SiteId;
 
 use crate::cloud::{Cidr, Group, Instance, InstanceState, Peer, Rule, VolumeState};
@@ -95,9 +95,7 @@ pub(crate) fn object(part: Part, id: &str, mark: Mark, state: ObjectState) -> Ob
         generation: mark.0,
         epoch: mark.1,
         state,
-        address: None,
-        local_port: None,
-        lead: None,
+        entry: None,
     }
 }
 
@@ -115,7 +113,8 @@ pub(crate) fn network(listing: &Listing, installation: &str, site: SiteId) -> Op
         found.it.instance.as_deref().map_or(Lead::Nowhere, |id| Lead::To(ObjectId::new(id)))
     });
     let address = addresses.first().filter(|_| whole).map(|found| IpAddr::V4(found.it.ip));
-    Some(Object { address, lead: Some(lead), ..object(Part::Network, id, mark, state) })
+    let entry = Entry { address, local_port: None, lead: Some(lead) };
+    Some(Object { entry: Some(Box::new(entry)), ..object(Part::Network, id, mark, state) })
 }
 
 /// A node that has no files was left half made. One whose volume is not attached does not run: starting it

@@ -49,8 +49,7 @@ impl Inner {
         let listed = timeout(PATIENCE, keys_below(&self.cloud, &self.keys.folder("reports"))).await;
         let listed = listed.unwrap_or_else(|_| Err(CloudError::unanswered("the listing took too long")));
         let listed = listed.map_err(|error| error.because("listing the nodes' reports"))?;
-        let nodes: BTreeMap<String, (SiteId, Part)> =
-            self.sightings().nodes().into_iter().map(|(id, node)| (id.to_owned(), node)).collect();
+        let nodes = self.sightings().nodes();
         let (mut known, mut left) = (Vec::new(), Vec::new());
         for key in listed {
             let Some(instance) = self.keys.instance(&key.key).map(str::to_owned) else { continue };

@@ -73,7 +73,7 @@ impl Sightings {
             Scope::Fleet => true,
             Scope::Site(of) => site == of,
         };
-        self.seen.retain(|(_, _, id), _| !ended.contains(id.as_str()));
+        self.seen.retain(|(_, _, id), _| !ended.contains(&id.to_string()));
         let known = self.seen.keys().filter(|(site, ..)| in_scope(site)).count();
         let missing: Vec<_> =
             self.seen.keys().filter(|key| in_scope(&key.0) && !shown.contains(key)).cloned().collect();
@@ -139,18 +139,20 @@ impl Sightings {
     }
 
     /// Whose node this instance is.
-    pub(crate) fn nodes(&self) -> BTreeMap<&str, (SiteId, Part)> {
+    pub(crate) fn nodes(&self) -> BTreeMap<String, (SiteId, Part)> {
         let nodes = self.seen.keys().filter(|(_, part, _)| part.is_node());
-        nodes.map(|(site, part, id)| (id.as_str(), (*site, *part))).collect()
+        nodes.map(|(site, part, id)| (id.to_string(), (*site, *part))).collect()
     }
 
     /// The sites' addresses; `None` before everything was listed.
     pub(crate) fn addresses(&self) -> Option<BTreeMap<SiteId, Ipv4Addr>> {
-        let address =
-            |((site, ..), sighting): (&(SiteId, Part, ObjectId), &Sighting)| match sighting.object.address {
-                Some(IpAddr::V4(ip)) => Some((*site, ip)),
-                _ => None,
-            };
+        let address = |((site, ..), sighting): (&(SiteId, Part, ObjectId), &Sighting)| match sighting
+            .object
+            .address()
+        {
+            Some(IpAddr::V4(ip)) => Some((*site, ip)),
+            _ => None,
+        };
         self.whole.then(|| self.seen.iter().filter_map(address).collect())
     }
 

@@ -39,11 +39,11 @@ impl Inner {
             Action::CreateVolume => task.create_volume().await,
             Action::CreateRelease { digest, layout } => task.create_release(digest, *layout).await,
             Action::CreateNode(spec) => task.create_node(spec).await,
-            Action::StartNode { object } => task.start_node(object.as_str()).await,
-            Action::Order { object, boot, order } => task.order(object.as_str(), boot, *order).await,
-            Action::Configure { object, files } => task.configure(object.as_str(), files).await,
+            Action::StartNode { object } => task.start_node(&object.to_string()).await,
+            Action::Order { object, boot, order } => task.order(&object.to_string(), boot, *order).await,
+            Action::Configure { object, files } => task.configure(&object.to_string(), files).await,
             Action::Lead { .. } => Err(conflict("a site's address leads to its one gateway for good")),
-            Action::Remove { object } => task.remove(object.as_str()).await,
+            Action::Remove { object } => task.remove(&object.to_string()).await,
         }
     }
 }

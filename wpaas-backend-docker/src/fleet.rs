@@ -48,9 +48,9 @@ impl FleetBackend for DockerBackend {
         let task = Task { inner: &self.inner, connection };
         match step {
             FleetStep::Create(part, node) => task.create(*part, node).await,
-            FleetStep::Start(_, id) => task.start(id.as_str()).await,
-            FleetStep::Tell(_, id, files) => task.tell(id.as_str(), files).await,
-            FleetStep::Remove(_, id) => task.remove(id.as_str()).await,
+            FleetStep::Start(_, id) => task.start(&id.to_string()).await,
+            FleetStep::Tell(_, id, files) => task.tell(&id.to_string(), files).await,
+            FleetStep::Remove(_, id) => task.remove(&id.to_string()).await,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use wpaas_core::converge::{Run, Scope};
+use wpaas_core::converge::{ObjectId, Run, Scope};
 use wpaas_core::id::SiteId;
 
 use crate::label::{Labels, Mark};
@@ -18,9 +18,9 @@ struct Facts {
     /// The newest mark on any part of each site that has one.
     marks: HashMap<SiteId, Mark>,
     /// Containers that are being stopped in order to be removed.
-    leaving: HashSet<String>,
+    leaving: HashSet<ObjectId>,
     /// Containers whose host side is not what they were made with.
-    drifted: HashSet<String>,
+    drifted: HashSet<ObjectId>,
     /// Containers that an event says were changed.
     suspects: BTreeSet<String>,
     /// Containers of each site that an event says have ended, and when, until they are looked at.
@@ -39,7 +39,9 @@ impl Memory {
             Scope::Fleet => {
                 facts.marks.clear();
                 let there: HashSet<&str> = listing.containers.iter().map(|found| found.id.as_str()).collect();
-                facts.drifted.retain(|id| there.contains(id.as_str()));
+                let known = std::mem::take(&mut facts.drifted);
+                let nodes = listing.containers.iter().map(|found| ObjectId::new(&found.id));
+                facts.drifted = nodes.filter(|id| known.contains(id)).collect();
                 facts.runs.retain(|id, _| there.contains(id.as_str()));
             }
             Scope::Site(site) => {
@@ -68,27 +70,27 @@ impl Memory {
 
     /// A container is on its way out; `false` when it was already.
     pub(crate) fn leave(&self, id: &str) -> bool {
-        self.facts().leaving.insert(id.to_owned())
+        self.facts().leaving.insert(ObjectId::new(id))
     }
 
     pub(crate) fn left(&self, id: &str) {
-        self.facts().leaving.remove(id);
+        self.facts().leaving.remove(&ObjectId::new(id));
     }
 
-    pub(crate) fn is_leaving(&self, id: &str) -> bool {
+    pub(crate) fn is_leaving(&self, id: &ObjectId) -> bool {
         self.facts().leaving.contains(id)
     }
 
-    pub(crate) fn has_drifted(&self, id: &str) -> bool {
+    pub(crate) fn has_drifted(&self, id: &ObjectId) -> bool {
         self.facts().drifted.contains(id)
     }
 
     pub(crate) fn set_drifted(&self, id: &str, drifted: bool) {
         let mut facts = self.facts();
         if drifted {
-            facts.drifted.insert(id.to_owned());
+            facts.drifted.insert(ObjectId::new(id));
         } else {
-            facts.drifted.remove(id);
+            facts.drifted.remove(&ObjectId::new(id));
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use bollard::models::ContainerSummaryStateEnum as State;
-use wpaas_core::converge::{Object, ObjectId, ObjectState, Part};
+use wpaas_core::converge::{Entry, Object, ObjectId, ObjectState, Part};
 use wpaas_core::id::SiteId;
 
 use crate::address;
@@ -76,11 +76,12 @@ pub(crate) fn node_state(state: State) -> ObjectState {
 /// A network's object.
 pub(crate) fn network(found: &FoundNetwork, ports: Option<Pool>) -> Object {
     let state = if found.subnet.is_some() { ObjectState::Ready } else { ObjectState::Broken };
-    Object {
+    let entry = Entry {
         address: found.subnet.and_then(address::of_site).map(IpAddr::V4),
         local_port: found.subnet.zip(ports).and_then(|(subnet, pool)| address::local_port(pool, subnet)),
-        ..object(&found.labels, &found.id, state)
-    }
+        lead: None,
+    };
+    Object { entry: Some(Box::new(entry)), ..object(&found.labels, &found.id, state) }
 }
 
 /// A volume's object. A release is whole once a keeper of its volume carries the final name.
@@ -108,9 +109,7 @@ pub(crate) fn object(labels: &Labels, id: &str, state: ObjectState) -> Object {
         generation: labels.mark.0,
         epoch: labels.mark.1,
         state,
-        address: None,
-        local_port: None,
-        lead: None,
+        entry: None,
     }
 }
 
@@ -202,10 +201,10 @@ mod tests {
         let seen = objects(&listing, Some(Pool::default()));
         assert_eq!(seen.len(), 1, "the oldest of two");
         let (_, network) = &seen[0];
-        assert_eq!(network.id.as_str(), "n1");
-        assert_eq!(network.address, Some("10.208.0.66".parse().unwrap()));
-        assert_eq!(network.local_port, Some(20_001));
+        assert_eq!(network.id.to_string(), "n1");
+        assert_eq!(network.address(), Some("10.208.0.66".parse().unwrap()));
+        assert_eq!(network.entry.as_ref().unwrap().local_port, Some(20_001));
         assert_eq!(network.fingerprint, None, "no node");
-        assert_eq!(objects(&listing, None)[0].1.local_port, None);
+        assert_eq!(objects(&listing, None)[0].1.entry.as_ref().unwrap().local_port, None);
     }
 }

@@ -93,10 +93,10 @@ impl Inner {
 
     /// Adds what is known beside the listing.
     fn correct(&self, object: &mut Object) {
-        if self.memory.has_drifted(object.id.as_str()) {
+        if self.memory.has_drifted(&object.id) {
             object.fingerprint = None;
         }
-        if self.memory.is_leaving(object.id.as_str()) {
+        if self.memory.is_leaving(&object.id) {
             object.state = ObjectState::Removing;
         }
     }

@@ -43,7 +43,7 @@ pub(crate) use fingerprint::Fingerprinting;
 pub use intent::{Candidate, Intent, Preview, ReleaseRef, RunIntent, Wanted};
 pub use intents::{Ends, Intents, IntentsError};
 pub use lint::{Violation, lint};
-pub use observation::{Coverage, Lead, Object, ObjectId, ObjectState, Observation, Run, Scope};
+pub use observation::{Coverage, Entry, Lead, Object, ObjectId, ObjectState, Observation, Run, Scope};
 pub use part::{InvalidPart, Part, PartKey};
 pub use plan::{Hold, HoldReason, SitePlan, plan};
 pub use report::{

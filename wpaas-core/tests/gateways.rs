@@ -21,8 +21,13 @@ fn site() -> (Intent, Facts) {
     let first = id_of(&facts, G0);
     facts.objects.push(second);
     facts.reports.push(report);
-    object(&mut facts, Part::Network).lead = Some(Lead::To(first));
+    *lead(&mut facts) = Some(Lead::To(first));
     (site.intent.clone(), facts)
+}
+
+/// Where the site's address leads.
+fn lead(facts: &mut Facts) -> &mut Option<Lead> {
+    &mut object(facts, Part::Network).entry.as_mut().unwrap().lead
 }
 
 fn id_of(facts: &Facts, part: Part) -> ObjectId {
@@ -54,7 +59,7 @@ fn a_new_site_gets_a_second_gateway_and_its_address_leads_to_the_first_that_serv
     let (intent, mut facts) = site();
     facts.objects.retain(|object| object.part != G1);
     silence(&mut facts, G1);
-    object(&mut facts, Part::Network).lead = Some(Lead::Nowhere);
+    *lead(&mut facts) = Some(Lead::Nowhere);
     let made = steps(&intent, &facts);
     assert!(made[0].starts_with("create gateway-1 ("), "{made:?}");
     assert_eq!(made[1..], ["lead the address to gateway-0"]);
@@ -68,7 +73,7 @@ fn the_address_leaves_a_gateway_that_fails_and_stays_at_the_other() {
     object(&mut facts, G0).state = ObjectState::Stopped;
     assert_eq!(steps(&intent, &facts), ["start gateway-0", "lead the address to gateway-1"]);
     let (intent, mut facts) = site();
-    object(&mut facts, Part::Network).lead = Some(Lead::To(ObjectId::new("second")));
+    *lead(&mut facts) = Some(Lead::To(ObjectId::new("second")));
     assert_eq!(steps(&intent, &facts), [""; 0], "it does not move back");
 }
 
@@ -90,7 +95,7 @@ fn outdated_gateways_are_replaced_one_by_one_and_the_address_moves_between() {
     assert_eq!(steps(&intent, &facts), ["remove gateway-1"]);
     object(&mut facts, G1).fingerprint = new;
     assert_eq!(steps(&intent, &facts), ["lead the address to gateway-1"]);
-    object(&mut facts, Part::Network).lead = Some(Lead::To(ObjectId::new("second")));
+    *lead(&mut facts) = Some(Lead::To(ObjectId::new("second")));
     assert_eq!(steps(&intent, &facts), ["remove gateway-0"]);
 }
 

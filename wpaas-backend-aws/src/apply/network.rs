@@ -1,4 +1,4 @@
-use wpaas_core::converge::{Applied, BackendError};
+use wpaas_core::converge::{Applied, BackendError, ObjectId};
 
 use super::Task;
 use crate::cloud::{Group, NewGroup};
@@ -89,7 +89,7 @@ impl Task<'_> {
     pub(super) async fn remove_network(&self, id: &str) -> Result<Applied, BackendError> {
         let listing = self.look().await?;
         let there = objects::network(&listing, self.installation(), self.step.site);
-        if there.is_none_or(|there| there.id.as_str() != id) {
+        if there.is_none_or(|there| there.id != ObjectId::new(id)) {
             return Ok(Applied::Absent);
         }
         for found in &listing.addresses {

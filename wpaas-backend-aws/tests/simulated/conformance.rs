@@ -79,8 +79,8 @@ impl Fixture for World {
     /// EC2 freezes nothing, and what is edited shows nowhere.
     async fn outside(&self, _: SiteId, object: &Object, what: Outside) -> bool {
         match what {
-            Outside::Kill if object.part.is_node() => self.0.stop(object.id.as_str()),
-            Outside::Vanish if object.part.is_node() => self.0.terminate(object.id.as_str()),
+            Outside::Kill if object.part.is_node() => self.0.stop(&object.id.to_string()),
+            Outside::Vanish if object.part.is_node() => self.0.terminate(&object.id.to_string()),
             _ => return false,
         }
         sleep(Duration::from_secs(31)).await;
@@ -104,13 +104,13 @@ impl Fixture for World {
 
     async fn is_untouched(&self, part: Part, decoy: &ObjectId) -> bool {
         let all = Filter { tags: vec![("wpaas:installation".to_owned(), "other".to_owned())] };
-        let id = decoy.as_str();
+        let id = &decoy.to_string();
         match part {
             Part::Network => {
                 let groups = self.0.groups(&all, None).await.unwrap().items;
-                groups.iter().any(|group| group.id == id && group.rules.is_empty())
+                groups.iter().any(|group| group.id == *id && group.rules.is_empty())
             }
-            _ => self.0.volumes(&all, None).await.unwrap().items.iter().any(|disk| disk.id == id),
+            _ => self.0.volumes(&all, None).await.unwrap().items.iter().any(|disk| disk.id == *id),
         }
     }
 
@@ -128,7 +128,7 @@ impl Fixture for World {
         let instances = self.0.instances(&of_site, None).await.unwrap();
         let volumes = self.0.volumes(&of_site, None).await.unwrap();
         let mut shown = format!("{instances:?} {volumes:?} {:?}", self.0.keys());
-        if let Some(user_data) = self.0.user_data(object.id.as_str()) {
+        if let Some(user_data) = self.0.user_data(&object.id.to_string()) {
             flate2::read::GzDecoder::new(user_data.as_slice()).read_to_string(&mut shown).unwrap();
         }
         shown

@@ -1,6 +1,6 @@
 use wpaas_backend_aws::testing::Simulator;
 use wpaas_core::converge::trial::wanted;
-use wpaas_core::converge::{Part, Run, Wanted};
+use wpaas_core::converge::{ObjectId, Part, Run, Wanted};
 use wpaas_core::site::DatabaseSize::One;
 
 use crate::lab::Lab;
@@ -33,8 +33,8 @@ async fn what_runs_is_metered_from_its_launch_and_what_was_ended_to_its_end() {
     let runs = lab.metered(site);
     let [old, new] = of(&runs, Part::Wordpress(0))[..] else { panic!("{runs:?}") };
     assert_eq!(
-        (old.object.as_str(), old.ended_at.map(jiff::Timestamp::as_second)),
-        (node.as_str(), Some(ended))
+        (&old.object, old.ended_at.map(jiff::Timestamp::as_second)),
+        (&ObjectId::new(&node), Some(ended))
     );
     assert!(new.started_at > old.started_at && new.ended_at.is_none(), "{new:?}");
 }

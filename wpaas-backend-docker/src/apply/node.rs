@@ -54,7 +54,7 @@ impl Task<'_> {
         let Some(there) = listing.containers(self.step.site, self.step.part).next() else { return Ok(None) };
         let network = listing.network(self.step.site).map(|network| network.id.as_str());
         let object = objects::node(there, network);
-        let leaving = object.state == ObjectState::Removing || self.inner.memory.is_leaving(&there.id);
+        let leaving = object.state == ObjectState::Removing || self.inner.memory.is_leaving(&object.id);
         match object.state {
             ObjectState::Incomplete => {
                 self.remove_container(&there.id, false).await?;
@@ -149,7 +149,7 @@ impl Task<'_> {
         self.inner.memory.made(labels);
         // When it started is looked up with the next look.
         self.inner.memory.suspect(id);
-        let fingerprint = labels.fingerprint.filter(|_| !self.inner.memory.has_drifted(id));
+        let fingerprint = labels.fingerprint.filter(|_| !self.inner.memory.has_drifted(&ObjectId::new(id)));
         let object = objects::object(labels, id, ObjectState::Ready);
         Applied::Present(Object { id: ObjectId::new(id), fingerprint, ..object })
     }

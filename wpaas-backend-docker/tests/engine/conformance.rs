@@ -53,7 +53,7 @@ impl Fixture for World {
     }
 
     async fn outside(&self, _: SiteId, object: &Object, what: Outside) -> bool {
-        let (docker, id) = (&self.0.docker, object.id.as_str());
+        let (docker, id) = (&self.0.docker, &object.id.to_string());
         match (what, object.part) {
             (Outside::Kill, _) => docker.kill_container(id, None).await.unwrap(),
             (Outside::Freeze, _) => docker.pause_container(id).await.unwrap(),
@@ -99,7 +99,7 @@ impl Fixture for World {
     }
 
     async fn is_untouched(&self, part: Part, decoy: &ObjectId) -> bool {
-        let (docker, id) = (&self.0.docker, decoy.as_str());
+        let (docker, id) = (&self.0.docker, &decoy.to_string());
         match part {
             Part::Network => docker.inspect_network(id, None).await.is_ok(),
             Part::UploadsVolume => docker.inspect_volume(id).await.is_ok(),
@@ -117,7 +117,7 @@ impl Fixture for World {
     }
 
     async fn shown(&self, _: SiteId, object: &Object) -> String {
-        let (docker, id) = (&self.0.docker, object.id.as_str());
+        let (docker, id) = (&self.0.docker, &object.id.to_string());
         match object.part {
             Part::Network => format!("{:?}", docker.inspect_network(id, None).await.unwrap()),
             part if part.is_node() => format!("{:?}", docker.inspect_container(id, None).await.unwrap()),

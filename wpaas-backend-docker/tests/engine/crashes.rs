@@ -40,7 +40,7 @@ async fn a_node_without_its_files_is_made_anew() {
         let part = Part::Wordpress(0);
         let left = lab.half_made(&lab.name(part), part, Vec::new()).await;
         let seen = lab.object(part).await.unwrap();
-        assert_eq!((seen.state, seen.id.as_str()), (ObjectState::Incomplete, left.as_str()));
+        assert_eq!((seen.state, seen.id.to_string()), (ObjectState::Incomplete, left.clone()));
         let error = lab.apply(part, Action::StartNode { object: seen.id.clone() }).await.unwrap_err();
         assert_eq!(error.class, ErrorClass::Conflict, "{error}");
         let made = lab.node().await;

@@ -91,7 +91,7 @@ async fn a_site_is_made_seen_and_removed() {
 async fn a_node_finds_its_files_names_and_code() {
     Lab::run("files", |lab| async move {
         let made = whole_site(&lab).await;
-        let node = made[&Part::Wordpress(0)].id.as_str();
+        let node = &made[&Part::Wordpress(0)].id.to_string();
         let site = lab.site;
         let conf = lab.file(node, "/etc/wpaas/node.conf").await;
         let about =
@@ -106,7 +106,7 @@ async fn a_node_finds_its_files_names_and_code() {
         let code = lab.file(node, "/srv/wordpress/wp-content/plugins/release.txt").await;
         assert!(code.0.starts_with("sha256:0707"), "{}", code.0);
         let inspected = lab.docker.inspect_container(node, None).await.unwrap();
-        let Some(IpAddr::V4(gateway)) = made[&Part::Network].address else { panic!("no address") };
+        let Some(IpAddr::V4(gateway)) = made[&Part::Network].address() else { panic!("no address") };
         let host = inspected.host_config.unwrap();
         let hosts = host.extra_hosts.unwrap();
         assert!(hosts.contains(&format!("gateway-0:{gateway}")), "{hosts:?}");
@@ -126,13 +126,13 @@ async fn a_running_node_is_told() {
         let order = DatabaseOrder::Found { number: 3 };
         let action = Action::Order { object: node.id.clone(), boot, order };
         assert_eq!(lab.apply(Part::Database(0), action.clone()).await.unwrap(), Applied::Told);
-        let order = lab.file(node.id.as_str(), "/etc/wpaas/order").await;
+        let order = lab.file(&node.id.to_string(), "/etc/wpaas/order").await;
         assert_eq!(order, ("found 3 9f\n".to_owned(), 0o400, 0, 0));
         let configure =
             Action::Configure { object: node.id.clone(), files: vec![routes("revision=2\nend\n")] };
         assert_eq!(lab.apply(Part::Database(0), configure).await.unwrap(), Applied::Told);
-        assert_eq!(lab.file(node.id.as_str(), "/etc/wpaas/routes").await.0, "revision=2\nend\n");
-        lab.docker.kill_container(node.id.as_str(), None).await.unwrap();
+        assert_eq!(lab.file(&node.id.to_string(), "/etc/wpaas/routes").await.0, "revision=2\nend\n");
+        lab.docker.kill_container(&node.id.to_string(), None).await.unwrap();
         let error = lab.apply(Part::Database(0), action).await.unwrap_err();
         assert_eq!(error.class, ErrorClass::Conflict, "{error}");
     })
@@ -146,15 +146,15 @@ async fn a_node_that_stopped_or_froze_is_started() {
         let node = lab.node().await;
         let part = Part::Wordpress(0);
         let start = || Action::StartNode { object: node.id.clone() };
-        lab.docker.kill_container(node.id.as_str(), None).await.unwrap();
+        lab.docker.kill_container(&node.id.to_string(), None).await.unwrap();
         assert_eq!(lab.state(part).await, Some(ObjectState::Stopped));
         assert_eq!(lab.make(part, start()).await, node);
-        lab.docker.pause_container(node.id.as_str()).await.unwrap();
+        lab.docker.pause_container(&node.id.to_string()).await.unwrap();
         assert_eq!(lab.state(part).await, Some(ObjectState::Frozen));
         assert_eq!(lab.make(part, start()).await, node);
         assert_eq!(lab.make(part, start()).await, node, "again");
         assert_eq!(lab.object(part).await, Some(node.clone()));
-        lab.docker.pause_container(node.id.as_str()).await.unwrap();
+        lab.docker.pause_container(&node.id.to_string()).await.unwrap();
         let removed = lab.apply(part, Action::Remove { object: node.id.clone() }).await.unwrap();
         assert_eq!(removed, Applied::Absent);
         assert_eq!(lab.apply(part, start()).await.unwrap_err().class, ErrorClass::Conflict);

@@ -20,7 +20,7 @@ async fn run(lab: &Lab, part: Part) -> Option<Run> {
 
 /// What the Engine itself says: started, and finished.
 async fn engine(lab: &Lab, node: &Object) -> (Timestamp, Timestamp) {
-    let state = lab.docker.inspect_container(node.id.as_str(), None).await.unwrap().state.unwrap();
+    let state = lab.docker.inspect_container(&node.id.to_string(), None).await.unwrap().state.unwrap();
     (state.started_at.unwrap().parse().unwrap(), state.finished_at.unwrap().parse().unwrap())
 }
 
@@ -45,10 +45,10 @@ async fn a_look_tells_when_a_node_ran() {
             previous_end: None,
         };
         assert_eq!(run(&lab, NODE).await, Some(runs.clone()));
-        lab.docker.pause_container(node.id.as_str()).await.unwrap();
+        lab.docker.pause_container(&node.id.to_string()).await.unwrap();
         assert_eq!(run(&lab, NODE).await, Some(runs.clone()), "a frozen node runs");
-        lab.docker.unpause_container(node.id.as_str()).await.unwrap();
-        lab.docker.kill_container(node.id.as_str(), None).await.unwrap();
+        lab.docker.unpause_container(&node.id.to_string()).await.unwrap();
+        lab.docker.kill_container(&node.id.to_string(), None).await.unwrap();
         let (_, end) = engine(&lab, &node).await;
         assert_eq!(run(&lab, NODE).await, Some(Run { ended_at: Some(end), ..runs.clone() }));
         lab.make(NODE, Action::StartNode { object: node.id.clone() }).await;
@@ -68,12 +68,12 @@ async fn the_end_is_told_before_a_removal() {
         let (lab, told) = with_ends(&lab);
         let volume = lab.make(Part::UploadsVolume, Action::CreateVolume).await;
         let made = run(&lab, Part::UploadsVolume).await.unwrap();
-        assert_eq!((made.object.as_str(), made.ended_at), (volume.id.as_str(), None));
+        assert_eq!((&made.object, made.ended_at), (&volume.id, None));
         lab.network().await;
         for freeze in [false, true] {
             let node = lab.node().await;
             if freeze {
-                lab.docker.pause_container(node.id.as_str()).await.unwrap();
+                lab.docker.pause_container(&node.id.to_string()).await.unwrap();
             }
             lab.apply(NODE, Action::Remove { object: node.id.clone() }).await.unwrap();
             lab.until("it is gone", async || lab.object(NODE).await.is_none()).await;
@@ -101,7 +101,7 @@ async fn the_end_of_what_somebody_else_removes_is_the_events() {
         // As the converger listens: to all of it.
         let hears = tokio::spawn(async move { while changes.next().await.is_some() {} });
         let force = RemoveContainerOptionsBuilder::new().force(true).build();
-        lab.docker.remove_container(node.id.as_str(), Some(force)).await.unwrap();
+        lab.docker.remove_container(&node.id.to_string(), Some(force)).await.unwrap();
         let looked = async || {
             drop(lab.objects().await);
             !told.of(lab.site, NODE).is_empty()

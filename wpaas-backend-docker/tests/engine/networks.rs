@@ -25,7 +25,8 @@ async fn forty_sites_have_networks_of_their_own() {
         let begun = std::time::Instant::now();
         let seen = lab.backend.observe(&Scope::Fleet).await.unwrap();
         println!("a look at 40 networks: {:?}", begun.elapsed());
-        let addresses: HashSet<_> = seen.objects.iter().map(|(_, object)| object.address.unwrap()).collect();
+        let addresses: HashSet<_> =
+            seen.objects.iter().map(|(_, object)| object.address().unwrap()).collect();
         assert_eq!((seen.objects.len(), addresses.len()), (40, 40));
     })
     .await;
@@ -37,18 +38,17 @@ async fn nodes_whose_network_was_deleted_are_broken() {
         let network = lab.network().await;
         let running = lab.node().await;
         let stopped = lab.make(Part::Wordpress(1), Action::CreateNode(spec(&[]))).await;
-        lab.docker.kill_container(stopped.id.as_str(), None).await.unwrap();
+        lab.docker.kill_container(&stopped.id.to_string(), None).await.unwrap();
         assert_eq!(lab.state(Part::Wordpress(1)).await, Some(ObjectState::Stopped));
 
-        let request =
-            NetworkDisconnectRequest { container: running.id.as_str().to_owned(), force: Some(true) };
-        lab.docker.disconnect_network(network.id.as_str(), request).await.unwrap();
+        let request = NetworkDisconnectRequest { container: running.id.to_string(), force: Some(true) };
+        lab.docker.disconnect_network(&network.id.to_string(), request).await.unwrap();
         assert_eq!(
             lab.state(Part::Wordpress(0)).await,
             Some(ObjectState::Broken),
             "it runs without a network"
         );
-        lab.docker.remove_network(network.id.as_str()).await.unwrap();
+        lab.docker.remove_network(&network.id.to_string()).await.unwrap();
         for part in [Part::Wordpress(0), Part::Wordpress(1)] {
             assert_eq!(lab.state(part).await, Some(ObjectState::Broken), "{part}: no network");
         }
@@ -127,7 +127,7 @@ async fn a_gateway_is_published_where_its_address_can_not_be_reached() {
         else {
             panic!("no network")
         };
-        let port = network.local_port.unwrap();
+        let port = network.entry.as_ref().unwrap().local_port.unwrap();
         let gateway = NodeSpec { role: NodeRole::Gateway, ..spec(&[]) };
         backend.apply(&lab.step(Part::Gateway(0), Action::CreateNode(gateway))).await.unwrap();
         // The Engine listens for the gateway.

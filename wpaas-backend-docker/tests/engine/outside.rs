@@ -42,11 +42,11 @@ async fn a_death_and_a_removal_are_heard_of() {
         let node = lab.node().await;
         let mut changes = listening(&lab).await;
         let begun = std::time::Instant::now();
-        lab.docker.kill_container(node.id.as_str(), None).await.unwrap();
+        lab.docker.kill_container(&node.id.to_string(), None).await.unwrap();
         assert_eq!(next(&mut changes).await, Some(lab.site));
         println!("a death was heard of after {:?}", begun.elapsed());
         while tokio::time::timeout(Duration::from_millis(300), changes.next()).await.is_ok() {}
-        lab.docker.remove_network(network.id.as_str()).await.unwrap();
+        lab.docker.remove_network(&network.id.to_string()).await.unwrap();
         assert_eq!(next(&mut changes).await, Some(lab.site));
     })
     .await;
@@ -68,7 +68,7 @@ async fn a_changed_container_loses_its_fingerprint() {
             memory_swap: Some(-1),
             ..ContainerUpdateBody::default()
         };
-        lab.docker.update_container(node.id.as_str(), update).await.unwrap();
+        lab.docker.update_container(&node.id.to_string(), update).await.unwrap();
         assert_eq!(next(&mut changes).await, Some(lab.site));
         assert_eq!(lab.object(part).await.unwrap().fingerprint, None, "by the event");
         // A server without the event finds it in turn.

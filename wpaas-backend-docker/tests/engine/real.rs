@@ -136,7 +136,7 @@ async fn isolated(lab: &Lab, own: &str) {
     let step = |part, action| Step { site: SiteId::new(), ..lab.step(part, action) };
     let network = step(Part::Network, Action::CreateNetwork);
     let Applied::Present(other) = lab.backend.apply(&network).await.unwrap() else { panic!("no network") };
-    let address = other.address.unwrap();
+    let address = other.address().unwrap();
     let (run, routes) = (wanted(), Routes::default());
     let config = GatewayConfig::new(&run, Some((address, None)), &routes);
     let gateway = Action::CreateNode(node::gateway(0, &config));
@@ -174,7 +174,7 @@ async fn serves(stand_in: &Lab) {
     println!("images after {:?}", begun.elapsed());
 
     let begun = Instant::now();
-    let address = lab.network().await.address.unwrap();
+    let address = lab.network().await.address().unwrap();
     lab.make(Part::DatabaseVolume(0), Action::CreateVolume).await;
     lab.make(Part::UploadsVolume, Action::CreateVolume).await;
     let (site, run, url) = (lab.site, wanted(), CanonicalUrl::Address(address));

@@ -105,7 +105,7 @@ impl Facts {
     /// Where the site's address leads, where it can be moved.
     #[must_use]
     pub fn lead(&self) -> Option<&Lead> {
-        self.objects.iter().find_map(|object| object.lead.as_ref())
+        self.objects.iter().find_map(|object| object.entry.as_ref()?.lead.as_ref())
     }
 
     /// The gateway that the site's address leads to; `None` while it leads nowhere.
@@ -127,6 +127,9 @@ impl Facts {
     /// The site's address, with the port on the control plane's machine that leads there.
     #[must_use]
     pub fn address(&self) -> Option<(IpAddr, Option<u16>)> {
-        self.objects.iter().find_map(|object| Some((object.address?, object.local_port)))
+        self.objects.iter().find_map(|object| {
+            let entry = object.entry.as_ref()?;
+            Some((entry.address?, entry.local_port))
+        })
     }
 }

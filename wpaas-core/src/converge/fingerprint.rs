@@ -1,10 +1,11 @@
 use std::fmt::{self, Write as _};
+use std::num::NonZeroU64;
 
 use sha2::{Digest as _, Sha256};
 
 /// Names a spec: equal specs have equal fingerprints.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Fingerprint(u64);
+pub struct Fingerprint(NonZeroU64);
 
 impl Fingerprint {
     /// Of these texts, in this order; their borders count.
@@ -16,12 +17,12 @@ impl Fingerprint {
         fingerprint.done()
     }
 
-    /// As it was written; `None` unless 16 lower-case hex digits.
+    /// As it was written; `None` unless 16 lower-case hex digits, not all of them 0.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
         let is_written = text.len() == 16 && text.bytes().all(is_digit);
-        is_written.then(|| u64::from_str_radix(text, 16).ok().map(Self))?
+        is_written.then(|| u64::from_str_radix(text, 16).ok().and_then(NonZeroU64::new).map(Self))?
     }
 }
 
@@ -55,7 +56,8 @@ impl Fingerprinting {
         let digest = self.0.finalize();
         let mut first = [0; 8];
         first.copy_from_slice(&digest[..8]);
-        Fingerprint(u64::from_be_bytes(first))
+        // No spec is without one, so that a part without any takes no more room than one with.
+        Fingerprint(NonZeroU64::new(u64::from_be_bytes(first)).unwrap_or(NonZeroU64::MIN))
     }
 }
 

@@ -68,14 +68,37 @@ pub struct Object {
     pub epoch: u64,
     /// What it is doing.
     pub state: ObjectState,
-    /// The site's address, on the object that holds it: the network on Docker, so that it is known before the
-    /// gateway is made.
+    /// On the object that holds the site's address (the network on Docker, so that it is known before the gateway is
+    /// made): where visitors come in. Apart from the rest, because only one object of a site has it.
+    pub entry: Option<Box<Entry>>,
+}
+
+impl Object {
+    /// The site's address, on the object that holds it.
+    #[must_use]
+    pub fn address(&self) -> Option<IpAddr> {
+        self.entry.as_ref()?.address
+    }
+}
+
+/// Where a site's visitors come in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Entry {
+    /// The site's address, once there is one.
     pub address: Option<IpAddr>,
     /// The port on the control plane's own machine that leads to `address`, where it can't be reached itself.
     pub local_port: Option<u16>,
-    /// On the object that holds the address, where the address can be moved from one gateway to another: where it
-    /// leads now. `None` where it always leads to the one gateway.
+    /// Where the address can be moved from one gateway to another: where it leads now. `None` where it always leads
+    /// to the one gateway.
     pub lead: Option<Lead>,
+}
+
+impl Entry {
+    /// By this address, which always leads to the one gateway.
+    #[must_use]
+    pub fn at(address: IpAddr) -> Self {
+        Self { address: Some(address), ..Self::default() }
+    }
 }
 
 /// Where an address that can be moved leads.
@@ -87,27 +110,45 @@ pub enum Lead {
     To(ObjectId),
 }
 
-/// A backend's own id of an object.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ObjectId(Box<str>);
+/// A backend's own id of an object. Equal for equal texts; a Docker Engine's (64 digits) take 32 bytes, and no memory
+/// of their own.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectId(Id);
+
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Id {
+    Text(Box<str>),
+    /// What is written as lower-case hexadecimal digits, and as nothing else.
+    Digits([u8; 32]),
+}
 
 impl ObjectId {
     /// Takes the backend's text over.
     #[must_use]
     pub fn new(id: &str) -> Self {
-        Self(id.into())
-    }
-
-    /// The backend's text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+        let mut bytes = [0; 32];
+        let is_digits =
+            !id.bytes().any(|byte| byte.is_ascii_uppercase()) && hex::decode_to_slice(id, &mut bytes).is_ok();
+        Self(if is_digits { Id::Digits(bytes) } else { Id::Text(id.into()) })
     }
 }
 
 impl fmt::Display for ObjectId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        match &self.0 {
+            Id::Text(text) => f.write_str(text),
+            Id::Digits(bytes) => {
+                let mut text = [0; 64];
+                let _fits = hex::encode_to_slice(bytes, &mut text);
+                f.write_str(str::from_utf8(&text).map_err(|_| fmt::Error)?)
+            }
+        }
+    }
+}
+
+impl fmt::Debug for ObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ObjectId({self})")
     }
 }
 
@@ -126,4 +167,21 @@ pub enum ObjectState {
     Removing,
     /// It is there and can't become whole again (its network is gone, say): only replacing helps.
     Broken,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ObjectId;
+
+    #[test]
+    fn an_id_is_the_backends_text_whatever_it_is_kept_as() {
+        let digits = "0123456789abcdef".repeat(4);
+        for text in
+            ["", "i-0123456789abcdef0", &digits, &digits[1..], &digits.to_uppercase(), &"g".repeat(64)]
+        {
+            assert_eq!(ObjectId::new(text).to_string(), text);
+            assert_eq!(ObjectId::new(text), ObjectId::new(text));
+        }
+        assert_ne!(ObjectId::new(&digits), ObjectId::new(&digits.to_uppercase()));
+    }
 }

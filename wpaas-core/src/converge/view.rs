@@ -222,9 +222,7 @@ mod tests {
             generation: 1,
             epoch: 1,
             state,
-            address: None,
-            local_port: None,
-            lead: None,
+            entry: None,
         }
     }
 
@@ -279,11 +277,8 @@ mod doubts {
 
     fn object(site: SiteId, n: u8) -> (SiteId, Object) {
         let (part, id) = (Part::Wordpress(n), ObjectId::new(&format!("{site} {n}")));
-        let (state, address, local_port, lead) = (ObjectState::Ready, None, None, None);
-        (
-            site,
-            Object { part, id, fingerprint: None, generation: 1, epoch: 1, state, address, local_port, lead },
-        )
+        let state = ObjectState::Ready;
+        (site, Object { part, id, fingerprint: None, generation: 1, epoch: 1, state, entry: None })
     }
 
     /// The view lists this many of the objects. Returns how many it knows then.

@@ -26,7 +26,7 @@ pub(super) async fn a_site_is_made_seen_and_removed(fixture: &dyn Fixture) {
         assert_eq!(site.make(part, action).await, object, "made again: {part}");
         made.push(object);
     }
-    assert!(made.iter().any(|object| object.address.is_some()), "no part holds the site's address");
+    assert!(made.iter().any(|object| object.address().is_some()), "no part holds the site's address");
     made.sort_by_key(|object| object.part);
     let elsewhere = site.elsewhere();
     site.until("all that was made", async || site.objects().await == made).await;

@@ -7,7 +7,7 @@ use super::galera::Component;
 use super::thing::Thing;
 use super::world::Law;
 use crate::converge::{
-    Action, Applied, BackendError, ErrorClass, GatewayReport, NodeReport, NodeSpec, Object, ObjectId,
+    Action, Applied, BackendError, Entry, ErrorClass, GatewayReport, NodeReport, NodeSpec, Object, ObjectId,
     ObjectState, Part, Report, ServerState, Step, WordpressPhase, WordpressReport,
 };
 use crate::id::SiteId;
@@ -183,9 +183,7 @@ impl Place {
             generation: step.generation,
             epoch: step.epoch,
             state: ObjectState::Ready,
-            address: (step.part == Part::Network).then_some(IpAddr::V4(address)),
-            local_port: None,
-            lead: None,
+            entry: (step.part == Part::Network).then(|| Box::new(Entry::at(IpAddr::V4(address)))),
         }
     }
 

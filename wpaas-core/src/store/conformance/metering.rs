@@ -49,7 +49,7 @@ pub(super) async fn what_ran_is_recorded_once(store: &dyn Store) {
     let first = &store.usage_records(&all, 0, 1).await.expect("read")[0];
     assert_eq!((first.seq, &first.cid, first.org, first.space), (1, &cid(), org().id, site.space));
     assert_eq!((first.site, first.kind, first.gib), (site.id, UsageKind::Wordpress, 0));
-    assert_eq!(first.object.as_str(), "wordpress-3-a");
+    assert_eq!(first.object.to_string(), "wordpress-3-a");
 }
 
 pub(super) async fn records_are_filtered_summed_and_paged(store: &dyn Store) {
