@@ -8,7 +8,7 @@ use support::{Harness, wanted};
 use wpaas_core::code::{Digest, Layout};
 use wpaas_core::converge::{
     Action, Candidate, Coverage, DatabaseReport, Facts, Intent, NodeReport, ObjectState, Part, Preview,
-    ReleaseRef, Step, Trouble, Wanted, lint, plan, status, verdict,
+    ReleaseRef, SitePlan, Step, Told, Trouble, Wanted, lint, plan, status, verdict,
 };
 use wpaas_core::id::ReleaseId;
 use wpaas_core::site::DatabaseSize::{One, Three};
@@ -43,6 +43,37 @@ fn a_redundant_site_founds_once_and_joins_one_at_a_time() {
             "order database-2 to join component 1"
         ]
     );
+}
+
+#[test]
+fn no_node_joins_while_it_is_not_known_whether_another_does() {
+    let orders = |plan: &SitePlan| {
+        let order = |step: &Step| matches!(step.action, Action::Order { .. });
+        plan.steps.iter().filter(|step| order(step)).cloned().collect::<Vec<_>>()
+    };
+    let mut site = Harness::new(wanted(1, Three));
+    let (facts, join) = loop {
+        let facts = site.facts();
+        let found =
+            orders(&plan(&site.intent, &facts)).into_iter().find(|it| it.to_string().contains("join"));
+        match found {
+            Some(join) => break (facts, join),
+            None => drop(site.pass()),
+        }
+    };
+    assert_eq!(join.part, Part::Database(1));
+    for part in [Part::Database(1), Part::Database(2)] {
+        let busy = Facts { busy: vec![part], ..facts.clone() };
+        assert_eq!(orders(&plan(&site.intent, &busy)), [], "a step for {part} is under way");
+        let message = Step { part, ..join.clone() }.message().unwrap();
+        let told = Facts { told: vec![Told { part, message }], ..facts.clone() };
+        let plan = plan(&site.intent, &told);
+        assert!(orders(&plan).iter().all(|order| order.part == part), "{part} was told: {plan}");
+        lint(&site.intent, &told, &plan).unwrap();
+    }
+    let other = Facts { busy: vec![Part::Database(2)], ..facts.clone() };
+    let early = SitePlan { steps: vec![join], ..plan(&site.intent, &other) };
+    assert_eq!(lint(&site.intent, &other, &early).unwrap_err().rule, 2);
 }
 
 #[test]
@@ -189,19 +220,26 @@ fn outdated_database_nodes_are_drained_and_replaced_one_at_a_time() {
 fn a_database_node_waits_with_leaving_until_another_has_left() {
     let mut site = Harness::up(wanted(1, Three));
     site.change(|run| run.database = One);
-    let mut facts = site.facts();
-    let leaver = facts.objects.iter_mut().find(|object| object.part == Part::Database(2)).unwrap();
-    leaver.state = ObjectState::Removing;
-    let mut plan = plan(&site.intent, &facts);
-    assert!(!plan.steps.iter().any(|step| matches!(step.action, Action::Remove { .. })), "{plan}");
-    let Intent { site: id, generation, epoch, .. } = site.intent;
-    let part = Part::Database(1);
-    let action = Action::Remove { object: facts.object(part).unwrap().id.clone() };
-    plan.steps = vec![Step { site: id, generation, epoch, part, action }];
-    assert_eq!(
-        lint(&site.intent, &facts, &plan).unwrap_err().why,
-        "stops a database node while another leaves"
-    );
+    let before = site.facts();
+    let leaving = |facts: &mut Facts| {
+        let leaver = facts.objects.iter_mut().find(|object| object.part == Part::Database(2)).unwrap();
+        leaver.state = ObjectState::Removing;
+    };
+    let busy = |facts: &mut Facts| facts.busy = vec![Part::Database(2)];
+    for leaves in [&leaving as &dyn Fn(&mut Facts), &busy] {
+        let mut facts = before.clone();
+        leaves(&mut facts);
+        let mut plan = plan(&site.intent, &facts);
+        assert!(!plan.steps.iter().any(|step| matches!(step.action, Action::Remove { .. })), "{plan}");
+        let Intent { site: id, generation, epoch, .. } = site.intent;
+        let part = Part::Database(1);
+        let action = Action::Remove { object: facts.object(part).unwrap().id.clone() };
+        plan.steps = vec![Step { site: id, generation, epoch, part, action }];
+        assert_eq!(
+            lint(&site.intent, &facts, &plan).unwrap_err().why,
+            "stops a database node while another leaves"
+        );
+    }
 }
 
 #[test]

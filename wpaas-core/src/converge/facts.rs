@@ -80,6 +80,12 @@ impl Facts {
         }
     }
 
+    /// Whether the part's object was whole and running when it was last seen, whatever is under way for it.
+    #[must_use]
+    pub fn runs(&self, part: Part) -> bool {
+        self.object(part).is_some_and(|object| object.state == ObjectState::Ready)
+    }
+
     /// What a running node last said; nothing of a node that does not run or that a step is under way for.
     #[must_use]
     pub fn report(&self, part: Part) -> Option<&Report> {

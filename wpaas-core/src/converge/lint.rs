@@ -104,8 +104,9 @@ fn quorum(intent: &Intent, facts: &Facts, plan: &SitePlan, step: &Step) -> Verdi
     let removed =
         |part| plan.steps.iter().any(|s| s.part == part && matches!(s.action, Action::Remove { .. }));
     let leaves = |object: &Object| {
-        matches!(object.part, Part::Database(other) if other != n)
-            && (object.state == ObjectState::Removing || removed(object.part))
+        let goes = object.state == ObjectState::Removing || removed(object.part);
+        let under_way = facts.busy.contains(&object.part) && facts.runs(object.part);
+        matches!(object.part, Part::Database(other) if other != n) && (goes || under_way)
     };
     require(!facts.objects.iter().any(leaves), "stops a database node while another leaves")?;
     let others = facts.objects.iter().map(|object| object.part).filter(|part| *part != step.part);
@@ -125,7 +126,11 @@ fn joining(_: &Intent, facts: &Facts, plan: &SitePlan, step: &Step) -> Verdict {
     require(orders == 1, "orders two database nodes at once")?;
     let starts = |part| database(facts, part).is_some_and(|report| report.phase == DatabasePhase::Starting);
     let starting = facts.objects.iter().any(|object| starts(object.part));
-    require(!starting, "orders a node to join while another is starting")
+    require(!starting, "orders a node to join while another is starting")?;
+    let another = |part: &Part| matches!(part, Part::Database(_)) && *part != step.part;
+    let told = facts.told.iter().any(|told| another(&told.part));
+    let busy = facts.busy.iter().any(|part| another(part) && facts.runs(*part));
+    require(!told && !busy, "orders a node to join while a step for another is under way")
 }
 
 /// With two or more wanted, a change never takes the serving WordPress nodes below the wanted number.

@@ -160,12 +160,16 @@ impl Pass<'_> {
             || others > usize::from(wanted) / 2
     }
 
-    /// Whether another node is on its way out: two that leave at once can split a component.
+    /// Whether another node is on its way out, or may be, as a step for it is under way: two that leave at once can split
+    /// a component.
     fn somebody_leaves(&self, n: u8) -> bool {
         let another = |part| matches!(part, Part::Database(other) if other != n);
         let removed = |step: &Step| matches!(step.action, Action::Remove { .. }) && another(step.part);
         let leaves = |object: &Object| object.state == ObjectState::Removing && another(object.part);
-        self.plan.steps.iter().any(removed) || self.facts.objects.iter().any(leaves)
+        let under_way = |part: &Part| another(*part) && self.facts.runs(*part);
+        self.plan.steps.iter().any(removed)
+            || self.facts.objects.iter().any(leaves)
+            || self.facts.busy.iter().any(under_way)
     }
 
     /// Whether the site has, and wants, one database node.

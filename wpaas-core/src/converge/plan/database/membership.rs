@@ -50,20 +50,34 @@ impl Pass<'_> {
 
     /// One joiner at a time: two at once can split a component.
     fn join(&mut self, joining: Option<u8>) {
-        let mut before = joining;
+        let mut before = joining.or_else(|| self.under_way());
         let waiting: Vec<_> = self.waiting();
         for (n, action) in waiting {
             let part = Part::Database(n);
-            if let Some(first) = before {
-                self.hold(part, HoldReason::JoinsAfter(Part::Database(first)));
-            } else {
-                before = Some(n);
-                self.tell(part, action);
+            match before {
+                Some(first) if first != n => {
+                    self.hold(part, HoldReason::JoinsAfter(Part::Database(first)));
+                }
+                _ => {
+                    before = Some(n);
+                    self.tell(part, action);
+                }
             }
         }
         if let Some(n) = joining {
             self.hold(Part::Database(n), HoldReason::Starting);
         }
+    }
+
+    /// A node that may be on its way in or out already, though it does not say so yet: it runs while a step for it is
+    /// under way, or it was told something and has not answered.
+    fn under_way(&self) -> Option<u8> {
+        let busy = self.facts.busy.iter().copied().filter(|part| self.facts.runs(*part));
+        let told = self.facts.told.iter().map(|told| told.part);
+        busy.chain(told).find_map(|part| match part {
+            Part::Database(n) => Some(n),
+            _ => None,
+        })
     }
 
     /// The wanted nodes that wait, each with its order to join.
