@@ -85,7 +85,8 @@ pub struct Releases {
 }
 
 impl Releases {
-    /// So many stay, besides the one that serves and those that routes show.
+    /// So many of those that did not fail stay, besides the one that serves and those that routes show; and of those
+    /// that failed, what is among the newest so many.
     pub const KEPT: usize = 5;
 
     /// All of them, the newest first.
@@ -225,10 +226,13 @@ impl Releases {
 
     fn drop_old(&mut self, pinned: &BTreeSet<ReleaseId>) {
         let serving = self.serving;
-        let mut rank = 0;
+        let (mut all, mut good) = (0, 0);
         self.list.retain(|release| {
-            rank += 1;
-            rank <= Self::KEPT || Some(release.id) == serving || pinned.contains(&release.id)
+            let failed = matches!(release.proof, Proof::Failed { .. });
+            all += 1;
+            good += usize::from(!failed);
+            let recent = if failed { all } else { good };
+            recent <= Self::KEPT || Some(release.id) == serving || pinned.contains(&release.id)
         });
     }
 }
@@ -297,11 +301,24 @@ mod tests {
         assert!(releases.go_back(ids[1], NOW));
         let pinned = BTreeSet::from([ids[2]]);
         for n in 7..=11 {
-            releases.add(release(n), &pinned);
+            let new = release(n);
+            let id = new.id;
+            releases.add(new, &pinned);
+            assert!(releases.judge(id, proved()) && releases.go_back(ids[1], NOW));
         }
         assert_eq!(revisions(&releases), ["11", "10", "9", "8", "7", "3", "2"], "pinned, and serving");
+    }
+
+    #[test]
+    fn code_that_fails_over_and_over_takes_no_way_back() {
+        let (mut releases, ids) = with(2);
+        for n in 3..=9 {
+            releases.add(release(n), &BTreeSet::new());
+        }
+        assert_eq!(revisions(&releases), ["9", "8", "7", "6", "5", "2", "1"]);
         let withdrawn = releases.iter().filter(|it| matches!(it.proof, Proof::Failed { .. })).count();
         assert_eq!(withdrawn, 4, "one is tried at a time");
+        assert_eq!(releases.previous().map(|it| it.id), Some(ids[0]));
     }
 
     #[test]
