@@ -88,7 +88,11 @@ async fn a_deploy_waits_for_the_new_release() {
     let second = released(&["sites", "deploy", "blog"]).await;
     git(&work, &["tag", "v1", &first]);
     let tagged = released(&["sites", "deploy", "blog", "--ref", "v1"]).await;
-    assert_eq!((second != first, tagged), (true, first));
+    assert_eq!((second != first, &tagged), (true, &first));
+    commit("third");
+    git(&work, &["tag", "--force", "v1"]);
+    let moved = released(&["sites", "deploy", "blog", "--ref", "v1"]).await;
+    assert!(moved != first && moved != second, "the same words, and other code behind them");
 }
 
 #[tokio::test]

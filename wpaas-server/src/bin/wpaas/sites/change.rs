@@ -34,7 +34,7 @@ pub struct Scale {
 The site goes on with what it serves until the new code is fetched, checked and serves.
 
 Examples:
-  wpaas sites deploy blog --ref v1.2.0 --wait      another ref of the same repository
+  wpaas sites deploy blog --ref v1.2.0 --wait      another ref of the same repository, or what it has become
   wpaas sites deploy blog                          what the branch has become since")]
 pub struct Deploy {
     #[command(flatten)]
@@ -156,7 +156,11 @@ impl Deploy {
         let what = "its code is being fetched";
         if code.is_given() {
             let body = json!({"code": code.over(site.pointer("/spec/code"))?});
-            return how.put(api, &target, body, what, before).await;
+            let site = target.call(api, Method::PUT, &[], &how.query(), Some(body)).await?;
+            // Code that is wanted already is deployed as it has become since.
+            if how.dry_run || before.awaited(&site).is_some() {
+                return how.done(api, &target, &site, what, before).await;
+            }
         }
         if how.dry_run {
             return Err(Failure::Usage(
