@@ -143,19 +143,20 @@ class Site:
 
     def _conditions(self):
         site = self.server.call("GET", self.path)
-        conditions = {c["type"]: c for c in site["status"]["conditions"] or []}
+        # A site that nobody has looked at yet has no conditions.
+        conditions = {c["type"]: c for c in site["status"].get("conditions") or []}
         return site, conditions
 
     def settled(self):
         site, conditions = self._conditions()
         wanted = {"Ready": "True", "Progressing": "False", "Degraded": "False"}
-        current = site["status"]["observed_generation"] == site["generation"]
+        current = site["status"].get("observed_generation") == site["generation"]
         return current and all(conditions.get(kind, {}).get("status") == is_ for kind, is_ in wanted.items())
 
     def standing(self):
         site, conditions = self._conditions()
-        waits = "; ".join(site["status"]["waiting"] or [])
-        return f"waits: {waits}; last error: {site['status']['last_error']}"
+        waits = "; ".join(site["status"].get("waiting") or [])
+        return f"waits: {waits}; last error: {site['status'].get('last_error')}"
 
 
 class Writer(threading.Thread):
