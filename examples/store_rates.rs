@@ -179,6 +179,7 @@ fn site() -> Site {
         releases: wpaas_core::site::Releases::default(),
         code: CodeState::default(),
         domains: DomainClaims::default(),
+        scaled: None,
         created_at: Timestamp::now(),
         version: 1,
     }

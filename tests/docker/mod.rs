@@ -1,6 +1,7 @@
 //! Real WordPress in real containers. Runs where a Docker Engine answers; with `WPAAS_TEST_DOCKER=1`, as CI has
 //! it, an Engine that does not answer is a failure; with `WPAAS_TEST_DOCKER=0` they are skipped.
 
+mod autoscale;
 mod cache;
 mod deletion;
 mod edge;

@@ -28,6 +28,7 @@ mod orgs;
 mod place;
 mod purge;
 mod releases;
+mod scaling;
 mod secrets;
 mod sessions;
 mod sites;

@@ -11,11 +11,13 @@ use crate::code::Code;
 use crate::id::{OrgId, ReleaseId, SiteId, SpaceId};
 use crate::name::{Cid, Email, Hostname, Slug, Username};
 
+mod autoscale;
 mod domain;
 mod names;
 mod release;
 mod status;
 
+pub use autoscale::{Autoscale, Load, LoadHistory, Pace, Scaled, Scaling};
 pub use domain::{
     DnsRecord, DomainClaim, DomainClaims, DomainLeads, DomainLook, DomainProof, DomainState, DomainWants,
     NoAnswer,
@@ -53,6 +55,8 @@ pub struct Site {
     pub code: CodeState,
     /// How far its claims on its domains are.
     pub domains: DomainClaims,
+    /// How many instances it has been given for its load; `None` before the first time.
+    pub scaled: Option<Scaled>,
     /// When it was asked for.
     pub created_at: Timestamp,
     /// Of this record.
@@ -68,7 +72,7 @@ pub struct SiteSpec {
     pub admin: Admin,
     /// Where the code comes from; `None` is stock WordPress.
     pub code: Option<Code>,
-    /// WordPress instances that serve.
+    /// WordPress instances that serve; what a site begins with that is scaled on its load. With none it rests.
     pub num_instances: u16,
     /// Database instances: one, or three for redundancy.
     pub database: DatabaseSize,
@@ -150,8 +154,8 @@ impl TryFrom<u8> for DatabaseSize {
 /// Optional behaviour of a site.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Features {
-    /// Scale the WordPress instances on measured load.
-    pub autoscale: bool,
+    /// Scale the WordPress instances on measured load, between these bounds.
+    pub autoscale: Option<Autoscale>,
 }
 
 /// What a name `<route>.<site>.<org label>.www.<domain>` shows.
@@ -222,6 +226,25 @@ pub struct CodeFailure {
 }
 
 impl Site {
+    /// WordPress instances that are to serve.
+    #[must_use]
+    pub fn instances(&self) -> u16 {
+        let asked = self.spec.num_instances;
+        match &self.spec.features.autoscale {
+            Some(bounds) if asked > 0 => {
+                self.scaled.as_ref().map_or(asked, |scaled| scaled.instances).clamp(bounds.min, bounds.max)
+            }
+            _ => asked,
+        }
+    }
+
+    /// Whether its instances follow its load.
+    #[must_use]
+    pub fn is_scaling(&self) -> bool {
+        let rests = self.spec.num_instances == 0 || self.lifecycle != SiteLifecycle::Live;
+        self.spec.features.autoscale.is_some() && !rests
+    }
+
     /// Whether the code that is wanted has become a release, whatever became of that; true as well for stock
     /// WordPress.
     #[must_use]

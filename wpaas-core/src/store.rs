@@ -250,6 +250,9 @@ pub trait SiteReads: std::fmt::Debug + Send + Sync + 'static {
     /// Live sites of which a claim on a domain is to be looked at at this time, in the order of their ids.
     async fn sites_to_look_at(&self, now: Timestamp, page: &Page<SiteId>) -> Result<Vec<Site>, StoreError>;
 
+    /// Live sites whose instances follow their load, in the order of their ids.
+    async fn sites_scaling(&self, page: &Page<SiteId>) -> Result<Vec<Site>, StoreError>;
+
     /// Whose a domain is.
     async fn site_of_domain(&self, domain: &Hostname) -> Result<Option<SiteId>, StoreError>;
 

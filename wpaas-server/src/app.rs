@@ -11,6 +11,7 @@ use wpaas_core::keyring::{Keyring, KeyringError};
 use wpaas_core::service::Service;
 use wpaas_core::store::{InvalidUrl, StoreError};
 
+use crate::autoscale::Loads;
 use crate::backends::{self, BackendStart};
 use crate::cluster::{Cluster, Relay};
 use crate::config::Settings;
@@ -195,6 +196,11 @@ pub async fn open(settings: &Arc<Settings>) -> Result<(AppState, Tasks), StartEr
     });
     let domains = Domains::new(&settings.domains, service.clone()).map_err(StartError::Resolver)?;
     tasks.spawn("domains", domains.clone().run(tenure.clone(), stopping.clone().cancelled_owned()));
+    let loads = Loads::new(settings.autoscale.pace());
+    tasks.spawn(
+        "autoscaling",
+        loads.clone().run(service.clone(), tenure.clone(), stopping.clone().cancelled_owned()),
+    );
     tasks.spawn("customer removal", purges::run(service.clone(), tenure.clone(), stopping.cancelled_owned()));
     tasks.spawn("admin password hashing", passwords::run(service.clone(), tasks.stopping()));
     webhooks::start(&service, &tenure, &mut tasks)?;
@@ -205,6 +211,7 @@ pub async fn open(settings: &Arc<Settings>) -> Result<(AppState, Tasks), StartEr
         service,
         converger,
         domains,
+        loads,
         code_policy: Arc::new(code_policy),
         operator,
         relay: Relay::new(peers, settings.limits.report_bytes),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use wpaas_core::name::{Hostname, Slug};
+use wpaas_core::site::Pace;
 
 mod aws;
 mod choices;
@@ -61,6 +62,8 @@ pub struct Settings {
     pub dns: DnsSettings,
     /// Of the edge that sites can share.
     pub edge: EdgeSettings,
+    /// How fast sites that are scaled on their load follow it.
+    pub autoscale: AutoscaleSettings,
     /// Of the domains that sites ask for.
     pub domains: DomainSettings,
     /// Of the Docker backend.
@@ -178,6 +181,23 @@ pub struct EdgeSettings {
     /// Its address as the world sees it; the one that is listened at without.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<IpAddr>,
+}
+
+/// How fast sites that are scaled on their load follow it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct AutoscaleSettings {
+    /// A rise counts once it has lasted so long.
+    pub up_after: Period,
+    /// A fall counts once it has lasted so long.
+    pub down_after: Period,
+}
+
+impl AutoscaleSettings {
+    /// As the core takes it.
+    #[must_use]
+    pub fn pace(&self) -> Pace {
+        Pace { up: self.up_after.as_signed(), down: self.down_after.as_signed() }
+    }
 }
 
 /// Of the domains that sites ask for.

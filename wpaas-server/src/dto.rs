@@ -1,6 +1,7 @@
 //! What goes over the wire, by noun. The domain is converted with all its fields named, so that a new one
 //! breaks the build here.
 
+pub mod autoscale;
 pub mod code;
 pub mod customer;
 pub mod domain;

@@ -15,6 +15,7 @@ mod accept;
 mod answer;
 mod app;
 mod auth;
+mod autoscale;
 mod backends;
 mod cluster;
 mod code;

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use wpaas_core::code::reference::CodePolicy;
 use wpaas_core::converge::ConvergerHandle;
-use wpaas_core::service::{Registration, Service};
+use wpaas_core::service::{Registration, Service, SiteView};
 
+use crate::autoscale::Loads;
 use crate::cluster::Relay;
 use crate::config::Settings;
 use crate::domains::Domains;
+use crate::dto::site::SiteDto;
 use crate::metrics::Metrics;
 use crate::operator::OperatorToken;
 use crate::rates::Rates;
@@ -23,6 +26,8 @@ pub struct AppState {
     pub service: Service,
     pub converger: ConvergerHandle,
     pub domains: Domains,
+    /// What the sites' gateways count.
+    pub loads: Loads,
     pub code_policy: Arc<CodePolicy>,
     pub operator: OperatorToken,
     pub relay: Relay,
@@ -39,6 +44,12 @@ pub struct AppState {
 }
 
 impl AppState {
+    /// A site as it is answered.
+    pub fn shown(&self, view: SiteView) -> SiteDto {
+        let scaling = self.loads.decide(&view.site, Timestamp::now());
+        SiteDto::new(view, self.simulated, scaling)
+    }
+
     /// Whether anyone may register customers.
     pub fn registration_is_open(&self) -> bool {
         self.service.settings().registration == Registration::Open

@@ -9,12 +9,20 @@ previews=/run/wpaas/previews # the names that show another release, and the serv
 phase=starting revision='' error='' servers='' stopping='' next_look=0 fast_until=0
 routes='' routed='' unread='' refused='' shown='' showing='' authorities='' named='' answer=()
 declare -A wanted=() known=() up=()
+# Requests under way or waiting, in hundredths, on average of the last five seconds; what was counted since.
+busy=null counted=0 counts=0 count_until=0
 
 publish() {
     local number
+    milliseconds
+    if ((REPLY >= count_until)); then
+        busy=null
+        if ((counts)); then busy=$((counted * 100 / counts)); fi
+        counted=0 counts=0 count_until=$((REPLY + 5000))
+    fi
     json "$revision"; number=$REPLY
     json "$error"
-    body="{\"boot\":\"$boot\",\"gateway\":{\"phase\":\"$phase\",\"revision\":$number,\"servers\":{$servers},\"error\":$REPLY}}"
+    body="{\"boot\":\"$boot\",\"busy\":$busy,\"gateway\":{\"phase\":\"$phase\",\"revision\":$number,\"servers\":{$servers},\"error\":$REPLY}}"
 }
 
 # admin COMMANDS: sends a line of commands; `answer` has the lines that come back. It fails unless the
@@ -48,14 +56,21 @@ read_routes() {
     done <<<"$routes"
 }
 
-# survey: what HAProxy has: the state of each server that is in service, and whether it is up. A database
-# node is a server of two backends: of `donor` it is in service only while no database node is Synced.
+# survey: what HAProxy has: the state of each server that is in service, and whether it is up, and how many
+# requests for visitors are under way or wait. A database node is a server of two backends: of `donor` it is in
+# service only while no database node is Synced.
 survey() {
     local line
     local -a field donors=()
-    admin 'show servers state' || return 1 # name, state and administrative state are fields 3, 5 and 6
+    # Of a server, name, state and administrative state are fields 3, 5 and 6; of the backend, what it has is field 4.
+    admin 'show servers state; show stat wordpress 2 -1' || return 1
     known=() up=()
     for line in "${answer[@]}"; do
+        if [[ $line == wordpress,BACKEND,* ]]; then
+            IFS=, read -ra field <<<"$line"
+            counted=$((counted + field[4])) counts=$((counts + 1))
+            continue
+        fi
         read -ra field <<<"$line"
         if [[ ! ${field[3]-} =~ ^(wordpress|database|donor)-[0-9]+$ ]] || ((field[6] & 0x63)); then continue; fi
         if [[ ${field[3]} == donor-* ]]; then

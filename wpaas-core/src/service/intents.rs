@@ -245,7 +245,7 @@ fn run(site: &Site, org: &Slug, settings: &Settings, was_founded: bool) -> RunIn
     let spec = &site.spec;
     let (aliases, previews) = names.as_ref().map(|names| routes(site, names)).unwrap_or_default();
     RunIntent {
-        wordpress: u8::try_from(spec.num_instances).unwrap_or(u8::MAX),
+        wordpress: u8::try_from(site.instances()).unwrap_or(u8::MAX),
         database: spec.database,
         release: release(site),
         candidate: candidate(site),

@@ -73,6 +73,7 @@ pub(crate) fn site() -> Site {
         releases: Releases::default(),
         code: CodeState::default(),
         domains: DomainClaims::default(),
+        scaled: None,
         created_at: NOW,
         version: 1,
     }

@@ -52,6 +52,7 @@ pub async fn all<F: Future<Output = Arc<dyn Store>>>(empty: impl Fn() -> F) {
     sites::a_purged_site_leaves_a_tombstone_and_its_name(&*empty().await).await;
     sites::the_converger_sees_where_the_customer_stands(&*empty().await).await;
     sites::code_is_wanted_until_it_is_a_release_or_failed(&*empty().await).await;
+    sites::sites_that_are_scaled_are_found(&*empty().await).await;
     sites::quotas_refuse_growth_only(&*empty().await).await;
     domains::a_domain_is_one_sites_at_a_time(&*empty().await).await;
     domains::claims_are_looked_at_when_they_are_due(&*empty().await).await;
@@ -136,6 +137,7 @@ fn site(name: &str) -> Site {
         releases: crate::site::Releases::default(),
         code: CodeState::default(),
         domains: DomainClaims::default(),
+        scaled: None,
         created_at: NOW,
         version: 1,
     }

@@ -282,6 +282,11 @@ impl SiteReads for MemoryStore {
         Ok(page(&self.state().sites, at, due).map(|(site, _)| site.clone()).collect())
     }
 
+    async fn sites_scaling(&self, at: &Page<SiteId>) -> Result<Vec<Site>, StoreError> {
+        let scaling = |(site, _): &(Site, Usage)| site.is_scaling();
+        Ok(page(&self.state().sites, at, scaling).map(|(site, _)| site.clone()).collect())
+    }
+
     async fn site_of_domain(&self, domain: &Hostname) -> Result<Option<SiteId>, StoreError> {
         Ok(self.state().site_of_domain(domain).map(|site| site.id))
     }

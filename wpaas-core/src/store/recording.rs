@@ -150,6 +150,7 @@ reads!(SiteReads {
     fn site_facts_of(id: SiteId) -> Option<SiteFacts>;
     fn sites_wanting_code(now: Timestamp, page: &Page<SiteId>) -> Vec<Site>;
     fn sites_to_look_at(now: Timestamp, page: &Page<SiteId>) -> Vec<Site>;
+    fn sites_scaling(page: &Page<SiteId>) -> Vec<Site>;
     fn site_of_domain(domain: &Hostname) -> Option<SiteId>;
     fn passwords_to_hash(limit: usize) -> Vec<SealedSecret>;
     fn tombstone(id: SiteId) -> Option<Tombstone>;

@@ -13,7 +13,7 @@ use crate::account::{
 use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId};
 use crate::name::{Cid, Email, Slug, Username};
 use crate::quota::Quota;
-use crate::site::{CodeState, DomainClaims, Releases, Site, SiteLifecycle, SiteSpec, SiteStatus};
+use crate::site::{CodeState, DomainClaims, Releases, Scaled, Site, SiteLifecycle, SiteSpec, SiteStatus};
 
 mod webhook;
 
@@ -247,6 +247,8 @@ pub(super) struct SiteRow {
     code: CodeState,
     #[serde(default)]
     domains: DomainClaims,
+    #[serde(default)]
+    scaled: Option<Scaled>,
     created_at: Timestamp,
     version: u64,
 }
@@ -265,6 +267,7 @@ impl From<Site> for SiteRow {
             releases,
             code,
             domains,
+            scaled,
             created_at,
             version,
         } = site;
@@ -280,6 +283,7 @@ impl From<Site> for SiteRow {
             releases,
             code,
             domains,
+            scaled,
             created_at,
             version,
         }
@@ -300,6 +304,7 @@ impl From<SiteRow> for Site {
             releases,
             code,
             domains,
+            scaled,
             created_at,
             version,
         } = row;
@@ -315,6 +320,7 @@ impl From<SiteRow> for Site {
             releases,
             code,
             domains,
+            scaled,
             created_at,
             version,
         }

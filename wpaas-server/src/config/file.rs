@@ -31,6 +31,7 @@ pub struct File {
     pub dns: Dns,
     pub edge: Edge,
     pub domains: Domains,
+    pub autoscale: Autoscale,
     pub docker: Docker,
     pub sso: BTreeMap<Slug, Sso>,
     pub aws: Option<Aws>,
@@ -112,6 +113,14 @@ pub struct Edge {
     pub enabled: Option<bool>,
     pub listen: Option<SocketAddr>,
     pub address: Option<IpAddr>,
+}
+
+/// `[autoscale]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Autoscale {
+    pub up_after: Option<Period>,
+    pub down_after: Option<Period>,
 }
 
 /// `[domains]`.

@@ -147,6 +147,12 @@ pub struct Flags {
     /// The edge's address as the world sees it [default: the one that is listened at]
     #[arg(long, env = "WPAAS_EDGE_ADDRESS", global = true, value_name = "IP")]
     pub edge_address: Option<IpAddr>,
+    /// How long a rise of a site's load lasts before it gets more instances [default: 15s]
+    #[arg(long, env = "WPAAS_AUTOSCALE_UP_AFTER", global = true, value_name = "PERIOD")]
+    pub autoscale_up_after: Option<Period>,
+    /// How long a fall of a site's load lasts before it gets fewer instances [default: 5m]
+    #[arg(long, env = "WPAAS_AUTOSCALE_DOWN_AFTER", global = true, value_name = "PERIOD")]
+    pub autoscale_down_after: Option<Period>,
     /// Whether a site has to prove in DNS that a domain is its [default: true]
     #[arg(long, env = "WPAAS_DOMAINS_VERIFY", global = true, value_name = "BOOL")]
     pub domains_verify: Option<bool>,

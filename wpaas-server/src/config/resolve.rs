@@ -9,9 +9,9 @@ use wpaas_core::reach::is_prefix;
 use wpaas_core::store::PostgresUrl;
 
 use super::{
-    AwsSettings, BackendKind, CodeSettings, ConfigError, DatabaseSettings, DnsSettings, DockerSettings,
-    DomainSettings, EdgeSettings, File, Flags, GraceSettings, LimitSettings, LogFormat, LogSettings, Period,
-    Publish, Registration, Settings, WebhookSettings, aws, file, sso,
+    AutoscaleSettings, AwsSettings, BackendKind, CodeSettings, ConfigError, DatabaseSettings, DnsSettings,
+    DockerSettings, DomainSettings, EdgeSettings, File, Flags, GraceSettings, LimitSettings, LogFormat,
+    LogSettings, Period, Publish, Registration, Settings, WebhookSettings, aws, file, sso,
 };
 
 pub(super) fn settings(flags: Flags, file: File) -> Result<Settings, ConfigError> {
@@ -36,6 +36,7 @@ pub(super) fn settings(flags: Flags, file: File) -> Result<Settings, ConfigError
         domains,
         sso,
         aws,
+        autoscale,
     } = file;
     let backend = flags.backend.or(backend).unwrap_or(BackendKind::Docker);
     let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
@@ -54,6 +55,7 @@ pub(super) fn settings(flags: Flags, file: File) -> Result<Settings, ConfigError
         edge: edge_settings(&flags, &edge, backend)?,
         domains: domain_settings(&flags, domains),
         aws: aws_settings(backend, aws)?,
+        autoscale: autoscale_settings(&flags, &autoscale)?,
         docker: docker_settings(&flags, docker)?,
         public_url,
         sso,
@@ -185,6 +187,18 @@ fn edge_settings(
     })
 }
 
+fn autoscale_settings(flags: &Flags, file: &file::Autoscale) -> Result<AutoscaleSettings, ConfigError> {
+    let file::Autoscale { up_after, down_after } = file;
+    let up_after = flags.autoscale_up_after.or(*up_after).unwrap_or(Period::seconds(15));
+    let down_after = flags.autoscale_down_after.or(*down_after).unwrap_or(Period::seconds(300));
+    for (name, period) in [("autoscale.up_after", up_after), ("autoscale.down_after", down_after)] {
+        if !(Period::seconds(1)..=Period::seconds(3600)).contains(&period) {
+            return Err(value(name, "must be from 1s to 1h"));
+        }
+    }
+    Ok(AutoscaleSettings { up_after, down_after })
+}
+
 fn domain_settings(flags: &Flags, file: file::Domains) -> DomainSettings {
     DomainSettings {
         verify: flags.domains_verify.or(file.verify).unwrap_or(true),
@@ -246,6 +260,8 @@ mod tests {
         };
         assert!(refused("[limits]\nconcurrency = 0").starts_with("limits.concurrency"));
         assert!(refused("[limits]\ntimeout = '0s'").starts_with("limits.timeout"));
+        assert!(refused("[autoscale]\nup_after = '0s'").starts_with("autoscale.up_after"));
+        assert!(refused("[autoscale]\ndown_after = '2h'").starts_with("autoscale.down_after"));
         assert!(refused("[docker]\ninstallation = 'A B'").starts_with("docker.installation"));
         for text in ["url = 'mysql://a@b/c'", "url = 'postgres://a:secret@b/c'"] {
             let told = refused(&format!("[database]\n{text}"));

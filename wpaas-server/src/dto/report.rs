@@ -4,6 +4,7 @@ use serde::Deserialize;
 use wpaas_core::converge::{
     BootId, DatabaseReport, GatewayReport, NodeReport, Part, PartKey, Report, WordpressReport,
 };
+use wpaas_core::site::Load;
 
 use crate::problem::Problem;
 
@@ -12,15 +13,22 @@ use crate::problem::Problem;
 #[serde(deny_unknown_fields)]
 pub struct ReportDto {
     boot: String,
+    /// Of a gateway: requests under way or waiting, on average, in hundredths.
+    busy: Option<u32>,
     database: Option<DatabaseReport>,
     wordpress: Option<WordpressReport>,
     gateway: Option<GatewayReport>,
 }
 
 impl ReportDto {
+    /// What a gateway has counted.
+    pub fn load(&self) -> Option<Load> {
+        self.busy.map(Load)
+    }
+
     /// Of this node. It may only speak of what it is.
     pub fn into_report(self, of: PartKey) -> Result<Report, Problem> {
-        let Self { boot, database, wordpress, gateway } = self;
+        let Self { boot, busy: _, database, wordpress, gateway } = self;
         let boot =
             BootId::new(&boot).ok_or_else(|| Problem::field("boot", "must be 1 to 64 letters and digits"))?;
         let node = match (of.part, database, wordpress, gateway) {

@@ -9,11 +9,12 @@ use wpaas_core::id::{OrgId, SiteId, SpaceId};
 use wpaas_core::name::{Cid, Email, Hostname, Slug, Username};
 use wpaas_core::service::SiteView;
 use wpaas_core::site::{
-    AddressKind, Admin, CodeFailure, CodeState, Features, Generation, Release, Route, Site, SiteLifecycle,
-    SiteNames, SiteSpec,
+    AddressKind, Admin, CodeFailure, CodeState, Features, Generation, Release, Route, Scaling, Site,
+    SiteLifecycle, SiteNames, SiteSpec,
 };
 use wpaas_core::store::StoredStatus;
 
+use super::autoscale::{AutoscaleDto, AutoscaleView};
 use super::code::{self, CodeView};
 use super::release::ReleaseDto;
 use super::schema;
@@ -33,7 +34,7 @@ pub struct SiteDto {
     simulated: bool,
     /// What a person should know of it though nothing is wrong.
     warnings: Vec<String>,
-    /// The design's flat name of `spec.num_instances`.
+    /// The design's flat name of `expected.num_instances`.
     expected_num_instances: u16,
     /// The design's flat name of `actual.num_instances`: 0 until the site is seen.
     num_instances: u16,
@@ -74,12 +75,13 @@ struct InstancesView {
 /// Optional behaviour.
 #[derive(Debug, Clone, Copy, Serialize, utoipa::ToSchema)]
 struct FeaturesDto {
-    autoscale: bool,
+    /// False, or between which bounds.
+    autoscale: AutoscaleDto,
 }
 
 impl From<&Features> for FeaturesDto {
     fn from(Features { autoscale }: &Features) -> Self {
-        Self { autoscale: *autoscale }
+        Self { autoscale: (*autoscale).into() }
     }
 }
 
@@ -131,9 +133,10 @@ struct NamesView {
 }
 
 impl SiteDto {
-    /// As the service shows it. `simulated` says that nothing real runs.
-    pub fn new(view: SiteView, simulated: bool) -> Self {
+    /// As the service shows it. `simulated` says that nothing real runs; `scaling` is what its load makes of it now.
+    pub fn new(view: SiteView, simulated: bool, scaling: Option<Scaling>) -> Self {
         let (phase, warnings) = (view.phase(), view.warnings());
+        let (instances, scaled) = (view.site.instances(), AutoscaleView::of(&view.site, scaling));
         let SiteView { site, org_name, space_name, names, domains: claimed, customer: _, status } = view;
         let Site {
             id,
@@ -147,6 +150,7 @@ impl SiteDto {
             releases,
             code,
             domains: _,
+            scaled: _,
             created_at,
             version,
         } = site;
@@ -156,15 +160,15 @@ impl SiteDto {
         let shown = |release: Option<&Release>| release.map(|release| ReleaseDto::of(&releases, release));
         let actual = status.as_ref().map(actual);
         Self {
-            expected_num_instances: spec.num_instances,
+            expected_num_instances: instances,
             num_instances: actual.map_or(0, |actual| actual.num_instances),
             code_url: spec.code.as_ref().map(code::url),
             features: (&spec.features).into(),
-            expected: expected(&spec),
+            expected: InstancesView { num_instances: instances, database_instances: spec.database.nodes() },
             actual,
             spec: spec.into(),
             names: NamesView { platform, domains, routes },
-            status: StatusView::new(phase, home, claimed, status),
+            status: StatusView::new(phase, home, claimed, scaled, status),
             org_id: org,
             org: org_name,
             space_id: space,
@@ -199,10 +203,6 @@ impl SiteDto {
         }
         format!("/orgs/{cid}/{org}/spaces/{space}/wpaas/{name}")
     }
-}
-
-fn expected(spec: &SiteSpec) -> InstancesView {
-    InstancesView { num_instances: spec.num_instances, database_instances: spec.database.nodes() }
 }
 
 fn actual(stored: &StoredStatus) -> InstancesView {

@@ -11,6 +11,7 @@ use wpaas_core::secret::Secret;
 use wpaas_core::service::{Grace, Mode, NewSite, SiteFilter, SitePhase, SiteUpdate};
 use wpaas_core::site::{AddressKind, DatabaseSize, Features, Route};
 
+use super::autoscale::AutoscaleDto;
 use super::code::CodeDto;
 use super::list::{Cursor, Limit};
 use super::schema;
@@ -71,12 +72,12 @@ pub struct DatabaseDto {
 #[serde(deny_unknown_fields)]
 pub struct FeaturesDto {
     #[serde(default)]
-    autoscale: bool,
+    autoscale: AutoscaleDto,
 }
 
 impl From<FeaturesDto> for Features {
     fn from(FeaturesDto { autoscale }: FeaturesDto) -> Self {
-        Self { autoscale }
+        Self { autoscale: autoscale.into() }
     }
 }
 

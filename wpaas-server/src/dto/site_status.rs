@@ -8,6 +8,7 @@ use wpaas_core::service::{DomainView, SitePhase};
 use wpaas_core::site::{Condition, ConditionKind, Generation, PartStatus, SiteAddress, SiteStatus, Truth};
 use wpaas_core::store::StoredStatus;
 
+use super::autoscale::AutoscaleView;
 use super::domain::DomainDto;
 
 /// What was found of a site, as last seen.
@@ -17,6 +18,8 @@ pub struct StatusView {
     /// The domains that the site asks for, and how far it has them.
     #[schema(max_items = 50)]
     domains: Vec<DomainDto>,
+    /// Of a site that is scaled on its load.
+    autoscale: Option<AutoscaleView>,
     /// Null until the site is seen for the first time, with all that follows.
     #[serde(flatten)]
     #[schema(value_type = FoundView)]
@@ -71,13 +74,19 @@ impl StatusView {
         phase: SitePhase,
         home: Option<String>,
         domains: Vec<DomainView>,
+        autoscale: Option<AutoscaleView>,
         stored: Option<StoredStatus>,
     ) -> Self {
         let mut found: Option<FoundView> = stored.map(Into::into);
         if let (Some(found), Some(home)) = (&mut found, home) {
             found.url = found.url.take().map(|_| format!("http://{home}/"));
         }
-        Self { phase: phase.as_str(), domains: domains.into_iter().map(Into::into).collect(), found }
+        Self {
+            phase: phase.as_str(),
+            domains: domains.into_iter().map(Into::into).collect(),
+            autoscale,
+            found,
+        }
     }
 }
 

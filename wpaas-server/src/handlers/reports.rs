@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
+use jiff::Timestamp;
 use wpaas_core::converge::{Part, PartKey};
 use wpaas_core::id::SiteId;
 
@@ -41,6 +42,10 @@ pub async fn report(
     Node(of): Node,
     Body(dto): Body<ReportDto>,
 ) -> Result<StatusCode, Problem> {
+    let load = dto.load();
     state.converger.report(dto.into_report(of)?);
+    if let (Part::Gateway(gateway), Some(load)) = (of.part, load) {
+        state.loads.saw(of.site, gateway, load, Timestamp::now());
+    }
     Ok(StatusCode::NO_CONTENT)
 }

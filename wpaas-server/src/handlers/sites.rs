@@ -85,13 +85,13 @@ struct Preview {
 /// A write is kept at once and done later; a dry run tells what would be done.
 async fn written(state: &AppState, view: SiteView, mode: Mode) -> Response {
     if mode == Mode::Commit {
-        let site = SiteDto::new(view, state.simulated);
+        let site = state.shown(view);
         let (generation, place) = (site.generation(), site.path());
         return Answer::accepted(site).version_of_part(generation).at(place).into_response();
     }
     let intent = state.service.intent_of(&view, Timestamp::now());
     let plan = state.converger.preview(intent).await.map(Into::into);
-    Answer::ok(Preview { dry_run: true, site: SiteDto::new(view, state.simulated), plan }).into_response()
+    Answer::ok(Preview { dry_run: true, site: state.shown(view), plan }).into_response()
 }
 
 /// Makes a site.
@@ -125,7 +125,7 @@ pub async fn list(
     let place = place.with(asked)?.resolve(&caller)?;
     let page = page(query.cursor, query.limit);
     let listed = state.service.sites(&caller.0, &place, &filter, page).await?;
-    Ok(Answer::ok(ListView::new(listed, |view| SiteDto::new(view, state.simulated))))
+    Ok(Answer::ok(ListView::new(listed, |view| state.shown(view))))
 }
 
 /// One site.
@@ -137,7 +137,7 @@ pub async fn get(
     Query(query): Query<ReadQuery>,
 ) -> Result<Answer<SiteDto>, Problem> {
     let view = state.service.site(&caller.0, &which.resolve(query.org)?).await?;
-    let site = SiteDto::new(view, state.simulated);
+    let site = state.shown(view);
     let generation = site.generation();
     Ok(Answer::ok(site).version_of_part(generation))
 }

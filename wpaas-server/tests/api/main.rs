@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod auth;
+mod autoscale;
 mod canary;
 mod cli;
 mod customers;

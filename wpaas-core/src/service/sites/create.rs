@@ -114,6 +114,7 @@ fn decide_create(
             failure: None,
         },
         domains,
+        scaled: None,
         spec,
         lifecycle: SiteLifecycle::Live,
         releases: Releases::default(),

@@ -7,11 +7,13 @@ use crate::name::{Hostname, Slug};
 use crate::quota::Usage;
 use crate::service::{ServiceError, Settings};
 use crate::site::{
-    AddressKind, Proof, Releases, Route, Site, SiteLifecycle, SiteSpec, platform_name, route_name,
+    AddressKind, Autoscale, Proof, Releases, Route, Site, SiteLifecycle, SiteSpec, platform_name, route_name,
 };
 
 /// Half of the slots for visitors are kept free, so that every node can be replaced before the old one goes.
 const MOST_INSTANCES: u16 = Part::APART_SLOTS as u16 / 2;
+/// As many as a gateway sends to an instance at a time.
+const MOST_REQUESTS: u16 = 32;
 const MOST_DOMAINS: usize = 50;
 /// `_wpaas.` before it makes 253 characters, the most of DNS.
 const LONGEST_DOMAIN: usize = 246;
@@ -28,11 +30,34 @@ pub(super) fn check(spec: &SiteSpec, settings: &Settings) -> Result<(), ServiceE
     if spec.num_instances > most {
         return Err(ServiceError::invalid("num_instances", format!("must be from 0 to {most}")));
     }
+    check_autoscale(spec, most)?;
     check_title(&spec.title)?;
     check_domains(&spec.domains, settings)?;
     check_primary(spec)?;
     check_address(spec.address, settings)?;
     check_labels(&spec.labels)
+}
+
+fn check_autoscale(spec: &SiteSpec, most: u16) -> Result<(), ServiceError> {
+    let Some(Autoscale { min, max, target }) = spec.features.autoscale else { return Ok(()) };
+    let invalid = |field, why: String| Err(ServiceError::invalid(field, why));
+    if !(1..=most).contains(&max) {
+        return invalid("features.autoscale.max", format!("must be from 1 to {most}"));
+    }
+    if !(1..=max).contains(&min) {
+        return invalid("features.autoscale.min", format!("must be from 1 to max, which is {max}"));
+    }
+    if !(1..=MOST_REQUESTS).contains(&target) {
+        let why = format!("must be from 1 to {MOST_REQUESTS} requests under way in an instance");
+        return invalid("features.autoscale.target", why);
+    }
+    // Nobody loses instances by having them scaled.
+    let asked = spec.num_instances;
+    if asked > max {
+        let why = format!("must be {asked} or more, as many as num_instances, unless that is lowered");
+        return invalid("features.autoscale.max", why);
+    }
+    Ok(())
 }
 
 fn check_title(title: &str) -> Result<(), ServiceError> {
@@ -156,13 +181,12 @@ pub(super) fn platform(
 
 /// What a site uses of the quotas. One that is deleted keeps its volumes only, as long as its grace lasts.
 pub(in crate::service) fn usage(site: &Site, settings: &Settings) -> Usage {
-    let SiteSpec { num_instances, database, .. } = &site.spec;
-    let nodes = u32::from(database.nodes());
+    let nodes = u32::from(site.spec.database.nodes());
     let storage_gib = settings.volumes.database_gib * nodes + settings.volumes.uploads_gib;
     match site.lifecycle {
         SiteLifecycle::Live => Usage {
             sites: 1,
-            wordpress_instances: u32::from(*num_instances),
+            wordpress_instances: u32::from(site.instances()),
             database_instances: nodes,
             storage_gib,
         },

@@ -192,6 +192,10 @@ fn apply(site: &mut Site, update: &SiteUpdate) -> Result<Vec<&'static str>, Serv
         spec.admin.password_version += 1;
         changed.push("admin_password");
     }
+    // Whoever takes it up again begins with what is asked for.
+    if !site.is_scaling() {
+        site.scaled = None;
+    }
     if apply_code(site, code.as_ref(), code_credential.as_ref())? {
         changed.push("code");
     }

@@ -8,8 +8,8 @@ use crate::converge::Part;
 use crate::id::ReleaseId;
 use crate::secret::SecretName;
 use crate::site::{
-    CodeFailure, Condition, ConditionKind, DomainClaim, PartStatus, Proof, Release, Route, SiteStatus,
-    Tombstone, Truth,
+    Autoscale, CodeFailure, Condition, ConditionKind, DomainClaim, PartStatus, Proof, Release, Route, Scaled,
+    SiteStatus, Tombstone, Truth,
 };
 use crate::store::{Located, SealedSecret, StoredStatus};
 
@@ -224,6 +224,35 @@ pub(super) async fn code_is_wanted_until_it_is_a_release_or_failed(store: &dyn S
     site.lifecycle = SiteLifecycle::Deleting { since: NOW, purge_after: at(60) };
     next(&mut site).await;
     assert_eq!(wanting(at(9)).await, 0);
+}
+
+pub(super) async fn sites_that_are_scaled_are_found(store: &dyn Store) {
+    type Changed = fn(&mut Site);
+    let mut site = with_site(store).await;
+    let found = async || store.sites_scaling(&Page::first(9)).await.expect("read");
+    assert_eq!(found().await, [], "its instances are as many as was asked for");
+    let bounds = Autoscale { min: 1, max: 4, target: 8 };
+    let scaled = Scaled { instances: 3, since: NOW, limited: Some("a quota".to_owned()) };
+    let changes: [(Changed, bool); 4] = [
+        (|site| site.spec.num_instances = 0, false),
+        (|site| site.spec.num_instances = 2, true),
+        (|site| site.lifecycle = SiteLifecycle::Deleting { since: NOW, purge_after: at(9) }, false),
+        (|site| site.lifecycle = SiteLifecycle::Live, true),
+    ];
+    site.spec.features.autoscale = Some(bounds);
+    site.scaled = Some(scaled);
+    for (change, is_found) in changes {
+        site.version += 1;
+        change(&mut site);
+        done(store, write(Write::UpdateSite(site.clone(), USAGE))).await;
+        assert_eq!(found().await, if is_found { vec![site.clone()] } else { Vec::new() });
+    }
+    assert_eq!(store.sites_scaling(&Page::after(site.id, 9)).await.expect("read"), []);
+    let other = Site { spec: site.spec.clone(), ..self::site("shop") };
+    done(store, write(Write::InsertSite(other.clone(), USAGE))).await;
+    let first = store.sites_scaling(&Page::first(1)).await.expect("read");
+    assert_eq!(first, [site.clone()]);
+    assert_eq!(store.sites_scaling(&Page::after(site.id, 9)).await.expect("read"), [other]);
 }
 
 pub(super) async fn quotas_refuse_growth_only(store: &dyn Store) {

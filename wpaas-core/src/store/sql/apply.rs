@@ -235,11 +235,11 @@ async fn put_site(db: &mut Db, site: Site, usage: Usage) -> Done {
     let id = site.id.to_string();
     let held = site.domains.held().map(ToString::to_string).collect();
     let put = query(
-        "INSERT INTO sites (id, cid, org_id, space_id, name, purge_after, fetch_at, look_at, \
+        "INSERT INTO sites (id, cid, org_id, space_id, name, purge_after, fetch_at, look_at, is_scaling, \
          use_sites, use_wordpress, use_database, use_storage, version, doc) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
          ON CONFLICT (id) DO UPDATE SET purge_after = excluded.purge_after, fetch_at = excluded.fetch_at, \
-         look_at = excluded.look_at, use_sites = excluded.use_sites, use_wordpress = excluded.use_wordpress, \
+         look_at = excluded.look_at, is_scaling = excluded.is_scaling, use_sites = excluded.use_sites, use_wordpress = excluded.use_wordpress, \
          use_database = excluded.use_database, use_storage = excluded.use_storage, \
          version = excluded.version, doc = excluded.doc",
     )
@@ -251,6 +251,7 @@ async fn put_site(db: &mut Db, site: Site, usage: Usage) -> Done {
     .bind(purge_after)
     .bind(site.fetch_at().map(micros))
     .bind(site.look_at().map(micros))
+    .bind(site.is_scaling())
     .bind(i64::from(usage.sites))
     .bind(i64::from(usage.wordpress_instances))
     .bind(i64::from(usage.database_instances))

@@ -181,7 +181,8 @@ mod tests {
             let event = NewEvent { cid: None, org: None, space: None, who, kind, subject, detail };
             committed(vec![Event { seq: 1, at: jiff::Timestamp::UNIX_EPOCH, event }]).sites.len()
         };
-        let kinds = [EventKind::SiteUpdated, EventKind::SiteConditionChanged, EventKind::SiteStepsTaken];
-        assert_eq!(kinds.map(changed), [1, 0, 0]);
+        let wanted = [EventKind::SiteUpdated, EventKind::SiteScaled];
+        let found = [EventKind::SiteConditionChanged, EventKind::SiteStepsTaken];
+        assert_eq!((wanted.map(changed), found.map(changed)), ([1, 1], [0, 0]));
     }
 }

@@ -90,6 +90,7 @@ CREATE TABLE sites (
     purge_after BIGINT,
     fetch_at BIGINT,
     look_at BIGINT,
+    is_scaling BOOLEAN NOT NULL,
     use_sites BIGINT NOT NULL,
     use_wordpress BIGINT NOT NULL,
     use_database BIGINT NOT NULL,
@@ -102,6 +103,7 @@ CREATE INDEX sites_cid ON sites (cid, id);
 CREATE INDEX sites_space ON sites (space_id, id);
 CREATE INDEX sites_fetch_at ON sites (fetch_at) WHERE fetch_at IS NOT NULL;
 CREATE INDEX sites_look_at ON sites (look_at) WHERE look_at IS NOT NULL;
+CREATE INDEX sites_scaling ON sites (id) WHERE is_scaling;
 
 -- Whose a domain is, by the claims of the sites.
 CREATE TABLE domains (

@@ -9,6 +9,7 @@ use crate::failure::{Done, Failure};
 use crate::output::{self, Column, Output, cell};
 use crate::place::Place;
 
+mod autoscale;
 mod change;
 mod code;
 mod create;
@@ -48,7 +49,7 @@ pub enum Command {
     Releases(Which),
     /// Serves what served before, within seconds
     Rollback(releases::Rollback),
-    /// Changes title, domains, labels, password and protection
+    /// Changes title, domains, labels, password, autoscaling and protection
     Update(change::Update),
     /// Deletes a site; within a grace period it can be restored
     Delete(remove::Delete),

@@ -318,6 +318,7 @@ fn site(cid: &Cid, org: OrgId, space: SpaceId, name: &str) -> Site {
         releases: Releases::default(),
         code: CodeState::default(),
         domains: DomainClaims::default(),
+        scaled: None,
         created_at: Timestamp::now(),
         version: 1,
     }

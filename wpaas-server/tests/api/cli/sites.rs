@@ -52,6 +52,17 @@ async fn the_main_job() {
         .await
         .is(0)
         .shows(&["wpaas sites watch blog"]);
+    person.run(&["sites", "update", "blog", "--autoscale", "4-6@8", "--wait"]).await.is(0);
+    let shown = person.run(&["sites", "show", "blog"]).await.is(0);
+    shown.shows(&["4 of 4", "WANTED FOR THE LOAD", "8", "the load is not known yet"]);
+    person
+        .run(&["sites", "update", "blog", "--autoscale", "6-4"])
+        .await
+        .is(2)
+        .says(&["features.autoscale.min"]);
+    person.run(&["sites", "update", "blog", "--autoscale", "6"]).await.is(2).says(&["MIN-MAX[@TARGET]"]);
+    person.run(&["sites", "update", "blog", "--autoscale", "off", "--wait"]).await.is(0);
+    person.run(&["sites", "show", "blog"]).await.is(0).shows(&["3 of 3"]);
 
     person.run(&["sites", "delete", "blog"]).await.is(2).says(&["--yes"]);
     person.run(&["sites", "delete", "blog", "--yes", "--wait"]).await.is(0).shows(&["wpaas sites restore"]);

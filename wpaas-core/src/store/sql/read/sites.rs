@@ -177,6 +177,15 @@ impl SiteReads for SqlStore {
         self.due(due!("look_at"), now, page).await
     }
 
+    async fn sites_scaling(&self, page: &Page<SiteId>) -> Result<Vec<Site>, StoreError> {
+        let docs = query("SELECT doc FROM sites WHERE is_scaling AND id > $1 ORDER BY id LIMIT $2")
+            .bind(after(page))
+            .bind(limit(page.limit))
+            .texts(&self.readers)
+            .await?;
+        all(&docs, site)
+    }
+
     async fn site_of_domain(&self, domain: &Hostname) -> Result<Option<SiteId>, StoreError> {
         let sql = "SELECT site_id FROM domains WHERE domain = $1";
         let found = query(sql).bind(domain.to_string()).text(&self.readers).await?;

@@ -4,6 +4,7 @@ use clap::Args;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::autoscale::{Autoscale, BOUNDS};
 use super::code::Code;
 use super::create::{label, labels};
 use super::watch::Wait;
@@ -69,9 +70,10 @@ pub struct Update {
     /// For you and for filters; any number of times
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
     labels: Vec<(String, String)>,
-    /// Whether the instances are scaled on measured load
-    #[arg(long)]
-    autoscale: Option<bool>,
+    /// Whether the number of instances follows the load, or between which bounds and with how many requests under way
+    /// in each
+    #[arg(long, value_name = BOUNDS)]
+    autoscale: Option<Autoscale>,
     /// Whether the site's deletion is refused
     #[arg(long)]
     protect: Option<bool>,
@@ -197,7 +199,7 @@ impl Update {
             ),
             ("address", address.map(Value::from)),
             ("labels", (!tags.is_empty()).then(|| labels(tags))),
-            ("features", autoscale.map(|autoscale| json!({"autoscale": autoscale}))),
+            ("features", autoscale.map(|autoscale| json!({"autoscale": Value::from(autoscale)}))),
             ("deletion_protection", protect.map(Value::from)),
         ];
         let mut body = json!({});

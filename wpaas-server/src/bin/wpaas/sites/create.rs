@@ -5,6 +5,7 @@ use clap::Args;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
+use super::autoscale::{Autoscale, BOUNDS};
 use super::code::Code;
 use super::watch::Wait;
 use super::{Which, accepted, preview};
@@ -53,9 +54,9 @@ pub struct Create {
     /// For you and for filters; any number of times
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
     labels: Vec<(String, String)>,
-    /// Scales the instances on measured load
-    #[arg(long)]
-    autoscale: bool,
+    /// Has the number of instances follow the load, between these bounds and with so many requests under way in each
+    #[arg(long, value_name = BOUNDS)]
+    autoscale: Option<Autoscale>,
     /// Refuses the site's deletion until that is taken back
     #[arg(long)]
     protect: bool,
@@ -99,13 +100,13 @@ impl Create {
     fn body(self) -> Result<Value, Failure> {
         let mut body = json!({
             "name": self.which.name,
-            "features": {"autoscale": self.autoscale},
             "domains": self.domains,
             "labels": labels(self.labels),
             "deletion_protection": self.protect,
         });
         let given = [
             ("title", self.title.map(Value::from)),
+            ("features", self.autoscale.map(|autoscale| json!({"autoscale": Value::from(autoscale)}))),
             ("num_instances", self.instances.map(Value::from)),
             ("database", self.database.map(|n| json!({"num_instances": n}))),
             ("admin_username", self.admin_username.map(Value::from)),

@@ -3,6 +3,14 @@ use serde_json::Value;
 use crate::failure::Done;
 use crate::output::{self, Column, Output, cell, table};
 
+const SCALED: [Column; 5] = [
+    ("WANTED FOR THE LOAD", "/wanted"),
+    ("REQUESTS UNDER WAY", "/measured"),
+    ("EACH IS TO HAVE", "/target"),
+    ("SINCE", "/since"),
+    ("WHY", "/why"),
+];
+
 const DETAILS: [Column; 17] = [
     ("NAME", "/name"),
     ("ID", "/id"),
@@ -39,6 +47,12 @@ pub fn show(output: Output, site: &Value) -> Done {
         ("database instances", number("database_instances")),
     ];
     text += &table(Vec::new(), counts.into_iter().map(|(name, n)| vec![name.to_owned(), n]));
+    if let Some(scaled) = site.pointer("/status/autoscale").filter(|scaled| !scaled.is_null()) {
+        let header = SCALED.iter().map(|(title, _)| (*title).to_owned()).collect();
+        let row = SCALED.iter().map(|(_, at)| cell(scaled, at)).collect();
+        text.push('\n');
+        text += &table(header, std::iter::once(row));
+    }
     text += &listed(
         site,
         "/status/conditions",
