@@ -6,7 +6,9 @@ use std::error::Error;
 
 use tokio::time::Instant;
 use wpaas_core::converge::simulated::Simulated;
-use wpaas_core::converge::{Backend as _, Intent, ReleaseRef, RunIntent, Scope, View, Wanted, plan};
+use wpaas_core::converge::{
+    Backend as _, Intent, ReleaseRef, RunIntent, Scope, TlsIntent, View, Wanted, plan,
+};
 use wpaas_core::id::SiteId;
 use wpaas_core::site::DatabaseSize;
 
@@ -47,6 +49,7 @@ fn wanted() -> Result<RunIntent, Box<dyn Error>> {
         authorities: vec!["blog.acm.www.wpaas.localhost".into()],
         previews: Vec::new(),
         redirects: Vec::new(),
+        tls: TlsIntent::default(),
         home: None,
         title: "A blog".into(),
         admin_user: "admin".parse()?,

@@ -21,8 +21,8 @@ use wpaas_core::name::Cid;
 use wpaas_core::quota::Usage;
 use wpaas_core::secret::SecretName;
 use wpaas_core::site::{
-    AddressKind, Admin, CodeState, Condition, ConditionKind, DatabaseSize, DomainClaims, Features,
-    PartStatus, Site, SiteLifecycle, SiteSpec, SiteStatus, Truth,
+    AddressKind, Admin, Certificates, CodeState, Condition, ConditionKind, DatabaseSize, DomainClaims,
+    Features, PartStatus, Site, SiteLifecycle, SiteSpec, SiteStatus, Truth,
 };
 use wpaas_core::store::{
     Change, Commit, EventKind, Expect, Idempotent, NewEvent, SealedSecret, SqlStore, StoreError,
@@ -180,6 +180,7 @@ fn site() -> Site {
         code: CodeState::default(),
         domains: DomainClaims::default(),
         scaled: None,
+        certificates: Certificates::default(),
         created_at: Timestamp::now(),
         version: 1,
     }

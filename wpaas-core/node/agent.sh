@@ -32,7 +32,7 @@ content() {
 }
 
 # whole: whether REPLY is a file whose last line is `end`.
-whole() { [[ $REPLY == end || $REPLY == *$'\nend' || $REPLY == *$'\nend\n' ]]; }
+whole() { [[ $REPLY == end || $REPLY == $'end\n' || $REPLY == *$'\nend' || $REPLY == *$'\nend\n' ]]; }
 
 # json TEXT: REPLY is it as a JSON string, null for nothing. What is not printable ASCII becomes `?`.
 json() {

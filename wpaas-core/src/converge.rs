@@ -40,7 +40,7 @@ pub use converger::{Converger, ConvergerHandle};
 pub use facts::{Facts, Seen, Told};
 pub use fingerprint::Fingerprint;
 pub(crate) use fingerprint::Fingerprinting;
-pub use intent::{Candidate, Intent, Preview, ReleaseRef, RunIntent, Wanted};
+pub use intent::{Candidate, Intent, Preview, ReleaseRef, RunIntent, TlsCertificate, TlsIntent, Wanted};
 pub use intents::{Ends, Intents, IntentsError};
 pub use lint::{Violation, lint};
 pub use observation::{Coverage, Entry, Lead, Object, ObjectId, ObjectState, Observation, Run, Scope};

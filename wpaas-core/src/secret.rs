@@ -50,6 +50,8 @@ pub enum SecretName {
     ReportToken(Part),
     /// What a code source asks for: a token, or an SSH or S3 key.
     CodeCredential,
+    /// A certificate, those that vouch for it, and its key, as PEM; a version each, whatever its name.
+    Certificate,
 }
 
 /// Names a secret's version without holding it: fit for a plan, a log line, a fingerprint.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -10,10 +10,11 @@ use crate::account::Version;
 use crate::credential::Passwords;
 use crate::keyring::Keyring;
 use crate::name::Hostname;
-use crate::site::DatabaseSize;
+use crate::site::{CertificateRules, DatabaseSize};
 use crate::store::{Claims, Store};
 
 mod authentication;
+mod certificates;
 mod commit;
 mod customers;
 mod domains;
@@ -41,6 +42,7 @@ mod users;
 mod webhooks;
 
 pub use authentication::SignedIn;
+pub use certificates::{AcmeKey, CertificateRefusal, CertificateView, NewCertificate};
 pub use customers::{CustomerUpdate, NewCustomer};
 pub use domains::{ClaimsToLookAt, Contest, DomainEvidence, DomainView};
 pub use error::{ConflictCode, Noun, ServiceError};
@@ -73,6 +75,8 @@ struct Inner {
     keyring: Arc<Keyring>,
     settings: Settings,
     passwords: Passwords,
+    /// What gateways answer a certificate authority with.
+    challenge: RwLock<Option<String>>,
 }
 
 impl fmt::Debug for Service {
@@ -85,11 +89,28 @@ impl Service {
     /// Over this store, with secrets sealed by this keyring.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, keyring: Arc<Keyring>, settings: Settings) -> Self {
-        Self { inner: Arc::new(Inner { store, keyring, settings, passwords: Passwords::default() }) }
+        Self {
+            inner: Arc::new(Inner {
+                store,
+                keyring,
+                settings,
+                passwords: Passwords::default(),
+                challenge: RwLock::default(),
+            }),
+        }
     }
 
     fn store(&self) -> &dyn Store {
         self.inner.store.as_ref()
+    }
+
+    /// From now on gateways answer a certificate authority with this, after the token and a dot.
+    pub fn answer_challenges_with(&self, thumbprint: &str) {
+        *self.inner.challenge.write().unwrap_or_else(PoisonError::into_inner) = Some(thumbprint.to_owned());
+    }
+
+    fn challenge(&self) -> Option<String> {
+        self.inner.challenge.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What this server keeps its claims in.
@@ -130,6 +151,8 @@ pub struct Settings {
     pub edge_address: Option<IpAddr>,
     /// Names of the platform itself, besides its domain: no site has them, or anything below or above them.
     pub reserved_domains: Vec<Hostname>,
+    /// Which certificates sites have; none without.
+    pub certificates: Option<CertificateRules>,
     /// How long an API key is valid, unless its owner says less.
     pub key_lifetime: SignedDuration,
     /// How long a renewed key stays valid beside the new one.
@@ -156,6 +179,7 @@ impl Settings {
             edge_port: None,
             edge_address: None,
             reserved_domains: Vec::new(),
+            certificates: None,
             key_lifetime: SignedDuration::from_hours(90 * 24),
             key_overlap: SignedDuration::from_hours(24),
             session_lifetime: SignedDuration::from_hours(12),

@@ -12,12 +12,18 @@ use crate::id::{OrgId, ReleaseId, SiteId, SpaceId};
 use crate::name::{Cid, Email, Hostname, Slug, Username};
 
 mod autoscale;
+mod certificate;
 mod domain;
 mod names;
 mod release;
 mod status;
 
 pub use autoscale::{Autoscale, Load, LoadHistory, Pace, Scaled, Scaling};
+pub use certificate::{
+    CertificateBudget, CertificateFailure, CertificateName, CertificateNeed, CertificateRules,
+    CertificateState, CertificateStep, Certificates, ChallengeKind, IssuedCertificate, SiteCertificate,
+    plan_certificates,
+};
 pub use domain::{
     DnsRecord, DomainClaim, DomainClaims, DomainLeads, DomainLook, DomainProof, DomainState, DomainWants,
     NoAnswer,
@@ -57,6 +63,8 @@ pub struct Site {
     pub domains: DomainClaims,
     /// How many instances it has been given for its load; `None` before the first time.
     pub scaled: Option<Scaled>,
+    /// What became of the certificates of its names.
+    pub certificates: Certificates,
     /// When it was asked for.
     pub created_at: Timestamp,
     /// Of this record.

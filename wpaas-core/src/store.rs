@@ -36,8 +36,8 @@ pub use change::{Change, Expect, Mode, Record, StoreError, Violation, Write};
 pub use event::{Event, EventFilter, EventKind, EventScope, NewEvent, Subject, Who};
 pub use page::{Listed, Page};
 pub use record::{
-    Bearer, Idempotent, Located, PendingLogin, SealedSecret, SiteFacts, StoredResponse, StoredSite,
-    StoredStatus, StoredWebhook,
+    AcmeAccount, Bearer, Idempotent, Located, PendingLogin, SealedSecret, SiteFacts, StoredResponse,
+    StoredSite, StoredStatus, StoredWebhook,
 };
 #[cfg(feature = "postgres")]
 pub use sql::{InvalidUrl, PostgresUrl};
@@ -56,6 +56,7 @@ pub trait Store:
     + EventReads
     + UsageReads
     + WebhookReads
+    + AcmeReads
     + Claims
 {
 }
@@ -71,6 +72,7 @@ impl<T> Store for T where
         + EventReads
         + UsageReads
         + WebhookReads
+        + AcmeReads
         + Claims
 {
 }
@@ -322,6 +324,13 @@ pub trait UsageReads: std::fmt::Debug + Send + Sync + 'static {
     ///
     /// [`UsageKind::ALL`]: crate::metering::UsageKind::ALL
     async fn usage_sums(&self, filter: &UsageFilter) -> Result<Vec<UsageSum>, StoreError>;
+}
+
+/// Reads accounts at certificate authorities.
+#[async_trait]
+pub trait AcmeReads: std::fmt::Debug + Send + Sync + 'static {
+    /// The account at the authority of this directory.
+    async fn acme_account(&self, directory: &str) -> Result<Option<AcmeAccount>, StoreError>;
 }
 
 /// Reads webhooks.

@@ -206,7 +206,7 @@ fn outdated_database_nodes_are_drained_and_replaced_one_at_a_time() {
         );
     }
     site.converge();
-    let configure = "configure gateway-0: authorities, routes";
+    let configure = "configure gateway-0: certificates, authorities, routes";
     let one = |n: u8| {
         let steps = ["remove database-N", "create database-N", "order database-N to join component 1"];
         steps.map(|step| step.replace('N', &n.to_string()))

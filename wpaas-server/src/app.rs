@@ -13,6 +13,7 @@ use wpaas_core::store::{InvalidUrl, StoreError};
 
 use crate::autoscale::Loads;
 use crate::backends::{self, BackendStart};
+use crate::certificates::{AuthorityError, Certificates, NoTexts, Texts, ZoneTexts};
 use crate::cluster::{Cluster, Relay};
 use crate::config::Settings;
 use crate::domains::{Domains, ResolverError};
@@ -95,6 +96,9 @@ pub enum StartError {
     /// Nobody can tell whose a domain is.
     #[error("claims on domains can't be looked at")]
     Resolver(#[source] ResolverError),
+    /// No certificates can be asked for as it is configured.
+    #[error("certificates can't be asked for")]
+    Certificates(#[source] Box<AuthorityError>),
     /// Nothing to run sites on.
     #[error("the backend can't be started")]
     Backend(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -182,13 +186,23 @@ pub async fn open(settings: &Arc<Settings>) -> Result<(AppState, Tasks), StartEr
     let findings = watch.findings();
     let (its_settings, its_service, its_converger) = (settings.clone(), service.clone(), converger.clone());
     let its_tenure = tenure.clone();
+    let texts = Arc::new(ZoneTexts::new(settings.dns.listen));
+    let records = texts.records();
     tasks.spawn("fleet", {
         let stopping = stopping.clone();
         async move {
             stopping
                 .run_until_cancelled(async {
-                    let fleet =
-                        Fleet::new(&its_settings, its_service, its_converger, its_tenure, fleet, names).await;
+                    let fleet = Fleet::new(
+                        &its_settings,
+                        its_service,
+                        its_converger,
+                        its_tenure,
+                        fleet,
+                        names,
+                        records,
+                    )
+                    .await;
                     fleet.run(findings).await;
                 })
                 .await;
@@ -201,6 +215,12 @@ pub async fn open(settings: &Arc<Settings>) -> Result<(AppState, Tasks), StartEr
         "autoscaling",
         loads.clone().run(service.clone(), tenure.clone(), stopping.clone().cancelled_owned()),
     );
+    if let Some(acme) = &settings.acme {
+        let texts: Arc<dyn Texts> = if settings.dns.enabled { texts } else { Arc::new(NoTexts) };
+        let certificates = Certificates::new(acme, service.clone(), texts).await;
+        let certificates = certificates.map_err(|error| StartError::Certificates(Box::new(error)))?;
+        tasks.spawn("certificates", certificates.run(tenure.clone(), stopping.clone().cancelled_owned()));
+    }
     tasks.spawn("customer removal", purges::run(service.clone(), tenure.clone(), stopping.cancelled_owned()));
     tasks.spawn("admin password hashing", passwords::run(service.clone(), tasks.stopping()));
     webhooks::start(&service, &tenure, &mut tasks)?;

@@ -66,6 +66,9 @@ pub struct Settings {
     pub autoscale: AutoscaleSettings,
     /// Of the domains that sites ask for.
     pub domains: DomainSettings,
+    /// Of the authority that certificates are asked for at; there are none without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acme: Option<AcmeSettings>,
     /// Of the Docker backend.
     pub docker: DockerSettings,
     /// Identity providers that people can sign in with, by the name that the API has for each.
@@ -209,6 +212,22 @@ pub struct DomainSettings {
     pub resolvers: Vec<SocketAddr>,
     /// Names of the platform besides its domain, such as that of its API: no site has them.
     pub reserved: Vec<Hostname>,
+}
+
+/// Of the authority that certificates are asked for at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AcmeSettings {
+    /// The URL of its ACME directory.
+    pub directory: String,
+    /// E-mail addresses that it may write to.
+    pub contact: Vec<String>,
+    /// What vouches for its own HTTPS, as PEM; what the machine trusts without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub root: Option<PathBuf>,
+    /// Whether the platform's names have wildcard certificates: its zone has to be one that all the world asks.
+    pub wildcards: bool,
+    /// First certificates in seven days of names below one registered domain.
+    pub per_domain: usize,
 }
 
 impl DnsSettings {

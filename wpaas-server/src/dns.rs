@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, UdpSocket};
 mod ask;
 mod zone;
 
-pub use ask::serial_at;
+pub use ask::{serial_at, texts_at};
 use zone::Served;
 
 /// How often the file is looked at.

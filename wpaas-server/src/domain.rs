@@ -1,8 +1,9 @@
 //! The server's configuration as the domain takes it.
 
 use wpaas_core::service;
+use wpaas_core::site::CertificateRules;
 
-use crate::config::{Registration, Settings};
+use crate::config::{BackendKind, Registration, Settings};
 
 /// What the service is set to.
 pub fn settings(settings: &Settings) -> service::Settings {
@@ -13,6 +14,11 @@ pub fn settings(settings: &Settings) -> service::Settings {
         },
         edge_port: settings.edge.enabled.then(|| settings.edge.listen.port()),
         edge_address: settings.edge.enabled.then(|| settings.edge.address()),
+        certificates: settings.acme.as_ref().map(|acme| {
+            // On AWS the platform's names are Route 53's, where nobody puts the texts that prove them yet.
+            let zone = settings.dns.enabled && settings.backend != BackendKind::Aws;
+            CertificateRules { wildcards: acme.wildcards && zone }
+        }),
         reserved_domains: settings.domains.reserved.clone(),
         site_grace: settings.grace.site.as_signed(),
         customer_grace: settings.grace.customer.as_signed(),

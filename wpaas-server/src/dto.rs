@@ -2,6 +2,7 @@
 //! breaks the build here.
 
 pub mod autoscale;
+pub mod certificate;
 pub mod code;
 pub mod customer;
 pub mod domain;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use wpaas_core::claim::Tenure;
 use wpaas_core::converge::{ConvergerHandle, DnsState, Fingerprint, Intents as _, NodeFile, ObjectId};
@@ -20,6 +20,7 @@ use wpaas_core::name::Hostname;
 use wpaas_core::service::Service;
 use wpaas_core::store::StoreError;
 
+use crate::certificates::TextRecords;
 use crate::config::{DnsSettings, EdgeSettings, Settings};
 use crate::dns;
 use crate::problem::chain;
@@ -55,6 +56,8 @@ pub struct Fleet {
     dns: DnsSettings,
     edge: EdgeSettings,
     zone_file: PathBuf,
+    /// What proves names of the zone to a certificate authority.
+    texts: watch::Receiver<TextRecords>,
     /// What the DNS server's container runs; `None` where this program can't run in one.
     program: Option<nodes::Program>,
     /// `None` until they were read for the first time: a zone of none would take every name away.
@@ -75,6 +78,7 @@ impl Fleet {
         tenure: Tenure,
         backend: Option<Arc<dyn FleetBackend>>,
         names: Option<Arc<dyn NameService>>,
+        texts: watch::Receiver<TextRecords>,
     ) -> Self {
         let zone_file = settings.dns.zone_file(&settings.data);
         let wants_program = settings.dns.enabled && backend.is_some();
@@ -90,6 +94,7 @@ impl Fleet {
             backend,
             service_of_names: names.map(Kept::new),
             zone_file,
+            texts,
             program,
             names: None,
             zone: None,
@@ -107,6 +112,7 @@ impl Fleet {
             tokio::select! {
                 Some(site) = found.recv() => if self.learn(site).await { next = next.min(Instant::now() + GATHER) },
                 Some(site) = wanted.next() => if self.learn(site).await { next = next.min(Instant::now() + GATHER) },
+                Ok(()) = self.texts.changed() => next = next.min(Instant::now() + GATHER),
                 () = tokio::time::sleep_until(next) => {
                     if sweep <= Instant::now() {
                         let swept = self.sweep().await;
@@ -168,7 +174,12 @@ impl Fleet {
             return Ok(());
         };
         let records = names.records(self.edge.address());
-        let zone = Zone { origin: origin.clone(), server: self.dns.address(), records };
+        let zone = Zone {
+            origin: origin.clone(),
+            server: self.dns.address(),
+            records,
+            texts: self.texts.borrow().clone(),
+        };
         if !takes_over && self.zone.as_ref().is_some_and(|(before, ..)| *before == zone) {
             return Ok(());
         }

@@ -101,7 +101,12 @@ impl Drop for Dns {
 fn zone(records: &[(&str, [u8; 4])]) -> Zone {
     let records: BTreeMap<_, _> =
         records.iter().map(|(name, ip)| (name.parse().unwrap(), IpAddr::from(*ip))).collect();
-    Zone { origin: "www.example.com".parse().unwrap(), server: IpAddr::from([192, 0, 2, 53]), records }
+    Zone {
+        origin: "www.example.com".parse().unwrap(),
+        server: IpAddr::from([192, 0, 2, 53]),
+        records,
+        texts: BTreeMap::new(),
+    }
 }
 
 const BLOG: (&str, [u8; 4]) = ("blog.acm.www.example.com", [10, 208, 0, 2]);

@@ -1,8 +1,9 @@
 //! What a backend is built with.
 
+use std::collections::HashMap;
 use std::io::Write as _;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{LazyLock, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -13,6 +14,16 @@ use wpaas_core::code::{Digest, ReleaseStore};
 use wpaas_core::converge::{Ends, IntentsError, Part, Run};
 use wpaas_core::id::SiteId;
 use wpaas_core::secret::{Secret, SecretError, SecretName, SecretRef, Secrets};
+
+/// A certificate for lab.example that vouches for itself, and its key: another for each version.
+pub fn certificate(version: u64) -> String {
+    static MADE: LazyLock<Mutex<HashMap<u64, String>>> = LazyLock::new(Mutex::default);
+    let make = || {
+        let pair = rcgen::generate_simple_self_signed(["lab.example".to_owned()]).unwrap();
+        pair.cert.pem() + &pair.signing_key.serialize_pem()
+    };
+    MADE.lock().unwrap().entry(version).or_insert_with(make).clone()
+}
 
 /// Each secret's value is its name; the hash is one of bcrypt.
 #[derive(Debug)]
@@ -25,6 +36,7 @@ impl Secrets for Names {
             SecretName::AdminHash => {
                 "$2y$10$abcdefghijklmnopqrstuuPoM6S0gXlkNTfMQHYzxcPGbFTeUZYZW".to_owned()
             }
+            SecretName::Certificate => certificate(secret.version),
             name => format!("{name:?}"),
         }))
     }

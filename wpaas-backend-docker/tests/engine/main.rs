@@ -13,3 +13,4 @@ mod networks;
 mod outside;
 mod proxy;
 mod real;
+mod tls;

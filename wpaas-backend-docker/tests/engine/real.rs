@@ -21,6 +21,7 @@ use wpaas_core::node::{self, CanonicalUrl, GatewayConfig, Purpose, WordpressSite
 use wpaas_core::site::DatabaseSize;
 
 use crate::lab::{Lab, RELEASE, backend, release};
+use crate::tls;
 
 /// What a node said: whose it is, as `<site>/<part>`, and the report.
 type Said = (String, serde_json::Value);
@@ -51,7 +52,7 @@ async fn report(connection: TcpStream, said: mpsc::UnboundedSender<Said>) {
 }
 
 /// What is wanted of a site of one node a kind.
-fn wanted() -> RunIntent {
+pub fn wanted() -> RunIntent {
     RunIntent {
         wordpress: 1,
         database: DatabaseSize::One,
@@ -61,6 +62,7 @@ fn wanted() -> RunIntent {
         authorities: Vec::new(),
         previews: Vec::new(),
         redirects: Vec::new(),
+        tls: wpaas_core::converge::TlsIntent::default(),
         home: None,
         title: "Lab".to_owned(),
         admin_user: "admin".parse().unwrap(),
@@ -203,6 +205,7 @@ async fn serves(stand_in: &Lab) {
     println!("served after {:?}", begun.elapsed());
 
     isolated(&lab, &address).await;
+    tls::is_served(&lab, &address, &routes).await;
 
     let begun = Instant::now();
     lab.make(RELEASE, release(Layout::ContentWithoutTheme)).await;

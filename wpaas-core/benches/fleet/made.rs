@@ -61,6 +61,7 @@ fn wanted(n: usize) -> Wanted {
         release: Some(ReleaseRef::Stock),
         authorities: vec![format!("blog-{n}.acm.www.wpaas.localhost")],
         redirects: Vec::new(),
+        tls: wpaas_core::converge::TlsIntent::default(),
         home: None,
         title: format!("Blog number {n}"),
         admin_user: "admin".parse().unwrap(),

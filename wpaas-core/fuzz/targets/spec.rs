@@ -85,7 +85,7 @@ fn lines(files: &[NodeFile]) -> usize {
 fn smuggles_nothing(intent: &Intent, run: &RunIntent) {
     let routes = Routes::default();
     let names = run.authorities.len() + run.redirects.len();
-    assert_eq!(lines(&GatewayConfig::new(run, None, &routes).files()), names + 3, "{run:?}");
+    assert_eq!(lines(&GatewayConfig::new(run, None, &routes).files()), names + 4, "{run:?}");
     let url = CanonicalUrl::Home("www.example.com");
     let node = WordpressSite::new(intent.site, run, Purpose::Visitors, ReleaseRef::Stock, url);
     assert_eq!(lines(&node.live_files()), 10, "{run:?}");

@@ -5,10 +5,13 @@
 # shellcheck source=agent.sh
 . /usr/local/lib/wpaas/agent.sh
 list=/run/wpaas/authorities
+https=/run/wpaas/https # authorities that redirect to HTTPS, and where to
+answers=/run/wpaas/challenge # what a certificate authority is answered
+certificates=/run/wpaas/crt-list
 previews=/run/wpaas/previews # the names that show another release, and the server that has it
 phase=starting revision='' error='' servers='' stopping='' next_look=0 fast_until=0
-routes='' routed='' unread='' refused='' shown='' showing='' authorities='' named='' answer=()
-declare -A wanted=() known=() up=()
+routes='' routed='' unread='' refused='' shown='' showing='' authorities='' named='' tls='' unserved='' answer=()
+declare -A wanted=() known=() up=() loaded=()
 # Requests under way or waiting, in hundredths, on average of the last five seconds; what was counted since.
 busy=null counted=0 counts=0 count_until=0
 
@@ -28,7 +31,7 @@ publish() {
 # admin COMMANDS: sends a line of commands; `answer` has the lines that come back. It fails unless the
 # answer came to its end.
 admin() {
-    local socket code
+    local socket code REPLY
     answer=()
     { exec {socket}<>/dev/tcp/127.0.0.1/8404; } 2>/dev/null || return 1
     printf '%s\n' "$1" >&"$socket"
@@ -151,7 +154,7 @@ fill() {
     [[ ${answer[0]} =~ ([0-9]+)$ ]] || return 1
     version=${BASH_REMATCH[1]}
     while read -r name value; do
-        if [[ $name == end || ! $name$value =~ ^[][a-z0-9.:-]+$ ]]; then continue; fi
+        if [[ $name == end || ! $name$value =~ ^[][A-Za-z0-9_.:-]+$ ]]; then continue; fi
         commands+="add map @$version $1 $name ${value:-.};"
         if ((${#commands} > 8000)); then silently "$commands" || return 1; commands=''; fi
     done <<<"$2"
@@ -167,11 +170,63 @@ silently() {
     done
 }
 
+# succeeds COMMAND: whether HAProxy says so.
+succeeds() {
+    local line
+    admin "$1" || return 1
+    for line in "${answer[@]}"; do
+        if [[ $line == *Success!* ]]; then return; fi
+    done
+    unserved="HAProxy says: ${answer[*]}"
+    return 1
+}
+
+# load VERSION: has HAProxy serve that certificate. No connection is cut: those that are there keep what they have.
+load() {
+    local name=/run/wpaas/certificate-$1.pem
+    content "$settings/secrets/certificate-$1"
+    if [[ $REPLY != *'PRIVATE KEY-----'* ]]; then unserved="there is no certificate $1"; return 1; fi
+    admin "new ssl cert $name" || return 1 # it may be there from a try before
+    # An empty line ends what is given.
+    admin "set ssl cert $name <<"$'\n'"${REPLY//$'\n\n'/$'\n'}"$'\n' || return 1
+    if ! succeeds "commit ssl cert $name"; then admin "abort ssl cert $name"; return 1; fi
+    succeeds "add ssl crt-list $certificates $name"
+}
+
+# unload VERSION: has HAProxy forget it.
+unload() {
+    admin "del ssl crt-list $certificates /run/wpaas/certificate-$1.pem; del ssl cert /run/wpaas/certificate-$1.pem"
+}
+
+# secure CONTENT: the certificates that it lists are served, and none else; what they cover redirects once they are.
+# Fails if one could not be loaded, which is tried again: its names are served as they were before.
+secure() {
+    local word first second challenge='' redirects='' served='' failed=''
+    local -A listed=()
+    while read -r word first second; do
+        case $word in
+            challenge) challenge="challenge $first" ;;
+            certificate)
+                listed[$first]=yes served=yes
+                if [[ ! ${loaded[$first]-} ]]; then
+                    if load "$first"; then loaded[$first]=yes; else served='' failed=yes; fi
+                fi
+                ;;
+            redirect) if [[ $served ]]; then redirects+="$first $second"$'\n'; fi ;;
+        esac
+    done <<<"$1"
+    fill "$answers" "$challenge" && fill "$https" "$redirects" || return 1
+    for first in "${!loaded[@]}"; do
+        if [[ ! ${listed[$first]-} ]]; then unload "$first" || return 1; unset "loaded[$first]"; fi
+    done
+    [[ ! $failed ]]
+}
+
 # look: makes HAProxy what `routes` says, and has what is so for the report: a revision only when nothing
 # was left to do for it. Fails if it has to be done again.
 look() {
     local name state agreed=''
-    error=$refused
+    error=${refused:-$unserved}
     if [[ $unread ]]; then error="not a route: $unread"; fi
     if ! survey; then
         if [[ $phase == serving ]]; then error='HAProxy does not answer'; fi
@@ -194,6 +249,9 @@ look() {
 
 : >"$list"
 : >"$previews"
+: >"$https"
+: >"$answers"
+: >"$certificates"
 haproxy -db -f /usr/local/lib/wpaas/haproxy.cfg >&"$logs" 2>&1 &
 haproxy=$!
 trap 'stopping=yes; kill -USR1 "$haproxy" 2>/dev/null' TERM INT
@@ -209,6 +267,12 @@ while :; do
         publish
         last_report
         exit 1
+    fi
+    content "$settings/certificates"
+    if [[ $REPLY != "$tls" ]] && whole; then
+        unserved=''
+        if secure "$REPLY"; then tls=$REPLY; elif [[ ! $unserved ]]; then unserved=$refused; fi
+        next_look=0
     fi
     # The authorities are put there before the routes that go with them, so they are read after.
     content "$settings/routes"

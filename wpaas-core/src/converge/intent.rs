@@ -5,6 +5,7 @@ use crate::account::Version;
 use crate::code::{Digest, Layout};
 use crate::id::{ReleaseId, SiteId};
 use crate::name::{Email, Username};
+use crate::secret::SecretRef;
 use crate::site::{DatabaseSize, Generation};
 
 /// What is wanted of one site, as the planner takes it.
@@ -53,6 +54,8 @@ pub struct RunIntent {
     pub authorities: Vec<String>,
     /// Authorities that redirect to another, and to which.
     pub redirects: Vec<(String, String)>,
+    /// What the gateway needs for HTTPS.
+    pub tls: TlsIntent,
     /// The authority that the site calls itself by; the address without one.
     pub home: Option<String>,
     /// The website's title.
@@ -65,6 +68,24 @@ pub struct RunIntent {
     pub admin_version: u64,
     /// Whether the database was ever founded, as far as the store remembers.
     pub was_founded: bool,
+}
+
+/// What a gateway needs for HTTPS.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct TlsIntent {
+    /// What it answers a certificate authority with, after the token and a dot.
+    pub challenge: Option<String>,
+    /// What is served.
+    pub certificates: Vec<TlsCertificate>,
+}
+
+/// A certificate that a gateway serves.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TlsCertificate {
+    /// Certificate, chain and key.
+    pub secret: SecretRef,
+    /// Authorities of plain HTTP that redirect to HTTPS, and to which there.
+    pub redirects: Vec<(String, String)>,
 }
 
 /// A release that is tried.

@@ -234,6 +234,7 @@ pub fn wanted(wordpress: u8, database: DatabaseSize) -> RunIntent {
         previews: Vec::new(),
         authorities: vec!["blog.acm.www.wpaas.localhost".into()],
         redirects: Vec::new(),
+        tls: super::TlsIntent::default(),
         home: None,
         title: "A blog".into(),
         admin_user: "admin".parse().expect("a username"),

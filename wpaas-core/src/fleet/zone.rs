@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
@@ -20,13 +20,15 @@ pub struct Zone {
     pub server: IpAddr,
     /// What the names in it lead to. A name outside is left out.
     pub records: BTreeMap<Hostname, IpAddr>,
+    /// Texts in it, by their whole name. A name outside is left out, as is a text that would need quoting.
+    pub texts: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Zone {
     /// The master file of this serial. The last line is `; end`: a file without was caught half written.
     #[must_use]
     pub fn file(&self, serial: u32) -> String {
-        let Self { origin, server, records } = self;
+        let Self { origin, server, records, texts } = self;
         let mut file = format!(
             "$ORIGIN {origin}.\n$TTL {TTL}\n\
              @ {NEGATIVE_TTL} IN SOA ns.{origin}. hostmaster.{origin}. {serial} 3600 600 604800 {NEGATIVE_TTL}\n\
@@ -36,6 +38,13 @@ impl Zone {
         let inside = |name: &str| name.strip_suffix(origin.as_str()).is_some_and(|rest| rest.ends_with('.'));
         for (name, to) in records.iter().filter(|(name, _)| inside(name.as_str())) {
             let _infallible = writeln!(file, "{}", record(name.as_str(), *to));
+        }
+        let plain =
+            |text: &&String| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_=".contains(&byte));
+        for (name, texts) in texts.iter().filter(|(name, _)| inside(name)) {
+            for text in texts.iter().filter(plain) {
+                let _infallible = writeln!(file, "{name}. {NEGATIVE_TTL} IN TXT \"{text}\"");
+            }
         }
         file.push_str("; end\n");
         file
@@ -81,10 +90,16 @@ mod tests {
             ("evil.example.org", [10, 0, 0, 3]),
             ("evilwww.example.com", [10, 0, 0, 3]),
         ];
+        let texts = [
+            ("_acme-challenge.acm.www.example.com", "gfj9Xq-_"),
+            ("_acme-challenge.example.org", "gfj9Xq"),
+            ("_acme-challenge.x.www.example.com", "a\" b"),
+        ];
         let zone = Zone {
             origin: "www.example.com".parse().unwrap(),
             server: IpAddr::from([192, 0, 2, 1]),
             records: records.map(|(name, ip)| (name.parse().unwrap(), IpAddr::from(ip))).into(),
+            texts: texts.map(|(name, text)| (name.to_owned(), [text.to_owned()].into())).into(),
         };
         let file = zone.file(7);
         assert_eq!(
@@ -92,7 +107,8 @@ mod tests {
             "$ORIGIN www.example.com.\n$TTL 60\n\
              @ 5 IN SOA ns.www.example.com. hostmaster.www.example.com. 7 3600 600 604800 5\n\
              @ IN NS ns.www.example.com.\nns.www.example.com. IN A 192.0.2.1\n\
-             blog.acm.www.example.com. IN A 10.0.0.2\npreview.blog.acm.www.example.com. IN A 10.0.0.2\n; end\n"
+             blog.acm.www.example.com. IN A 10.0.0.2\npreview.blog.acm.www.example.com. IN A 10.0.0.2\n\
+             _acme-challenge.acm.www.example.com. 5 IN TXT \"gfj9Xq-_\"\n; end\n"
         );
         assert_eq!(serial_of(&file), Some(7));
         assert_eq!(serial_of("no zone"), None);

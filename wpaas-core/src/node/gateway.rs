@@ -4,7 +4,10 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::outline::written;
-use crate::converge::{Fingerprint, Fingerprinting, NodeFile, RouteState, Routes, RunIntent};
+use crate::converge::{
+    FileContent, Fingerprint, Fingerprinting, NodeFile, RouteState, Routes, RunIntent, TlsCertificate,
+    TlsIntent,
+};
 
 /// What a gateway is told: servers and names.
 #[derive(Debug, Clone, Copy)]
@@ -13,6 +16,7 @@ pub struct GatewayConfig<'a> {
     pub revision: Fingerprint,
     routes: Servers<'a>,
     authorities: Authorities<'a>,
+    tls: Tls<'a>,
 }
 
 impl<'a> GatewayConfig<'a> {
@@ -22,15 +26,26 @@ impl<'a> GatewayConfig<'a> {
         let authorities = Authorities { run, address, routes };
         let routes = Servers(routes);
         let mut revision = Fingerprinting::default();
-        revision.text(routes).text(authorities);
-        Self { revision: revision.done(), routes, authorities }
+        let tls = Tls(&run.tls);
+        revision.text(routes).text(authorities).text(tls);
+        Self { revision: revision.done(), routes, authorities, tls }
     }
 
-    /// As the gateway reads it; the routes last, because they carry the revision.
+    /// As the gateway reads it: a certificate before it is named; the routes last, because they carry the revision.
     #[must_use]
     pub fn files(&self) -> Vec<NodeFile> {
         let routes = format!("revision={}\n{}end\n", self.revision, self.routes);
-        vec![written("authorities", self.authorities.to_string()), written("routes", routes)]
+        let secrets = self.tls.0.certificates.iter().map(|certificate| {
+            let path = format!("secrets/certificate-{}", certificate.secret.version);
+            let content = FileContent::Secret(certificate.secret);
+            NodeFile { path, mode: 0o400, group: "root", content }
+        });
+        let told = [
+            written("certificates", self.tls.to_string()),
+            written("authorities", self.authorities.to_string()),
+            written("routes", routes),
+        ];
+        secrets.chain(told).collect()
     }
 }
 
@@ -53,6 +68,22 @@ impl fmt::Display for Servers<'_> {
             writeln!(f)?;
         }
         Ok(())
+    }
+}
+
+/// What is answered to an authority, the certificates that are served, and what redirects to them.
+#[derive(Debug, Clone, Copy)]
+struct Tls<'a>(&'a TlsIntent);
+
+impl fmt::Display for Tls<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let TlsIntent { challenge, certificates } = self.0;
+        challenge.iter().try_for_each(|answer| writeln!(f, "challenge {answer}"))?;
+        for TlsCertificate { secret, redirects } in certificates {
+            writeln!(f, "certificate {}", secret.version)?;
+            redirects.iter().try_for_each(|(from, to)| writeln!(f, "redirect {from} {to}"))?;
+        }
+        writeln!(f, "end")
     }
 }
 

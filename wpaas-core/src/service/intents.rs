@@ -9,14 +9,16 @@ use super::commit::{Rounds, of_site};
 use super::{Noun, Service, ServiceError, Settings, SiteView};
 use crate::account::{Lifecycle, Version};
 use crate::converge::{
-    Act, Candidate, Ends, Intent, Intents, IntentsError, Preview, ReleaseRef, Run, RunIntent, Verdict, Wanted,
+    Act, Candidate, Ends, Intent, Intents, IntentsError, Preview, ReleaseRef, Run, RunIntent, TlsCertificate,
+    TlsIntent, Verdict, Wanted,
 };
 use crate::id::SiteId;
 use crate::metering::Look;
 use crate::name::{Cid, Slug};
+use crate::secret::{SecretName, SecretRef};
 use crate::site::{
-    Condition, ConditionKind, Generation, Proof, Release, Site, SiteLifecycle, SiteNames, SiteStatus,
-    Tombstone, Truth,
+    CertificateName, Condition, ConditionKind, Generation, Proof, Release, Site, SiteLifecycle, SiteNames,
+    SiteStatus, Tombstone, Truth,
 };
 use crate::store::{
     Change, Committed, EventKind, NewEvent, Page, SiteFacts, StoreError, StoredSite, StoredStatus, Who, Write,
@@ -44,7 +46,7 @@ impl StoreIntents {
     }
 
     fn intent(&self, facts: &SiteFacts) -> Intent {
-        intent(facts, self.service.settings(), (self.clock)())
+        intent(facts, self.service.settings(), self.service.challenge(), (self.clock)())
     }
 }
 
@@ -155,7 +157,7 @@ impl Service {
             org_name: Some(view.org_name.clone()),
             founded: view.status.as_ref().is_some_and(|status| status.founded),
         };
-        intent(&facts, self.settings(), now)
+        intent(&facts, self.settings(), self.challenge(), now)
     }
 
     async fn meter(&self, looks: &[Look], now: Timestamp) -> Result<(), StoreError> {
@@ -227,12 +229,15 @@ fn is_over(site: &Site, now: Timestamp) -> bool {
 }
 
 /// What is wanted of a site. Pure.
-fn intent(facts: &SiteFacts, settings: &Settings, now: Timestamp) -> Intent {
+fn intent(facts: &SiteFacts, settings: &Settings, challenge: Option<String>, now: Timestamp) -> Intent {
     let SiteFacts { site, customer, org_name, founded } = facts;
     let rests = site.lifecycle != SiteLifecycle::Live || *customer != Lifecycle::Active;
     let wanted = match org_name {
         _ if is_over(site, now) => Wanted::Gone,
-        Some(org) if !rests => Wanted::Run(run(site, org, settings, *founded)),
+        Some(org) if !rests => {
+            let tls = tls(site, org, settings, challenge, now);
+            Wanted::Run(RunIntent { tls, ..run(site, org, settings, *founded) })
+        }
         // A live site without its org is not made by any change; its data is kept all the same.
         _ => Wanted::Rest,
     };
@@ -259,6 +264,7 @@ fn run(site: &Site, org: &Slug, settings: &Settings, was_founded: bool) -> RunIn
             .collect(),
         previews,
         redirects: names.as_ref().map(SiteNames::redirects).unwrap_or_default(),
+        tls: TlsIntent::default(),
         home: names.as_ref().and_then(SiteNames::home),
         title: spec.title.clone(),
         admin_user: spec.admin.username.clone(),
@@ -266,6 +272,24 @@ fn run(site: &Site, org: &Slug, settings: &Settings, was_founded: bool) -> RunIn
         admin_version: spec.admin.password_version,
         was_founded,
     }
+}
+
+/// The certificates that are valid now, and what redirects to HTTPS by them.
+fn tls(site: &Site, org: &Slug, settings: &Settings, challenge: Option<String>, now: Timestamp) -> TlsIntent {
+    let (Some(rules), Some(names)) = (settings.certificates, settings.names_of(site, org)) else {
+        return TlsIntent::default();
+    };
+    let valid = |name: &CertificateName| {
+        let issued = site.certificates.get(name).issued.filter(|issued| issued.is_valid(now))?;
+        let secret = SecretRef { site: site.id, name: SecretName::Certificate, version: issued.version };
+        // Where names lead to an edge, HTTPS does not reach the gateway.
+        let hosts = names.all_hosts().filter(|host| names.edge.is_none() && name.covers(host));
+        Some(TlsCertificate {
+            secret,
+            redirects: hosts.map(|host| (host.to_string(), host.to_string())).collect(),
+        })
+    };
+    TlsIntent { challenge, certificates: rules.wanted(site, &names).iter().filter_map(valid).collect() }
 }
 
 /// The last release that has proved itself is served until the one that is wanted has.

@@ -30,6 +30,7 @@ pub(super) fn context(site: SiteId, name: SecretName, version: u64) -> String {
         SecretName::AdminHash => "admin-hash".to_owned(),
         SecretName::AdminPassword => "admin-password".to_owned(),
         SecretName::CodeCredential => "code-credential".to_owned(),
+        SecretName::Certificate => "certificate".to_owned(),
         SecretName::ReportToken(part) => format!("report-token/{part}"),
     };
     format!("secret/{site}/{name}/{version}")

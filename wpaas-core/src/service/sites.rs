@@ -4,9 +4,10 @@ use crate::account::Lifecycle;
 use crate::code::Code;
 use crate::name::{Cid, Email, Hostname, Slug, Username};
 use crate::secret::Secret;
-use crate::service::DomainView;
+use crate::service::{CertificateView, DomainView};
 use crate::site::{
-    AddressKind, ConditionKind, DatabaseSize, Features, Route, Site, SiteLifecycle, SiteNames, Truth,
+    AddressKind, CertificateState, ConditionKind, DatabaseSize, Features, Route, Site, SiteLifecycle,
+    SiteNames, Truth,
 };
 use crate::store::StoredStatus;
 
@@ -151,6 +152,8 @@ pub struct SiteView {
     pub names: SiteNames,
     /// The domains that it asks for, and how far it has them.
     pub domains: Vec<DomainView>,
+    /// The certificates that it wants, and what became of each.
+    pub certificates: Vec<CertificateView>,
     /// Where its customer stands.
     pub customer: Lifecycle,
     /// What was found; `None` before the first look.
@@ -166,6 +169,18 @@ impl SiteView {
             "the database has schema {database}, made by a later release; the release that serves knows {serves}. \
              A rollback to a release with its database goes back to the dump taken before, without what was written since"
         )).collect()
+    }
+
+    /// What the site calls itself by; `None` when that is its address. It is https where its gateway has the certificate.
+    #[must_use]
+    pub fn home_url(&self) -> Option<String> {
+        let home = self.names.home()?;
+        let host = home.parse().ok().filter(|_| self.names.edge.is_none());
+        let covers = |view: &CertificateView, host: &Hostname| {
+            view.state == CertificateState::Issued && view.name.covers(host)
+        };
+        let secure = host.is_some_and(|host| self.certificates.iter().any(|view| covers(view, &host)));
+        Some(format!("{}://{home}/", if secure { "https" } else { "http" }))
     }
 
     /// Where the site stands.

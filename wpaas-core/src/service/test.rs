@@ -10,8 +10,8 @@ use crate::id::SiteId;
 use crate::name::{Cid, Username};
 use crate::service::Settings;
 use crate::site::{
-    AddressKind, Admin, CodeState, DatabaseSize, DomainClaims, Features, Releases, Site, SiteLifecycle,
-    SiteSpec,
+    AddressKind, Admin, Certificates, CodeState, DatabaseSize, DomainClaims, Features, Releases, Site,
+    SiteLifecycle, SiteSpec,
 };
 
 pub(crate) const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
@@ -74,6 +74,7 @@ pub(crate) fn site() -> Site {
         code: CodeState::default(),
         domains: DomainClaims::default(),
         scaled: None,
+        certificates: Certificates::default(),
         created_at: NOW,
         version: 1,
     }

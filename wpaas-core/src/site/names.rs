@@ -57,6 +57,11 @@ impl SiteNames {
         std::iter::once(&self.platform).chain(&self.domains)
     }
 
+    /// Every host name, with those of its routes.
+    pub fn all_hosts(&self) -> impl Iterator<Item = &Hostname> {
+        self.hosts().chain(self.routes.values())
+    }
+
     /// The authorities of one of its routes; none of one that it has not.
     #[must_use]
     pub fn of_route(&self, route: &Slug) -> Vec<String> {

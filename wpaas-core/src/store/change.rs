@@ -1,11 +1,12 @@
 use jiff::Timestamp;
 
-use super::{Idempotent, NewEvent, PendingLogin, SealedSecret, StoredStatus};
+use super::{AcmeAccount, Idempotent, NewEvent, PendingLogin, SealedSecret, StoredStatus};
 use crate::account::{ApiKey, Customer, ExternalLogin, Identity, Lifecycle, Org, Space, User, Version};
 use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId, WebhookId};
 use crate::metering::Look;
 use crate::name::{Cid, Hostname, Slug, Username};
 use crate::quota::{Quota, QuotaExceeded, Usage, VolumeSizes};
+use crate::secret::SecretName;
 use crate::site::{Site, Tombstone};
 use crate::webhook::{Delivery, Webhook};
 
@@ -81,6 +82,8 @@ pub enum Record {
     Webhook(WebhookId),
     /// Of this webhook.
     Delivery(WebhookId),
+    /// At the authority of this directory.
+    AcmeAccount(String),
 }
 
 /// What must be true in the transaction.
@@ -193,6 +196,8 @@ pub enum Write {
     Meter(Look, VolumeSizes),
     /// Versions are never replaced.
     InsertSecret(SealedSecret),
+    /// Of this version; nothing happens when it is not there.
+    DeleteSecret(SiteId, SecretName, u64),
     /// Puts the hash in the place of the admin's password of the same version; nothing happens when that is gone.
     HashPassword(SealedSecret),
     /// With where its delivery begins.
@@ -201,6 +206,8 @@ pub enum Write {
     /// With this version; its delivery goes with it.
     DeleteWebhook(WebhookId, Version),
     UpdateDelivery(Delivery),
+    InsertAcmeAccount(AcmeAccount),
+    UpdateAcmeAccount(AcmeAccount),
     /// Keeps a request for an idempotency key that is not used, or only by one that began before this time and
     /// was never answered.
     ReserveIdempotent(Idempotent, Timestamp),
@@ -277,6 +284,10 @@ impl Write {
             Self::UpdateDelivery(new) => {
                 vec![Expect::Version(Record::Delivery(new.webhook), before(new.version))]
             }
+            Self::InsertAcmeAccount(new) => vec![Expect::Absent(Record::AcmeAccount(new.directory.clone()))],
+            Self::UpdateAcmeAccount(new) => {
+                vec![Expect::Version(Record::AcmeAccount(new.directory.clone()), before(new.version))]
+            }
             Self::SetPassword(..)
             | Self::DeleteCredentials(_)
             | Self::DeleteExternalLogin(..)
@@ -284,6 +295,7 @@ impl Write {
             | Self::ExpirePendingLogins(_)
             | Self::DeleteKey(_)
             | Self::DeleteSessions(_)
+            | Self::DeleteSecret(..)
             | Self::HashPassword(_)
             | Self::TouchKey(..)
             | Self::RecordStatus(..)

@@ -16,9 +16,11 @@ use crate::id::{SiteId, SpaceId};
 use crate::name::{Cid, Username};
 use crate::quota::{Quota, Usage};
 use crate::site::{
-    AddressKind, Admin, CodeState, DatabaseSize, DomainClaims, Features, Site, SiteLifecycle, SiteSpec,
+    AddressKind, Admin, Certificates, CodeState, DatabaseSize, DomainClaims, Features, Site, SiteLifecycle,
+    SiteSpec,
 };
 
+mod acme;
 mod claims;
 mod domains;
 mod identities;
@@ -56,6 +58,8 @@ pub async fn all<F: Future<Output = Arc<dyn Store>>>(empty: impl Fn() -> F) {
     sites::quotas_refuse_growth_only(&*empty().await).await;
     domains::a_domain_is_one_sites_at_a_time(&*empty().await).await;
     domains::claims_are_looked_at_when_they_are_due(&*empty().await).await;
+    acme::there_is_one_account_at_an_authority(&*empty().await).await;
+    acme::a_certificate_is_kept_with_its_site(&*empty().await).await;
     metering::what_ran_is_recorded_once(&*empty().await).await;
     metering::records_are_filtered_summed_and_paged(&*empty().await).await;
     metering::what_was_used_outlives_its_site(&*empty().await).await;
@@ -138,6 +142,7 @@ fn site(name: &str) -> Site {
         code: CodeState::default(),
         domains: DomainClaims::default(),
         scaled: None,
+        certificates: Certificates::default(),
         created_at: NOW,
         version: 1,
     }
@@ -184,7 +189,7 @@ async fn with_place(store: &dyn Store, quota: Quota) {
 /// Something of everything that a store keeps.
 pub async fn fill(store: &dyn Store) {
     with_place(store, Quota::default()).await;
-    let filled = [identities::filling(), sites::filling(), webhooks::filling()].concat();
+    let filled = [identities::filling(), sites::filling(), webhooks::filling(), acme::filling()].concat();
     let change = Change { writes: filled, ..Change::at(NOW) };
     done(store, change.event(event(Subject::Customer(cid()), EventKind::CustomerUpdated))).await;
     sites::leave_a_tombstone(store).await;

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use tokio::sync::broadcast;
 
 use super::{
-    Change, Commit, Committed, CustomerReads, Event, EventFilter, EventReads, Idempotent, Located, Mode,
-    OrgReads, Page, PendingLogin, SealedSecret, SiteFacts, SiteReads, SpaceReads, StoreError, StoredSite,
-    StoredStatus, StoredWebhook, WebhookReads,
+    AcmeAccount, AcmeReads, Change, Commit, Committed, CustomerReads, Event, EventFilter, EventReads,
+    Idempotent, Located, Mode, OrgReads, Page, PendingLogin, SealedSecret, SiteFacts, SiteReads, SpaceReads,
+    StoreError, StoredSite, StoredStatus, StoredWebhook, WebhookReads,
 };
 use crate::account::{ApiKey, Customer, ExternalLogin, Identity, Lifecycle, Org, Space, User};
 use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId, WebhookId};
@@ -52,6 +52,7 @@ struct State {
     usage: Vec<UsageRecord>,
     events: Vec<Event>,
     webhooks: BTreeMap<WebhookId, StoredWebhook>,
+    acme_accounts: BTreeMap<String, AcmeAccount>,
     idempotent: BTreeMap<(String, String), Idempotent>,
 }
 
@@ -336,6 +337,13 @@ impl WebhookReads for MemoryStore {
 
     async fn webhooks(&self, at: &Page<WebhookId>) -> Result<Vec<StoredWebhook>, StoreError> {
         Ok(page(&self.state().webhooks, at, |_| true).cloned().collect())
+    }
+}
+
+#[async_trait]
+impl AcmeReads for MemoryStore {
+    async fn acme_account(&self, directory: &str) -> Result<Option<AcmeAccount>, StoreError> {
+        Ok(self.state().acme_accounts.get(directory).cloned())
     }
 }
 

@@ -1,6 +1,6 @@
 use jiff::Timestamp;
 
-use crate::account::{ApiKey, Customer, Lifecycle, Org, Space, User};
+use crate::account::{ApiKey, Customer, Lifecycle, Org, Space, User, Version};
 use crate::id::SiteId;
 use crate::name::Slug;
 use crate::secret::SecretName;
@@ -74,6 +74,17 @@ pub struct SealedSecret {
     /// Grows by one with every new value.
     pub version: u64,
     /// As the keyring made it.
+    pub sealed: Vec<u8>,
+}
+
+/// The account that certificates are asked for with, at one authority.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AcmeAccount {
+    /// The URL of the authority's directory.
+    pub directory: String,
+    /// Grows by one with every new key.
+    pub version: Version,
+    /// Its key, as the keyring made it.
     pub sealed: Vec<u8>,
 }
 

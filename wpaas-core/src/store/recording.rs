@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use tokio::sync::broadcast;
 
 use super::{
-    Bearer, Change, Claims, Commit, Committed, CustomerReads, Event, EventFilter, EventReads, Idempotent,
-    KeyReads, Located, OrgReads, Page, PendingLogin, SealedSecret, SiteFacts, SiteReads, SpaceReads, Store,
-    StoreError, StoredSite, StoredWebhook, UsageReads, UserReads, WebhookReads, Write,
+    AcmeAccount, AcmeReads, Bearer, Change, Claims, Commit, Committed, CustomerReads, Event, EventFilter,
+    EventReads, Idempotent, KeyReads, Located, OrgReads, Page, PendingLogin, SealedSecret, SiteFacts,
+    SiteReads, SpaceReads, Store, StoreError, StoredSite, StoredWebhook, UsageReads, UserReads, WebhookReads,
+    Write,
 };
 use crate::account::{ApiKey, Customer, ExternalLogin, Identity, KeyKind, Org, Space, User};
 use crate::claim::{Board, Member, ServerId, Share, Token};
@@ -166,6 +167,10 @@ reads!(EventReads {
 reads!(UsageReads {
     fn usage_records(filter: &UsageFilter, after: u64, limit: usize) -> Vec<UsageRecord>;
     fn usage_sums(filter: &UsageFilter) -> Vec<UsageSum>;
+});
+
+reads!(AcmeReads {
+    fn acme_account(directory: &str) -> Option<AcmeAccount>;
 });
 
 reads!(WebhookReads {

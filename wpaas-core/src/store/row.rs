@@ -13,7 +13,9 @@ use crate::account::{
 use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId};
 use crate::name::{Cid, Email, Slug, Username};
 use crate::quota::Quota;
-use crate::site::{CodeState, DomainClaims, Releases, Scaled, Site, SiteLifecycle, SiteSpec, SiteStatus};
+use crate::site::{
+    Certificates, CodeState, DomainClaims, Releases, Scaled, Site, SiteLifecycle, SiteSpec, SiteStatus,
+};
 
 mod webhook;
 
@@ -249,6 +251,8 @@ pub(super) struct SiteRow {
     domains: DomainClaims,
     #[serde(default)]
     scaled: Option<Scaled>,
+    #[serde(default)]
+    certificates: Certificates,
     created_at: Timestamp,
     version: u64,
 }
@@ -268,6 +272,7 @@ impl From<Site> for SiteRow {
             code,
             domains,
             scaled,
+            certificates,
             created_at,
             version,
         } = site;
@@ -284,6 +289,7 @@ impl From<Site> for SiteRow {
             code,
             domains,
             scaled,
+            certificates,
             created_at,
             version,
         }
@@ -305,6 +311,7 @@ impl From<SiteRow> for Site {
             code,
             domains,
             scaled,
+            certificates,
             created_at,
             version,
         } = row;
@@ -321,6 +328,7 @@ impl From<SiteRow> for Site {
             code,
             domains,
             scaled,
+            certificates,
             created_at,
             version,
         }

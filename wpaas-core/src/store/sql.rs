@@ -18,6 +18,7 @@ use super::{Change, Commit, Committed, StoreError};
 use crate::id::{OrgId, SiteId, SpaceId};
 use crate::quota::Usage;
 
+mod acme;
 mod apply;
 mod check;
 mod claims;

@@ -27,6 +27,7 @@ pub fn wanted(wordpress: u8, database: DatabaseSize) -> RunIntent {
         previews: Vec::new(),
         authorities: vec!["blog.acm.www.wpaas.localhost".into()],
         redirects: Vec::new(),
+        tls: wpaas_core::converge::TlsIntent::default(),
         home: None,
         title: "A blog".into(),
         admin_user: "admin".parse().unwrap(),

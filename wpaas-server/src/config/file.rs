@@ -32,6 +32,7 @@ pub struct File {
     pub edge: Edge,
     pub domains: Domains,
     pub autoscale: Autoscale,
+    pub acme: Acme,
     pub docker: Docker,
     pub sso: BTreeMap<Slug, Sso>,
     pub aws: Option<Aws>,
@@ -159,6 +160,17 @@ pub struct AwsTypes {
     pub database: Option<Vec<String>>,
     pub wordpress: Option<Vec<String>>,
     pub gateway: Option<Vec<String>>,
+}
+
+/// `[acme]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Acme {
+    pub directory: Option<String>,
+    pub contact: Option<Vec<String>>,
+    pub root: Option<PathBuf>,
+    pub wildcards: Option<bool>,
+    pub per_domain: Option<usize>,
 }
 
 /// `[docker]`.

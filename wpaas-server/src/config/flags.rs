@@ -168,6 +168,22 @@ pub struct Flags {
     /// Names of the platform besides its domain, such as that of its API, which no site can have
     #[arg(long, env = "WPAAS_DOMAINS_RESERVED", global = true, value_delimiter = ',', value_name = "NAME")]
     pub domains_reserved: Option<Vec<Hostname>>,
+    /// The ACME directory of the authority that certificates are asked for at [default: no certificates]
+    #[arg(long, env = "WPAAS_ACME_DIRECTORY", global = true, value_name = "URL")]
+    pub acme_directory: Option<String>,
+    /// E-mail addresses that the authority may write to
+    #[arg(long, env = "WPAAS_ACME_CONTACT", global = true, value_delimiter = ',', value_name = "ADDRESS")]
+    pub acme_contact: Option<Vec<String>>,
+    /// What vouches for the authority's own HTTPS, as PEM [default: what the machine trusts]
+    #[arg(long, env = "WPAAS_ACME_ROOT", global = true, value_name = "FILE")]
+    pub acme_root: Option<PathBuf>,
+    /// Whether the platform's names have wildcard certificates, which takes a zone that all the world asks [default:
+    /// true]
+    #[arg(long, env = "WPAAS_ACME_WILDCARDS", global = true, value_name = "BOOL")]
+    pub acme_wildcards: Option<bool>,
+    /// First certificates in seven days of names below one registered domain [default: 40]
+    #[arg(long, env = "WPAAS_ACME_PER_DOMAIN", global = true, value_name = "NUMBER")]
+    pub acme_per_domain: Option<usize>,
     /// Tells two installations on one Docker Engine apart [default: wpaas]
     #[arg(long, env = "WPAAS_DOCKER_INSTALLATION", global = true, value_name = "NAME")]
     pub docker_installation: Option<String>,

@@ -4,14 +4,14 @@ use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use wpaas_core::name::{Hostname, Slug};
+use wpaas_core::name::{Email, Hostname, Slug};
 use wpaas_core::reach::is_prefix;
 use wpaas_core::store::PostgresUrl;
 
 use super::{
-    AutoscaleSettings, AwsSettings, BackendKind, CodeSettings, ConfigError, DatabaseSettings, DnsSettings,
-    DockerSettings, DomainSettings, EdgeSettings, File, Flags, GraceSettings, LimitSettings, LogFormat,
-    LogSettings, Period, Publish, Registration, Settings, WebhookSettings, aws, file, sso,
+    AcmeSettings, AutoscaleSettings, AwsSettings, BackendKind, CodeSettings, ConfigError, DatabaseSettings,
+    DnsSettings, DockerSettings, DomainSettings, EdgeSettings, File, Flags, GraceSettings, LimitSettings,
+    LogFormat, LogSettings, Period, Publish, Registration, Settings, WebhookSettings, aws, file, sso,
 };
 
 pub(super) fn settings(flags: Flags, file: File) -> Result<Settings, ConfigError> {
@@ -34,6 +34,7 @@ pub(super) fn settings(flags: Flags, file: File) -> Result<Settings, ConfigError
         dns,
         edge,
         domains,
+        acme,
         sso,
         aws,
         autoscale,
@@ -56,6 +57,7 @@ pub(super) fn settings(flags: Flags, file: File) -> Result<Settings, ConfigError
         domains: domain_settings(&flags, domains),
         aws: aws_settings(backend, aws)?,
         autoscale: autoscale_settings(&flags, &autoscale)?,
+        acme: acme_settings(&flags, acme)?,
         docker: docker_settings(&flags, docker)?,
         public_url,
         sso,
@@ -207,6 +209,26 @@ fn domain_settings(flags: &Flags, file: file::Domains) -> DomainSettings {
     }
 }
 
+fn acme_settings(flags: &Flags, file: file::Acme) -> Result<Option<AcmeSettings>, ConfigError> {
+    let file::Acme { directory, contact, root, wildcards, per_domain } = file;
+    let Some(directory) = flags.acme_directory.clone().or(directory) else { return Ok(None) };
+    if !directory.strip_prefix("https://").is_some_and(|host| !host.is_empty() && !host.starts_with('/')) {
+        return Err(value("acme.directory", "must be the https URL of an ACME directory"));
+    }
+    let contact = flags.acme_contact.clone().or(contact).unwrap_or_default();
+    let contact = contact.iter().map(|address| match address.parse::<Email>() {
+        Ok(address) => Ok(address.to_string()),
+        Err(error) => Err(value("acme.contact", format!("{address:?} {error}"))),
+    });
+    Ok(Some(AcmeSettings {
+        directory,
+        contact: contact.collect::<Result<_, _>>()?,
+        root: flags.acme_root.clone().or(root),
+        wildcards: flags.acme_wildcards.or(wildcards).unwrap_or(true),
+        per_domain: flags.acme_per_domain.or(per_domain).unwrap_or(40),
+    }))
+}
+
 fn docker_settings(flags: &Flags, file: file::Docker) -> Result<DockerSettings, ConfigError> {
     let installation =
         flags.docker_installation.clone().or(file.installation).unwrap_or_else(|| "wpaas".to_owned());
@@ -270,6 +292,9 @@ mod tests {
         assert!(refused("backend = 'aws'\n[aws]\nvpc = 'v'").starts_with("aws.region"));
         assert!(refused("backend = 'aws'\n[edge]\nenabled = true").starts_with("edge.enabled"));
         assert!(refused("advertise = 'db.example'").starts_with("advertise"));
+        assert!(refused("[acme]\ndirectory = 'http://acme.example'").starts_with("acme.directory"));
+        let told = refused("[acme]\ndirectory = 'https://acme.example/dir'\ncontact = ['nobody']");
+        assert!(told.starts_with("acme.contact"), "{told}");
         assert!(refused("public_url = 'http://wpaas.example'").starts_with("public_url"));
         assert!(refused("[code]\nallowed_prefixes = ['/tmp']").starts_with("code.allowed_prefixes"));
         let told = refused("[webhooks]\nallowed_prefixes = ['http://127.0.0.1']");

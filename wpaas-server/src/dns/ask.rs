@@ -2,7 +2,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use hickory_server::proto::op::{Message, Query};
-use hickory_server::proto::rr::{Name, RData, RecordType};
+use hickory_server::proto::rr::{Name, RData, Record, RecordType};
 use tokio::net::UdpSocket;
 use wpaas_core::name::Hostname;
 
@@ -11,15 +11,33 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The largest answer over UDP.
 const LARGEST: usize = 4096;
 
-/// The serial of the zone that the server at this address answers for; `None` without a good answer in time.
-pub async fn serial_at(server: SocketAddr, origin: &Hostname) -> Option<u32> {
-    tokio::time::timeout(PATIENCE, ask(server, origin)).await.ok().flatten()
+/// The texts that the server at this address has under this name; none without a good answer in time.
+pub async fn texts_at(server: SocketAddr, name: &str) -> Vec<String> {
+    let text = |record: &Record| match &record.data {
+        RData::TXT(text) => {
+            let whole: Vec<u8> = text.txt_data.iter().flat_map(|piece| piece.iter().copied()).collect();
+            String::from_utf8(whole).ok()
+        }
+        _ => None,
+    };
+    let answers = tokio::time::timeout(PATIENCE, ask(server, name, RecordType::TXT)).await.ok().flatten();
+    answers.iter().flatten().filter_map(text).collect()
 }
 
-async fn ask(server: SocketAddr, origin: &Hostname) -> Option<u32> {
-    let name = Name::from_ascii(format!("{origin}.")).ok()?;
+/// The serial of the zone that the server at this address answers for; `None` without a good answer in time.
+pub async fn serial_at(server: SocketAddr, origin: &Hostname) -> Option<u32> {
+    let asked = ask(server, origin.as_str(), RecordType::SOA);
+    let answers = tokio::time::timeout(PATIENCE, asked).await.ok().flatten()?;
+    answers.iter().find_map(|record| match &record.data {
+        RData::SOA(soa) => Some(soa.serial),
+        _ => None,
+    })
+}
+
+async fn ask(server: SocketAddr, name: &str, kind: RecordType) -> Option<Vec<Record>> {
+    let name = Name::from_ascii(format!("{name}.")).ok()?;
     let mut question = Message::query();
-    question.add_query(Query::query(name, RecordType::SOA));
+    question.add_query(Query::query(name, kind));
     // Who listens everywhere listens here, too.
     let (own, here) = match server.ip() {
         IpAddr::V4(_) => (IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::LOCALHOST)),
@@ -31,9 +49,5 @@ async fn ask(server: SocketAddr, origin: &Hostname) -> Option<u32> {
     socket.send(&question.to_vec().ok()?).await.ok()?;
     let mut answer = vec![0; LARGEST];
     let length = socket.recv(&mut answer).await.ok()?;
-    let answer = Message::from_vec(&answer[..length]).ok()?;
-    answer.answers.iter().find_map(|record| match &record.data {
-        RData::SOA(soa) => Some(soa.serial),
-        _ => None,
-    })
+    Some(Message::from_vec(&answer[..length]).ok()?.answers)
 }

@@ -15,6 +15,7 @@ use wpaas_core::site::{
 use wpaas_core::store::StoredStatus;
 
 use super::autoscale::{AutoscaleDto, AutoscaleView};
+use super::certificate::CertificateDto;
 use super::code::{self, CodeView};
 use super::release::ReleaseDto;
 use super::schema;
@@ -135,9 +136,18 @@ struct NamesView {
 impl SiteDto {
     /// As the service shows it. `simulated` says that nothing real runs; `scaling` is what its load makes of it now.
     pub fn new(view: SiteView, simulated: bool, scaling: Option<Scaling>) -> Self {
-        let (phase, warnings) = (view.phase(), view.warnings());
+        let (phase, warnings, home) = (view.phase(), view.warnings(), view.home_url());
         let (instances, scaled) = (view.site.instances(), AutoscaleView::of(&view.site, scaling));
-        let SiteView { site, org_name, space_name, names, domains: claimed, customer: _, status } = view;
+        let SiteView {
+            site,
+            org_name,
+            space_name,
+            names,
+            domains: claimed,
+            certificates,
+            customer: _,
+            status,
+        } = view;
         let Site {
             id,
             cid,
@@ -151,11 +161,11 @@ impl SiteDto {
             code,
             domains: _,
             scaled: _,
+            certificates: _,
             created_at,
             version,
         } = site;
         let CodeState { wanted: _, credential_version: _, keeps_stock: _, has_credential, failure } = code;
-        let home = names.home();
         let SiteNames { platform, domains, routes, primary: _, edge: _ } = names;
         let shown = |release: Option<&Release>| release.map(|release| ReleaseDto::of(&releases, release));
         let actual = status.as_ref().map(actual);
@@ -168,7 +178,14 @@ impl SiteDto {
             actual,
             spec: spec.into(),
             names: NamesView { platform, domains, routes },
-            status: StatusView::new(phase, home, claimed, scaled, status),
+            status: StatusView::new(
+                phase,
+                home,
+                claimed,
+                certificates.into_iter().map(CertificateDto::from).collect(),
+                scaled,
+                status,
+            ),
             org_id: org,
             org: org_name,
             space_id: space,

@@ -9,6 +9,7 @@ use wpaas_core::site::{Condition, ConditionKind, Generation, PartStatus, SiteAdd
 use wpaas_core::store::StoredStatus;
 
 use super::autoscale::AutoscaleView;
+use super::certificate::CertificateDto;
 use super::domain::DomainDto;
 
 /// What was found of a site, as last seen.
@@ -18,6 +19,8 @@ pub struct StatusView {
     /// The domains that the site asks for, and how far it has them.
     #[schema(max_items = 50)]
     domains: Vec<DomainDto>,
+    /// The certificates that its names are to have, and what became of each; none where the platform asks for none.
+    certificates: Vec<CertificateDto>,
     /// Of a site that is scaled on its load.
     autoscale: Option<AutoscaleView>,
     /// Null until the site is seen for the first time, with all that follows.
@@ -68,25 +71,22 @@ struct ConditionView {
 }
 
 impl StatusView {
-    /// As the store keeps it; `None` is not seen yet. `home` is the authority that the site calls itself by, where
-    /// that is not its address.
+    /// As the store keeps it; `None` is not seen yet. `home` is the URL that the site calls itself by, where that
+    /// is not its address.
     pub fn new(
         phase: SitePhase,
         home: Option<String>,
         domains: Vec<DomainView>,
+        certificates: Vec<CertificateDto>,
         autoscale: Option<AutoscaleView>,
         stored: Option<StoredStatus>,
     ) -> Self {
         let mut found: Option<FoundView> = stored.map(Into::into);
         if let (Some(found), Some(home)) = (&mut found, home) {
-            found.url = found.url.take().map(|_| format!("http://{home}/"));
+            found.url = found.url.take().map(|_| home);
         }
-        Self {
-            phase: phase.as_str(),
-            domains: domains.into_iter().map(Into::into).collect(),
-            autoscale,
-            found,
-        }
+        let domains = domains.into_iter().map(Into::into).collect();
+        Self { phase: phase.as_str(), domains, certificates, autoscale, found }
     }
 }
 

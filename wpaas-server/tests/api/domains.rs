@@ -1,7 +1,7 @@
 //! Domains, proved in a real DNS: a server of names in a process of its own, whose zone the test writes.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
@@ -11,26 +11,33 @@ use wpaas_server::config::Flags;
 use super::harness::{Api, Tenant, site};
 use super::ports::free_port;
 
-/// A DNS server for example.com.
-struct Dns {
+/// A DNS server for one zone: example.com, or what is in a file.
+pub struct Dns {
     child: Child,
-    at: SocketAddr,
+    pub at: SocketAddr,
     folder: TempDir,
 }
 
 impl Dns {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let folder = TempDir::new().unwrap();
         let at = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+        let zone = folder.path().join("zone");
+        let dns = Self::of(folder, at, &zone);
+        dns.says("");
+        dns
+    }
+
+    /// For the zone of this file.
+    pub fn of(folder: TempDir, at: SocketAddr, zone: &Path) -> Self {
         let child = Command::new(env!("CARGO_BIN_EXE_wpaas-server"))
             .args(["dns", "--dns-listen", &at.to_string(), "--dns-zone"])
-            .arg(folder.path().join("zone"))
+            .arg(zone)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let mut dns = Self { child, at, folder };
-        dns.says("");
         while std::net::TcpStream::connect(at).is_err() {
             assert_eq!(dns.child.try_wait().unwrap(), None, "the DNS server ended");
             std::thread::sleep(std::time::Duration::from_millis(20));
@@ -38,7 +45,7 @@ impl Dns {
         dns
     }
 
-    fn says(&self, records: &str) {
+    pub fn says(&self, records: &str) {
         let zone = format!(
             "$ORIGIN example.com.\n$TTL 60\n@ IN SOA ns hostmaster 1 3600 600 604800 5\n@ IN NS ns\n\
              ns IN A 127.0.0.1\n{records}\n; end\n"

@@ -5,6 +5,7 @@
 mod auth;
 mod autoscale;
 mod canary;
+mod certificates;
 mod cli;
 mod customers;
 mod domains;

@@ -2,14 +2,14 @@ use super::*;
 use crate::code::{Code, Digest, GitCode, Layout};
 use crate::id::ReleaseId;
 use crate::service::test::{NOW, parse, settings, site};
-use crate::site::{DomainClaim, Release, Route};
+use crate::site::{AddressKind, CertificateRules, DomainClaim, IssuedCertificate, Release, Route};
 
 fn facts(site: Site, customer: Lifecycle) -> SiteFacts {
     SiteFacts { site, customer, org_name: Some(Slug::default_name()), founded: false }
 }
 
 fn wanted(facts: &SiteFacts) -> Wanted {
-    intent(facts, &settings(), NOW).wanted
+    intent(facts, &settings(), None, NOW).wanted
 }
 
 fn deleting(seconds: i64) -> Site {
@@ -200,4 +200,39 @@ fn a_loss_of_data_stays_said_until_somebody_changes_the_site() {
     assert_eq!(merge(Some(&lost), &with_loss(Truth::False, 1), NOW), None);
     let changed = merge(Some(&lost), &with_loss(Truth::False, 2), NOW).unwrap();
     assert_eq!(said(&changed), Truth::False);
+}
+
+#[test]
+fn a_gateway_has_the_certificates_that_are_valid_and_redirects_by_them() {
+    let mut settings = settings();
+    settings.certificates = Some(CertificateRules { wildcards: true });
+    let mut site = site();
+    site.spec.routes.insert(parse("next"), Route::default());
+    let (org, own) = (parse("*.acm.www.wpaas.localhost"), parse("*.blog.acm.www.wpaas.localhost"));
+    let day = |days: i64| Timestamp::from_second(NOW.as_second() + days * 24 * 3600).unwrap();
+    let issued = |until| IssuedCertificate { version: 0, not_before: NOW, not_after: until, issued_at: NOW };
+    let wanted = [org, own];
+    site.certificates.give(&wanted[0], issued(day(90)), &wanted);
+    site.certificates.give(&wanted[1], issued(day(1)), &wanted);
+    let tls = |site: &Site, now| {
+        let Wanted::Run(run) =
+            intent(&facts(site.clone(), Lifecycle::Active), &settings, Some("t".to_owned()), now).wanted
+        else {
+            panic!("runs")
+        };
+        assert_eq!(run.tls.challenge.as_deref(), Some("t"));
+        let of = |it: TlsCertificate| {
+            (it.secret.version, it.redirects.into_iter().map(|(from, _)| from).collect::<Vec<_>>())
+        };
+        run.tls.certificates.into_iter().map(of).collect::<Vec<_>>()
+    };
+    let (first, second) = ("blog.acm.www.wpaas.localhost", "next.blog.acm.www.wpaas.localhost");
+    assert_eq!(tls(&site, NOW), [(1, vec![first.to_owned()]), (2, vec![second.to_owned()])]);
+    assert_eq!(tls(&site, day(2)), [(1, vec![first.to_owned()])], "what has run out is not served");
+    site.spec.address = AddressKind::Shared;
+    settings.edge_port = Some(80);
+    let Wanted::Run(run) = intent(&facts(site, Lifecycle::Active), &settings, None, NOW).wanted else {
+        panic!("runs")
+    };
+    assert!(run.tls.certificates.iter().all(|it| it.redirects.is_empty()), "an edge answers no HTTPS");
 }

@@ -8,8 +8,10 @@ use crate::name::Username;
 use crate::secret::SecretName;
 use crate::service::commit::{Rounds, of_site, who, writable};
 use crate::service::place::Place;
-use crate::service::{ConflictCode, Service, ServiceError, Settings, domains};
-use crate::site::{Admin, CodeState, DomainClaims, Releases, Site, SiteLifecycle, SiteNames, SiteSpec};
+use crate::service::{ConflictCode, Service, ServiceError, Settings, certificates, domains};
+use crate::site::{
+    Admin, Certificates, CodeState, DomainClaims, Releases, Site, SiteLifecycle, SiteNames, SiteSpec,
+};
 use crate::store::{Change, EventKind, Expect, Mode, StoredSite, Who, Write};
 
 impl Service {
@@ -62,10 +64,15 @@ impl Service {
 
     /// A site as it is shown.
     pub(in crate::service) fn view(&self, at: &Place, stored: StoredSite) -> Result<SiteView, ServiceError> {
-        let StoredSite { site, status } = stored;
+        let StoredSite { site, mut status } = stored;
         let platform = spec::platform(&site.name, &site.cid, &at.org.get().name, self.settings())?;
         let names = SiteNames::of(&site, platform, self.settings().edge_port);
+        let certificates = certificates::views(&site, &names, self.settings(), Timestamp::now());
+        if let Some(status) = &mut status {
+            certificates::show(&certificates, &mut status.status, site.created_at);
+        }
         Ok(SiteView {
+            certificates,
             domains: domains::views(&site, &names, status.as_ref(), self.settings()),
             names,
             org_name: at.org.get().name.clone(),
@@ -115,6 +122,7 @@ fn decide_create(
         },
         domains,
         scaled: None,
+        certificates: Certificates::default(),
         spec,
         lifecycle: SiteLifecycle::Live,
         releases: Releases::default(),

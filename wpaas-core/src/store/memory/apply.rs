@@ -2,9 +2,10 @@ use jiff::Timestamp;
 
 use super::State;
 use crate::account::{Identity, KeyKind};
+use crate::id::KeyId;
 use crate::secret::SecretName;
 use crate::site::Tombstone;
-use crate::store::{Change, Committed, Event, NewEvent, StoredWebhook, Violation, Write};
+use crate::store::{Change, Committed, Event, NewEvent, SealedSecret, StoredWebhook, Violation, Write};
 
 impl State {
     pub(super) fn apply(&mut self, change: Change) -> Result<Committed, Violation> {
@@ -86,11 +87,7 @@ impl State {
             Write::InsertKey(key) | Write::UpdateKey(key) => {
                 self.keys.insert(key.id, key);
             }
-            Write::TouchKey(id, at) => {
-                if let Some(key) = self.keys.get_mut(&id) {
-                    key.last_used_at = key.last_used_at.max(Some(at));
-                }
-            }
+            Write::TouchKey(id, at) => self.touch(id, at),
             Write::InsertSite(site, usage) | Write::UpdateSite(site, usage) => {
                 self.sites.insert(site.id, (site, usage));
             }
@@ -104,12 +101,10 @@ impl State {
             Write::InsertSecret(secret) => {
                 self.secrets.entry((secret.site, secret.name, secret.version)).or_insert(secret);
             }
-            Write::HashPassword(hash) => {
-                let password = (hash.site, SecretName::AdminPassword, hash.version);
-                if self.secrets.remove(&password).is_some() {
-                    self.secrets.entry((hash.site, hash.name, hash.version)).or_insert(hash);
-                }
+            Write::DeleteSecret(site, name, version) => {
+                self.secrets.remove(&(site, name, version));
             }
+            Write::HashPassword(hash) => self.hash(hash),
             Write::InsertWebhook(webhook, delivery) => {
                 self.webhooks.insert(webhook.id, StoredWebhook { webhook, delivery });
             }
@@ -126,6 +121,9 @@ impl State {
                     stored.delivery = delivery;
                 }
             }
+            Write::InsertAcmeAccount(account) | Write::UpdateAcmeAccount(account) => {
+                self.acme_accounts.insert(account.directory.clone(), account);
+            }
             Write::ReserveIdempotent(new, _) | Write::PutIdempotent(new) => {
                 self.idempotent.insert((new.principal.clone(), new.key.clone()), new);
             }
@@ -133,6 +131,19 @@ impl State {
                 self.idempotent.remove(&(principal, key));
             }
             Write::ExpireIdempotent(before) => self.idempotent.retain(|_, kept| kept.begun_at >= before),
+        }
+    }
+
+    fn touch(&mut self, id: KeyId, at: Timestamp) {
+        if let Some(key) = self.keys.get_mut(&id) {
+            key.last_used_at = key.last_used_at.max(Some(at));
+        }
+    }
+
+    fn hash(&mut self, hash: SealedSecret) {
+        let password = (hash.site, SecretName::AdminPassword, hash.version);
+        if self.secrets.remove(&password).is_some() {
+            self.secrets.entry((hash.site, hash.name, hash.version)).or_insert(hash);
         }
     }
 

@@ -109,6 +109,7 @@ impl State {
             Record::Site(id) => self.sites.get(id).map(|(found, _)| found.version),
             Record::Webhook(id) => self.webhooks.get(id).map(|found| found.webhook.version),
             Record::Delivery(id) => self.webhooks.get(id).map(|found| found.delivery.version),
+            Record::AcmeAccount(directory) => self.acme_accounts.get(directory).map(|found| found.version),
         }
     }
 

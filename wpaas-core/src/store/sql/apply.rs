@@ -1,6 +1,6 @@
 use super::check::check;
 use super::db::{Db, Query, query};
-use super::{int, metering, micros, webhooks};
+use super::{acme, int, metering, micros, webhooks};
 use crate::account::{ApiKey, Customer, ExternalLogin, Identity, Lifecycle, Org, Space, User};
 use crate::quota::Usage;
 use crate::secret::SecretName;
@@ -97,11 +97,13 @@ async fn do_write(db: &mut Db, write: Write) -> Done {
         Write::RecordStatus(site, status) => record_status(db, site.to_string(), *status).await,
         Write::Meter(look, sizes) => metering::meter(db, &look, sizes).await,
         Write::InsertSecret(secret) => insert_secret(db, secret).await,
+        Write::DeleteSecret(site, name, version) => delete_secret(db, site.to_string(), name, version).await,
         Write::HashPassword(hash) => hash_password(db, hash).await,
         Write::InsertWebhook(webhook, delivery) => webhooks::insert(db, webhook, delivery).await,
         Write::UpdateWebhook(webhook) => webhooks::update(db, webhook).await,
         Write::DeleteWebhook(id, _) => delete(db, "DELETE FROM webhooks WHERE id = $1", id.to_string()).await,
         Write::UpdateDelivery(delivery) => webhooks::deliver(db, delivery).await,
+        Write::InsertAcmeAccount(account) | Write::UpdateAcmeAccount(account) => acme::put(db, account).await,
         Write::ReserveIdempotent(kept, _) | Write::PutIdempotent(kept) => put_idempotent(db, kept).await,
         Write::DeleteIdempotent { principal, key } => {
             let delete = "DELETE FROM idempotency WHERE principal = $1 AND key = $2";
@@ -307,6 +309,11 @@ async fn insert_secret(db: &mut Db, secret: SealedSecret) -> Done {
     .bind(int(version))
     .bind(sealed);
     run(db, put).await
+}
+
+async fn delete_secret(db: &mut Db, site: String, name: SecretName, version: u64) -> Done {
+    let delete = query("DELETE FROM secrets WHERE site_id = $1 AND name = $2 AND version = $3");
+    run(db, delete.bind(site).bind(doc(&name)?).bind(int(version))).await
 }
 
 async fn hash_password(db: &mut Db, hash: SealedSecret) -> Done {

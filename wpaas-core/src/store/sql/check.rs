@@ -89,6 +89,9 @@ async fn version(db: &mut Db, record: &Record) -> Result<Option<Version>, StoreE
         Record::Site(id) => ("SELECT version FROM sites WHERE id = $1", id.to_string()),
         Record::Webhook(id) => ("SELECT version FROM webhooks WHERE id = $1", id.to_string()),
         Record::Delivery(id) => ("SELECT delivery_version FROM webhooks WHERE id = $1", id.to_string()),
+        Record::AcmeAccount(directory) => {
+            ("SELECT version FROM acme_accounts WHERE directory = $1", directory.clone())
+        }
     };
     let found = query(sql).bind(key).number(db).await?;
     Ok(found.map(|version| u64::try_from(version).unwrap_or(0)))

@@ -190,6 +190,13 @@ CREATE TABLE webhooks (
     delivery TEXT NOT NULL
 );
 
+-- The account at each certificate authority, by the URL of its directory.
+CREATE TABLE acme_accounts (
+    directory TEXT PRIMARY KEY,
+    version BIGINT NOT NULL,
+    sealed BLOB NOT NULL
+);
+
 CREATE TABLE idempotency (
     principal TEXT NOT NULL,
     key TEXT NOT NULL,

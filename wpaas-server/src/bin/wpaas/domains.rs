@@ -44,8 +44,29 @@ impl Command {
                 which.name, which.name
             )));
         }
-        domains.iter().try_for_each(|domain| output::print(&told(domain)))
+        let site = target.call(api, Method::GET, &[], &[], None).await?;
+        let certificates = site.pointer("/status/certificates").and_then(Value::as_array);
+        let certificates = certificates.map(Vec::as_slice).unwrap_or_default();
+        domains.iter().try_for_each(|domain| output::print(&told(domain)))?;
+        certificates.iter().try_for_each(|certificate| output::print(&issued(certificate)))
     }
+}
+
+/// What became of a certificate.
+fn issued(certificate: &Value) -> String {
+    let state = cell(certificate, "/state");
+    let mut text = format!("certificate for {}: {state}", cell(certificate, "/name"));
+    if certificate.get("not_after").is_some_and(Value::is_string) {
+        text.extend([" (until ", &cell(certificate, "/not_after"), ")"]);
+    }
+    text.push('\n');
+    if certificate.get("error").is_some_and(Value::is_string) {
+        text.extend(["  the authority said: ", &cell(certificate, "/error"), "\n"]);
+    }
+    if certificate.get("state").is_none_or(|state| state != "issued") {
+        text.extend(["  next try: ", &cell(certificate, "/next_try"), "\n"]);
+    }
+    text
 }
 
 /// How far it is, and what is to be set if anything is.

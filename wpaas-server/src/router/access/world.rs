@@ -19,8 +19,8 @@ use wpaas_core::name::{Cid, Slug, Username};
 use wpaas_core::quota::{Quota, Usage};
 use wpaas_core::service::{NewCustomer, NewKey, NewOrg, NewUser, NewWebhook, Service};
 use wpaas_core::site::{
-    AddressKind, Admin, CodeState, DatabaseSize, DomainClaims, Features, Releases, Site, SiteLifecycle,
-    SiteSpec,
+    AddressKind, Admin, Certificates, CodeState, DatabaseSize, DomainClaims, Features, Releases, Site,
+    SiteLifecycle, SiteSpec,
 };
 use wpaas_core::store::memory::MemoryStore;
 use wpaas_core::store::recording::RecordingStore;
@@ -319,6 +319,7 @@ fn site(cid: &Cid, org: OrgId, space: SpaceId, name: &str) -> Site {
         code: CodeState::default(),
         domains: DomainClaims::default(),
         scaled: None,
+        certificates: Certificates::default(),
         created_at: Timestamp::now(),
         version: 1,
     }

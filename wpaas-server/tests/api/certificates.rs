@@ -1,0 +1,381 @@
+//! Certificates, from an authority that we did not write: Debian's Pebble, which refuses nonces at random and looks at
+//! every challenge from three places. Names are proved by a gateway that the test plays, or in the platform's own zone.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use wpaas_core::access::Actor;
+use wpaas_core::converge::Intents as _;
+use wpaas_core::keyring::Keyring;
+use wpaas_core::secret::{SecretError, SecretName, SecretRef, Secrets as _};
+use wpaas_core::service::{EventScope, Mode, NewCustomer, NewSite, Service, Settings, SitePlace, SiteView};
+use wpaas_core::site::{
+    AddressKind, CertificateName, CertificateRules, CertificateState, Condition, ConditionKind, Features,
+    IssuedCertificate, SiteStatus, Truth,
+};
+use wpaas_core::store::memory::MemoryStore;
+use wpaas_server::certificates::{Certificates, NoTexts};
+use wpaas_server::config::{AcmeSettings, Flags};
+
+use self::gateway::Gateway;
+use self::pebble::{Pebble, Temper, is_there};
+use super::domains::Dns;
+use super::harness::{Api, site};
+use super::ports::free_port;
+
+mod gateway;
+mod pebble;
+
+/// A control plane whose sites have certificates, each for its own platform name, below example.com.
+struct World {
+    service: Service,
+    settings: AcmeSettings,
+    gateway: Gateway,
+    dns: Dns,
+    sites: Vec<String>,
+}
+
+impl World {
+    /// With so many sites, whose names all lead to the gateway.
+    async fn of(sites: usize) -> Self {
+        let mut settings = Settings::new("example.com".parse().unwrap());
+        settings.certificates = Some(CertificateRules { wildcards: false });
+        let service =
+            Service::new(Arc::new(MemoryStore::default()), Arc::new(Keyring::ephemeral()), settings);
+        let sites: Vec<String> = (0..sites).map(|n| format!("s{n}")).collect();
+        let dns = Dns::start();
+        let record = |site: &String| format!("{site}.acm.www IN A 127.0.0.1\n");
+        dns.says(&sites.iter().map(record).collect::<String>());
+        let new = NewCustomer {
+            name: "Acme".to_owned(),
+            email: "owner@acme.example".parse().unwrap(),
+            username: "acme".parse().unwrap(),
+            password: None,
+            account: None,
+        };
+        service.register_customer(Some(&Actor::Operator), new, Timestamp::now()).await.unwrap();
+        for name in &sites {
+            let now = Timestamp::now();
+            let made = service.create_site(&Actor::Operator, &place(), blog(name), Mode::Commit, now).await;
+            service.intents().record(made.unwrap().site.id, &up(now)).await.unwrap();
+        }
+        let settings = AcmeSettings {
+            directory: String::new(),
+            contact: vec!["ops@example.com".to_owned()],
+            root: None,
+            wildcards: false,
+            per_domain: 1000,
+        };
+        Self { service, settings, gateway: Gateway::start().await, dns, sites }
+    }
+
+    /// An authority that sees this world.
+    fn pebble(&mut self, temper: Temper) -> Pebble {
+        let pebble = Pebble::start(self.dns.at, self.gateway.port, temper);
+        self.settings.directory = pebble.directory();
+        self.settings.root = Some(pebble.root());
+        pebble
+    }
+
+    async fn certificates(&self) -> Certificates {
+        let texts = Arc::new(NoTexts);
+        let certificates = Certificates::new(&self.settings, self.service.clone(), texts).await.unwrap();
+        self.gateway.answers_with(&certificates.thumbprint().unwrap());
+        certificates
+    }
+
+    async fn site(&self, name: &str) -> SiteView {
+        let path = wpaas_core::service::SitePath { place: place(), name: name.parse().unwrap() };
+        self.service.site(&Actor::Operator, &path).await.unwrap()
+    }
+
+    /// What the site has, and what was said when it was last refused.
+    async fn standing(&self, name: &str) -> (CertificateState, Option<IssuedCertificate>, String) {
+        let [view] = &self.site(name).await.certificates[..] else { panic!("one certificate") };
+        let failure = view.certificate.failure.as_ref().map_or("", |failure| &failure.error);
+        (view.state, view.certificate.issued, failure.to_owned())
+    }
+
+    /// The PEM that a gateway gets.
+    async fn pem(&self, name: &str, version: u64) -> Result<String, SecretError> {
+        let site = self.site(name).await.site.id;
+        let secret = SecretRef { site, name: SecretName::Certificate, version };
+        self.service.secrets().get(&secret).await.map(|pem| pem.expose().to_owned())
+    }
+}
+
+/// What is found of a site that has been up.
+fn up(now: Timestamp) -> SiteStatus {
+    let ready = Condition {
+        kind: ConditionKind::DatabaseReady,
+        status: Truth::True,
+        reason: "Synced".into(),
+        message: String::new(),
+        since: now,
+    };
+    SiteStatus {
+        observed_generation: 1,
+        num_instances: 1,
+        database_instances: 1,
+        address: None,
+        conditions: vec![ready],
+        parts: Vec::new(),
+        waiting: Vec::new(),
+        last_error: None,
+        next_try: None,
+        wordpress_version: None,
+    }
+}
+
+fn place() -> SitePlace {
+    SitePlace { cid: "acm".parse().unwrap(), org: None, space: None }
+}
+
+fn blog(name: &str) -> NewSite {
+    NewSite {
+        name: name.parse().unwrap(),
+        title: None,
+        admin_username: None,
+        admin_email: None,
+        admin_password: Some(wpaas_core::secret::Secret::new("a fine password".to_owned())),
+        code: None,
+        code_credential: None,
+        num_instances: None,
+        database: None,
+        features: Features::default(),
+        domains: Vec::new(),
+        primary_domain: None,
+        address: AddressKind::Own,
+        routes: std::collections::BTreeMap::new(),
+        labels: std::collections::BTreeMap::new(),
+        deletion_protection: false,
+    }
+}
+
+fn after(now: Timestamp, hours: i64) -> Timestamp {
+    now.checked_add(SignedDuration::from_hours(hours)).unwrap()
+}
+
+#[tokio::test]
+async fn a_certificate_is_issued_renewed_and_kept_sealed() {
+    if !is_there() {
+        return;
+    }
+    let mut world = World::of(1).await;
+    let _pebble = world.pebble(Temper::Even);
+    let mut certificates = world.certificates().await;
+    certificates.sweep().await.unwrap();
+    let now = Timestamp::now();
+    assert_eq!(certificates.work(now).await.unwrap(), 1);
+    let (state, issued, failure) = world.standing("s0").await;
+    assert_eq!((state, failure.as_str()), (CertificateState::Issued, ""));
+    let issued = issued.unwrap();
+    let pem = world.pem("s0", issued.version).await.unwrap();
+    assert!(pem.contains("-----BEGIN CERTIFICATE-----") && pem.contains("PRIVATE KEY-----"), "no pair");
+    assert!(names_of(&pem).contains("s0.acm.www.example.com"));
+    assert_eq!(certificates.work(now).await.unwrap(), 0, "it is there");
+
+    let name: CertificateName = "s0.acm.www.example.com".parse().unwrap();
+    let due = issued.renew_at(&name);
+    assert_eq!(certificates.work(due - SignedDuration::from_secs(1)).await.unwrap(), 0);
+    assert_eq!(certificates.work(due).await.unwrap(), 1);
+    let (_, renewed, _) = world.standing("s0").await;
+    let renewed = renewed.unwrap();
+    assert_eq!(renewed.version, issued.version + 1);
+    assert!(world.pem("s0", renewed.version).await.is_ok_and(|new| new != pem));
+    assert!(matches!(world.pem("s0", issued.version).await, Err(SecretError::Absent { .. })));
+
+    let events = world.service.events(&Actor::Operator, &EventScope::All.into(), 0, 100).await.unwrap();
+    let told: Vec<_> =
+        events.iter().filter(|event| event.event.kind.as_str() == "site_certificate_changed").collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(!format!("{events:?}").contains("PRIVATE KEY"));
+}
+
+fn names_of(pem: &str) -> String {
+    let (_, pem) = x509_parser::pem::parse_x509_pem(pem.as_bytes()).unwrap();
+    let certificate = pem.parse_x509().unwrap();
+    format!("{:?}", certificate.subject_alternative_name().unwrap().unwrap().value)
+}
+
+#[tokio::test]
+async fn an_authority_that_is_down_is_asked_again() {
+    if !is_there() {
+        return;
+    }
+    let mut world = World::of(2).await;
+    let pebble = world.pebble(Temper::Even);
+    let down = pebble.stop();
+    let mut certificates = world.certificates().await;
+    certificates.sweep().await.unwrap();
+    let now = Timestamp::now();
+    assert_eq!(certificates.work(now).await.unwrap(), 2);
+    let (state, _, words) = world.standing("s1").await;
+    assert_eq!(state, CertificateState::Failed);
+    assert!(words.starts_with("the authority can't be asked"), "{words}");
+    assert_eq!(certificates.work(now).await.unwrap(), 0, "it is left alone for a while");
+    let _up = down.start();
+    assert_eq!(certificates.work(after(now, 1)).await.unwrap(), 2);
+    let (state, _, words) = world.standing("s1").await;
+    assert_eq!((state, words.as_str()), (CertificateState::Issued, ""));
+}
+
+#[tokio::test]
+async fn what_an_authority_finds_wrong_is_said_in_its_words() {
+    if !is_there() {
+        return;
+    }
+    let mut world = World::of(1).await;
+    let _pebble = world.pebble(Temper::Even);
+    let mut certificates = world.certificates().await;
+    let thumbprint = certificates.thumbprint().unwrap();
+    world.gateway.answers_with("of-somebody-else");
+    certificates.sweep().await.unwrap();
+    let now = Timestamp::now();
+    assert_eq!(certificates.work(now).await.unwrap(), 1);
+    let (state, _, words) = world.standing("s0").await;
+    assert_eq!(state, CertificateState::Failed);
+    assert!(words.contains("key authorization") && words.contains("unauthorized"), "{words}");
+    world.gateway.answers_with(&thumbprint);
+    assert_eq!(certificates.work(after(now, 1)).await.unwrap(), 1);
+    assert_eq!(world.standing("s0").await.0, CertificateState::Issued);
+}
+
+#[tokio::test]
+async fn an_account_that_was_deactivated_is_replaced() {
+    if !is_there() {
+        return;
+    }
+    let mut world = World::of(1).await;
+    let pebble = world.pebble(Temper::Even);
+    let mut certificates = world.certificates().await;
+    certificates.sweep().await.unwrap();
+    let now = Timestamp::now();
+    assert_eq!(certificates.work(now).await.unwrap(), 1);
+    let (_, issued, _) = world.standing("s0").await;
+    let before = world.service.acme_key(&world.settings.directory).await.unwrap().unwrap();
+    pebble.deactivate(&before.key).await;
+
+    let due = issued.unwrap().not_after - SignedDuration::from_hours(24);
+    assert_eq!(certificates.work(due).await.unwrap(), 1);
+    let key = world.service.acme_key(&world.settings.directory).await.unwrap().unwrap();
+    assert_eq!(key.version, before.version + 1);
+    assert_ne!(key.key, before.key);
+    let (state, _, words) = world.standing("s0").await;
+    assert_eq!((state, words.as_str()), (CertificateState::Issued, ""), "nothing is said of it");
+    world.gateway.answers_with(&certificates.thumbprint().unwrap());
+    assert_eq!(certificates.work(due).await.unwrap(), 1);
+    assert_eq!(world.standing("s0").await.1.unwrap().version, 2);
+
+    let again = world.certificates().await;
+    assert_eq!(
+        again.thumbprint().unwrap(),
+        certificates.thumbprint().unwrap(),
+        "what is kept is the new one"
+    );
+}
+
+/// Rounds, an hour apart, until all sites have a certificate.
+async fn all_issued(world: &World, certificates: &mut Certificates) {
+    certificates.sweep().await.unwrap();
+    let mut now = Timestamp::now();
+    for _ in 0..20 {
+        certificates.work(now).await.unwrap();
+        let mut missing = Vec::new();
+        for site in &world.sites {
+            let (state, _, words) = world.standing(site).await;
+            if state != CertificateState::Issued {
+                missing.push(words);
+            }
+        }
+        if missing.is_empty() {
+            return;
+        }
+        now = after(now, 13);
+        assert!(missing.iter().all(|words| words.contains("badNonce")), "{missing:?}");
+    }
+    panic!("not all have one");
+}
+
+#[tokio::test]
+async fn nonces_that_are_refused_are_replaced() {
+    if !is_there() {
+        return;
+    }
+    let mut world = World::of(4).await;
+    let _pebble = world.pebble(Temper::RefusesNonces);
+    let mut certificates = world.certificates().await;
+    all_issued(&world, &mut certificates).await;
+}
+
+#[tokio::test]
+async fn a_hundred_sites_have_theirs_at_once() {
+    if !is_there() {
+        return;
+    }
+    let mut world = World::of(100).await;
+    let _pebble = world.pebble(Temper::Even);
+    let mut certificates = world.certificates().await;
+    all_issued(&world, &mut certificates).await;
+    let mut pems = std::collections::BTreeSet::new();
+    for site in &world.sites {
+        let version = world.standing(site).await.1.unwrap().version;
+        let pem = world.pem(site, version).await.unwrap();
+        assert!(names_of(&pem).contains(&format!("{site}.acm.www.example.com")));
+        pems.insert(pem);
+    }
+    assert_eq!(pems.len(), 100, "each has a key of its own");
+}
+
+#[tokio::test]
+async fn sites_of_an_org_share_a_wildcard_that_the_zone_proves() {
+    if !is_there() {
+        return;
+    }
+    let dns_listen = std::net::SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let zone = TempDir::new().unwrap();
+    let zone_file = zone.path().join("zone");
+    let dns = Dns::of(zone, dns_listen, &zone_file);
+    let pebble = Pebble::start(dns.at, free_port(), Temper::Even);
+    let flags = Flags {
+        domain: Some("wpaas.example".parse().unwrap()),
+        dns_listen: Some(dns_listen),
+        dns_zone: Some(zone_file),
+        acme_directory: Some(pebble.directory()),
+        acme_root: Some(pebble.root()),
+        ..Flags::default()
+    };
+    let api = Api::with(flags).await;
+    let tenant = api.tenant("acme").await;
+    for name in ["blog", "shop"] {
+        api.post("/wpaas", &tenant.key, site(name)).await.is(202);
+    }
+    let (mut shown, began) = (Value::Null, std::time::Instant::now());
+    for name in ["blog", "shop"] {
+        loop {
+            let path = format!("/wpaas/{}/default/{name}", tenant.cid);
+            shown = api.get(&path, &tenant.key).await.is(200).body;
+            let condition = shown["status"]["conditions"].as_array().into_iter().flatten();
+            let ready =
+                condition.clone().any(|it| it["type"] == "CertificateReady" && it["status"] == "True");
+            if ready {
+                break;
+            }
+            assert!(began.elapsed().as_secs() < 240, "still {}", shown["status"]);
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+    }
+    let certificate = &shown["status"]["certificates"][0];
+    assert_eq!(
+        (&certificate["name"], &certificate["challenge"], &certificate["state"], &certificate["error"]),
+        (
+            &json!(format!("*.{}.www.wpaas.example", tenant.cid)),
+            &json!("dns-01"),
+            &json!("issued"),
+            &Value::Null
+        )
+    );
+    assert!(!shown.to_string().contains("PRIVATE KEY"));
+}
