@@ -44,6 +44,16 @@ pub async fn configuration_as(region: &str, endpoint: Option<&str>, key: (&str, 
     loader(region, endpoint).credentials_provider(credentials).load().await
 }
 
+/// As [`configuration_as`], with this in the place of the network.
+#[cfg(any(test, feature = "testing"))]
+pub async fn configuration_over(
+    region: &str,
+    http: impl aws_smithy_runtime_api::client::http::HttpClient + 'static,
+) -> SdkConfig {
+    let credentials = aws_credential_types::Credentials::new("test", "test", None, None, "test");
+    loader(region, None).http_client(http).credentials_provider(credentials).load().await
+}
+
 fn loader(region: &str, endpoint: Option<&str>) -> ConfigLoader {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(5))

@@ -1,8 +1,9 @@
 //! A simulator of EC2, S3 and Route 53 with the semantics that AWS documents, for tests without an account.
 //!
 //! One state machine ([`Simulator`]) in virtual time (tokio's clock, which a test may pause) that implements the port
-//! of [`crate::cloud`]. Its nodes do what nodes report of themselves ([`Simulator::live`]); [`Life`] has them do so
-//! where somebody else stands in for AWS.
+//! of [`crate::cloud`]; in front of it, what the SDK speaks to (`Simulator::configuration`, with the SDK's features).
+//! Its nodes do what nodes report of themselves ([`Simulator::live`]); [`Life`] has them do so where somebody else
+//! stands in for AWS.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,12 +25,16 @@ mod nodes;
 mod port;
 mod region;
 mod shelf;
+#[cfg(all(feature = "ec2", feature = "route53", feature = "s3"))]
+mod wire;
 mod zone;
 
 pub use fakes::Fakes;
 pub use faults::Fault;
 pub use life::Life;
 pub use region::Quotas;
+#[cfg(all(feature = "ec2", feature = "route53", feature = "s3"))]
+pub use wire::ZONE;
 
 /// AWS as far as the backend sees it: one region, one bucket, one zone.
 #[derive(Debug, Clone)]
@@ -87,6 +92,21 @@ impl Simulator {
     /// The next call of this name meets this fault.
     pub fn fail(&self, call: &str, fault: Fault) {
         self.lock().faults.push(call, fault);
+    }
+
+    /// From now on this call is refused with this code.
+    pub fn refuse(&self, call: &str, code: &'static str) {
+        self.lock().faults.refuse(call, code);
+    }
+
+    /// No instance of this type is left, in no zone.
+    pub fn sell_out(&self, instance_type: &str) {
+        self.lock().region.sold_out = Some(instance_type.to_owned());
+    }
+
+    /// This call is not refused any more.
+    pub fn permit(&self, call: &str) {
+        self.lock().faults.permit(call);
     }
 
     /// From now on calls meet faults at random, one in this many; none with 0. The seed decides which.
@@ -179,6 +199,9 @@ impl Simulator {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What is said of an answer that breaks off.
+    pub(crate) const BROKEN_OFF: &str = "the answer broke off";
+
     /// One call; a failure says of what.
     pub(crate) async fn call<T>(
         &self,
@@ -232,6 +255,7 @@ impl Simulator {
                 Err(CloudError::unanswered("the connection was closed before an answer came"))
             }
             Some(Fault::Hang) => std::future::pending().await,
+            Some(Fault::Cut) => Err(CloudError::unanswered(Self::BROKEN_OFF)),
             _ => answer,
         }
     }
@@ -264,7 +288,7 @@ pub(crate) fn name(call: Call) -> &'static str {
 #[must_use]
 pub fn config() -> AwsConfig {
     let subnet = |zone: &str| Subnet { id: format!("subnet-{zone}"), zone: format!("eu-test-1{zone}") };
-    let types = |name: &str| vec![name.to_owned()];
+    let types = |names: [&str; 2]| names.map(str::to_owned).to_vec();
     AwsConfig {
         installation: "lab".to_owned(),
         region: "eu-test-1".to_owned(),
@@ -276,9 +300,9 @@ pub fn config() -> AwsConfig {
         image: region::IMAGE.to_owned(),
         endpoint: None,
         types: InstanceTypes {
-            database: types("t4g.small"),
-            wordpress: types("t4g.small"),
-            gateway: types("t4g.micro"),
+            database: types(["t4g.small", "t4g.medium"]),
+            wordpress: types(["t4g.small", "t4g.medium"]),
+            gateway: types(["t4g.micro", "t4g.medium"]),
         },
         database_gib: 8,
         reports: Reports::Bucket,

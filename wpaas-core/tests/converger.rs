@@ -369,7 +369,7 @@ async fn a_failing_step_backs_off_says_when_it_tries_again_and_recovers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_permanent_failure_parks_the_site_until_its_spec_changes() {
+async fn a_permanent_failure_is_tried_again_rarely_and_when_the_spec_changes() {
     let world = start();
     *world.backend.failing.lock().unwrap() = Some((Part::Network, ErrorClass::Permanent));
     let mut intent = intent(1);
@@ -377,13 +377,30 @@ async fn a_permanent_failure_parks_the_site_until_its_spec_changes() {
     world.book.want(intent.clone());
     until("said so", || world.book.found(site).is_some_and(|status| status.last_error.is_some())).await;
     let tries = || world.applied();
+    until("said when", || world.book.found(site).unwrap().next_try.is_some()).await;
     let before = tries();
-    tokio::time::sleep(Duration::from_secs(600)).await;
+    tokio::time::sleep(Duration::from_secs(590)).await;
     assert_eq!(tries(), before);
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert!(tries() > before, "nobody has to restart it");
     *world.backend.failing.lock().unwrap() = None;
     intent.generation += 1;
     world.book.want(intent);
     until("ready", || ready(&world, site)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_mends_around_a_site_is_found_without_a_restart() {
+    let world = start();
+    *world.backend.failing.lock().unwrap() = Some((Part::Network, ErrorClass::Permanent));
+    let intent = intent(1);
+    let site = intent.site;
+    world.book.want(intent);
+    until("said so", || world.book.found(site).is_some_and(|status| status.last_error.is_some())).await;
+    *world.backend.failing.lock().unwrap() = None;
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    until("ready", || ready(&world, site)).await;
+    until("forgotten", || world.book.found(site).unwrap().last_error.is_none()).await;
 }
 
 #[tokio::test(start_paused = true)]

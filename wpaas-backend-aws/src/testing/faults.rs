@@ -15,12 +15,15 @@ pub enum Fault {
     Hang,
     /// A listing ends early, and does not say so.
     Truncate,
+    /// It is done, and the answer breaks off.
+    Cut,
 }
 
 /// The faults to come.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     planned: HashMap<String, VecDeque<Fault>>,
+    refused: HashMap<String, &'static str>,
     one_in: u32,
     random: u64,
 }
@@ -30,6 +33,14 @@ impl Faults {
         self.planned.entry(call.to_owned()).or_default().push_back(fault);
     }
 
+    pub(super) fn refuse(&mut self, call: &str, code: &'static str) {
+        self.refused.insert(call.to_owned(), code);
+    }
+
+    pub(super) fn permit(&mut self, call: &str) {
+        self.refused.remove(call);
+    }
+
     pub(super) const fn storm(&mut self, one_in: u32, seed: u64) {
         (self.one_in, self.random) = (one_in, seed);
     }
@@ -37,6 +48,9 @@ impl Faults {
     pub(super) fn next(&mut self, call: &str) -> Option<Fault> {
         if let Some(fault) = self.planned.get_mut(call).and_then(VecDeque::pop_front) {
             return Some(fault);
+        }
+        if let Some(code) = self.refused.get(call) {
+            return Some(Fault::Refuse(code));
         }
         if self.one_in == 0 || !self.roll().is_multiple_of(u64::from(self.one_in)) {
             return None;

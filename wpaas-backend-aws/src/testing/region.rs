@@ -62,6 +62,8 @@ pub(crate) struct Region {
     pub page: usize,
     /// Whether the listing that is asked for ends early.
     pub cut: bool,
+    /// The instance type of which there are none left.
+    pub sold_out: Option<String>,
     limits: HashMap<&'static str, Bucket>,
     launches: Bucket,
     made: u32,
@@ -149,6 +151,7 @@ impl Region {
             lag: Duration::ZERO,
             page: PAGE,
             cut: false,
+            sold_out: None,
             limits,
             launches: Bucket::new(Quota { capacity: 1000, refill: 2 }, now),
             made: 0,
@@ -229,6 +232,11 @@ impl Region {
                 "VcpuLimitExceeded",
                 "You have requested more vCPU capacity than allowed",
             ));
+        }
+        if self.sold_out.as_ref() == Some(&launch.instance_type) {
+            let message =
+                "We currently do not have sufficient capacity in the Availability Zone you requested";
+            return Err(CloudError::new("InsufficientInstanceCapacity", message));
         }
         let id = self.id("i");
         let zone = launch.subnet.trim_start_matches("subnet-").to_owned();

@@ -16,6 +16,7 @@ pub const CASES: &[Case] = cases![
 #[tokio::test(start_paused = true)]
 async fn the_simulator_is_a_bucket() {
     all(&World::simulated(), CASES).await;
+    all(&World::wired().await, CASES).await;
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ pub const CASES: &[Case] = cases![
 #[tokio::test(start_paused = true)]
 async fn the_simulator_has_instances() {
     all(&World::simulated(), CASES).await;
+    all(&World::wired().await, CASES).await;
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ const DEVICE: &str = "/dev/sdf";
 #[tokio::test(start_paused = true)]
 async fn the_simulator_has_volumes() {
     all(&World::simulated(), CASES).await;
+    all(&World::wired().await, CASES).await;
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use wpaas_backend_aws::cloud::{Bucket, Ec2, Filter, Tags, Zone};
 use wpaas_backend_aws::sdk::{SdkBucket, SdkEc2, SdkZone, configuration};
-use wpaas_backend_aws::testing::{Quotas, Simulator, moto};
+use wpaas_backend_aws::testing::{self, Quotas, Simulator, moto};
 
 /// Who answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +51,19 @@ impl World {
             domain: "www.example.com".to_owned(),
             run: "simulated".to_owned(),
             made: AtomicU32::new(0),
+        }
+    }
+
+    /// The same simulator, over the SDK.
+    pub async fn wired() -> Self {
+        let aws = Simulator::new(Quotas::raised());
+        aws.set_pages_of(5);
+        let config = aws.configuration().await;
+        Self {
+            ec2: Arc::new(SdkEc2::new(&config)),
+            bucket: Arc::new(SdkBucket::new(&config, &testing::config().bucket)),
+            zone: Arc::new(SdkZone::new(&config, testing::ZONE)),
+            ..Self::simulated()
         }
     }
 

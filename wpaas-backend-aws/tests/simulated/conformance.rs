@@ -18,6 +18,8 @@ use wpaas_core::converge::{
 };
 use wpaas_core::id::SiteId;
 
+use crate::front::Front;
+
 /// The suite leads the address to a gateway that it has just made. EC2 takes that once it runs; the planner waits
 /// for its report.
 #[derive(Debug)]
@@ -46,7 +48,7 @@ impl Backend for Booted {
 }
 
 #[derive(Debug)]
-struct World(Simulator);
+struct World(Simulator, Front);
 
 /// As another installation tags a part of the site.
 fn foreign(site: SiteId, part: Part) -> Tags {
@@ -63,9 +65,9 @@ fn foreign(site: SiteId, part: Part) -> Tags {
 #[async_trait]
 impl Fixture for World {
     fn server(&self) -> Arc<dyn Backend> {
-        let aws = Arc::new(self.0.clone());
+        let Front { ec2, bucket } = self.1.clone();
         let (secrets, rest) = (Arc::new(Canaries), Arc::new(Fakes));
-        Arc::new(Booted(AwsBackend::new(config(), aws.clone(), aws, secrets, rest.clone(), rest)))
+        Arc::new(Booted(AwsBackend::new(config(), ec2, bucket, secrets, rest.clone(), rest)))
     }
 
     fn release(&self) -> Option<(Digest, Layout)> {
@@ -141,5 +143,7 @@ impl Fixture for World {
 
 #[tokio::test(start_paused = true)]
 async fn the_backend_conforms() {
-    conformance::all(&World(Simulator::new(Quotas::raised()))).await;
+    let aws = Simulator::new(Quotas::raised());
+    let front = Front::of(&aws).await;
+    conformance::all(&World(aws, front)).await;
 }

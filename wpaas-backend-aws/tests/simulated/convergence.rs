@@ -14,7 +14,7 @@ const WHOLE: [usize; 4] = [7, 3, 2, 1];
 #[tokio::test(start_paused = true)]
 async fn a_redundant_site_comes_up_once_and_is_left_alone() {
     let aws = Simulator::default();
-    let lab = Lab::start(&aws);
+    let lab = Lab::start(&aws).await;
     let site = lab.site(wanted(2, Three));
     lab.ready(site).await;
     assert_eq!(aws.living(), WHOLE);
@@ -31,7 +31,7 @@ async fn a_redundant_site_comes_up_once_and_is_left_alone() {
 #[tokio::test(start_paused = true)]
 async fn what_is_ended_or_stopped_comes_back_on_the_same_volumes() {
     let aws = Simulator::default();
-    let lab = Lab::start(&aws);
+    let lab = Lab::start(&aws).await;
     let site = lab.site(wanted(2, Three));
     lab.ready(site).await;
     let parts =
@@ -55,7 +55,7 @@ async fn what_is_ended_or_stopped_comes_back_on_the_same_volumes() {
 #[tokio::test(start_paused = true)]
 async fn the_address_moves_to_the_other_gateway_before_the_first_is_back() {
     let aws = Simulator::default();
-    let lab = Lab::start(&aws);
+    let lab = Lab::start(&aws).await;
     let site = lab.site(wanted(1, One));
     lab.ready(site).await;
     let both = [0, 1].map(|n| lab.instances(site, Part::Gateway(n)).remove(0));
@@ -70,7 +70,7 @@ async fn the_address_moves_to_the_other_gateway_before_the_first_is_back() {
 #[tokio::test(start_paused = true)]
 async fn a_site_that_rests_keeps_its_data_and_address_and_one_that_is_deleted_leaves_nothing() {
     let aws = Simulator::default();
-    let lab = Lab::start(&aws);
+    let lab = Lab::start(&aws).await;
     let digest = Digest::from_sha256([7; 32]);
     let mut run = wanted(2, Three);
     run.release = Some(ReleaseRef::Stored { digest, layout: Layout::Content });
@@ -98,7 +98,7 @@ async fn a_site_that_rests_keeps_its_data_and_address_and_one_that_is_deleted_le
 #[tokio::test(start_paused = true)]
 async fn another_release_and_size_are_taken_up_without_a_gap() {
     let aws = Simulator::default();
-    let lab = Lab::start(&aws);
+    let lab = Lab::start(&aws).await;
     let site = lab.site(wanted(2, One));
     lab.ready(site).await;
     let mut run = wanted(3, Three);
@@ -117,7 +117,7 @@ async fn another_release_and_size_are_taken_up_without_a_gap() {
 #[tokio::test(start_paused = true)]
 async fn no_secret_is_where_others_could_read_it() {
     let aws = Simulator::default();
-    let lab = Lab::start(&aws);
+    let lab = Lab::start(&aws).await;
     let site = lab.site(wanted(1, One));
     lab.ready(site).await;
     for (key, content) in aws.contents() {
@@ -130,13 +130,13 @@ async fn no_secret_is_where_others_could_read_it() {
 #[tokio::test(start_paused = true)]
 async fn a_restart_of_the_server_changes_nothing() {
     let aws = Simulator::default();
-    let lab = Lab::start(&aws);
+    let lab = Lab::start(&aws).await;
     let site = lab.site(wanted(2, Three));
     tokio::time::sleep(Duration::from_secs(9)).await;
-    let lab = lab.restart();
+    let lab = lab.restart().await;
     lab.ready(site).await;
     let runs = aws.calls()["RunInstances"];
-    let lab = lab.restart();
+    let lab = lab.restart().await;
     tokio::time::sleep(Duration::from_secs(120)).await;
     lab.ready(site).await;
     assert_eq!(aws.calls()["RunInstances"], runs);

@@ -6,6 +6,7 @@ use wpaas_core::converge::trial::wanted;
 use wpaas_core::id::SiteId;
 use wpaas_core::site::DatabaseSize::{One, Three};
 
+use crate::front::Front;
 use crate::lab::Lab;
 
 const LISTINGS: [&str; 5] =
@@ -35,27 +36,25 @@ async fn ends_well(lab: &Lab, site: SiteId, whole: [usize; 4], what: &str) {
 
 #[tokio::test(start_paused = true)]
 async fn every_call_may_meet_every_fault_on_the_way_up() {
-    let faults = [Fault::Throttle, Fault::Unavailable, Fault::Lose, Fault::Hang, Fault::Truncate];
-    for call in LISTINGS.into_iter().chain(CHANGES) {
-        for fault in &faults {
-            if *fault == Fault::Truncate && !LISTINGS.contains(&call) {
-                continue;
-            }
-            let aws = Simulator::default();
-            let lab = Lab::start(&aws);
-            aws.fail(call, fault.clone());
-            let site = lab.site(wanted(1, One));
-            ends_well(&lab, site, [4, 1, 2, 1], &format!("{call} {fault:?}")).await;
-        }
+    let faults = [Fault::Throttle, Fault::Unavailable, Fault::Lose, Fault::Hang, Fault::Cut, Fault::Truncate];
+    let fits = |call, fault: &Fault| *fault != Fault::Truncate || LISTINGS.contains(&call);
+    let of = |call| faults.iter().filter(move |fault| fits(call, fault)).map(move |fault| (call, fault));
+    let cases = LISTINGS.into_iter().chain(CHANGES).flat_map(of).enumerate();
+    for (_, (call, fault)) in cases.filter(|(n, _)| Front::takes(*n)) {
+        let aws = Simulator::default();
+        let lab = Lab::start(&aws).await;
+        aws.fail(call, fault.clone());
+        let site = lab.site(wanted(1, One));
+        ends_well(&lab, site, [4, 1, 2, 1], &format!("{call} {fault:?}")).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn every_change_may_be_lost_while_listings_lag() {
-    for call in CHANGES {
+    for (_, call) in CHANGES.into_iter().enumerate().filter(|(n, _)| Front::takes(*n)) {
         let aws = Simulator::default();
         aws.set_lag(Duration::from_secs(15));
-        let lab = Lab::start(&aws);
+        let lab = Lab::start(&aws).await;
         aws.fail(call, Fault::Lose);
         let site = lab.site(wanted(1, Three));
         ends_well(&lab, site, [6, 3, 2, 1], call).await;
@@ -64,11 +63,12 @@ async fn every_change_may_be_lost_while_listings_lag() {
 
 #[tokio::test(start_paused = true)]
 async fn a_storm_of_faults_ends_in_a_whole_site() {
-    for seed in 1..=12 {
+    for seed in (1..=12).filter(|seed| Front::takes(*seed)) {
+        let seed = seed as u64;
         let aws = Simulator::default();
         aws.set_lag(Duration::from_secs(seed % 4 * 5));
         aws.storm(8, seed);
-        let lab = Lab::start(&aws);
+        let lab = Lab::start(&aws).await;
         let site = lab.site(wanted(2, Three));
         tokio::time::sleep(Duration::from_secs(1800)).await;
         aws.storm(0, 0);
@@ -77,35 +77,9 @@ async fn a_storm_of_faults_ends_in_a_whole_site() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_missing_permission_is_named_and_not_asked_for_again_and_again() {
-    let aws = Simulator::default();
-    for _ in 0..100 {
-        aws.fail("CreateSecurityGroup", Fault::Refuse("UnauthorizedOperation"));
-    }
-    let lab = Lab::start(&aws);
-    let site = lab.site(wanted(1, One));
-    tokio::time::sleep(Duration::from_secs(1800)).await;
-    let error = lab.found(site).unwrap().last_error.unwrap();
-    assert!(
-        error.contains("UnauthorizedOperation") && error.contains("role lacks ec2:CreateSecurityGroup"),
-        "{error}"
-    );
-    assert_eq!(aws.calls()["CreateSecurityGroup"], 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn where_aws_has_no_instance_left_another_zone_is_tried() {
-    let aws = Simulator::default();
-    aws.fail("RunInstances", Fault::Refuse("InsufficientInstanceCapacity"));
-    let lab = Lab::start(&aws);
-    let site = lab.site(wanted(1, One));
-    ends_well(&lab, site, [4, 1, 2, 1], "capacity").await;
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_quota_that_is_used_up_is_said_and_waited_for() {
     let aws = Simulator::default();
-    let lab = Lab::start(&aws);
+    let lab = Lab::start(&aws).await;
     let sites: Vec<_> = (0..6).map(|_| lab.site(wanted(1, One))).collect();
     tokio::time::sleep(Duration::from_secs(1800)).await;
     let waiting: Vec<_> = sites.iter().copied().filter(|site| !lab.is_ready(*site)).collect();

@@ -18,7 +18,7 @@ fn sites() -> u32 {
 #[expect(clippy::cast_precision_loss, reason = "counts of calls are small")]
 async fn a_fleet_comes_up_as_fast_as_the_buckets_allow() {
     let aws = Simulator::new(Quotas::raised());
-    let lab = Lab::start(&aws);
+    let lab = Lab::start(&aws).await;
     let began = Instant::now();
     let all: Vec<_> = (0..sites()).map(|_| lab.site(wanted(2, Three))).collect();
     lab.until("all are ready", 600, |lab| all.iter().all(|site| lab.is_ready(*site))).await;
@@ -49,7 +49,7 @@ async fn a_fleet_comes_up_as_fast_as_the_buckets_allow() {
 #[tokio::test(start_paused = true)]
 async fn a_site_that_serves_is_mended_while_a_fleet_comes_up() {
     let aws = Simulator::new(Quotas::raised());
-    let lab = Lab::start(&aws);
+    let lab = Lab::start(&aws).await;
     let site = lab.site(wanted(1, Three));
     lab.ready(site).await;
     let mut run = wanted(1, Three);

@@ -19,6 +19,8 @@ use wpaas_core::id::SiteId;
 use wpaas_core::metering::Look;
 use wpaas_core::site::{ConditionKind, SiteStatus, Truth};
 
+use crate::front::Front;
+
 /// Intents in memory.
 #[derive(Debug)]
 pub struct Book {
@@ -83,7 +85,7 @@ pub struct Lab {
 
 impl Lab {
     /// A server over this account, which may hold anything.
-    pub fn start(aws: &Simulator) -> Self {
+    pub async fn start(aws: &Simulator) -> Self {
         let book = Book {
             wanted: Mutex::default(),
             found: Mutex::default(),
@@ -91,20 +93,19 @@ impl Lab {
             looks: Mutex::default(),
             ends: Mutex::default(),
         };
-        Self::with(aws, Arc::new(book))
+        Self::with(aws, Arc::new(book)).await
     }
 
     /// Another server, which finds what is wanted as this one left it.
-    pub fn restart(self) -> Self {
+    pub async fn restart(self) -> Self {
         let (aws, book) = (self.aws.clone(), self.book.clone());
         drop(self);
-        Self::with(&aws, book)
+        Self::with(&aws, book).await
     }
 
-    fn with(aws: &Simulator, book: Arc<Book>) -> Self {
-        let ec2 = Arc::new(aws.clone());
-        let backend =
-            AwsBackend::new(config(), ec2.clone(), ec2, Arc::new(Fakes), Arc::new(Fakes), book.clone());
+    async fn with(aws: &Simulator, book: Arc<Book>) -> Self {
+        let Front { ec2, bucket } = Front::of(aws).await;
+        let backend = AwsBackend::new(config(), ec2, bucket, Arc::new(Fakes), Arc::new(Fakes), book.clone());
         let (converger, handle) = Converger::new(Arc::new(backend.clone()), book.clone());
         let mut tasks = JoinSet::new();
         tasks.spawn(converger.run(std::future::pending::<()>()));
@@ -169,10 +170,10 @@ impl Lab {
     pub async fn until(&self, what: &str, minutes: u64, holds: impl Fn(&Self) -> bool) {
         let end = Instant::now() + Duration::from_secs(60 * minutes);
         while !holds(self) {
-            let found = self.book.found.lock().unwrap().clone();
             assert!(
                 Instant::now() < end,
-                "{what}: not after {minutes} minutes: {found:#?} {:#?}",
+                "{what}: not after {minutes} minutes: {:#?} {:#?}",
+                self.book.found.lock().unwrap(),
                 self.aws.calls()
             );
             sleep(Duration::from_secs(1)).await;

@@ -5,5 +5,7 @@ mod conformance;
 mod convergence;
 mod faults;
 mod fleet;
+mod front;
 mod lab;
 mod metering;
+mod trouble;

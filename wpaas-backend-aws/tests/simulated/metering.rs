@@ -12,7 +12,7 @@ fn of(runs: &[Run], part: Part) -> Vec<&Run> {
 #[tokio::test(start_paused = true)]
 async fn what_runs_is_metered_from_its_launch_and_what_was_ended_to_its_end() {
     let aws = Simulator::default();
-    let lab = Lab::start(&aws);
+    let lab = Lab::start(&aws).await;
     let began = aws.now();
     let site = lab.site(wanted(1, One));
     lab.ready(site).await;
@@ -42,7 +42,7 @@ async fn what_runs_is_metered_from_its_launch_and_what_was_ended_to_its_end() {
 #[tokio::test(start_paused = true)]
 async fn the_end_of_a_volume_is_left_before_it_goes() {
     let aws = Simulator::default();
-    let lab = Lab::start(&aws);
+    let lab = Lab::start(&aws).await;
     let site = lab.site(wanted(1, One));
     lab.ready(site).await;
     let before = lab.metered(site);

@@ -86,7 +86,8 @@ pub enum ErrorClass {
     },
     /// What is there is not what was planned on: look again.
     Conflict,
-    /// Will not work until the site's spec changes.
+    /// Will not work until somebody changes something, be it the site's spec, a permission or a quota: tried again
+    /// rarely.
     Permanent,
 }
 

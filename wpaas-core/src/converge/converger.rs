@@ -26,6 +26,7 @@ mod pass;
 mod sight;
 mod steps;
 mod telling;
+mod turns;
 mod wanted;
 
 pub(crate) use wanted::chain;
@@ -37,7 +38,7 @@ pub struct Converger {
     intents: Arc<dyn Intents>,
     commands: mpsc::UnboundedReceiver<Command>,
     tasks: JoinSet<Event>,
-    permits: steps::Permits,
+    turns: turns::Turns,
     view: View,
     queue: WorkQueue,
     retries: Retries,
@@ -107,7 +108,7 @@ enum Event {
     Loaded(SiteId, Result<Option<Intent>, IntentsError>),
     Swept(Option<SiteId>, Result<Vec<Intent>, IntentsError>),
     Seen(Scope, Instant, Result<Observation, BackendError>),
-    Stepped(Step, Result<Applied, BackendError>),
+    Stepped(turns::Rank, Step, Result<Applied, BackendError>),
     Recorded(SiteId, Result<(), IntentsError>),
     Judged(SiteId, Result<(), IntentsError>),
     Purged(SiteId, Result<(), IntentsError>),
@@ -172,14 +173,14 @@ impl Converger {
     pub fn new(backend: Arc<dyn Backend>, intents: Arc<dyn Intents>) -> (Self, ConvergerHandle) {
         let (sender, commands) = mpsc::unbounded_channel();
         let view = View::lagging(backend.capabilities().listing_lag);
-        let permits = steps::Permits::new(backend.capabilities().concurrency);
+        let turns = turns::Turns::new(backend.capabilities().concurrency);
         let sight = Sight { unseen: Some("nobody has looked yet".into()), ..Sight::default() };
         let converger = Self {
             backend,
             intents,
             commands,
             tasks: JoinSet::new(),
-            permits,
+            turns,
             view,
             queue: WorkQueue::default(),
             retries: Retries::default(),
@@ -252,7 +253,7 @@ impl Converger {
             Event::Loaded(site, loaded) => self.loaded(site, loaded, now),
             Event::Swept(after, page) => self.swept(after, page, now),
             Event::Seen(scope, began, seen) => self.seen(&scope, began, seen, now),
-            Event::Stepped(step, result) => self.stepped(&step, result, now),
+            Event::Stepped(rank, step, result) => self.stepped(rank, &step, result, now),
             Event::Recorded(site, result) => self.recorded(site, result, now),
             Event::Judged(site, result) => self.judged(site, result, now),
             Event::Purged(site, result) => self.purged(site, result, now),

@@ -74,31 +74,33 @@ pub struct Retries(SiteMap<Retry>);
 struct Retry {
     failures: u32,
     generation: u64,
-    until: Option<Instant>,
+    until: Instant,
 }
 
 impl Retries {
     const FIRST: Duration = Duration::from_secs(1);
     const LONGEST: Duration = Duration::from_secs(60);
+    const RARELY: Duration = Duration::from_secs(600);
 
     /// A failure that may pass: twice as long as before, up to a minute. Returns until when.
     pub fn failed(&mut self, site: SiteId, generation: u64, now: Instant) -> Instant {
-        let retry = self.0.entry(site).or_insert(Retry { failures: 0, generation, until: None });
+        let retry = self.0.entry(site).or_insert(Retry { failures: 0, generation, until: now });
         // Steps of one pass that fail together count once.
-        if let Some(until) = retry.until
-            && until > now
-        {
-            return until;
+        if retry.generation == generation && retry.until > now {
+            return retry.until;
         }
         let delay = Self::FIRST.saturating_mul(1 << retry.failures.min(6)).min(Self::LONGEST);
         let until = now + delay;
-        *retry = Retry { failures: retry.failures + 1, generation, until: Some(until) };
+        *retry = Retry { failures: retry.failures + 1, generation, until };
         until
     }
 
-    /// A failure that stays until the spec changes.
-    pub fn parked(&mut self, site: SiteId, generation: u64) {
-        self.0.insert(site, Retry { failures: 0, generation, until: None });
+    /// A failure that stays until somebody changes something, which need not be the spec: every ten minutes.
+    /// Returns until when.
+    pub fn parked(&mut self, site: SiteId, generation: u64, now: Instant) -> Instant {
+        let until = now + Self::RARELY;
+        self.0.insert(site, Retry { failures: 0, generation, until });
+        until
     }
 
     /// All went well.
@@ -106,12 +108,12 @@ impl Retries {
         self.0.remove(&site);
     }
 
-    /// When a site of this generation may be tried: now, later, or not (`None`).
+    /// When a site of this generation may be tried: now or later.
     #[must_use]
-    pub fn when(&self, site: SiteId, generation: u64, now: Instant) -> Option<Instant> {
+    pub fn when(&self, site: SiteId, generation: u64, now: Instant) -> Instant {
         match self.0.get(&site) {
-            Some(retry) if retry.generation == generation => retry.until.map(|until| until.max(now)),
-            Some(_) | None => Some(now),
+            Some(retry) if retry.generation == generation => retry.until.max(now),
+            Some(_) | None => now,
         }
     }
 }
@@ -144,16 +146,20 @@ mod tests {
         for _ in 0..8 {
             let until = retries.failed(site, 1, now);
             assert_eq!(retries.failed(site, 1, now), until, "failures of one pass count once");
-            assert_eq!(retries.when(site, 1, now), Some(until));
+            assert_eq!(retries.when(site, 1, now), until);
             delays.push((until - now).as_secs());
             now = until;
         }
         assert_eq!(delays, [1, 2, 4, 8, 16, 32, 60, 60]);
-        assert_eq!(retries.when(site, 2, now - Duration::from_secs(5)), Some(now - Duration::from_secs(5)));
-        retries.parked(site, 2);
-        assert_eq!(retries.when(site, 2, now), None);
-        assert_eq!(retries.when(site, 3, now), Some(now));
+        assert_eq!(retries.when(site, 2, now - Duration::from_secs(5)), now - Duration::from_secs(5));
+        let until = retries.parked(site, 2, now);
+        assert_eq!((until - now).as_secs(), 600);
+        assert_eq!(retries.failed(site, 2, now), until, "what fails besides does not shorten it");
+        assert_eq!((retries.when(site, 2, now), retries.when(site, 3, now)), (until, now));
+        let later = retries.failed(site, 3, now);
+        assert!(now < later && later < until, "what another spec met is not waited for");
+        assert_eq!(retries.when(site, 3, now), later);
         retries.succeeded(site);
-        assert_eq!(retries.when(site, 2, now), Some(now));
+        assert_eq!(retries.when(site, 3, now), now);
     }
 }

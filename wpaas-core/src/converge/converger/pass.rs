@@ -133,28 +133,20 @@ impl Converger {
             self.errors.insert(intent.site, format!("a defect of wpaas: {violation}"));
             return None;
         }
-        let paused = self.paused.filter(|until| *until > now);
-        match self
-            .retries
-            .when(intent.site, intent.generation, now)
-            .map(|at| paused.map_or(at, |p| p.max(at)))
-        {
-            Some(at) if at <= now => {
-                tracing::info!(%plan, "plan");
-                let room = self.share().saturating_sub(under_way);
-                let begun = &plan.steps[..room.min(plan.steps.len())];
-                self.tell(intent.site, intent.generation, begun, acts);
-                for step in begun.iter().cloned() {
-                    self.begin(step);
-                }
-                None
-            }
-            Some(later) => {
-                self.queue.push(intent.site, later);
-                Some(later)
-            }
-            None => None,
+        let at = self.retries.when(intent.site, intent.generation, now);
+        let at = self.paused.map_or(at, |until| until.max(at));
+        if at > now {
+            self.queue.push(intent.site, at);
+            return Some(at);
         }
+        tracing::info!(%plan, "plan");
+        let room = self.share().saturating_sub(under_way);
+        let begun = &plan.steps[..room.min(plan.steps.len())];
+        self.tell(intent.site, intent.generation, begun, acts);
+        for step in begun.iter().cloned() {
+            self.begin(step);
+        }
+        None
     }
 
     /// Steps that one site may have under way: a site that hangs leaves the others half of the backend. What is not

@@ -1,12 +1,11 @@
 //! Taking steps.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::turns::Rank;
 use super::wanted::chain;
 use super::{Applied, BackendError, Converger, Event, Instant, SiteId, Step};
 use crate::converge::{Action, ErrorClass, Wanted};
@@ -17,14 +16,28 @@ impl Converger {
 
     pub(super) fn begin(&mut self, step: Step) {
         self.view.step_began(&step);
-        let (backend, permits, new) = (self.backend.clone(), self.permits.clone(), self.is_new(step.site));
-        let tenure = self.tenure.clone();
+        let rank = match (self.is_new(step.site), self.errors.contains_key(&step.site)) {
+            (false, _) => Rank::Mends,
+            (true, false) => Rank::New(step.site),
+            (true, true) => Rank::Fails,
+        };
+        self.turns.wait(rank, step);
+        self.next_turns();
+    }
+
+    fn next_turns(&mut self) {
+        while let Some((rank, step)) = self.turns.take() {
+            self.apply(rank, step);
+        }
+    }
+
+    fn apply(&mut self, rank: Rank, step: Step) {
+        let (backend, tenure) = (self.backend.clone(), self.tenure.clone());
         self.tasks.spawn(async move {
-            let _permits = permits.take(new).await;
             // Asked as late as can be: this server may have hung, or waited for long.
             let Some(_tended) = tenure.begin(step.site, step.epoch) else {
                 let error = BackendError::new(ErrorClass::Conflict, "another server tends the site now");
-                return Event::Stepped(step, Err(error));
+                return Event::Stepped(rank, step, Err(error));
             };
             let apply = AssertUnwindSafe(backend.apply(&step)).catch_unwind();
             let result = match tokio::time::timeout(patience(&step), apply).await {
@@ -34,7 +47,7 @@ impl Converger {
                 }
                 Err(_late) => Err(BackendError::new(ErrorClass::Transient, format!("{step}: took too long"))),
             };
-            Event::Stepped(step, result)
+            Event::Stepped(rank, step, result)
         });
     }
 
@@ -44,7 +57,15 @@ impl Converger {
         matches!(wanted, Some(Wanted::Run(run)) if !run.was_founded)
     }
 
-    pub(super) fn stepped(&mut self, step: &Step, result: Result<Applied, BackendError>, now: Instant) {
+    pub(super) fn stepped(
+        &mut self,
+        rank: Rank,
+        step: &Step,
+        result: Result<Applied, BackendError>,
+        now: Instant,
+    ) {
+        self.turns.ended(rank);
+        self.next_turns();
         let site = step.site;
         match result {
             Ok(applied) => {
@@ -71,7 +92,8 @@ impl Converger {
                 self.queue.push(site, now + retry_after.unwrap_or(Self::PAUSE));
             }
             ErrorClass::Permanent => {
-                self.retries.parked(site, generation);
+                self.retries.parked(site, generation, now);
+                // To say so.
                 self.queue.push(site, now);
             }
         }
@@ -80,27 +102,6 @@ impl Converger {
     fn back_off(&mut self, site: SiteId, generation: u64, now: Instant) {
         let until = self.retries.failed(site, generation, now);
         self.queue.push(site, until);
-    }
-}
-
-/// Who may take a step now. Of what the backend takes at a time, a quarter is kept from sites that are on their way
-/// up for the first time: thousands of them don't hold up what mends a site that serves.
-#[derive(Debug, Clone)]
-pub(super) struct Permits {
-    all: Arc<Semaphore>,
-    new: Arc<Semaphore>,
-}
-
-impl Permits {
-    pub(super) fn new(at_a_time: usize) -> Self {
-        let for_new = (at_a_time - at_a_time / 4).max(1);
-        Self { all: Arc::new(Semaphore::new(at_a_time)), new: Arc::new(Semaphore::new(for_new)) }
-    }
-
-    /// Waits for its turn. The semaphores are never closed.
-    async fn take(self, new: bool) -> [Option<OwnedSemaphorePermit>; 2] {
-        let first = if new { self.new.acquire_owned().await.ok() } else { None };
-        [first, self.all.acquire_owned().await.ok()]
     }
 }
 

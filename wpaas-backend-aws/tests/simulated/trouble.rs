@@ -1,0 +1,98 @@
+//! What an account lacks or refuses is said of the site by its name, asked for again at a slow pace, and leaves nothing
+//! half made.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+use wpaas_backend_aws::testing::{Fault, Simulator};
+use wpaas_core::converge::Wanted;
+use wpaas_core::converge::trial::wanted;
+use wpaas_core::site::DatabaseSize::{One, Three};
+
+use crate::front::Front;
+use crate::lab::Lab;
+
+/// What stays until somebody changes something: a call, AWS's code, and what is said of it.
+const REFUSALS: [(&str, &str, &str); 10] = [
+    ("CreateSecurityGroup", "UnauthorizedOperation", "lacks ec2:CreateSecurityGroup"),
+    ("AuthorizeSecurityGroupIngress", "UnauthorizedOperation", "lacks ec2:AuthorizeSecurityGroupIngress"),
+    ("AllocateAddress", "UnauthorizedOperation", "lacks ec2:AllocateAddress"),
+    ("CreateVolume", "UnauthorizedOperation", "lacks ec2:CreateVolume"),
+    ("RunInstances", "UnauthorizedOperation", "lacks ec2:RunInstances"),
+    ("AttachVolume", "UnauthorizedOperation", "lacks ec2:AttachVolume"),
+    ("PutObject", "AccessDenied", "the control plane's role lacks"),
+    ("PutObject", "NoSuchBucket", "aws.bucket names none"),
+    ("DescribeImages", "InvalidAMIID.NotFound", "aws.image names no AMI"),
+    ("RunInstances", "InvalidSubnetID.NotFound", "aws.subnets names one that is not there"),
+];
+
+/// What may pass by itself.
+const SHORTAGES: [(&str, &str, &str); 5] = [
+    ("AllocateAddress", "AddressLimitExceeded", "the quota of Elastic IPs is used up"),
+    ("CreateSecurityGroup", "SecurityGroupLimitExceeded", "the quota of security groups is used up"),
+    ("CreateVolume", "VolumeLimitExceeded", "the quota of volumes is used up"),
+    ("RunInstances", "VcpuLimitExceeded", "the quota of instances is used up"),
+    ("RunInstances", "InsufficientInstanceCapacity", "AWS has none left there for now"),
+];
+
+/// One hour of it; then one site is given up while it lasts, and the other comes up once it is over.
+async fn hour_of((call, code, says): (&str, &'static str, &str), at_most: u64) {
+    let what = format!("{call} {code}");
+    let aws = Simulator::default();
+    let lab = Lab::start(&aws).await;
+    aws.refuse(call, code);
+    let [given_up, patient] = [(); 2].map(|()| lab.site(wanted(1, One)));
+    sleep(Duration::from_secs(3600)).await;
+    for site in [given_up, patient] {
+        let says_when = |lab: &Lab| lab.found(site).is_some_and(|found| found.next_try.is_some());
+        lab.until(&format!("{what}: it says when it tries again"), 5, says_when).await;
+        let error = lab.found(site).unwrap().last_error.unwrap_or_default();
+        assert!(error.contains(code) && error.contains(says), "{what}: {error}");
+        assert!(!lab.is_ready(site), "{what}");
+    }
+    let asked = aws.calls()[call];
+    assert!(asked <= at_most, "{what}: asked {asked} times in an hour");
+    lab.change(given_up, Wanted::Gone);
+    lab.until(&what, 60, |lab| lab.is_gone(given_up)).await;
+    aws.permit(call);
+    lab.ready(patient).await;
+    assert_eq!(aws.living(), [4, 1, 2, 1], "{what}: nothing half made is left");
+    lab.change(patient, Wanted::Gone);
+    lab.until(&what, 60, |lab| lab.is_gone(patient)).await;
+    assert_eq!(aws.living(), [0; 4], "{what}");
+    let left = |lab: &Lab| lab.aws.keys().iter().any(|key| !key.starts_with("lab/setup/"));
+    lab.until(&what, 90, |lab| !left(lab)).await;
+}
+
+/// Four parts of a site can meet it, each at the first try and every ten minutes.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_named_and_tried_again_rarely_until_it_is_mended() {
+    for (_, refusal) in REFUSALS.into_iter().enumerate().filter(|(n, _)| Front::takes(*n)) {
+        hour_of(refusal, 2 * 4 * 8).await;
+    }
+}
+
+/// Three parts of a site can meet it, each once a minute in each of three zones and as two types.
+#[tokio::test(start_paused = true)]
+async fn a_shortage_is_named_and_waited_for() {
+    for (_, shortage) in SHORTAGES.into_iter().enumerate().filter(|(n, _)| Front::takes(*n)) {
+        hour_of(shortage, 2 * 3 * 70 * 6).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_aws_has_no_instance_left_another_zone_and_another_type_are_tried() {
+    let aws = Simulator::default();
+    let lab = Lab::start(&aws).await;
+    aws.fail("RunInstances", Fault::Refuse("InsufficientInstanceCapacity"));
+    let site = lab.site(wanted(1, One));
+    lab.ready(site).await;
+    assert_eq!(aws.calls()["RunInstances"], 5, "one more than there are nodes: elsewhere there are some");
+    let before = aws.launched().matches("t4g.medium").count();
+    aws.sell_out("t4g.small");
+    let other = lab.site(wanted(2, Three));
+    lab.ready(other).await;
+    let medium = aws.launched().matches("t4g.medium").count();
+    assert_eq!(medium - before, 5, "all but the gateways are of another type");
+    assert_eq!(aws.living(), [11, 4, 4, 2]);
+}

@@ -1,0 +1,27 @@
+//! The SDK over the simulator.
+
+use std::sync::Arc;
+
+use wpaas_backend_aws::cloud::{Bucket, Ec2};
+use wpaas_backend_aws::sdk::{SdkBucket, SdkEc2};
+use wpaas_backend_aws::testing::{Simulator, config};
+
+/// What the backend asks.
+#[derive(Debug, Clone)]
+pub struct Front {
+    pub ec2: Arc<dyn Ec2>,
+    pub bucket: Arc<dyn Bucket>,
+}
+
+impl Front {
+    /// Whether the suites try this one of many cases: one in seven, as all take minutes over the SDK; all of them
+    /// where `WPAAS_TEST_WIRE` is set.
+    pub fn takes(case: usize) -> bool {
+        case.is_multiple_of(7) || std::env::var_os("WPAAS_TEST_WIRE").is_some()
+    }
+
+    pub async fn of(aws: &Simulator) -> Self {
+        let sdk = aws.configuration().await;
+        Self { ec2: Arc::new(SdkEc2::new(&sdk)), bucket: Arc::new(SdkBucket::new(&sdk, &config().bucket)) }
+    }
+}

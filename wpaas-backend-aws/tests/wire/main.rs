@@ -1,0 +1,18 @@
+//! The suites of `tests/simulated` once more, with the unmodified SDK between the backend and the simulator: its
+//! requests are read, and its answers written, as the services do it.
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
+#[path = "../simulated/conformance.rs"]
+mod conformance;
+#[path = "../simulated/convergence.rs"]
+mod convergence;
+#[path = "../simulated/faults.rs"]
+mod faults;
+mod front;
+#[path = "../simulated/lab.rs"]
+mod lab;
+#[path = "../simulated/metering.rs"]
+mod metering;
+mod names;
+#[path = "../simulated/trouble.rs"]
+mod trouble;
