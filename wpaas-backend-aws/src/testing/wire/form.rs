@@ -36,7 +36,7 @@ impl Form {
             };
             Self(self.0.iter().filter_map(below).collect())
         };
-        (1..).map(member).take_while(|member| !member.0.is_empty()).collect()
+        (1..=1000).map(member).take_while(|member| !member.0.is_empty()).collect()
     }
 
     /// The values of a list of plain ones.
