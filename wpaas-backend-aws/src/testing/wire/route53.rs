@@ -9,19 +9,19 @@ pub(super) async fn answer(aws: &Simulator, request: &Request) -> Result<Answer,
     if !request.path.contains(&format!("/hostedzone/{ZONE}/rrset")) {
         return Err(CloudError::new("NoSuchHostedZone", "No hosted zone found"));
     }
-    let body = match request.method.as_str() {
-        "GET" => listing(aws, request).await?,
-        _ => {
-            let document = String::from_utf8_lossy(&request.body).into_owned();
-            let changes: Option<Vec<_>> = xml::within(&document, "Change").into_iter().map(change).collect();
-            let changes = changes.ok_or_else(|| CloudError::new("InvalidInput", "a change can't be read"))?;
-            aws.change(&changes).await?;
-            let info = ["Id", "Status"].map(|name| xml::text(name, "PENDING")).concat();
-            let info = xml::all("ChangeInfo", &[info, xml::text("SubmittedAt", "2027-01-15T08:00:00Z")]);
-            xml::all("ChangeResourceRecordSetsResponse", &[info])
-        }
-    };
+    let body =
+        if request.method == "GET" { listing(aws, request).await? } else { changing(aws, request).await? };
     Ok(Answer::ok(body))
+}
+
+async fn changing(aws: &Simulator, request: &Request) -> Result<String, CloudError> {
+    let document = String::from_utf8_lossy(&request.body);
+    let changes: Option<Vec<_>> = xml::within(&document, "Change").into_iter().map(change).collect();
+    let changes = changes.ok_or_else(|| CloudError::new("InvalidInput", "a change can't be read"))?;
+    aws.change(&changes).await?;
+    let info = ["Id", "Status"].map(|name| xml::text(name, "PENDING")).concat();
+    let info = xml::all("ChangeInfo", &[info, xml::text("SubmittedAt", "2027-01-15T08:00:00Z")]);
+    Ok(xml::all("ChangeResourceRecordSetsResponse", &[info]))
 }
 
 pub(super) fn failure(error: &CloudError) -> String {
