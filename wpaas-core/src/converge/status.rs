@@ -330,9 +330,9 @@ fn depends_on_sight(kind: ConditionKind) -> bool {
     !matches!(kind, CodeReady | DnsReady | CertificateReady | Suspended | Deleting)
 }
 
-/// Of what wpaas neither makes nor sees yet.
+/// Of what this platform was not told to tend.
 fn untended(what: &str, instead: &str) -> Verdict {
-    (Truth::Unknown, "NotTended", format!("wpaas does not tend {what} yet: {instead}"))
+    (Truth::Unknown, "NotTended", format!("this platform tends no {what}: {instead}"))
 }
 
 fn lifecycle(holds: bool, reason: &'static str) -> Verdict {
