@@ -21,7 +21,7 @@ mod backends;
 mod cluster;
 mod code;
 mod conditional;
-mod dns;
+pub mod dns;
 mod domain;
 mod domains;
 mod dto;

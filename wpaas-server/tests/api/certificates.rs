@@ -47,7 +47,8 @@ impl World {
         let sites: Vec<String> = (0..sites).map(|n| format!("s{n}")).collect();
         let dns = Dns::start();
         let record = |site: &String| format!("{site}.acm.www IN A 127.0.0.1\n");
-        dns.says(&sites.iter().map(record).collect::<String>());
+        dns.says(&format!("{}whole IN TXT \"yes\"\n", sites.iter().map(record).collect::<String>()));
+        served(&dns).await;
         let new = NewCustomer {
             name: "Acme".to_owned(),
             email: "owner@acme.example".parse().unwrap(),
@@ -103,6 +104,15 @@ impl World {
         let site = self.site(name).await.site.id;
         let secret = SecretRef { site, name: SecretName::Certificate, version };
         self.service.secrets().get(&secret).await.map(|pem| pem.expose().to_owned())
+    }
+}
+
+/// Waits until the zone is answered: what is written to its file is served a moment later.
+async fn served(dns: &Dns) {
+    let began = std::time::Instant::now();
+    while wpaas_server::dns::texts_at(dns.at, "whole.example.com").await.is_empty() {
+        assert!(began.elapsed().as_secs() < 60, "the zone is not served");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
 }
 
