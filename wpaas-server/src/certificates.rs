@@ -187,9 +187,8 @@ impl Certificates {
     ///
     /// When the store can't be used; what an authority refuses is kept with the sites.
     pub async fn work(&mut self, now: Timestamp) -> Result<usize, ServiceError> {
-        let needs: Vec<CertificateNeed> = self.needs.values().flatten().cloned().collect();
         let mut orders = Vec::new();
-        for step in plan_certificates(&needs, self.budget, now) {
+        for step in plan_certificates(self.needs.values().flatten(), self.budget, now) {
             match step {
                 CertificateStep::Issue(name, sites) => orders.push((name, sites)),
                 CertificateStep::Share { name, from, to } => {

@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, UdpSocket};
 mod ask;
 mod zone;
 
+pub(crate) use ask::text;
 pub use ask::{serial_at, texts_at};
 use zone::Served;
 

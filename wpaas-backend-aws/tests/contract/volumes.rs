@@ -1,4 +1,4 @@
-use wpaas_backend_aws::cloud::{Filter, InstanceState, NewVolume, Volume, VolumeState};
+use wpaas_backend_aws::cloud::{Filter, InstanceState, Launch, NewVolume, Volume, VolumeState};
 
 use crate::check::{Case, Otherwise, Told, all, cases, ensure, refused, same, until};
 use crate::instances::{end, launch, once, run};
@@ -98,7 +98,17 @@ async fn a_volumes_token_with_other_parameters_is_refused(world: &World) -> Told
     told
 }
 
-async fn a_volume_outlives_its_instance(world: &World) -> Told {
+/// A volume that an instance has.
+struct Attached {
+    launch: Launch,
+    /// Of the instance.
+    filter: Filter,
+    of_volume: Filter,
+    instance: String,
+    used: Volume,
+}
+
+async fn attached(world: &World) -> Result<Attached, Otherwise> {
     let ((tags, filter), (_, of_volume)) = (world.tags(), world.tags());
     let volume = world.ec2.create_volume(&new(world, &of_volume)).await?.id;
     let launch = launch(world, &tags).await?;
@@ -107,6 +117,12 @@ async fn a_volume_outlives_its_instance(world: &World) -> Told {
     once_it_is(world, &of_volume, &volume, VolumeState::Available).await?;
     world.ec2.attach_volume(&volume, &instance, DEVICE).await?;
     let used = once_it_is(world, &of_volume, &volume, VolumeState::InUse).await?;
+    Ok(Attached { launch, filter, of_volume, instance, used })
+}
+
+async fn a_volume_outlives_its_instance(world: &World) -> Told {
+    let Attached { launch, filter, of_volume, instance, used } = attached(world).await?;
+    let volume = used.id;
     same("who has it", used.instance.as_deref(), Some(instance.as_str()))?;
     let has = once(world, &filter, &instance, InstanceState::Running).await?.volumes;
     ensure!(has.contains(&volume), "what the instance has: {has:?}");
@@ -117,14 +133,8 @@ async fn a_volume_outlives_its_instance(world: &World) -> Told {
 }
 
 async fn a_volume_in_use_is_not_removed(world: &World) -> Told {
-    let ((tags, filter), (_, of_volume)) = (world.tags(), world.tags());
-    let volume = world.ec2.create_volume(&new(world, &of_volume)).await?.id;
-    let launch = launch(world, &tags).await?;
-    let instance = run(world, &launch).await?.id;
-    once(world, &filter, &instance, InstanceState::Running).await?;
-    once_it_is(world, &of_volume, &volume, VolumeState::Available).await?;
-    world.ec2.attach_volume(&volume, &instance, DEVICE).await?;
-    once_it_is(world, &of_volume, &volume, VolumeState::InUse).await?;
+    let Attached { launch, filter, of_volume: _, instance, used } = attached(world).await?;
+    let volume = used.id;
     let removed = refused("removing", world.ec2.delete_volume(&volume).await, "VolumeInUse");
     let again = world.ec2.attach_volume(&volume, &instance, DEVICE).await;
     let attached = refused("attaching it again", again, "VolumeInUse");

@@ -111,7 +111,7 @@ impl Facts {
     /// Where the site's address leads, where it can be moved.
     #[must_use]
     pub fn lead(&self) -> Option<&Lead> {
-        self.objects.iter().find_map(|object| object.entry.as_ref()?.lead.as_ref())
+        self.objects.iter().find_map(Object::lead)
     }
 
     /// The gateway that the site's address leads to; `None` while it leads nowhere.

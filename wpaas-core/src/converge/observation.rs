@@ -79,6 +79,12 @@ impl Object {
     pub fn address(&self) -> Option<IpAddr> {
         self.entry.as_ref()?.address
     }
+
+    /// Where the site's address leads, on the object that holds it, where it can be moved.
+    #[must_use]
+    pub fn lead(&self) -> Option<&Lead> {
+        self.entry.as_ref()?.lead.as_ref()
+    }
 }
 
 /// Where a site's visitors come in.

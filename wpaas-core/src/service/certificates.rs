@@ -4,18 +4,15 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::commit::{Rounds, of_site};
-use super::secrets::context;
 use super::{Page, Service, ServiceError, Settings};
-use crate::account::Lifecycle;
 use crate::id::SiteId;
-use crate::name::Slug;
 use crate::secret::{Secret, SecretError, SecretName, SecretRef, Secrets as _};
 use crate::site::{
     CertificateName, CertificateNeed, CertificateState, Certificates, ChallengeKind, IssuedCertificate, Site,
-    SiteCertificate, SiteLifecycle, SiteNames,
+    SiteCertificate, SiteNames,
 };
 use crate::store::{
-    AcmeAccount, Change, EventKind, SealedSecret, SiteFacts, StoreError, StoredSite, Violation, Who, Write,
+    AcmeAccount, Change, EventKind, SiteFacts, StoreError, StoredSite, Violation, Who, Write,
 };
 
 mod show;
@@ -119,9 +116,9 @@ impl Service {
             self.note(*site, name, now, |site, wanted| {
                 let replaced = site.certificates.get(name).issued.map(|old| old.version);
                 let version = site.certificates.give(name, issued, wanted);
-                let secret = self.seal_certificate(site.id, version, pem)?;
+                let keep = self.seal(site.id, SecretName::Certificate, version, pem)?;
                 let drop = |old| Write::DeleteSecret(site.id, SecretName::Certificate, old);
-                Ok([Write::InsertSecret(secret)].into_iter().chain(replaced.map(drop)).collect())
+                Ok([keep].into_iter().chain(replaced.map(drop)).collect())
             })
             .await?;
         }
@@ -206,17 +203,6 @@ impl Service {
         }
     }
 
-    fn seal_certificate(
-        &self,
-        site: SiteId,
-        version: u64,
-        pem: &Secret,
-    ) -> Result<SealedSecret, ServiceError> {
-        let name = SecretName::Certificate;
-        let sealed = self.inner.keyring.seal(&context(site, name, version), pem.expose().as_bytes());
-        Ok(SealedSecret { site, name, version, sealed: sealed.map_err(ServiceError::Keyring)? })
-    }
-
     /// The key of our account at the authority of this directory.
     ///
     /// # Errors
@@ -260,19 +246,19 @@ fn account_context(directory: &str) -> String {
 }
 
 /// What can be asked for now: a gateway answers an authority once the site has been up.
-fn askable(facts: &SiteFacts, settings: &Settings) -> impl Iterator<Item = CertificateNeed> + use<> {
+fn askable(facts: &SiteFacts, settings: &Settings) -> impl Iterator<Item = CertificateNeed> {
     let founded = facts.founded;
     needs_of(facts, settings).filter(move |need| founded || need.name.challenge() == ChallengeKind::Dns)
 }
 
 /// What a site wants; nothing while it is not to run.
-fn needs_of(facts: &SiteFacts, settings: &Settings) -> impl Iterator<Item = CertificateNeed> + use<> {
-    let SiteFacts { site, customer, org_name, founded: _ } = facts;
-    let runs = site.lifecycle == SiteLifecycle::Live && *customer == Lifecycle::Active;
-    let names = org_name.as_ref().filter(|_| runs).and_then(|org: &Slug| settings.names_of(site, org));
+fn needs_of(facts: &SiteFacts, settings: &Settings) -> impl Iterator<Item = CertificateNeed> {
+    let SiteFacts { site, org_name, customer: _, founded: _ } = facts;
+    let org = org_name.as_ref().filter(|_| settings.certificates.is_some() && facts.is_live());
+    let names = org.and_then(|org| settings.names_of(site, org));
     let wanted = names.map(|names| wanted(site, &names, settings)).unwrap_or_default();
-    let (id, certificates) = (site.id, site.certificates.clone());
-    wanted.into_iter().map(move |name| CertificateNeed { site: id, held: certificates.get(&name), name })
+    let need = |name| CertificateNeed { site: site.id, held: site.certificates.get(&name), name };
+    wanted.into_iter().map(need)
 }
 
 fn wanted(site: &Site, names: &SiteNames, settings: &Settings) -> Vec<CertificateName> {

@@ -7,14 +7,14 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::commit::{Rounds, of_site};
 use super::{Noun, Service, ServiceError, Settings, SiteView};
-use crate::account::{Lifecycle, Version};
+use crate::account::Version;
 use crate::converge::{
     Act, Candidate, Ends, Intent, Intents, IntentsError, Preview, ReleaseRef, Run, RunIntent, TlsCertificate,
     TlsIntent, Verdict, Wanted,
 };
 use crate::id::SiteId;
 use crate::metering::Look;
-use crate::name::{Cid, Slug};
+use crate::name::Cid;
 use crate::secret::{SecretName, SecretRef};
 use crate::site::{
     CertificateName, Condition, ConditionKind, Generation, Proof, Release, Site, SiteLifecycle, SiteNames,
@@ -230,13 +230,14 @@ fn is_over(site: &Site, now: Timestamp) -> bool {
 
 /// What is wanted of a site. Pure.
 fn intent(facts: &SiteFacts, settings: &Settings, challenge: Option<String>, now: Timestamp) -> Intent {
-    let SiteFacts { site, customer, org_name, founded } = facts;
-    let rests = site.lifecycle != SiteLifecycle::Live || *customer != Lifecycle::Active;
+    let SiteFacts { site, org_name, customer: _, founded } = facts;
     let wanted = match org_name {
         _ if is_over(site, now) => Wanted::Gone,
-        Some(org) if !rests => {
-            let tls = tls(site, org, settings, challenge, now);
-            Wanted::Run(RunIntent { tls, ..run(site, org, settings, *founded) })
+        Some(org) if facts.is_live() => {
+            // A platform name that is too long is refused at creation: then the site has its address alone.
+            let names = settings.names_of(site, org);
+            let tls = names.as_ref().and_then(|names| tls(site, names, settings, challenge, now));
+            Wanted::Run(run(site, names.as_ref(), tls.unwrap_or_default(), *founded))
         }
         // A live site without its org is not made by any change; its data is kept all the same.
         _ => Wanted::Rest,
@@ -244,11 +245,9 @@ fn intent(facts: &SiteFacts, settings: &Settings, challenge: Option<String>, now
     Intent { site: site.id, generation: site.generation, version: site.version, epoch: EPOCH, wanted }
 }
 
-fn run(site: &Site, org: &Slug, settings: &Settings, was_founded: bool) -> RunIntent {
-    // A platform name that is too long is refused at creation: then the site has its address alone.
-    let names = settings.names_of(site, org);
+fn run(site: &Site, names: Option<&SiteNames>, tls: TlsIntent, was_founded: bool) -> RunIntent {
     let spec = &site.spec;
-    let (aliases, previews) = names.as_ref().map(|names| routes(site, names)).unwrap_or_default();
+    let (aliases, previews) = names.map(|names| routes(site, names)).unwrap_or_default();
     RunIntent {
         wordpress: u8::try_from(site.instances()).unwrap_or(u8::MAX),
         database: spec.database,
@@ -256,16 +255,15 @@ fn run(site: &Site, org: &Slug, settings: &Settings, was_founded: bool) -> RunIn
         candidate: candidate(site),
         refused: refused(site),
         authorities: names
-            .as_ref()
             .map(SiteNames::authorities)
             .unwrap_or_default()
             .into_iter()
             .chain(aliases)
             .collect(),
         previews,
-        redirects: names.as_ref().map(SiteNames::redirects).unwrap_or_default(),
-        tls: TlsIntent::default(),
-        home: names.as_ref().and_then(SiteNames::home),
+        redirects: names.map(SiteNames::redirects).unwrap_or_default(),
+        tls,
+        home: names.and_then(SiteNames::home),
         title: spec.title.clone(),
         admin_user: spec.admin.username.clone(),
         admin_email: spec.admin.email.clone(),
@@ -274,11 +272,15 @@ fn run(site: &Site, org: &Slug, settings: &Settings, was_founded: bool) -> RunIn
     }
 }
 
-/// The certificates that are valid now, and what redirects to HTTPS by them.
-fn tls(site: &Site, org: &Slug, settings: &Settings, challenge: Option<String>, now: Timestamp) -> TlsIntent {
-    let (Some(rules), Some(names)) = (settings.certificates, settings.names_of(site, org)) else {
-        return TlsIntent::default();
-    };
+/// The certificates that are valid now, and what redirects to HTTPS by them; `None` where sites have none.
+fn tls(
+    site: &Site,
+    names: &SiteNames,
+    settings: &Settings,
+    challenge: Option<String>,
+    now: Timestamp,
+) -> Option<TlsIntent> {
+    let rules = settings.certificates?;
     let valid = |name: &CertificateName| {
         let issued = site.certificates.get(name).issued.filter(|issued| issued.is_valid(now))?;
         let secret = SecretRef { site: site.id, name: SecretName::Certificate, version: issued.version };
@@ -289,7 +291,8 @@ fn tls(site: &Site, org: &Slug, settings: &Settings, challenge: Option<String>, 
             redirects: hosts.map(|host| (host.to_string(), host.to_string())).collect(),
         })
     };
-    TlsIntent { challenge, certificates: rules.wanted(site, &names).iter().filter_map(valid).collect() }
+    let certificates = rules.wanted(site, names).iter().filter_map(valid).collect();
+    Some(TlsIntent { challenge, certificates })
 }
 
 /// The last release that has proved itself is served until the one that is wanted has.

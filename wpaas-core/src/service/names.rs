@@ -2,11 +2,10 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::{Service, Settings};
-use crate::account::Lifecycle;
 use crate::fleet::{Names, SitePlace};
 use crate::id::SiteId;
 use crate::name::Slug;
-use crate::site::{AddressKind, Site, SiteAddress, SiteLifecycle, SiteNames, platform_name};
+use crate::site::{AddressKind, Site, SiteAddress, SiteNames, platform_name};
 use crate::store::{Page, SiteFacts, StoreError};
 
 /// Sites read at a time.
@@ -65,10 +64,10 @@ impl Settings {
 
 /// Where a site is. Pure.
 fn place(facts: &SiteFacts, address: &SiteAddress, settings: &Settings) -> Option<SitePlace> {
-    let SiteFacts { site, customer, org_name, founded: _ } = facts;
-    if site.lifecycle != SiteLifecycle::Live || *customer != Lifecycle::Active {
+    if !facts.is_live() {
         return None;
     }
+    let SiteFacts { site, org_name, customer: _, founded: _ } = facts;
     let SiteNames { platform, domains, routes, primary: _, edge: _ } =
         settings.names_of(site, org_name.as_ref()?)?;
     let SiteAddress { ip, local_port } = *address;
@@ -84,7 +83,9 @@ fn place(facts: &SiteFacts, address: &SiteAddress, settings: &Settings) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::account::Lifecycle;
     use crate::service::test::{NOW, settings, site};
+    use crate::site::SiteLifecycle;
 
     #[test]
     fn a_site_that_is_not_to_run_has_no_place() {

@@ -4,7 +4,7 @@ use crate::account::{ApiKey, Customer, Lifecycle, Org, Space, User, Version};
 use crate::id::SiteId;
 use crate::name::Slug;
 use crate::secret::SecretName;
-use crate::site::{Site, SiteStatus};
+use crate::site::{Site, SiteLifecycle, SiteStatus};
 use crate::webhook::{Delivery, Webhook};
 
 /// A site with what was last found of it.
@@ -62,6 +62,14 @@ pub struct SiteFacts {
     pub org_name: Option<Slug>,
     /// Whether the database was ever ready.
     pub founded: bool,
+}
+
+impl SiteFacts {
+    /// Whether it is to run: it is neither being deleted, nor is its customer suspended or leaving.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.site.lifecycle == SiteLifecycle::Live && self.customer == Lifecycle::Active
+    }
 }
 
 /// A secret as it is kept: only the keyring opens it.

@@ -13,15 +13,14 @@ const LARGEST: usize = 4096;
 
 /// The texts that the server at this address has under this name; none without a good answer in time.
 pub async fn texts_at(server: SocketAddr, name: &str) -> Vec<String> {
-    let text = |record: &Record| match &record.data {
-        RData::TXT(text) => {
-            let whole: Vec<u8> = text.txt_data.iter().flat_map(|piece| piece.iter().copied()).collect();
-            String::from_utf8(whole).ok()
-        }
-        _ => None,
-    };
     let answers = tokio::time::timeout(PATIENCE, ask(server, name, RecordType::TXT)).await.ok().flatten();
     answers.iter().flatten().filter_map(text).collect()
+}
+
+/// What a TXT record says, its pieces put together; `None` of another record, and of what is no text.
+pub(crate) fn text(record: &Record) -> Option<String> {
+    let RData::TXT(text) = &record.data else { return None };
+    String::from_utf8(text.txt_data.concat()).ok()
 }
 
 /// The serial of the zone that the server at this address answers for; `None` without a good answer in time.

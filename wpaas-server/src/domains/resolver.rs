@@ -11,6 +11,8 @@ use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{RData, Record, RecordType};
 use wpaas_core::site::{DomainLeads, DomainLook, DomainWants, NoAnswer};
 
+use crate::dns::text;
+
 /// A question is asked twice, for so long each.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -97,14 +99,4 @@ fn leads(answers: Vec<Vec<Record>>) -> DomainLeads {
     }
     leads.aliases.dedup();
     leads
-}
-
-fn text(record: &Record) -> Option<String> {
-    match &record.data {
-        RData::TXT(text) => {
-            let whole: Vec<u8> = text.txt_data.iter().flat_map(|piece| piece.iter().copied()).collect();
-            String::from_utf8(whole).ok()
-        }
-        _ => None,
-    }
 }

@@ -2,7 +2,7 @@
 
 use super::site::Site;
 use super::{Fixture, Outside};
-use crate::converge::{Action, Applied, BootId, DatabaseOrder, Lead, Object, ObjectId, ObjectState, Part};
+use crate::converge::{Action, Applied, BootId, DatabaseOrder, Lead, ObjectId, ObjectState, Part};
 
 pub(super) async fn a_node_that_ended_or_froze_is_seen_so_and_started(fixture: &dyn Fixture) {
     let site = Site::new(fixture);
@@ -67,17 +67,13 @@ pub(super) async fn every_start_of_a_node_reports_as_another(fixture: &dyn Fixtu
     }
 }
 
-fn lead_of(object: &Object) -> Option<&Lead> {
-    object.entry.as_ref()?.lead.as_ref()
-}
-
 /// Where the address can be moved it leads where it was told; elsewhere nobody can tell it.
 pub(super) async fn the_address_leads_where_it_was_told(fixture: &dyn Fixture) {
     let site = Site::new(fixture);
     let part = Part::Gateway(0);
     let gateway = site.up_to(part).await;
     let lead = || Action::Lead { object: gateway.id.clone() };
-    let moves = site.objects().await.iter().any(|object| lead_of(object).is_some());
+    let moves = site.objects().await.iter().any(|object| object.lead().is_some());
     if !moves {
         return site.conflicts(part, lead()).await;
     }
@@ -85,7 +81,7 @@ pub(super) async fn the_address_leads_where_it_was_told(fixture: &dyn Fixture) {
         let answer = site.apply(part, lead()).await;
         assert!(answer.is_ok(), "{again} {answer:?}");
         let there = Some(Lead::To(gateway.id.clone()));
-        let leads = async || site.objects().await.iter().any(|object| lead_of(object) == there.as_ref());
+        let leads = async || site.objects().await.iter().any(|object| object.lead() == there.as_ref());
         site.until("where the address leads", leads).await;
     }
     assert_eq!(site.object(part).await, Some(gateway), "the gateway is the same");

@@ -1,6 +1,8 @@
 use super::*;
+use crate::account::Lifecycle;
 use crate::code::{Code, Digest, GitCode, Layout};
 use crate::id::ReleaseId;
+use crate::name::Slug;
 use crate::service::test::{NOW, parse, settings, site};
 use crate::site::{AddressKind, CertificateRules, DomainClaim, IssuedCertificate, Release, Route};
 

@@ -10,7 +10,7 @@ const GENERATED: usize = 43;
 
 impl Service {
     /// The write that keeps a secret, sealed for its place.
-    pub(super) fn seal(
+    pub(in crate::service) fn seal(
         &self,
         site: SiteId,
         name: SecretName,

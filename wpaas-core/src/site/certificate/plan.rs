@@ -52,8 +52,8 @@ struct Group<'a> {
 /// What is to be done now for all that any site wants: what is there is shared, what is due is asked for, the most
 /// pressing first.
 #[must_use]
-pub fn plan_certificates(
-    needs: &[CertificateNeed],
+pub fn plan_certificates<'a>(
+    needs: impl IntoIterator<Item = &'a CertificateNeed>,
     budget: CertificateBudget,
     now: Timestamp,
 ) -> Vec<CertificateStep> {
@@ -77,7 +77,7 @@ pub fn plan_certificates(
     steps
 }
 
-fn groups(needs: &[CertificateNeed]) -> Vec<Group<'_>> {
+fn groups<'a>(needs: impl IntoIterator<Item = &'a CertificateNeed>) -> Vec<Group<'a>> {
     let mut groups: BTreeMap<&CertificateName, Vec<&CertificateNeed>> = BTreeMap::new();
     for need in needs {
         groups.entry(&need.name).or_default().push(need);
