@@ -45,13 +45,33 @@ impl Options {
         let connect = async {
             Ok(match self {
                 #[cfg(feature = "sqlite")]
-                Self::Sqlite(options) => Db::Sqlite(options.connect().await?),
+                Self::Sqlite(options) => Db::Sqlite(open(options).await?),
                 #[cfg(feature = "postgres")]
                 Self::Postgres(options) => Db::Postgres(options.connect().await?),
             })
         };
         tokio::time::timeout(super::PATIENCE, connect).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
     }
+}
+
+/// Opens a file. `SQLite` refuses, without waiting its busy timeout, while another connection turns the file's
+/// journal into a write-ahead log: <https://sqlite.org/wal.html> ("Sometimes queries return `SQLITE_BUSY`").
+#[cfg(feature = "sqlite")]
+async fn open(options: &SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
+    loop {
+        match options.connect().await {
+            Err(error) if is_busy(&error) => tokio::time::sleep(Duration::from_millis(10)).await,
+            done => return done,
+        }
+    }
+}
+
+/// The low byte of a code of `SQLite` is its kind: <https://sqlite.org/rescode.html>.
+#[cfg(feature = "sqlite")]
+fn is_busy(error: &sqlx::Error) -> bool {
+    const BUSY: u32 = 5;
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == BUSY)
 }
 
 impl Options {

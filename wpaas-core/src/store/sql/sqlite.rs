@@ -22,14 +22,13 @@ impl SqlStore {
         create(path).map_err(unavailable)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
-            .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(10));
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_lazy_with(options.clone().pragma("query_only", "ON"));
-        let options = Options::Sqlite(options);
+        let options = Options::Sqlite(options.journal_mode(SqliteJournalMode::Wal));
         let connection = options.connect().await.map_err(unavailable)?;
         Self::start(Pool::Sqlite(readers), options, connection).await
     }
