@@ -1,6 +1,7 @@
 #!/bin/bash
 # A WordPress node: PHP at once, the installer until the database is this site's, then nginx, so that
-# port 80 is open only on a site that works. A change of wordpress.conf or of the admin's hash has the
+# port 80 is open only on a site that works; a node that is started again serves what it served before at once, if the
+# database answers, and the installer goes over it beside the traffic. A change of wordpress.conf or of the admin's hash has the
 # installer run again beside the traffic. TERM drains nginx, then PHP. A node that tries a release never
 # opens port 80: its nginx listens to the node alone, and the installer asks it what a visitor would.
 # shellcheck source=agent.sh
@@ -8,7 +9,7 @@
 here=/usr/local/lib/wpaas
 phase=waiting admin_version=0 wordpress='' schema=null tables=null error=''
 nginx='' cron='' installer='' served='' phases='' retry_at=0 refusals=0 stopping=''
-watcher='' watch_at=0 content='' seen=/run/wpaas/watch.log
+watcher='' watch_at=0 content='' seen=/run/wpaas/watch.log before=/run/wpaas/served socket=/run/wpaas/php.sock
 
 publish() {
     local version
@@ -55,20 +56,43 @@ install() {
     installer=$! served='' cut[$phases]=''
 }
 
+# settled LINE: what the installer says of a database that is this site's, before and after it serves.
+settled() {
+    local -a word
+    read -ra word <<<"$1"
+    if [[ ! ${word[4]-} ]]; then return; fi
+    admin_version=${word[1]} wordpress=${word[2]} schema=${word[3]} tables=${word[4]}
+    if [[ ! $nginx ]]; then nginx -c "$here/nginx.conf" -g 'daemon off;' >&"$logs" 2>&1 & nginx=$!; fi
+}
+
+# serve_again: what this node served with these very settings it serves at once.
+serve_again() {
+    local said
+    content "$before"
+    if [[ $trial || $REPLY != serving\ *$'\n'"$conf" ]]; then return; fi
+    said=${REPLY%%$'\n'*}
+    # shellcheck disable=SC2016 # for the inner shell
+    if ! timeout 0.5 bash -c 'exec 3<>/dev/tcp/gateway-0/3306 && read -rN1 -t 0.4 -u 3' 2>/dev/null; then return; fi
+    for _ in {1..100}; do
+        if [[ -S $socket ]]; then break; fi
+        tick
+    done
+    settled "$said"
+    phase=serving
+    publish
+}
+
 # installing: takes in what the installer says, after its end all that is left of it; its end without
 # `serving` is a failure, tried again. A release that is tried has three tries.
 installing() {
     local seconds=0.01 over='' code=0
-    local -a word
     if ! kill -0 "$installer" 2>/dev/null; then over=yes seconds=1; fi
     while next_line "$phases" "$seconds"; do
-        read -ra word <<<"$REPLY"
-        if [[ ${word[4]-} ]]; then
-            admin_version=${word[1]} wordpress=${word[2]} schema=${word[3]} tables=${word[4]}
-            if [[ ! $nginx ]]; then nginx -c "$here/nginx.conf" -g 'daemon off;' >&"$logs" 2>&1 & nginx=$!; fi
-        fi
-        if [[ ${word[0]-} == serving ]]; then phase=serving error='' retry_at=0 refusals=0 served=yes
-        elif [[ $trial || ! $nginx ]]; then phase=${word[0]}
+        settled "$REPLY"
+        if [[ $REPLY == serving\ * ]]; then
+            phase=serving error='' retry_at=0 refusals=0 served=yes
+            printf '%s\n%s' "$REPLY" "$conf" >"$before"
+        elif [[ $trial || ! $nginx ]]; then phase=${REPLY%% *}
         fi
         publish
     done
@@ -133,18 +157,20 @@ if [[ $trial ]]; then listen='127.0.0.1:82'; fi
 # shellcheck disable=SC2016 # $root is nginx's
 printf 'root %s;\nmap "" $root { default %s; }\n' "$root" "$root" >/run/wpaas/root.conf
 printf 'listen %s;\n' "$listen" >/run/wpaas/listen.conf
+rm -f "$socket" # of an earlier start
 php-fpm8.4 -F -y "$here/php-fpm.conf" >&"$logs" 2>&1 &
 php=$!
 trap 'stopping=yes' TERM INT
 publish
-tick
+send
 guard &
 if [[ ! -r $root/wp-includes/version.php ]]; then die "there is no WordPress at $root"; fi
 uploads=$root/wp-content/uploads
 if [[ $(stat -c %U "$uploads") != www-data ]]; then chown www-data: "$uploads"; fi
 content "$settings/secrets/admin-hash"; hash=$REPLY
-install
 pace=0.02
+serve_again
+install
 while :; do
     tick
     # Whoever starts is looked after closely, but not for ever.
