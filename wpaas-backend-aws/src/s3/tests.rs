@@ -132,7 +132,7 @@ async fn make(
     let secret = credential.map(|text| Secret::new(text.to_owned()));
     let made = maker.make(code, secret.as_ref()).await;
     // A write that was under way when the work was dropped is cleaned up a moment later.
-    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
     while fs::read_dir(&maker.temp_root).unwrap().count() > 0 {
         assert!(std::time::Instant::now() < deadline, "something was left in the temporary folder");
         std::thread::yield_now();

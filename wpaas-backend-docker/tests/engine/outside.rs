@@ -13,7 +13,7 @@ use crate::proxy::Proxy;
 
 /// The next hint. The stream listens once it was polled; a hint of its own making shows that it does.
 async fn next(changes: &mut BoxStream<'static, SiteId>) -> Option<SiteId> {
-    tokio::time::timeout(Duration::from_secs(10), changes.next()).await.expect("no event")
+    tokio::time::timeout(Duration::from_secs(60), changes.next()).await.expect("no event")
 }
 
 /// Events of this backend, listening.

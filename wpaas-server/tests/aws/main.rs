@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod account;
+#[path = "../../../tests/ports.rs"]
+mod ports;
 mod server;
 mod site;
 mod trouble;

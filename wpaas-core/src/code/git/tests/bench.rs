@@ -127,7 +127,7 @@ impl Bench {
 
     /// A killed git's last write is cleaned up a moment later, by another thread.
     pub(super) fn assert_clean(&self) {
-        let deadline = std::time::Instant::now() + Duration::from_secs(10);
+        let deadline = std::time::Instant::now() + Duration::from_secs(60);
         while !self.is_clean() {
             assert!(std::time::Instant::now() < deadline, "something was left in the temporary folder");
             std::thread::yield_now();
