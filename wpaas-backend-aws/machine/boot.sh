@@ -1,8 +1,12 @@
-# Runs once, at an instance's first boot: puts the node's set-up there, installs its packages unless the image has
-# them, and starts the machine's part, which starts the node. What went wrong is on the instance's console.
+#!/bin/bash
+# Runs at an instance's first boot, again until it comes to its end: puts the node's set-up there, installs its packages
+# unless the image has them, and starts the machine's part, which starts the node. What went wrong is on the instance's
+# console. `boot.sh bake` ends with the packages.
+# shellcheck disable=SC1091,SC2154 # role, setup and digest are in what cloud-init was given
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
 lib=/usr/local/lib/wpaas share=/usr/local/share/wpaas
+. /etc/wpaas-machine.conf
 
 fetch_setup() {
     local try
@@ -10,8 +14,17 @@ fetch_setup() {
         if python3 /usr/local/lib/wpaas-machine.py fetch "$setup" "$digest" >/run/setup.tar.gz; then return; fi
         sleep 1
     done
-    echo "wpaas: no set-up after $try s" >/dev/console
+    echo "wpaas: no set-up after $try s" >&2
     exit 1
+}
+
+# install ROLE: what a node of this kind is made of, unless it is there.
+install() {
+    if [[ -e $share/packages-$1 ]]; then return; fi
+    tar -xzf /run/setup.tar.gz -C "$lib" --strip-components=1 "$1"
+    apt-get update -q
+    "install_$1"
+    touch "$share/packages-$1"
 }
 
 install_gateway() { apt-get install -y -q --no-install-recommends haproxy; systemctl disable --now haproxy; }
@@ -21,37 +34,29 @@ install_wordpress() {
         php8.4-gd php8.4-intl php8.4-mbstring php8.4-mysql php8.4-xml php8.4-zip libncurses6 fuse3 rclone iptables
     systemctl disable --now nginx php8.4-fpm
     rm -f /etc/nginx/sites-enabled/*
+    rm -rf /srv/wordpress
     bash "$lib/tree.sh"
-    cp "$lib/warm.sh" "$lib/tree.sh" "$lib/warm.php" /run
     bash "$lib/warm.sh"
 }
 
 # The golden data is made by the very MariaDB that is to read it, with WordPress's own installer.
 install_database() {
     bash "$lib/packages.sh"
-    mkdir -p "$share"
-    if [[ -d $share/golden ]]; then return; fi
+    install wordpress
     tar -xzf /run/setup.tar.gz -C "$lib" --strip-components=1 wordpress
-    install_wordpress
     tar -xzf /run/setup.tar.gz -C "$lib" --strip-components=1 database
+    rm -rf /golden "$share/golden"
     bash "$lib/golden.sh"
     mv /golden "$share/golden"
-    rm -rf "$lib" && mkdir -p "$lib"
-    tar -xzf /run/setup.tar.gz -C "$lib" --strip-components=1 database
 }
 
 fetch_setup
 mkdir -p "$lib" "$share"
-tar -xzf /run/setup.tar.gz -C "$lib" agent.sh
+install "$role"
+if [[ ${1-} == bake ]]; then exit 0; fi
+rm -rf "${lib:?}"/*
 tar -xzf /run/setup.tar.gz -C "$lib" --strip-components=1 "$role"
 tar -xzf /run/setup.tar.gz -C "$lib" agent.sh
-if [[ ! -e $share/packages-$role ]]; then
-    apt-get update -q
-    "install_$role"
-    tar -xzf /run/setup.tar.gz -C "$lib" agent.sh
-    touch "$share/packages-$role"
-fi
-if [[ ${bake-} ]]; then exit 0; fi
 
 cat >/etc/systemd/system/wpaas-node.service <<'UNIT'
 [Unit]
@@ -78,3 +83,4 @@ WantedBy=multi-user.target
 UNIT
 systemctl daemon-reload
 systemctl enable --now wpaas-machine
+systemctl disable wpaas-boot

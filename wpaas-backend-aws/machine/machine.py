@@ -147,9 +147,11 @@ def uploads(prefix, path):
         return
     os.makedirs(path, exist_ok=True)
     user, group = (subprocess.check_output(["id", flag, "www-data"], text=True).strip() for flag in ("-u", "-g"))
-    remote = ":s3,provider=AWS,env_auth=true,region=" + CONF["region"]
+    remote = ":s3,env_auth=true,region=" + CONF["region"]
     if CONF.get("endpoint"):
-        remote += f',endpoint="{CONF["endpoint"]}",force_path_style=true'
+        remote += f',provider=Other,endpoint="{CONF["endpoint"]}",force_path_style=true'
+    else:
+        remote += ",provider=AWS"
     run("rclone", "mount", f"{remote}:{CONF['bucket']}/{prefix}", path, "--daemon", "--allow-other", "--uid", user,
         "--gid", group, "--umask", "022", "--vfs-cache-mode", "full", "--vfs-write-back", "1s", "--dir-cache-time",
         "10s", "--vfs-cache-max-size", "1G", "--cache-dir", "/var/cache/rclone", "--config", "/dev/null")

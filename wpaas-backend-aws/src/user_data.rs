@@ -12,6 +12,7 @@ use wpaas_core::node;
 use crate::config::AwsConfig;
 
 const BOOT: &str = include_str!("../machine/boot.sh");
+const START: &str = include_str!("../machine/start.sh");
 const MACHINE: &str = include_str!("../machine/machine.py");
 
 /// What EC2 takes, at most.
@@ -26,10 +27,11 @@ pub fn of(config: &AwsConfig, role: NodeRole) -> Vec<u8> {
     let (setup, digest) = (setup_key(installation), &setup().1);
     gzip(
         format!(
-            "#!/bin/bash\nrole={role} setup={setup} digest={digest}\n\
-             cat >/etc/wpaas-machine.conf <<'END_OF_CONF'\nrole={role}\nroot={installation}\nregion={region}\n\
-             bucket={bucket}\nrole_id={role_id}\nendpoint={endpoint}\nEND_OF_CONF\n\
-             mkdir -p /usr/local/lib\ncat >/usr/local/lib/wpaas-machine.py <<'END_OF_MACHINE'\n{MACHINE}END_OF_MACHINE\n{BOOT}"
+            "#!/bin/bash\ncat >/etc/wpaas-machine.conf <<'END_OF_CONF'\nrole={role}\nsetup={setup}\n\
+             digest={digest}\nroot={installation}\nregion={region}\nbucket={bucket}\nrole_id={role_id}\n\
+             endpoint={endpoint}\nEND_OF_CONF\nmkdir -p /usr/local/lib\n\
+             cat >/usr/local/lib/wpaas-machine.py <<'END_OF_MACHINE'\n{MACHINE}END_OF_MACHINE\n\
+             cat >/usr/local/lib/wpaas-boot.sh <<'END_OF_BOOT'\n{BOOT}END_OF_BOOT\n{START}"
         )
         .as_bytes(),
     )
@@ -97,6 +99,7 @@ mod tests {
             assert!(status.unwrap().success(), "{name}");
         };
         check("boot.sh", BOOT, &["bash", "-n"]);
+        check("start.sh", START, &["bash", "-n"]);
         check("machine.py", MACHINE, &["python3", "-m", "py_compile"]);
     }
 

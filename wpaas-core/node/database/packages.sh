@@ -21,4 +21,4 @@ getent passwd mysql >/dev/null || adduser --system --group --no-create-home --ho
 mkdir -p /var/lib/mysql
 chown mysql: /var/lib/mysql
 cd /
-rm -rf "$work" /var/lib/apt/lists/* /var/cache/apt/*.bin /var/log/*.log /etc/mysql/mariadb.conf.d
+rm -rf "$work" /etc/mysql/mariadb.conf.d/*

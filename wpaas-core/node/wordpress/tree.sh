@@ -22,4 +22,4 @@ for package in mariadb-client*.deb; do dpkg-deb -x "$package" client; done
 install -m 0755 client/usr/bin/mariadb client/usr/bin/mariadb-dump /usr/local/bin/
 mariadb --version
 mariadb-dump --version
-rm -rf "$work" /var/lib/apt/lists/*
+rm -rf "$work"
