@@ -18,7 +18,7 @@ use crate::cluster::{Cluster, Relay};
 use crate::config::Settings;
 use crate::domains::{Domains, ResolverError};
 use crate::fleet::Fleet;
-use crate::listener::{Listening, listen};
+use crate::listener::{Listening, bind, listen};
 use crate::metrics::Metrics;
 use crate::operator::{OperatorToken, TokenError};
 use crate::rates::Rates;
@@ -120,11 +120,13 @@ impl Server {
     ///
     /// See [`StartError`].
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
-        let settings = Arc::new(settings);
+        // Nodes and other servers are told where it is.
+        let reports = bind(settings.report_listen).await?;
+        let settings = Arc::new(Settings { report_listen: reports.address, ..settings });
         let (state, tasks) = open(&settings).await?;
         let stop_listening = state.stopping.clone();
-        let api = listen(settings.listen, router::api(state.clone()), &stop_listening).await?;
-        let reports = listen(settings.report_listen, router::reports(state), &stop_listening).await?;
+        let api = listen(bind(settings.listen).await?, router::api(state.clone()), &stop_listening);
+        let reports = listen(reports, router::reports(state), &stop_listening);
         tracing::info!(api = %api.address(), reports = %reports.address(), "ready for requests");
         Ok(Self { api, reports, stop_listening, tasks, patience: settings.limits.shutdown.as_std() })
     }

@@ -38,22 +38,32 @@ pub struct Listening {
     broken: CancellationToken,
 }
 
-/// Serves `router` at `address` until `stop`.
-pub async fn listen(
-    address: SocketAddr,
-    router: Router,
-    stop: &CancellationToken,
-) -> Result<Listening, StartError> {
+/// A listener whose address is known before anything is served: who connects waits.
+#[derive(Debug)]
+pub struct Bound {
+    listener: TcpListener,
+    /// With the port that the system has chosen, where none was asked for.
+    pub address: SocketAddr,
+}
+
+/// Listens at `address`.
+pub async fn bind(address: SocketAddr) -> Result<Bound, StartError> {
     let failed = |source| StartError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
+    Ok(Bound { listener, address })
+}
+
+/// Serves `router` there until `stop`.
+pub fn listen(bound: Bound, router: Router, stop: &CancellationToken) -> Listening {
+    let Bound { listener, address } = bound;
     let broken = CancellationToken::new();
     let (stop, ended) = (stop.clone(), broken.clone().drop_guard());
     let task = tokio::spawn(async move {
         let _ended = ended;
         serve(listener, router, stop, PATIENCE).await;
     });
-    Ok(Listening { address, task, broken })
+    Listening { address, task, broken }
 }
 
 async fn serve(listener: TcpListener, router: Router, stop: CancellationToken, patience: Duration) {
