@@ -208,6 +208,7 @@ fn status(now: Timestamp) -> StoredStatus {
         last_error: None,
         next_try: None,
         wordpress_version: Some("6.9".to_owned()),
+        challenge: None,
     };
     StoredStatus { status, founded: true, recorded_at: now }
 }

@@ -3,5 +3,7 @@
 
 mod docker;
 mod layering;
+#[expect(dead_code, reason = "the tests of the API ask it for more")]
+mod pebble;
 mod ports;
 mod scenarios;

@@ -8,6 +8,7 @@ mod edge;
 mod engine;
 mod first_site;
 mod healing;
+mod https;
 mod names;
 mod redundancy;
 mod releases;

@@ -10,7 +10,7 @@ use crate::account::Version;
 use crate::credential::Passwords;
 use crate::keyring::Keyring;
 use crate::name::Hostname;
-use crate::site::{CertificateRules, DatabaseSize};
+use crate::site::{CertificateRules, DatabaseSize, EdgePorts};
 use crate::store::{Claims, Store};
 
 mod authentication;
@@ -55,7 +55,7 @@ pub use purge::Purge;
 pub use releases::{ReleaseView, Rollback, WantedCode};
 pub use secrets::StoreSecrets;
 pub use sessions::Session;
-pub use sites::{NewSite, SiteFilter, SitePath, SitePhase, SitePlace, SiteUpdate, SiteView};
+pub use sites::{FeaturesUpdate, NewSite, SiteFilter, SitePath, SitePhase, SitePlace, SiteUpdate, SiteView};
 pub use spaces::{NewSpace, SpaceUpdate};
 pub use users::{NewUser, UserUpdate};
 pub use webhooks::{KeyedWebhook, NewWebhook, Signed, Untold, WebhookUpdate};
@@ -145,8 +145,8 @@ pub struct Settings {
     pub customer_grace: SignedDuration,
     /// The longest grace that may be asked for.
     pub max_grace: SignedDuration,
-    /// The port of the edge that sites can share; `None` where there is none.
-    pub edge_port: Option<u16>,
+    /// The ports of the edge that sites can share; `None` where there is none.
+    pub edge_ports: Option<EdgePorts>,
     /// The edge's address as the world sees it.
     pub edge_address: Option<IpAddr>,
     /// Names of the platform itself, besides its domain: no site has them, or anything below or above them.
@@ -176,7 +176,7 @@ impl Settings {
             site_grace: SignedDuration::from_hours(24),
             customer_grace: SignedDuration::from_hours(7 * 24),
             max_grace: SignedDuration::from_hours(90 * 24),
-            edge_port: None,
+            edge_ports: None,
             edge_address: None,
             reserved_domains: Vec::new(),
             certificates: None,

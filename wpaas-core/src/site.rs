@@ -28,7 +28,7 @@ pub use domain::{
     DnsRecord, DomainClaim, DomainClaims, DomainLeads, DomainLook, DomainProof, DomainState, DomainWants,
     NoAnswer,
 };
-pub use names::{AddressKind, SiteNames, org_label, platform_name, route_name};
+pub use names::{AddressKind, EdgePorts, SiteNames, org_label, platform_name, route_name};
 pub use release::{Proof, Release, ReleaseState, Releases};
 pub use status::{Condition, ConditionKind, PartStatus, SiteStatus, Truth};
 
@@ -164,6 +164,23 @@ impl TryFrom<u8> for DatabaseSize {
 pub struct Features {
     /// Scale the WordPress instances on measured load, between these bounds.
     pub autoscale: Option<Autoscale>,
+    /// Have browsers ask for the site's names over HTTPS alone.
+    pub hsts: Option<Hsts>,
+}
+
+/// For how long browsers that have seen a site over HTTPS ask for it over nothing else (RFC 6797). It is said of each
+/// host that has a certificate, of none below it, and over HTTPS alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hsts {
+    /// In seconds; 0 has browsers forget it.
+    pub max_age: u32,
+}
+
+impl Default for Hsts {
+    /// A year.
+    fn default() -> Self {
+        Self { max_age: 365 * 24 * 3600 }
+    }
 }
 
 /// What a name `<route>.<site>.<org label>.www.<domain>` shows.

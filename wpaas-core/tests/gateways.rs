@@ -5,7 +5,8 @@ mod support;
 
 use support::{Harness, wanted};
 use wpaas_core::converge::{
-    Action, Facts, Fingerprint, Intent, Lead, Object, ObjectId, ObjectState, Part, Step, lint, plan,
+    Action, DnsState, Facts, FileContent, Fingerprint, Intent, Lead, NodeReport, Object, ObjectId,
+    ObjectState, Part, Step, Trouble, Wanted, lint, plan, status,
 };
 use wpaas_core::site::DatabaseSize::One;
 
@@ -105,6 +106,33 @@ fn an_outdated_gateway_stays_while_the_other_does_not_serve() {
     object(&mut facts, G0).fingerprint = Some(Fingerprint::of(["old"]));
     silence(&mut facts, G1);
     assert_eq!(steps(&intent, &facts), [""; 0]);
+}
+
+#[test]
+fn an_authority_is_answered_once_every_gateway_says_that_it_has_the_answer() {
+    let (mut intent, mut facts) = site();
+    let answered = |intent: &Intent, facts: &Facts, dns: Option<DnsState>| {
+        let trouble = Trouble { dns, ..Trouble::default() };
+        status(intent, facts, &plan(intent, facts), &trouble, jiff::Timestamp::UNIX_EPOCH).challenge
+    };
+    let Wanted::Run(run) = &mut intent.wanted else { panic!("runs") };
+    run.tls.challenge = Some("thumbprint".to_owned());
+    let told = plan(&intent, &facts).steps;
+    for step in told {
+        assert_eq!(answered(&intent, &facts, None), None);
+        let Action::Configure { files, .. } = step.action else { panic!("{step}") };
+        let routes = files.iter().find(|file| file.path == "routes").unwrap();
+        let FileContent::Text(text) = &routes.content else { panic!("is no secret") };
+        let revision = text.lines().find_map(|line| line.strip_prefix("revision=")).unwrap();
+        let report = facts.reports.iter_mut().find(|report| report.part == step.part).unwrap();
+        let NodeReport::Gateway(report) = &mut report.node else { panic!("is a gateway") };
+        report.revision = Some(revision.to_owned());
+    }
+    let waiting = Some(DnsState::Waiting("the zone is not written yet".to_owned()));
+    assert_eq!(answered(&intent, &facts, waiting), None, "nobody finds them");
+    assert_eq!(answered(&intent, &facts, None).as_deref(), Some("thumbprint"));
+    silence(&mut facts, G1);
+    assert_eq!(answered(&intent, &facts, None), None, "one says nothing");
 }
 
 #[test]

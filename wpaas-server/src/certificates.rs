@@ -255,7 +255,7 @@ impl Certificates {
         self.give_key_up(gone.into_iter().map(|(name, sites, _)| (name, sites)).collect(), words, now).await
     }
 
-    /// The authority does not know the account any more: another key is another account. What was asked for is asked
+    /// The authority does not know the account, or no more: another key is another account. What was asked for is asked
     /// for again with that.
     async fn give_key_up(
         &mut self,
@@ -268,21 +268,19 @@ impl Certificates {
         if again_at.is_some_and(|again_at| now < again_at) {
             return self.refuse(orders, &CertificateRefusal { error: words, retry_after: None }, now).await;
         }
-        let new = match authority::new_key(self.key.version + 1) {
+        let new = match self.authority.another(self.key.version + 1).await {
             Ok(new) => new,
-            Err(error) => {
-                let refusal = CertificateRefusal { error: chain(&error), retry_after: None };
-                return self.refuse(orders, &refusal, now).await;
-            }
+            Err(trouble) => return self.refuse(orders, &trouble.refusal(), now).await,
         };
         tracing::warn!(
             error = words,
-            "the account at the certificate authority is gone: a new one takes its place"
+            "the authority knows no account of ours by the key that there was: another takes its place"
         );
         self.key = self.service.keep_acme_key(self.authority.directory(), new).await?;
         self.renewed_key_at = Some(now);
         self.tell_gateways();
-        Ok(())
+        // What gateways prove waits until they say that they answer with the new key.
+        self.sweep().await
     }
 
     async fn refuse(

@@ -181,6 +181,8 @@ pub struct EdgeSettings {
     pub enabled: bool,
     /// Where it listens, on the Engine's host.
     pub listen: SocketAddr,
+    /// Where it listens for HTTPS, once there is an authority that certificates are asked for at.
+    pub listen_tls: SocketAddr,
     /// Its address as the world sees it; the one that is listened at without.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<IpAddr>,
@@ -224,10 +226,22 @@ pub struct AcmeSettings {
     /// What vouches for its own HTTPS, as PEM; what the machine trusts without.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub root: Option<PathBuf>,
+    /// What our account is bound to, where the authority wants that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_account: Option<ExternalAccountSettings>,
     /// Whether the platform's names have wildcard certificates: its zone has to be one that all the world asks.
     pub wildcards: bool,
     /// First certificates in seven days of names below one registered domain.
     pub per_domain: usize,
+}
+
+/// An account that an authority knows by other means than ACME (RFC 8555, 7.3.4).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ExternalAccountSettings {
+    /// What the authority calls it.
+    pub kid: String,
+    /// A file with its key, in base64url, as the authority shows it.
+    pub hmac_key_file: PathBuf,
 }
 
 impl DnsSettings {
@@ -245,6 +259,12 @@ impl DnsSettings {
 }
 
 impl EdgeSettings {
+    /// Where it speaks HTTPS, if it does: only with certificates.
+    #[must_use]
+    pub fn tls(&self, acme: Option<&AcmeSettings>) -> Option<SocketAddr> {
+        acme.map(|_| self.listen_tls)
+    }
+
     /// The edge, as the world sees it.
     #[must_use]
     pub fn address(&self) -> IpAddr {

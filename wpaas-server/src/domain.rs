@@ -1,7 +1,7 @@
 //! The server's configuration as the domain takes it.
 
 use wpaas_core::service;
-use wpaas_core::site::CertificateRules;
+use wpaas_core::site::{CertificateRules, EdgePorts};
 
 use crate::config::{BackendKind, Registration, Settings};
 
@@ -12,7 +12,10 @@ pub fn settings(settings: &Settings) -> service::Settings {
             Registration::Open => service::Registration::Open,
             Registration::Closed => service::Registration::Closed,
         },
-        edge_port: settings.edge.enabled.then(|| settings.edge.listen.port()),
+        edge_ports: settings.edge.enabled.then(|| EdgePorts {
+            http: settings.edge.listen.port(),
+            https: settings.edge.tls(settings.acme.as_ref()).map(|listen| listen.port()),
+        }),
         edge_address: settings.edge.enabled.then(|| settings.edge.address()),
         certificates: settings.acme.as_ref().map(|acme| {
             // On AWS the platform's names are Route 53's, where nobody puts the texts that prove them yet.

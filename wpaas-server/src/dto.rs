@@ -7,6 +7,7 @@ pub mod code;
 pub mod customer;
 pub mod domain;
 pub mod event;
+pub mod hsts;
 pub mod key;
 pub mod list;
 pub mod org;

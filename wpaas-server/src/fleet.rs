@@ -1,6 +1,7 @@
 //! Keeps what belongs to no one site as it should be: the zone's file, the DNS server, the edge.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,6 +56,8 @@ pub struct Fleet {
     origin: Option<Hostname>,
     dns: DnsSettings,
     edge: EdgeSettings,
+    /// Where the edge speaks HTTPS.
+    edge_tls: Option<SocketAddr>,
     zone_file: PathBuf,
     /// What proves names of the zone to a certificate authority.
     texts: watch::Receiver<TextRecords>,
@@ -89,6 +92,7 @@ impl Fleet {
             origin: format!("www.{}", settings.domain).parse().ok(),
             dns: settings.dns.clone(),
             edge: settings.edge.clone(),
+            edge_tls: settings.edge.tls(settings.acme.as_ref()),
             service,
             converger,
             backend,
@@ -202,7 +206,7 @@ impl Fleet {
             intent.insert(FleetPart::Dns, nodes::dns(program, self.dns.listen, text));
         }
         if let Some(names) = self.names.as_ref().filter(|names| self.edge.enabled && names.any_shared()) {
-            intent.insert(FleetPart::Edge, nodes::edge(self.edge.listen, &names.edge_file()));
+            intent.insert(FleetPart::Edge, nodes::edge(self.edge.listen, self.edge_tls, &names.edge_file()));
         }
         intent
     }

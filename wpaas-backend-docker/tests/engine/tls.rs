@@ -38,6 +38,7 @@ async fn tell(lab: &Lab, address: &str, routes: &Routes<'_>, versions: &[u64]) {
     let certificate = |version: &u64| TlsCertificate {
         secret: SecretRef { site: lab.site, name: SecretName::Certificate, version: *version },
         redirects: vec![(HOST.to_owned(), HOST.to_owned())],
+        strict: vec![(HOST.to_owned(), 86_400)],
     };
     let tls = TlsIntent {
         challenge: Some("Our-thumb_print".to_owned()),
@@ -67,6 +68,9 @@ pub async fn is_served(lab: &Lab, address: &str, routes: &Routes<'_>) {
     tell(lab, address, routes, &[1]).await;
     lab.until("it has a certificate", async || shows(address, folder, 1).await).await;
     lab.until("HTTP redirects", async || plain().await == "308 https://lab.example/a?b").await;
+    let strict = "%header{strict-transport-security}";
+    assert_eq!(curl(address, &["-k", "https://lab.example/"], strict).await, "max-age=86400");
+    assert_eq!(curl(address, &["http://lab.example/"], strict).await, "", "it is said over HTTPS alone");
     assert_eq!(curl(address, &["-k", "--tls-max", "1.1", "https://lab.example/"], "%{http_code}").await, "");
     let stranger = ["-k", "--resolve", &format!("other.example:443:{address}"), "https://other.example/"];
     assert_eq!(curl(address, &stranger, "%{http_code}").await, "", "no other host is spoken to");

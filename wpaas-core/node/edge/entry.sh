@@ -45,8 +45,13 @@ replace() {
 until sites; do read -rt 0.1 -u "$clock" _ || true; done
 known=$REPLY
 grep -v '^end$' <<<"$known" >"$list"
-IFS='=' read -r _ LISTEN <"$settings/edge.conf"
-export LISTEN
+: >/run/wpaas/nothing # certificates that there are for names of nobody
+while IFS='=' read -r name value; do
+    case $name in
+        listen) export LISTEN=$value ;;
+        listen_tls) export LISTEN_TLS=$value ;;
+    esac
+done <"$settings/edge.conf"
 haproxy -db -f "$here/haproxy.cfg" &
 haproxy=$!
 trap 'stopping=yes; kill -USR1 "$haproxy" 2>/dev/null' TERM INT

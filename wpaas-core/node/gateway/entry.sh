@@ -6,11 +6,12 @@
 . /usr/local/lib/wpaas/agent.sh
 list=/run/wpaas/authorities
 https=/run/wpaas/https # authorities that redirect to HTTPS, and where to
+hsts=/run/wpaas/hsts # hosts that browsers are to ask for over HTTPS alone, and for how many seconds
 answers=/run/wpaas/challenge # what a certificate authority is answered
 certificates=/run/wpaas/crt-list
 previews=/run/wpaas/previews # the names that show another release, and the server that has it
 phase=starting revision='' error='' servers='' stopping='' next_look=0 fast_until=0
-routes='' routed='' unread='' refused='' shown='' showing='' authorities='' named='' tls='' unserved='' answer=()
+routes='' routed='' unread='' refused='' shown='' showing='' authorities='' named='' tls='' answering=yes unserved='' answer=()
 declare -A wanted=() known=() up=() loaded=()
 # Requests under way or waiting, in hundredths, on average of the last five seconds; what was counted since.
 busy=null counted=0 counts=0 count_until=0
@@ -199,9 +200,10 @@ unload() {
 }
 
 # secure CONTENT: the certificates that it lists are served, and none else; what they cover redirects once they are.
-# Fails if one could not be loaded, which is tried again: its names are served as they were before.
+# Fails if one could not be loaded, which is tried again: its names are served as they were before. `answering` once
+# all but the certificates is in force.
 secure() {
-    local word first second challenge='' redirects='' served='' failed=''
+    local word first second challenge='' redirects='' strict='' served='' failed=''
     local -A listed=()
     while read -r word first second; do
         case $word in
@@ -213,9 +215,11 @@ secure() {
                 fi
                 ;;
             redirect) if [[ $served ]]; then redirects+="$first $second"$'\n'; fi ;;
+            hsts) if [[ $served ]]; then strict+="$first $second"$'\n'; fi ;;
         esac
     done <<<"$1"
-    fill "$answers" "$challenge" && fill "$https" "$redirects" || return 1
+    fill "$answers" "$challenge" && fill "$https" "$redirects" && fill "$hsts" "$strict" || return 1
+    answering=yes
     for first in "${!loaded[@]}"; do
         if [[ ! ${listed[$first]-} ]]; then unload "$first" || return 1; unset "loaded[$first]"; fi
     done
@@ -244,12 +248,13 @@ look() {
     done
     servers=${servers#,}
     phase=serving
-    [[ $agreed && $named && ! $unread ]] && revision=$routed
+    [[ $agreed && $named && $answering && ! $unread ]] && revision=$routed
 }
 
 : >"$list"
 : >"$previews"
 : >"$https"
+: >"$hsts"
 : >"$answers"
 : >"$certificates"
 haproxy -db -f /usr/local/lib/wpaas/haproxy.cfg >&"$logs" 2>&1 &
@@ -268,19 +273,23 @@ while :; do
         last_report
         exit 1
     fi
-    content "$settings/certificates"
-    if [[ $REPLY != "$tls" ]] && whole; then
-        unserved=''
-        if secure "$REPLY"; then tls=$REPLY; elif [[ ! $unserved ]]; then unserved=$refused; fi
-        next_look=0
-    fi
-    # The authorities are put there before the routes that go with them, so they are read after.
+    # What goes with the routes is put there before them, so it is read after. What was caught half written is read
+    # again, though it may become what it was.
     content "$settings/routes"
     if [[ $REPLY != "$routes" ]] && whole; then routes=$REPLY next_look=0; read_routes; fi
     content "$settings/authorities"
     if [[ ! $REPLY || $REPLY != "$authorities" ]]; then
-        named=''
+        named='' authorities=''
         if whole && fill "$list" "$REPLY"; then authorities=$REPLY named=yes next_look=0; fi
+    fi
+    content "$settings/certificates"
+    if [[ $REPLY != "$tls" ]]; then
+        answering='' tls=unread
+        if whole; then
+            unserved=''
+            if secure "$REPLY"; then tls=$REPLY; elif [[ ! $unserved ]]; then unserved=$refused; fi
+            next_look=0
+        fi
     fi
     milliseconds
     if ((REPLY < next_look)); then continue; fi

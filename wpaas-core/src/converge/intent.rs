@@ -86,6 +86,8 @@ pub struct TlsCertificate {
     pub secret: SecretRef,
     /// Authorities of plain HTTP that redirect to HTTPS, and to which there.
     pub redirects: Vec<(String, String)>,
+    /// Hosts of which browsers are told, over HTTPS, to ask for them over nothing else, and for how many seconds.
+    pub strict: Vec<(String, u32)>,
 }
 
 /// A release that is tried.

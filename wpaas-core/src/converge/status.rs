@@ -62,7 +62,18 @@ pub fn status(
             NodeReport::Wordpress(report) => report.version.clone(),
             NodeReport::Database(_) | NodeReport::Gateway(_) => None,
         }),
+        challenge: challenge(intent, facts, plan, trouble),
     }
+}
+
+/// What the gateways answer certificate authorities with, if they do as they were told and can be found.
+fn challenge(intent: &Intent, facts: &Facts, plan: &SitePlan, trouble: &Trouble) -> Option<String> {
+    let Wanted::Run(run) = &intent.wanted else { return None };
+    let is_gateway = |part: Part| matches!(part, Part::Gateway(_));
+    let mut open = plan.steps.iter().map(|step| step.part).chain(plan.holds.iter().map(|hold| hold.part));
+    let reported = facts.reports.iter().any(|report| is_gateway(report.part));
+    let is_found = !matches!(trouble.dns, Some(DnsState::Waiting(_)));
+    run.tls.challenge.clone().filter(|_| reported && is_found && !open.any(is_gateway))
 }
 
 #[derive(Clone, Copy)]
@@ -158,6 +169,9 @@ impl Judge<'_> {
             ConditionKind::DatabaseReady => self.database(),
             ConditionKind::AddressReady => self.address(),
             ConditionKind::DnsReady => self.dns(),
+            ConditionKind::DomainsReady => {
+                (Truth::True, "NoneAsked", "the site asks for no domains of its own".into())
+            }
             ConditionKind::CertificateReady => untended("certificates", "the site is served over plain HTTP"),
             ConditionKind::PossibleDataLoss => self.data_loss(),
             ConditionKind::StoreBehind => self.behind(),
@@ -326,8 +340,8 @@ impl Judge<'_> {
 
 /// Whether a condition says something of what runs, not only of what is wanted.
 fn depends_on_sight(kind: ConditionKind) -> bool {
-    use ConditionKind::{CertificateReady, CodeReady, Deleting, DnsReady, Suspended};
-    !matches!(kind, CodeReady | DnsReady | CertificateReady | Suspended | Deleting)
+    use ConditionKind::{CertificateReady, CodeReady, Deleting, DnsReady, DomainsReady, Suspended};
+    !matches!(kind, CodeReady | DnsReady | DomainsReady | CertificateReady | Suspended | Deleting)
 }
 
 /// Of what this platform was not told to tend.

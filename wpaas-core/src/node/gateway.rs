@@ -71,7 +71,8 @@ impl fmt::Display for Servers<'_> {
     }
 }
 
-/// What is answered to an authority, the certificates that are served, and what redirects to them.
+/// What is answered to an authority, the certificates that are served, what redirects to them, and who is to be asked
+/// for over HTTPS alone.
 #[derive(Debug, Clone, Copy)]
 struct Tls<'a>(&'a TlsIntent);
 
@@ -79,9 +80,10 @@ impl fmt::Display for Tls<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let TlsIntent { challenge, certificates } = self.0;
         challenge.iter().try_for_each(|answer| writeln!(f, "challenge {answer}"))?;
-        for TlsCertificate { secret, redirects } in certificates {
+        for TlsCertificate { secret, redirects, strict } in certificates {
             writeln!(f, "certificate {}", secret.version)?;
             redirects.iter().try_for_each(|(from, to)| writeln!(f, "redirect {from} {to}"))?;
+            strict.iter().try_for_each(|(host, seconds)| writeln!(f, "hsts {host} {seconds}"))?;
         }
         writeln!(f, "end")
     }

@@ -80,7 +80,7 @@ impl Service {
         loop {
             let sites = self.store().site_facts(&page).await?;
             page.after = sites.last().map(|facts| facts.site.id);
-            needs.extend(sites.iter().flat_map(|facts| askable(facts, self.settings())));
+            needs.extend(sites.iter().flat_map(|facts| self.askable(facts)));
             if sites.len() < PIECE {
                 return Ok(needs);
             }
@@ -94,7 +94,15 @@ impl Service {
     /// `Unavailable`.
     pub async fn certificate_needs_of(&self, site: SiteId) -> Result<Vec<CertificateNeed>, ServiceError> {
         let facts = self.store().site_facts_of(site).await?;
-        Ok(facts.iter().flat_map(|facts| askable(facts, self.settings())).collect())
+        Ok(facts.iter().flat_map(|facts| self.askable(facts)).collect())
+    }
+
+    /// What can be asked for now: an authority is answered once the gateways have what to say.
+    fn askable(&self, facts: &SiteFacts) -> impl Iterator<Item = CertificateNeed> {
+        let ours = self.challenge();
+        let answers = ours.is_some() && ours == facts.challenge;
+        let needs = needs_of(facts, self.settings());
+        needs.filter(move |need| answers || need.name.challenge() == ChallengeKind::Dns)
     }
 
     /// Gives a certificate to sites, each its own copy, sealed; one that does not want it any more gets none.
@@ -245,15 +253,9 @@ fn account_context(directory: &str) -> String {
     format!("acme-account/{directory}")
 }
 
-/// What can be asked for now: a gateway answers an authority once the site has been up.
-fn askable(facts: &SiteFacts, settings: &Settings) -> impl Iterator<Item = CertificateNeed> {
-    let founded = facts.founded;
-    needs_of(facts, settings).filter(move |need| founded || need.name.challenge() == ChallengeKind::Dns)
-}
-
 /// What a site wants; nothing while it is not to run.
 fn needs_of(facts: &SiteFacts, settings: &Settings) -> impl Iterator<Item = CertificateNeed> {
-    let SiteFacts { site, org_name, customer: _, founded: _ } = facts;
+    let SiteFacts { site, org_name, customer: _, founded: _, challenge: _ } = facts;
     let org = org_name.as_ref().filter(|_| settings.certificates.is_some() && facts.is_live());
     let names = org.and_then(|org| settings.names_of(site, org));
     let wanted = names.map(|names| wanted(site, &names, settings)).unwrap_or_default();

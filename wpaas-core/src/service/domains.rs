@@ -14,6 +14,10 @@ use crate::name::Hostname;
 use crate::site::{AddressKind, DnsRecord, DomainClaim, DomainLook, DomainWants, Site, SiteNames};
 use crate::store::{Change, EventKind, NewEvent, StoredSite, StoredStatus, Who, Write};
 
+mod show;
+
+pub(super) use show::show;
+
 /// A domain that a site asks for, as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DomainView {

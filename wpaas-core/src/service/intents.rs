@@ -156,6 +156,7 @@ impl Service {
             customer: view.customer,
             org_name: Some(view.org_name.clone()),
             founded: view.status.as_ref().is_some_and(|status| status.founded),
+            challenge: view.status.as_ref().and_then(|status| status.status.challenge.clone()),
         };
         intent(&facts, self.settings(), self.challenge(), now)
     }
@@ -230,7 +231,7 @@ fn is_over(site: &Site, now: Timestamp) -> bool {
 
 /// What is wanted of a site. Pure.
 fn intent(facts: &SiteFacts, settings: &Settings, challenge: Option<String>, now: Timestamp) -> Intent {
-    let SiteFacts { site, org_name, customer: _, founded } = facts;
+    let SiteFacts { site, org_name, customer: _, founded, challenge: _ } = facts;
     let wanted = match org_name {
         _ if is_over(site, now) => Wanted::Gone,
         Some(org) if facts.is_live() => {
@@ -284,11 +285,15 @@ fn tls(
     let valid = |name: &CertificateName| {
         let issued = site.certificates.get(name).issued.filter(|issued| issued.is_valid(now))?;
         let secret = SecretRef { site: site.id, name: SecretName::Certificate, version: issued.version };
-        // Where names lead to an edge, HTTPS does not reach the gateway.
-        let hosts = names.all_hosts().filter(|host| names.edge.is_none() && name.covers(host));
+        let hosts = || names.all_hosts().filter(|host| name.covers(host));
+        let max_age = site.spec.features.hsts.filter(|_| names.at_usual_ports()).map(|hsts| hsts.max_age);
         Some(TlsCertificate {
             secret,
-            redirects: hosts.map(|host| (host.to_string(), host.to_string())).collect(),
+            redirects: hosts().filter_map(|host| names.secured(host)).collect(),
+            strict: max_age
+                .into_iter()
+                .flat_map(|age| hosts().map(move |it| (it.to_string(), age)))
+                .collect(),
         })
     };
     let certificates = rules.wanted(site, names).iter().filter_map(valid).collect();
@@ -358,6 +363,10 @@ fn merge(before: Option<&StoredStatus>, found: &SiteStatus, now: Timestamp) -> O
         if let Some(same) = same {
             condition.since = same.since;
         }
+    }
+    // A gateway that answers goes on answering: a look that could not tell takes nothing back.
+    if status.challenge.is_none() && status.has_gateway() {
+        status.challenge = before.and_then(|before| before.status.challenge.clone());
     }
     let lost = before
         .map(|before| &before.status)

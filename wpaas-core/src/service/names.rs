@@ -58,7 +58,7 @@ impl Settings {
     /// The names of a site in an org of this name; `None` when its platform name would be too long for DNS.
     pub(super) fn names_of(&self, site: &Site, org: &Slug) -> Option<SiteNames> {
         let platform = platform_name(&site.name, &site.cid, org, &self.platform_domain)?;
-        Some(SiteNames::of(site, platform, self.edge_port))
+        Some(SiteNames::of(site, platform, self.edge_ports))
     }
 }
 
@@ -67,7 +67,7 @@ fn place(facts: &SiteFacts, address: &SiteAddress, settings: &Settings) -> Optio
     if !facts.is_live() {
         return None;
     }
-    let SiteFacts { site, org_name, customer: _, founded: _ } = facts;
+    let SiteFacts { site, org_name, customer: _, founded: _, challenge: _ } = facts;
     let SiteNames { platform, domains, routes, primary: _, edge: _ } =
         settings.names_of(site, org_name.as_ref()?)?;
     let SiteAddress { ip, local_port } = *address;
@@ -94,6 +94,7 @@ mod tests {
             customer,
             org_name: Some(Slug::default_name()),
             founded: true,
+            challenge: None,
         };
         let address = SiteAddress { ip: IpAddr::from([10, 208, 0, 2]), local_port: None };
         let of = |facts: &SiteFacts| place(facts, &address, &settings());

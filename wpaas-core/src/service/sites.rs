@@ -6,8 +6,8 @@ use crate::name::{Cid, Email, Hostname, Slug, Username};
 use crate::secret::Secret;
 use crate::service::{CertificateView, DomainView};
 use crate::site::{
-    AddressKind, CertificateState, ConditionKind, DatabaseSize, Features, Route, Site, SiteLifecycle,
-    SiteNames, Truth,
+    AddressKind, Autoscale, CertificateState, ConditionKind, DatabaseSize, Features, Hsts, Route, Site,
+    SiteLifecycle, SiteNames, Truth,
 };
 use crate::store::StoredStatus;
 
@@ -94,8 +94,8 @@ pub struct SiteUpdate {
     pub num_instances: Option<u16>,
     /// Database instances.
     pub database: Option<DatabaseSize>,
-    /// Optional behaviour.
-    pub features: Option<Features>,
+    /// Optional behaviour, each for itself.
+    pub features: FeaturesUpdate,
     /// All of the customer's own DNS names.
     pub domains: Option<Vec<Hostname>>,
     /// `Some(None)`: none of them redirects any more.
@@ -108,6 +108,24 @@ pub struct SiteUpdate {
     pub labels: Option<BTreeMap<String, String>>,
     /// Whether it can't be deleted.
     pub deletion_protection: Option<bool>,
+}
+
+/// What to change of a site's optional behaviour; `None` leaves it, `Some(None)` ends it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FeaturesUpdate {
+    /// Whether, and between which bounds, instances follow the load.
+    pub autoscale: Option<Option<Autoscale>>,
+    /// Whether, and for how long, browsers ask for the site over HTTPS alone.
+    pub hsts: Option<Option<Hsts>>,
+}
+
+impl FeaturesUpdate {
+    /// What becomes of these.
+    #[must_use]
+    pub fn over(&self, before: &Features) -> Features {
+        let Self { autoscale, hsts } = self;
+        Features { autoscale: autoscale.unwrap_or(before.autoscale), hsts: hsts.unwrap_or(before.hsts) }
+    }
 }
 
 /// Which sites to list.
@@ -174,13 +192,14 @@ impl SiteView {
     /// What the site calls itself by; `None` when that is its address. It is https where its gateway has the certificate.
     #[must_use]
     pub fn home_url(&self) -> Option<String> {
-        let home = self.names.home()?;
-        let host = home.parse().ok().filter(|_| self.names.edge.is_none());
-        let covers = |view: &CertificateView, host: &Hostname| {
-            view.state == CertificateState::Issued && view.name.covers(host)
-        };
-        let secure = host.is_some_and(|host| self.certificates.iter().any(|view| covers(view, &host)));
-        Some(format!("{}://{home}/", if secure { "https" } else { "http" }))
+        let host = self.names.home_host()?;
+        let covers =
+            |view: &CertificateView| view.state == CertificateState::Issued && view.name.covers(host);
+        let secure = self.names.secure(host).filter(|_| self.certificates.iter().any(covers));
+        Some(match secure {
+            Some(authority) => format!("https://{authority}/"),
+            None => format!("http://{}/", self.names.home()?),
+        })
     }
 
     /// Where the site stands.

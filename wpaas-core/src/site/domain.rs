@@ -31,6 +31,8 @@ pub struct DomainClaims(BTreeMap<Hostname, DomainClaim>);
 pub struct DomainClaim {
     /// Where it stands.
     pub state: DomainState,
+    /// Since when.
+    pub since: Timestamp,
     /// What makes the domain the site's; `None` while nothing does.
     pub proof: Option<DomainProof>,
     /// What was found when it was last looked at, for people.
@@ -205,6 +207,7 @@ impl DomainClaim {
     const fn new(now: Timestamp) -> Self {
         Self {
             state: DomainState::Pending,
+            since: now,
             proof: None,
             found: String::new(),
             looked_at: None,
@@ -240,7 +243,7 @@ impl DomainClaim {
         // Unanswered, what was known of it stays so.
         let state = if answered || over { state } else { self.state };
         let unproved_since = if answered { Some(since) } else { self.unproved_since };
-        Self { state, proof, found, looked_at: Some(now), look_at, unproved_since }
+        Self { state, since: now, proof, found, looked_at: Some(now), look_at, unproved_since }
     }
 
     fn proved(proof: DomainProof, leads_here: bool, found: String, now: Timestamp) -> Self {
@@ -249,6 +252,7 @@ impl DomainClaim {
         let pause = if leads_here { RARELY } else { SignedDuration::from_mins(5) };
         Self {
             state,
+            since: now,
             proof: Some(proof),
             found,
             looked_at: Some(now),
@@ -272,6 +276,7 @@ impl DomainClaim {
                      claim stands on an address or alias alone and the TXT record names this site";
         Self {
             state: DomainState::Failed,
+            since: now,
             proof: None,
             found: found.to_owned(),
             looked_at: Some(now),
@@ -349,10 +354,12 @@ impl DomainClaims {
         }
     }
 
-    /// Puts a claim in the place of that on the same domain; nothing happens to a domain that is not claimed any more.
+    /// Puts a claim in the place of that on the same domain, which may have stood there since long; nothing happens to a
+    /// domain that is not claimed any more.
     pub fn set(&mut self, domain: &Hostname, claim: DomainClaim) {
         if let Some(before) = self.0.get_mut(domain) {
-            *before = claim;
+            let since = if before.state == claim.state { before.since } else { claim.since };
+            *before = DomainClaim { since, ..claim };
         }
     }
 

@@ -19,6 +19,15 @@ pub enum AddressKind {
     Shared,
 }
 
+/// Where visitors find the edge that sites share, at its address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EdgePorts {
+    /// Of plain HTTP.
+    pub http: u16,
+    /// Of HTTPS; `None` where the edge speaks none.
+    pub https: Option<u16>,
+}
+
 /// The names a site has besides its address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SiteNames {
@@ -30,17 +39,18 @@ pub struct SiteNames {
     pub primary: Option<Hostname>,
     /// `<route>.<site>.<org label>.www.<domain>`, by route.
     pub routes: BTreeMap<Slug, Hostname>,
-    /// The edge's port, for a site that is reached there.
-    pub edge: Option<u16>,
+    /// The edge's ports, for a site that is reached there.
+    pub edge: Option<EdgePorts>,
 }
 
-/// The default port of HTTP, which no authority names.
+/// The default ports, which no authority names.
 const HTTP: u16 = 80;
+const HTTPS: u16 = 443;
 
 impl SiteNames {
-    /// Of a site with this platform name, where the edge listens at this port. A domain that is not proved is none.
+    /// Of a site with this platform name, where the edge listens at these ports. A domain that is not proved is none.
     #[must_use]
-    pub fn of(site: &Site, platform: Hostname, edge: Option<u16>) -> Self {
+    pub fn of(site: &Site, platform: Hostname, edge: Option<EdgePorts>) -> Self {
         let held = |domain: &&Hostname| site.domains.holds(domain);
         let named = |route: &Slug| Some((route.clone(), route_name(route, &platform)?));
         Self {
@@ -82,12 +92,42 @@ impl SiteNames {
         from.flat_map(|host| self.at_ports(host).zip(self.at_ports(primary))).collect()
     }
 
+    /// The host that the site calls itself by; `None` when it does so by its address.
+    #[must_use]
+    pub fn home_host(&self) -> Option<&Hostname> {
+        self.primary.as_ref().or(self.edge.map(|_| &self.platform))
+    }
+
     /// The authority that the site calls itself by; `None` when that is its address.
     #[must_use]
     pub fn home(&self) -> Option<String> {
-        let shared = self.edge.map(|_| &self.platform);
-        // At the edge, the port comes last.
-        self.primary.as_ref().or(shared).and_then(|host| self.at_ports(host).last())
+        self.home_host().map(|host| self.plain(host))
+    }
+
+    /// Where a host is found over plain HTTP.
+    fn plain(&self, host: &Hostname) -> String {
+        let port = self.edge.map_or(HTTP, |edge| edge.http);
+        other_port(host, port, HTTP).unwrap_or_else(|| host.to_string())
+    }
+
+    /// Where a host is found over HTTPS; `None` where nobody speaks that.
+    #[must_use]
+    pub fn secure(&self, host: &Hostname) -> Option<String> {
+        let port = self.edge.map_or(Some(HTTPS), |edge| edge.https)?;
+        Some(other_port(host, port, HTTPS).unwrap_or_else(|| host.to_string()))
+    }
+
+    /// The authority of plain HTTP that is to redirect to HTTPS once the host has a certificate, and to which there.
+    #[must_use]
+    pub fn secured(&self, host: &Hostname) -> Option<(String, String)> {
+        Some((self.plain(host), self.secure(host)?))
+    }
+
+    /// Whether HTTP and HTTPS are where browsers look for both: only there can a host have itself asked for over HTTPS
+    /// alone, as a browser keeps any other port.
+    #[must_use]
+    pub fn at_usual_ports(&self) -> bool {
+        self.edge.is_none_or(|edge| edge == EdgePorts { http: HTTP, https: Some(HTTPS) })
     }
 
     /// Only domains redirect: an address and the platform's names answer as what they are.
@@ -95,10 +135,17 @@ impl SiteNames {
         self.primary.as_ref().is_some_and(|primary| primary != host) && self.domains.contains(host)
     }
 
+    /// A host, and where else the edge has it.
     fn at_ports(&self, host: &Hostname) -> impl Iterator<Item = String> + use<> {
-        let at_edge = self.edge.filter(|port| *port != HTTP).map(|port| format!("{host}:{port}"));
-        std::iter::once(host.to_string()).chain(at_edge)
+        let plain = self.edge.and_then(|edge| other_port(host, edge.http, HTTP));
+        let secure = self.edge.and_then(|edge| other_port(host, edge.https?, HTTPS));
+        std::iter::once(host.to_string()).chain(plain).chain(secure)
     }
+}
+
+/// A host with its port, unless that is the usual one.
+fn other_port(host: &Hostname, port: u16, usual: u16) -> Option<String> {
+    (port != usual).then(|| format!("{host}:{port}"))
 }
 
 /// An org's DNS label: the cid for the default org, `<org>-<cid>` for another.
@@ -125,11 +172,13 @@ pub fn route_name(route: &Slug, platform: &Hostname) -> Option<Hostname> {
 mod tests {
     use super::*;
 
+    const USUAL: EdgePorts = EdgePorts { http: HTTP, https: Some(HTTPS) };
+
     fn host(text: &str) -> Hostname {
         text.parse().unwrap()
     }
 
-    fn names(primary: Option<&str>, edge: Option<u16>) -> SiteNames {
+    fn names(primary: Option<&str>, edge: Option<EdgePorts>) -> SiteNames {
         SiteNames {
             platform: host("blog.acm.www.wpaas.localhost"),
             domains: vec![host("example.com"), host("www.example.com")],
@@ -168,23 +217,46 @@ mod tests {
 
     #[test]
     fn at_an_edge_every_name_has_its_port_too() {
-        let shared = names(Some("www.example.com"), Some(8000));
+        let ports = Some(EdgePorts { http: 8000, https: Some(8443) });
+        let shared = names(Some("www.example.com"), ports);
         assert_eq!(
             shared.authorities(),
             [
                 "blog.acm.www.wpaas.localhost",
                 "blog.acm.www.wpaas.localhost:8000",
+                "blog.acm.www.wpaas.localhost:8443",
                 "www.example.com",
-                "www.example.com:8000"
+                "www.example.com:8000",
+                "www.example.com:8443"
             ]
         );
         let to = |from: &str, to: &str| (from.to_owned(), to.to_owned());
         assert_eq!(
             shared.redirects(),
-            [to("example.com", "www.example.com"), to("example.com:8000", "www.example.com:8000")]
+            [
+                to("example.com", "www.example.com"),
+                to("example.com:8000", "www.example.com:8000"),
+                to("example.com:8443", "www.example.com:8443")
+            ]
         );
         assert_eq!(shared.home().as_deref(), Some("www.example.com:8000"));
-        assert_eq!(names(None, Some(8000)).home().as_deref(), Some("blog.acm.www.wpaas.localhost:8000"));
-        assert_eq!(names(None, Some(80)).home().as_deref(), Some("blog.acm.www.wpaas.localhost"));
+        assert_eq!(names(None, ports).home().as_deref(), Some("blog.acm.www.wpaas.localhost:8000"));
+        let usual = names(None, Some(USUAL));
+        assert_eq!(usual.home().as_deref(), Some("blog.acm.www.wpaas.localhost"));
+    }
+
+    #[test]
+    fn plain_http_redirects_to_where_https_is() {
+        let to = |edge| names(None, edge).secured(&host("example.com"));
+        let pair = |from: &str, to: &str| Some((from.to_owned(), to.to_owned()));
+        let ports = |http, https| Some(EdgePorts { http, https });
+        assert_eq!(to(None), pair("example.com", "example.com"));
+        assert_eq!(to(Some(USUAL)), pair("example.com", "example.com"));
+        assert_eq!(to(ports(8000, Some(8443))), pair("example.com:8000", "example.com:8443"));
+        assert_eq!(to(ports(80, Some(8443))), pair("example.com", "example.com:8443"));
+        assert_eq!(to(ports(8000, Some(443))), pair("example.com:8000", "example.com"));
+        assert_eq!(to(ports(80, None)), None, "an edge without HTTPS");
+        let usual = [None, Some(USUAL), ports(80, None), ports(8000, Some(443))];
+        assert_eq!(usual.map(|edge| names(None, edge).at_usual_ports()), [true, true, false, false]);
     }
 }

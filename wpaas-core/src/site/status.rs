@@ -26,6 +26,8 @@ pub struct SiteStatus {
     pub next_try: Option<Timestamp>,
     /// Of the WordPress that serves.
     pub wordpress_version: Option<String>,
+    /// What its gateways were last seen to answer certificate authorities with, once the platform's names lead to them.
+    pub challenge: Option<String>,
 }
 
 impl SiteStatus {
@@ -42,6 +44,12 @@ impl SiteStatus {
             condition.since = since;
         }
         self
+    }
+
+    /// Whether it has a gateway, whatever that does.
+    #[must_use]
+    pub fn has_gateway(&self) -> bool {
+        self.parts.iter().any(|part| part.part.starts_with("gateway-"))
     }
 
     /// Whether the site serves as wanted.
@@ -95,6 +103,8 @@ pub enum ConditionKind {
     AddressReady,
     /// Its names lead to its address.
     DnsReady,
+    /// The domains that it asks for are its, and lead to it.
+    DomainsReady,
     /// It has certificates for its names.
     CertificateReady,
     /// The database was founded anew after it had lost volumes, and with them perhaps its last writes, or everything.
@@ -110,7 +120,7 @@ pub enum ConditionKind {
 
 impl ConditionKind {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Ready,
         Self::Progressing,
         Self::Degraded,
@@ -118,6 +128,7 @@ impl ConditionKind {
         Self::DatabaseReady,
         Self::AddressReady,
         Self::DnsReady,
+        Self::DomainsReady,
         Self::CertificateReady,
         Self::PossibleDataLoss,
         Self::StoreBehind,

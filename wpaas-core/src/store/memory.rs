@@ -98,11 +98,13 @@ impl State {
     }
 
     fn facts(&self, site: &Site) -> SiteFacts {
+        let status = self.statuses.get(&site.id);
         SiteFacts {
             site: site.clone(),
             customer: self.customers.get(&site.cid).map_or(Lifecycle::Purged, |customer| customer.lifecycle),
             org_name: self.orgs.get(&site.org).map(|org| org.name.clone()),
-            founded: self.statuses.get(&site.id).is_some_and(|status| status.founded),
+            founded: status.is_some_and(|status| status.founded),
+            challenge: status.and_then(|status| status.status.challenge.clone()),
         }
     }
 

@@ -62,6 +62,8 @@ pub struct SiteFacts {
     pub org_name: Option<Slug>,
     /// Whether the database was ever ready.
     pub founded: bool,
+    /// What its gateways were last seen to answer certificate authorities with, once the platform's names lead to them.
+    pub challenge: Option<String>,
 }
 
 impl SiteFacts {

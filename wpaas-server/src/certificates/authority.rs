@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use instant_acme::{
-    Account as AcmeAccount, AuthorizationStatus, ChallengeType, Error, Identifier, Key, NewOrder, Order,
-    OrderStatus, Problem, RetryPolicy,
+    Account as AcmeAccount, AccountBuilder, AuthorizationStatus, ChallengeType, Error, ExternalAccountKey,
+    Identifier, Key, NewAccount, NewOrder, Order, OrderStatus, Problem, RetryPolicy,
 };
 use jiff::{SignedDuration, Timestamp};
 use rcgen::KeyPair;
@@ -19,7 +19,7 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::Texts;
 use super::http::Http;
-use crate::config::AcmeSettings;
+use crate::config::{AcmeSettings, ExternalAccountSettings};
 use crate::problem::chain;
 
 /// How long an authority may take to look at a challenge, or to issue.
@@ -32,6 +32,8 @@ const POLLS: RetryPolicy = RetryPolicy::new()
 pub struct Authority {
     directory: String,
     contact: Vec<String>,
+    /// What a new account is bound to, where the authority wants that.
+    external: Option<ExternalAccountKey>,
     http: Http,
 }
 
@@ -46,6 +48,15 @@ pub enum AuthorityError {
     /// The file of `acme.root`.
     #[error("acme.root, {}, can't be read", path.display())]
     Root {
+        /// Which.
+        path: std::path::PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file of `acme.external_account.hmac_key_file`.
+    #[error("acme.external_account.hmac_key_file, {}, can't be read", path.display())]
+    HmacKey {
         /// Which.
         path: std::path::PathBuf,
         /// Why.
@@ -146,7 +157,29 @@ fn of_account(error: Error) -> Trouble {
 /// A new key for an account, of this version.
 pub fn new_key(version: u64) -> Result<AcmeKey, AuthorityError> {
     let (_, pkcs8) = Key::generate_pkcs8().map_err(AuthorityError::Key)?;
-    Ok(AcmeKey { version, key: Secret::new(BASE64_STANDARD.encode(pkcs8.secret_pkcs8_der())) })
+    Ok(kept(version, pkcs8.secret_pkcs8_der()))
+}
+
+/// As it is kept.
+fn kept(version: u64, pkcs8: &[u8]) -> AcmeKey {
+    AcmeKey { version, key: Secret::new(BASE64_STANDARD.encode(pkcs8)) }
+}
+
+/// What binds our account to one that the authority knows by other means: its key is in a file, as the authority shows
+/// it.
+fn external(settings: &ExternalAccountSettings) -> Result<ExternalAccountKey, AuthorityError> {
+    let ExternalAccountSettings { kid, hmac_key_file: path } = settings;
+    let unreadable = |source| AuthorityError::HmacKey { path: path.clone(), source };
+    let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    let key =
+        hmac_key(&text).ok_or_else(|| unreadable(std::io::Error::other("it holds no key in base64url")))?;
+    Ok(ExternalAccountKey::new(kid.clone(), &key))
+}
+
+/// Authorities show it in base64url, some with the padding.
+fn hmac_key(text: &str) -> Option<Vec<u8>> {
+    let key = BASE64_URL_SAFE_NO_PAD.decode(text.trim().trim_end_matches('=')).ok()?;
+    Some(key).filter(|key| !key.is_empty())
 }
 
 fn pkcs8(key: &AcmeKey) -> Result<Vec<u8>, Error> {
@@ -180,14 +213,16 @@ impl fmt::Debug for Account {
 impl Authority {
     /// As configured.
     pub fn new(settings: &AcmeSettings) -> Result<Self, AuthorityError> {
-        let AcmeSettings { directory, contact, root, wildcards: _, per_domain: _ } = settings;
+        let AcmeSettings { directory, contact, root, external_account, wildcards: _, per_domain: _ } =
+            settings;
         let read = |path: &std::path::PathBuf| {
             std::fs::read(path).map_err(|source| AuthorityError::Root { path: path.clone(), source })
         };
         let root = root.as_ref().map(read).transpose()?;
         let http = Http::new(root.as_deref()).map_err(AuthorityError::Http)?;
         let contact = contact.iter().map(|address| format!("mailto:{address}")).collect();
-        Ok(Self { directory: directory.clone(), contact, http })
+        let external = external_account.as_ref().map(external).transpose()?;
+        Ok(Self { directory: directory.clone(), contact, external, http })
     }
 
     /// The URL of its directory.
@@ -195,18 +230,37 @@ impl Authority {
         &self.directory
     }
 
-    /// The account of this key, which is made where there is none.
+    fn builder(&self) -> AccountBuilder {
+        AcmeAccount::builder_with_http(Box::new(self.http.clone()))
+    }
+
+    /// The account of this key, which is made where there is none; where accounts are bound to another, only
+    /// [`Self::another`] makes one.
     pub async fn account(&self, key: &AcmeKey) -> Result<Account, Trouble> {
         let pkcs8 = pkcs8(key)?;
         let pair = (Key::from_pkcs8_der(pkcs8.clone().into())?, PrivateKeyDer::Pkcs8(pkcs8.into()));
-        let builder = AcmeAccount::builder_with_http(Box::new(self.http.clone()));
-        let made = builder.create_from_key(pair, self.directory.clone()).await;
-        let (account, _) = made.map_err(of_account)?;
+        let found = match &self.external {
+            None => self.builder().create_from_key(pair, self.directory.clone()).await,
+            Some(_) => self.builder().from_key(pair, self.directory.clone()).await,
+        };
+        let (account, _) = found.map_err(of_account)?;
         if !self.contact.is_empty() {
             let contact: Vec<&str> = self.contact.iter().map(String::as_str).collect();
             account.update_contacts(&contact).await.map_err(of_account)?;
         }
         Ok(Account(account))
+    }
+
+    /// The key of another account, of this version. Where accounts are bound to one elsewhere, it is made and bound now.
+    pub async fn another(&self, version: u64) -> Result<AcmeKey, Trouble> {
+        let Some(external) = &self.external else {
+            return new_key(version).map_err(|error| Trouble::refused(chain(&error)));
+        };
+        let contact: Vec<&str> = self.contact.iter().map(String::as_str).collect();
+        let new =
+            NewAccount { contact: &contact, terms_of_service_agreed: true, only_return_existing: false };
+        let (_, credentials) = self.builder().create(&new, self.directory.clone(), Some(external)).await?;
+        Ok(kept(version, credentials.private_key().secret_pkcs8_der()))
     }
 
     /// Asks for a certificate of this name, and proves that it is ours.

@@ -113,6 +113,7 @@ pub struct Dns {
 pub struct Edge {
     pub enabled: Option<bool>,
     pub listen: Option<SocketAddr>,
+    pub listen_tls: Option<SocketAddr>,
     pub address: Option<IpAddr>,
 }
 
@@ -169,8 +170,17 @@ pub struct Acme {
     pub directory: Option<String>,
     pub contact: Option<Vec<String>>,
     pub root: Option<PathBuf>,
+    pub external_account: Option<ExternalAccount>,
     pub wildcards: Option<bool>,
     pub per_domain: Option<usize>,
+}
+
+/// `[acme.external_account]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ExternalAccount {
+    pub kid: Option<String>,
+    pub hmac_key_file: Option<PathBuf>,
 }
 
 /// `[docker]`.

@@ -144,6 +144,10 @@ pub struct Flags {
     /// Where the edge listens [default: 127.0.0.1:8000]
     #[arg(long, env = "WPAAS_EDGE_LISTEN", global = true, value_name = "ADDRESS")]
     pub edge_listen: Option<SocketAddr>,
+    /// Where the edge listens for HTTPS, with an authority that certificates are asked for at [default: port 8443, or 443
+    /// beside port 80, of the same address]
+    #[arg(long, env = "WPAAS_EDGE_LISTEN_TLS", global = true, value_name = "ADDRESS")]
+    pub edge_listen_tls: Option<SocketAddr>,
     /// The edge's address as the world sees it [default: the one that is listened at]
     #[arg(long, env = "WPAAS_EDGE_ADDRESS", global = true, value_name = "IP")]
     pub edge_address: Option<IpAddr>,
@@ -177,6 +181,12 @@ pub struct Flags {
     /// What vouches for the authority's own HTTPS, as PEM [default: what the machine trusts]
     #[arg(long, env = "WPAAS_ACME_ROOT", global = true, value_name = "FILE")]
     pub acme_root: Option<PathBuf>,
+    /// The account that the authority knows by other means, which ours is bound to [default: none is wanted]
+    #[arg(long, env = "WPAAS_ACME_EXTERNAL_ACCOUNT_KID", global = true, value_name = "KID")]
+    pub acme_external_account_kid: Option<String>,
+    /// A file with that account's key, in base64url
+    #[arg(long, env = "WPAAS_ACME_EXTERNAL_ACCOUNT_HMAC_KEY_FILE", global = true, value_name = "FILE")]
+    pub acme_external_account_hmac_key_file: Option<PathBuf>,
     /// Whether the platform's names have wildcard certificates, which takes a zone that all the world asks [default:
     /// true]
     #[arg(long, env = "WPAAS_ACME_WILDCARDS", global = true, value_name = "BOOL")]

@@ -10,8 +10,9 @@ use wpaas_core::store::PostgresUrl;
 
 use super::{
     AcmeSettings, AutoscaleSettings, AwsSettings, BackendKind, CodeSettings, ConfigError, DatabaseSettings,
-    DnsSettings, DockerSettings, DomainSettings, EdgeSettings, File, Flags, GraceSettings, LimitSettings,
-    LogFormat, LogSettings, Period, Publish, Registration, Settings, WebhookSettings, aws, file, sso,
+    DnsSettings, DockerSettings, DomainSettings, EdgeSettings, ExternalAccountSettings, File, Flags,
+    GraceSettings, LimitSettings, LogFormat, LogSettings, Period, Publish, Registration, Settings,
+    WebhookSettings, aws, file, sso,
 };
 
 pub(super) fn settings(flags: Flags, file: File) -> Result<Settings, ConfigError> {
@@ -44,6 +45,7 @@ pub(super) fn settings(flags: Flags, file: File) -> Result<Settings, ConfigError
     let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8010));
     let public_url = sso::public_url(flags.public_url.clone().or(public_url))?;
     let sso = sso::providers(sso, public_url.is_some())?;
+    let acme = acme_settings(&flags, acme)?;
     Ok(Settings {
         limits: limit_settings(&flags, limits)?,
         grace: grace_settings(&flags, &grace),
@@ -53,11 +55,11 @@ pub(super) fn settings(flags: Flags, file: File) -> Result<Settings, ConfigError
         code: code_settings(&flags, code)?,
         webhooks: webhook_settings(&flags, webhooks)?,
         dns: dns_settings(&flags, dns),
-        edge: edge_settings(&flags, &edge, backend)?,
+        edge: edge_settings(&flags, &edge, backend, acme.is_some())?,
         domains: domain_settings(&flags, domains),
         aws: aws_settings(backend, aws)?,
         autoscale: autoscale_settings(&flags, &autoscale)?,
-        acme: acme_settings(&flags, acme)?,
+        acme,
         docker: docker_settings(&flags, docker)?,
         public_url,
         sso,
@@ -174,6 +176,7 @@ fn edge_settings(
     flags: &Flags,
     file: &file::Edge,
     backend: BackendKind,
+    speaks_tls: bool,
 ) -> Result<EdgeSettings, ConfigError> {
     let enabled = flags.edge_enabled.or(file.enabled);
     if enabled == Some(true) && backend == BackendKind::Aws {
@@ -182,9 +185,16 @@ fn edge_settings(
             "there is no edge on the backend aws: each site has its own address",
         ));
     }
+    let listen = flags.edge_listen.or(file.listen).unwrap_or((Ipv4Addr::LOCALHOST, 8000).into());
+    let beside = (listen.ip(), if listen.port() == 80 { 443 } else { 8443 });
+    let listen_tls = flags.edge_listen_tls.or(file.listen_tls).unwrap_or(beside.into());
+    if speaks_tls && listen_tls.port() == listen.port() {
+        return Err(value("edge.listen_tls", "must be another port than that of edge.listen"));
+    }
     Ok(EdgeSettings {
         enabled: enabled.unwrap_or(backend != BackendKind::Aws),
-        listen: flags.edge_listen.or(file.listen).unwrap_or((Ipv4Addr::LOCALHOST, 8000).into()),
+        listen,
+        listen_tls,
         address: flags.edge_address.or(file.address),
     })
 }
@@ -210,7 +220,7 @@ fn domain_settings(flags: &Flags, file: file::Domains) -> DomainSettings {
 }
 
 fn acme_settings(flags: &Flags, file: file::Acme) -> Result<Option<AcmeSettings>, ConfigError> {
-    let file::Acme { directory, contact, root, wildcards, per_domain } = file;
+    let file::Acme { directory, contact, root, external_account, wildcards, per_domain } = file;
     let Some(directory) = flags.acme_directory.clone().or(directory) else { return Ok(None) };
     if !directory.strip_prefix("https://").is_some_and(|host| !host.is_empty() && !host.starts_with('/')) {
         return Err(value("acme.directory", "must be the https URL of an ACME directory"));
@@ -224,9 +234,24 @@ fn acme_settings(flags: &Flags, file: file::Acme) -> Result<Option<AcmeSettings>
         directory,
         contact: contact.collect::<Result<_, _>>()?,
         root: flags.acme_root.clone().or(root),
+        external_account: external_account_settings(flags, external_account.unwrap_or_default())?,
         wildcards: flags.acme_wildcards.or(wildcards).unwrap_or(true),
         per_domain: flags.acme_per_domain.or(per_domain).unwrap_or(40),
     }))
+}
+
+/// Both or none.
+fn external_account_settings(
+    flags: &Flags,
+    file: file::ExternalAccount,
+) -> Result<Option<ExternalAccountSettings>, ConfigError> {
+    let file::ExternalAccount { kid, hmac_key_file } = file;
+    let kid = flags.acme_external_account_kid.clone().or(kid).filter(|kid| !kid.is_empty());
+    match (kid, flags.acme_external_account_hmac_key_file.clone().or(hmac_key_file)) {
+        (None, None) => Ok(None),
+        (Some(kid), Some(hmac_key_file)) => Ok(Some(ExternalAccountSettings { kid, hmac_key_file })),
+        _ => Err(value("acme.external_account", "needs both kid and hmac_key_file, or neither")),
+    }
 }
 
 fn docker_settings(flags: &Flags, file: file::Docker) -> Result<DockerSettings, ConfigError> {
@@ -295,6 +320,11 @@ mod tests {
         assert!(refused("[acme]\ndirectory = 'http://acme.example'").starts_with("acme.directory"));
         let told = refused("[acme]\ndirectory = 'https://acme.example/dir'\ncontact = ['nobody']");
         assert!(told.starts_with("acme.contact"), "{told}");
+        let told = refused("[acme]\ndirectory = 'https://acme.example/dir'\nexternal_account = {kid = 'us'}");
+        assert!(told.starts_with("acme.external_account"), "{told}");
+        let told =
+            refused("[acme]\ndirectory = 'https://acme.example/dir'\n[edge]\nlisten = '127.0.0.1:8443'");
+        assert!(told.starts_with("edge.listen_tls"), "{told}");
         assert!(refused("public_url = 'http://wpaas.example'").starts_with("public_url"));
         assert!(refused("[code]\nallowed_prefixes = ['/tmp']").starts_with("code.allowed_prefixes"));
         let told = refused("[webhooks]\nallowed_prefixes = ['http://127.0.0.1']");

@@ -11,6 +11,8 @@ use wpaas_core::site::{DnsRecord, DomainClaim, DomainProof, DomainState};
 pub struct DomainDto {
     domain: Hostname,
     state: DomainState,
+    /// Since when.
+    since: Timestamp,
     /// What makes the domain the site's; null while nothing does.
     proof: Option<DomainProof>,
     /// What was found in DNS when it was last looked at.
@@ -24,7 +26,7 @@ pub struct DomainDto {
 
 impl From<DomainView> for DomainDto {
     fn from(DomainView { domain, claim, records }: DomainView) -> Self {
-        let DomainClaim { state, proof, found, looked_at, look_at, unproved_since: _ } = claim;
-        Self { domain, state, proof, found, looked_at, next_look: look_at, records }
+        let DomainClaim { state, since, proof, found, looked_at, look_at, unproved_since: _ } = claim;
+        Self { domain, state, since, proof, found, looked_at, next_look: look_at, records }
     }
 }

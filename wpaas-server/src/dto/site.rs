@@ -17,6 +17,7 @@ use wpaas_core::store::StoredStatus;
 use super::autoscale::{AutoscaleDto, AutoscaleView};
 use super::certificate::CertificateDto;
 use super::code::{self, CodeView};
+use super::hsts::HstsDto;
 use super::release::ReleaseDto;
 use super::schema;
 use super::site_status::StatusView;
@@ -78,11 +79,13 @@ struct InstancesView {
 struct FeaturesDto {
     /// False, or between which bounds.
     autoscale: AutoscaleDto,
+    /// False, or for how long.
+    hsts: HstsDto,
 }
 
 impl From<&Features> for FeaturesDto {
-    fn from(Features { autoscale }: &Features) -> Self {
-        Self { autoscale: (*autoscale).into() }
+    fn from(Features { autoscale, hsts }: &Features) -> Self {
+        Self { autoscale: (*autoscale).into(), hsts: (*hsts).into() }
     }
 }
 

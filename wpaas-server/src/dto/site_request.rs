@@ -8,11 +8,12 @@ use wpaas_core::code::reference::CodePolicy;
 use wpaas_core::id::{ReleaseId, SiteId};
 use wpaas_core::name::{Cid, Email, Hostname, Slug, Username};
 use wpaas_core::secret::Secret;
-use wpaas_core::service::{Grace, Mode, NewSite, SiteFilter, SitePhase, SiteUpdate};
+use wpaas_core::service::{FeaturesUpdate, Grace, Mode, NewSite, SiteFilter, SitePhase, SiteUpdate};
 use wpaas_core::site::{AddressKind, DatabaseSize, Features, Route};
 
 use super::autoscale::AutoscaleDto;
 use super::code::CodeDto;
+use super::hsts::HstsDto;
 use super::list::{Cursor, Limit};
 use super::schema;
 use crate::config::Period;
@@ -73,11 +74,27 @@ pub struct DatabaseDto {
 pub struct FeaturesDto {
     #[serde(default)]
     autoscale: AutoscaleDto,
+    #[serde(default)]
+    hsts: HstsDto,
 }
 
 impl From<FeaturesDto> for Features {
-    fn from(FeaturesDto { autoscale }: FeaturesDto) -> Self {
-        Self { autoscale: autoscale.into() }
+    fn from(FeaturesDto { autoscale, hsts }: FeaturesDto) -> Self {
+        Self { autoscale: autoscale.into(), hsts: hsts.into() }
+    }
+}
+
+/// Optional behaviour: what is left out stays as it is.
+#[derive(Debug, Clone, Copy, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FeaturesUpdateDto {
+    autoscale: Option<AutoscaleDto>,
+    hsts: Option<HstsDto>,
+}
+
+impl From<FeaturesUpdateDto> for FeaturesUpdate {
+    fn from(FeaturesUpdateDto { autoscale, hsts }: FeaturesUpdateDto) -> Self {
+        Self { autoscale: autoscale.map(Into::into), hsts: hsts.map(Into::into) }
     }
 }
 
@@ -161,8 +178,8 @@ pub struct SiteUpdateDto {
     num_instances: Option<u16>,
     #[schema(value_type = Option<DatabaseDto>)]
     database: Option<Object<DatabaseDto>>,
-    #[schema(value_type = Option<FeaturesDto>)]
-    features: Option<Object<FeaturesDto>>,
+    #[schema(value_type = Option<FeaturesUpdateDto>)]
+    features: Option<Object<FeaturesUpdateDto>>,
     #[schema(max_items = 50)]
     domains: Option<Vec<Hostname>>,
     #[serde(default)]
@@ -206,7 +223,7 @@ impl SiteUpdateDto {
             code_credential,
             num_instances,
             database: database.map(|Object(DatabaseDto { num_instances })| num_instances),
-            features: features.map(|Object(features)| features.into()),
+            features: features.map(|Object(features)| features.into()).unwrap_or_default(),
             domains,
             primary_domain,
             address,

@@ -103,6 +103,7 @@ impl From<StoredStatus> for FoundView {
             last_error,
             next_try,
             wordpress_version,
+            challenge: _,
         } = status;
         Self {
             observed_generation,

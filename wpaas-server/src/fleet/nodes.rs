@@ -56,12 +56,13 @@ pub fn dns(program: &Program, listen: SocketAddr, zone: &str) -> FleetNode {
     FleetNode { fingerprint, command, program: Some(program.path.clone()), files }
 }
 
-/// The edge.
-pub fn edge(listen: SocketAddr, sites: &str) -> FleetNode {
+/// The edge, which listens for HTTPS as well where it is told to.
+pub fn edge(listen: SocketAddr, tls: Option<SocketAddr>, sites: &str) -> FleetNode {
     let command = vec!["/bin/bash".to_owned(), "/usr/local/lib/wpaas/edge/entry.sh".to_owned()];
-    let listen = format!("listen={listen}\n");
-    let fingerprint = Fingerprint::of([listen.as_str(), &node::edge_digest()]);
-    let files = vec![text("edge.conf", &listen), text("sites", sites)];
+    let tls = tls.map_or_else(String::new, |tls| format!("listen_tls={tls}\n"));
+    let config = format!("listen={listen}\n{tls}");
+    let fingerprint = Fingerprint::of([config.as_str(), &node::edge_digest()]);
+    let files = vec![text("edge.conf", &config), text("sites", sites)];
     FleetNode { fingerprint, command, program: None, files }
 }
 

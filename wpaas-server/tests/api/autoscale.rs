@@ -2,13 +2,16 @@
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use wpaas_core::converge::Part;
 use wpaas_core::id::SiteId;
 use wpaas_core::keyring::Keyring;
 use wpaas_core::secret::Secret;
+use wpaas_core::store::scratch;
 use wpaas_server::config::{Flags, Period};
 
 use super::harness::{Api, Tenant, send, site};
+use super::releases::{git, repository};
 
 /// Decisions within seconds.
 fn soon() -> Flags {
@@ -30,8 +33,12 @@ struct Scaled<'a> {
 impl<'a> Scaled<'a> {
     /// With these bounds.
     async fn start(api: &'a Api, autoscale: Value) -> Self {
+        Self::of(api, site("blog"), autoscale).await
+    }
+
+    /// The same of this site.
+    async fn of(api: &'a Api, mut body: Value, autoscale: Value) -> Self {
         let tenant = api.tenant("acme").await;
-        let mut body = site("blog");
         body["features"] = json!({ "autoscale": autoscale });
         let made = api.post("/wpaas", &tenant.key, body).await.is(202).body;
         let path = format!("/wpaas/{}/default/blog", tenant.cid);
@@ -49,9 +56,14 @@ impl<'a> Scaled<'a> {
 
     /// Reports this load until the site is so; each try is two whole requests.
     async fn under(&self, busy: u64, is: impl Fn(&Value) -> bool) -> Value {
+        self.under_at(self.api, busy, is).await
+    }
+
+    /// Reports it to this server.
+    async fn under_at(&self, server: &Api, busy: u64, is: impl Fn(&Value) -> bool) -> Value {
         let began = std::time::Instant::now();
         loop {
-            self.report(GATEWAYS[0], busy).await;
+            report(server, self.id, GATEWAYS[0], busy).await;
             let site = self.get().await;
             if is(&site) {
                 return site;
@@ -102,7 +114,8 @@ async fn instances_follow_the_load_up_and_down_and_a_change_of_anything_else_doe
     let api = Api::with(soon()).await;
     let blog = Scaled::start(&api, json!({"min": 1, "max": 3, "target": 4})).await;
     let begun = blog.get().await;
-    assert_eq!(begun["features"], json!({"autoscale": {"min": 1, "max": 3, "target": 4}}));
+    let features = json!({"autoscale": {"min": 1, "max": 3, "target": 4}, "hsts": false});
+    assert_eq!(begun["features"], features);
     let unknown = json!({
         "wanted": 1, "measured": null, "target": 4, "why": "the load is not known yet", "since": null,
     });
@@ -120,6 +133,9 @@ async fn instances_follow_the_load_up_and_down_and_a_change_of_anything_else_doe
     assert_eq!(renamed["expected_num_instances"], 3, "what a site begins with is not what it has");
     // The generation is the caller's: its own last answer still stands for the site.
     assert_eq!(renamed["generation"], 2);
+    let also = blog.put(json!({"features": {"hsts": {"max_age": 600}}})).await;
+    let both = json!({"autoscale": {"min": 1, "max": 3, "target": 4}, "hsts": {"max_age": 600}});
+    assert_eq!((&also["features"], &also["expected_num_instances"]), (&both, &3.into()));
 
     blog.under(0, runs(1)).await;
     let events = blog.events().await;
@@ -155,7 +171,8 @@ async fn a_load_is_scaled_for_as_far_as_the_quota_allows() {
 async fn new_bounds_hold_at_once_and_a_site_that_rests_is_left_alone() {
     let api = Api::with(soon()).await;
     let blog = Scaled::start(&api, json!(true)).await;
-    assert_eq!(blog.get().await["features"], json!({"autoscale": {"min": 1, "max": 4, "target": 4}}));
+    let features = &blog.get().await["features"];
+    assert_eq!(features["autoscale"], json!({"min": 1, "max": 4, "target": 4}));
     let bounds = json!({"features": {"autoscale": {"min": 2, "max": 6, "target": 8}}});
     assert_eq!(blog.put(bounds).await["expected_num_instances"], 2);
     blog.under(4000, wants(5)).await;
@@ -190,4 +207,50 @@ async fn the_load_of_two_gateways_is_one_and_another_part_has_none() {
     send(request.json(&json!({"boot": "ab12", "busy": 9900, "wordpress": node}))).await.is(204);
     let told = blog.get().await;
     assert!(both(&told), "{told}");
+}
+
+#[tokio::test]
+async fn a_load_is_followed_while_a_release_is_tried() {
+    let folder = TempDir::new().unwrap();
+    let code = repository(folder.path());
+    let prefixes = Some(vec![format!("file://{}/", folder.path().display())]);
+    let api = Api::with(Flags { code_allowed_prefixes: prefixes, ..soon() }).await;
+    let mut body = site("blog");
+    body["code"] = json!({"git": code, "ref": "main"});
+    let blog = Scaled::of(&api, body, json!({"min": 1, "max": 4})).await;
+    let revision = |site: &Value| site["release"]["revision"].as_str().map(str::to_owned);
+    let first = revision(&blog.under(0, |site| revision(site).is_some() && runs(1)(site)).await);
+    let mut seen = vec![first];
+    for (busy, instances) in [(1600, 4), (0, 1), (700, 2)] {
+        git(&folder.path().join("blog"), &["commit", "--quiet", "--allow-empty", "--message", "again"]);
+        api.post(&format!("{}/refetch", blog.path), &blog.tenant.key, json!({})).await.is(202);
+        let last = seen.last().unwrap().clone();
+        let both = |site: &Value| {
+            let is_new = revision(site) != last && site["candidate"].is_null();
+            is_new && runs(instances)(site) && site["status"]["phase"] == "ready"
+        };
+        seen.push(revision(&blog.under(busy, both).await));
+    }
+    let begun = seen.len();
+    seen.dedup();
+    assert_eq!((seen.len(), blog.get().await["generation"].as_u64()), (begun, Some(4)), "{seen:?}");
+}
+
+/// One hears what the gateways report, and both know.
+#[tokio::test(flavor = "multi_thread")]
+async fn whichever_server_leads_scales() {
+    let Some(url) = scratch::url().await else { return };
+    let flags = || Flags { database_url: Some(url.clone()), ..soon() };
+    let first = Api::with(flags()).await;
+    let second = first.beside(flags()).await;
+    let blog = Scaled::start(&second, json!({"min": 1, "max": 4})).await;
+    // The first one leads, as it was there first: it has heard it from the second.
+    blog.under_at(&second, 700, wants(2)).await;
+    blog.under_at(&first, 1500, wants(4)).await;
+    first.server.stop().await;
+    blog.under_at(&second, 0, wants(1)).await;
+    let events = blog.events().await;
+    let (begun, ended) = (events.first().map(|(from, _)| *from), events.last().map(|(_, to)| *to));
+    assert_eq!((begun, ended), (Some(1), Some(1)), "{events:?}");
+    assert!(events.windows(2).all(|two| two[0].1 == two[1].0), "one decides at a time: {events:?}");
 }

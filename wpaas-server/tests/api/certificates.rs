@@ -17,16 +17,17 @@ use wpaas_core::site::{
 };
 use wpaas_core::store::memory::MemoryStore;
 use wpaas_server::certificates::{Certificates, NoTexts};
-use wpaas_server::config::{AcmeSettings, Flags};
+use wpaas_server::config::{AcmeSettings, ExternalAccountSettings, Flags};
 
+use self::account::deactivate;
 use self::gateway::Gateway;
-use self::pebble::{Pebble, Temper, is_there};
 use super::domains::Dns;
 use super::harness::{Api, site};
+use super::pebble::{EXTERNAL_ACCOUNT, Pebble, Temper, is_there};
 use super::ports::free_port;
 
+mod account;
 mod gateway;
-mod pebble;
 
 /// A control plane whose sites have certificates, each for its own platform name, below example.com.
 struct World {
@@ -60,12 +61,13 @@ impl World {
         for name in &sites {
             let now = Timestamp::now();
             let made = service.create_site(&Actor::Operator, &place(), blog(name), Mode::Commit, now).await;
-            service.intents().record(made.unwrap().site.id, &up(now)).await.unwrap();
+            made.unwrap();
         }
         let settings = AcmeSettings {
             directory: String::new(),
             contact: vec!["ops@example.com".to_owned()],
             root: None,
+            external_account: None,
             wildcards: false,
             per_domain: 1000,
         };
@@ -80,11 +82,27 @@ impl World {
         pebble
     }
 
+    /// With gateways that answer as they are told to.
     async fn certificates(&self) -> Certificates {
-        let texts = Arc::new(NoTexts);
-        let certificates = Certificates::new(&self.settings, self.service.clone(), texts).await.unwrap();
-        self.gateway.answers_with(&certificates.thumbprint().unwrap());
+        let mut certificates = self.untold().await;
+        self.tell_gateways(&mut certificates).await;
         certificates
+    }
+
+    /// With gateways that were told nothing.
+    async fn untold(&self) -> Certificates {
+        Certificates::new(&self.settings, self.service.clone(), Arc::new(NoTexts)).await.unwrap()
+    }
+
+    /// The gateways of all sites answer as they are told to now, and say so.
+    async fn tell_gateways(&self, certificates: &mut Certificates) {
+        let thumbprint = certificates.thumbprint().unwrap();
+        self.gateway.answers_with(&thumbprint);
+        for name in &self.sites {
+            let site = self.site(name).await.site.id;
+            self.service.intents().record(site, &up(Timestamp::now(), &thumbprint)).await.unwrap();
+        }
+        certificates.sweep().await.unwrap();
     }
 
     async fn site(&self, name: &str) -> SiteView {
@@ -116,8 +134,8 @@ async fn served(dns: &Dns) {
     }
 }
 
-/// What is found of a site that has been up.
-fn up(now: Timestamp) -> SiteStatus {
+/// What is found of a site that is up, whose gateway answers authorities with this.
+fn up(now: Timestamp, thumbprint: &str) -> SiteStatus {
     let ready = Condition {
         kind: ConditionKind::DatabaseReady,
         status: Truth::True,
@@ -136,6 +154,7 @@ fn up(now: Timestamp) -> SiteStatus {
         last_error: None,
         next_try: None,
         wordpress_version: None,
+        challenge: Some(thumbprint.to_owned()),
     }
 }
 
@@ -266,7 +285,7 @@ async fn an_account_that_was_deactivated_is_replaced() {
     assert_eq!(certificates.work(now).await.unwrap(), 1);
     let (_, issued, _) = world.standing("s0").await;
     let before = world.service.acme_key(&world.settings.directory).await.unwrap().unwrap();
-    pebble.deactivate(&before.key).await;
+    deactivate(&pebble, &before.key).await;
 
     let due = issued.unwrap().not_after - SignedDuration::from_hours(24);
     assert_eq!(certificates.work(due).await.unwrap(), 1);
@@ -275,7 +294,8 @@ async fn an_account_that_was_deactivated_is_replaced() {
     assert_ne!(key.key, before.key);
     let (state, _, words) = world.standing("s0").await;
     assert_eq!((state, words.as_str()), (CertificateState::Issued, ""), "nothing is said of it");
-    world.gateway.answers_with(&certificates.thumbprint().unwrap());
+    assert_eq!(certificates.work(due).await.unwrap(), 0, "the gateways answer with the old key");
+    world.tell_gateways(&mut certificates).await;
     assert_eq!(certificates.work(due).await.unwrap(), 1);
     assert_eq!(world.standing("s0").await.1.unwrap().version, 2);
 
@@ -285,6 +305,67 @@ async fn an_account_that_was_deactivated_is_replaced() {
         certificates.thumbprint().unwrap(),
         "what is kept is the new one"
     );
+}
+
+#[tokio::test]
+async fn nothing_is_asked_for_before_the_gateways_can_answer() {
+    if !is_there() {
+        return;
+    }
+    let mut world = World::of(1).await;
+    let _pebble = world.pebble(Temper::Even);
+    let mut certificates = world.untold().await;
+    let now = Timestamp::now();
+    for told in [None, Some("of an older key")] {
+        if let Some(told) = told {
+            let site = world.site("s0").await.site.id;
+            world.service.intents().record(site, &up(now, told)).await.unwrap();
+        }
+        certificates.sweep().await.unwrap();
+        assert_eq!(certificates.work(now).await.unwrap(), 0, "{told:?}");
+    }
+    assert_eq!(world.standing("s0").await.0, CertificateState::Pending);
+    world.tell_gateways(&mut certificates).await;
+    assert_eq!(certificates.work(now).await.unwrap(), 1);
+    assert_eq!(world.standing("s0").await.0, CertificateState::Issued);
+}
+
+#[tokio::test]
+async fn an_account_is_bound_to_one_that_the_authority_knows() {
+    if !is_there() {
+        return;
+    }
+    let mut world = World::of(1).await;
+    let _pebble = world.pebble(Temper::BindsAccounts);
+    let folder = TempDir::new().unwrap();
+    let external = |key: &str| {
+        let hmac_key_file = folder.path().join(key);
+        std::fs::write(&hmac_key_file, format!("{key}\n")).unwrap();
+        Some(ExternalAccountSettings { kid: EXTERNAL_ACCOUNT.0.to_owned(), hmac_key_file })
+    };
+    let now = Timestamp::now();
+    for unbound in [None, external("b25lIHRoYXQgaXMgd3Jvbmc")] {
+        world.settings.external_account = unbound;
+        let mut certificates = world.certificates().await;
+        let due = after(now, 1 + i64::from(world.settings.external_account.is_some()));
+        assert_eq!(certificates.work(due).await.unwrap(), 1);
+        let (state, _, words) = world.standing("s0").await;
+        assert_eq!(state, CertificateState::Failed);
+        assert!(words.contains("external") || words.contains("HMAC"), "{words}");
+    }
+
+    world.settings.external_account = external(EXTERNAL_ACCOUNT.1);
+    let mut certificates = world.certificates().await;
+    let first = certificates.thumbprint().unwrap();
+    let due = after(now, 24);
+    assert_eq!(certificates.work(due).await.unwrap(), 1, "which makes the account");
+    assert_ne!(certificates.thumbprint().unwrap(), first);
+    world.tell_gateways(&mut certificates).await;
+    assert_eq!(certificates.work(due).await.unwrap(), 1);
+    let (state, _, words) = world.standing("s0").await;
+    assert_eq!((state, words.as_str()), (CertificateState::Issued, ""));
+    let again = world.certificates().await;
+    assert_eq!(again.thumbprint().unwrap(), certificates.thumbprint().unwrap(), "it is kept");
 }
 
 /// Rounds, an hour apart, until all sites have a certificate.

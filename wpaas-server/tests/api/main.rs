@@ -15,6 +15,9 @@ mod idempotency;
 mod killed;
 mod limits;
 mod orgs;
+#[expect(dead_code, reason = "the tests with the real Docker ask it for more")]
+#[path = "../../../tests/pebble.rs"]
+mod pebble;
 #[path = "../../../tests/ports.rs"]
 mod ports;
 mod problems;

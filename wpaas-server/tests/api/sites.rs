@@ -16,7 +16,7 @@ async fn a_site_in_the_default_org_and_space_becomes_ready() {
     assert_eq!(made.body["expected_num_instances"], 1);
     assert_eq!(
         (&made.body["simulated"], &made.body["features"]),
-        (&true.into(), &json!({"autoscale": false}))
+        (&true.into(), &json!({"autoscale": false, "hsts": false}))
     );
     let whole = |site: &Value| is_ready(site) && site["actual"] == site["expected"];
     let ready = api.until(&path, &tenant.key, whole).await;
@@ -185,6 +185,7 @@ async fn every_condition_of_a_site_is_shown() {
         ("DatabaseReady", "True"),
         ("AddressReady", "True"),
         ("DnsReady", "Unknown"),
+        ("DomainsReady", "True"),
         ("CertificateReady", "Unknown"),
         ("Suspended", "False"),
         ("Deleting", "False"),

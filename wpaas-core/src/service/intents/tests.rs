@@ -4,10 +4,13 @@ use crate::code::{Code, Digest, GitCode, Layout};
 use crate::id::ReleaseId;
 use crate::name::Slug;
 use crate::service::test::{NOW, parse, settings, site};
-use crate::site::{AddressKind, CertificateRules, DomainClaim, IssuedCertificate, Release, Route};
+use crate::site::{
+    AddressKind, CertificateRules, DomainClaim, EdgePorts, Hsts, IssuedCertificate, PartStatus, Release,
+    Route,
+};
 
 fn facts(site: Site, customer: Lifecycle) -> SiteFacts {
-    SiteFacts { site, customer, org_name: Some(Slug::default_name()), founded: false }
+    SiteFacts { site, customer, org_name: Some(Slug::default_name()), founded: false, challenge: None }
 }
 
 fn wanted(facts: &SiteFacts) -> Wanted {
@@ -139,6 +142,7 @@ fn status(ready: Truth, database: Truth, since: Timestamp) -> SiteStatus {
         last_error: None,
         next_try: None,
         wordpress_version: None,
+        challenge: None,
     }
 }
 
@@ -232,9 +236,35 @@ fn a_gateway_has_the_certificates_that_are_valid_and_redirects_by_them() {
     assert_eq!(tls(&site, NOW), [(1, vec![first.to_owned()]), (2, vec![second.to_owned()])]);
     assert_eq!(tls(&site, day(2)), [(1, vec![first.to_owned()])], "what has run out is not served");
     site.spec.address = AddressKind::Shared;
-    settings.edge_port = Some(80);
-    let Wanted::Run(run) = intent(&facts(site, Lifecycle::Active), &settings, None, NOW).wanted else {
-        panic!("runs")
+    site.spec.features.hsts = Some(Hsts { max_age: 600 });
+    let mut at_edge = |http, https| {
+        settings.edge_ports = Some(EdgePorts { http, https });
+        let intent = intent(&facts(site.clone(), Lifecycle::Active), &settings, None, NOW);
+        let Wanted::Run(mut run) = intent.wanted else { panic!("runs") };
+        let TlsCertificate { secret: _, redirects, strict } = run.tls.certificates.remove(0);
+        (redirects, strict)
     };
-    assert!(run.tls.certificates.iter().all(|it| it.redirects.is_empty()), "an edge answers no HTTPS");
+    let to = |from: &str, to: &str| vec![(format!("{first}{from}"), format!("{first}{to}"))];
+    assert_eq!(at_edge(80, Some(443)), (to("", ""), vec![(first.to_owned(), 600)]));
+    assert_eq!(at_edge(8000, Some(8443)), (to(":8000", ":8443"), vec![]), "a browser would keep port 8000");
+    assert_eq!(at_edge(80, None), (vec![], vec![]), "an edge without HTTPS");
+}
+
+#[test]
+fn what_a_gateway_answers_an_authority_with_is_known_as_long_as_there_is_one() {
+    let with = |challenge: Option<&str>, parts: &[&str]| {
+        let part = |part: &&str| PartStatus { part: (*part).to_owned(), state: "serving".to_owned() };
+        let mut found = status(Truth::True, Truth::True, NOW);
+        found.challenge = challenge.map(str::to_owned);
+        found.parts = parts.iter().map(part).collect();
+        found
+    };
+    let known = |before: &StoredStatus, found: &SiteStatus| {
+        merge(Some(before), found, NOW)
+            .map_or_else(|| before.status.challenge.clone(), |it| it.status.challenge)
+    };
+    let before = merge(None, &with(Some("old"), &["gateway-0"]), NOW).unwrap();
+    assert_eq!(known(&before, &with(None, &["gateway-0"])).as_deref(), Some("old"), "nobody could tell");
+    assert_eq!(known(&before, &with(Some("new"), &["gateway-0"])).as_deref(), Some("new"));
+    assert_eq!(known(&before, &with(None, &["network"])), None, "who is gone answers nobody");
 }

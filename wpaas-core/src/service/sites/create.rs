@@ -66,14 +66,16 @@ impl Service {
     pub(in crate::service) fn view(&self, at: &Place, stored: StoredSite) -> Result<SiteView, ServiceError> {
         let StoredSite { site, mut status } = stored;
         let platform = spec::platform(&site.name, &site.cid, &at.org.get().name, self.settings())?;
-        let names = SiteNames::of(&site, platform, self.settings().edge_port);
+        let names = SiteNames::of(&site, platform, self.settings().edge_ports);
         let certificates = certificates::views(&site, &names, self.settings(), Timestamp::now());
+        let domains = domains::views(&site, &names, status.as_ref(), self.settings());
         if let Some(status) = &mut status {
             certificates::show(&certificates, &mut status.status, site.created_at);
+            domains::show(&domains, &mut status.status);
         }
         Ok(SiteView {
             certificates,
-            domains: domains::views(&site, &names, status.as_ref(), self.settings()),
+            domains,
             names,
             org_name: at.org.get().name.clone(),
             space_name: at.space.get().name.clone(),

@@ -7,13 +7,16 @@ use crate::name::{Hostname, Slug};
 use crate::quota::Usage;
 use crate::service::{ServiceError, Settings};
 use crate::site::{
-    AddressKind, Autoscale, Proof, Releases, Route, Site, SiteLifecycle, SiteSpec, platform_name, route_name,
+    AddressKind, Autoscale, Hsts, Proof, Releases, Route, Site, SiteLifecycle, SiteSpec, platform_name,
+    route_name,
 };
 
 /// Half of the slots for visitors are kept free, so that every node can be replaced before the old one goes.
 const MOST_INSTANCES: u16 = Part::APART_SLOTS as u16 / 2;
 /// As many as a gateway sends to an instance at a time.
 const MOST_REQUESTS: u16 = 32;
+/// Two years: what is said to browsers can't be taken back from those that don't come again.
+const LONGEST_HSTS: u32 = 2 * 365 * 24 * 3600;
 const MOST_DOMAINS: usize = 50;
 /// `_wpaas.` before it makes 253 characters, the most of DNS.
 const LONGEST_DOMAIN: usize = 246;
@@ -31,6 +34,7 @@ pub(super) fn check(spec: &SiteSpec, settings: &Settings) -> Result<(), ServiceE
         return Err(ServiceError::invalid("num_instances", format!("must be from 0 to {most}")));
     }
     check_autoscale(spec, most)?;
+    check_hsts(spec.features.hsts)?;
     check_title(&spec.title)?;
     check_domains(&spec.domains, settings)?;
     check_primary(spec)?;
@@ -56,6 +60,14 @@ fn check_autoscale(spec: &SiteSpec, most: u16) -> Result<(), ServiceError> {
     if asked > max {
         let why = format!("must be {asked} or more, as many as num_instances, unless that is lowered");
         return invalid("features.autoscale.max", why);
+    }
+    Ok(())
+}
+
+fn check_hsts(hsts: Option<Hsts>) -> Result<(), ServiceError> {
+    if hsts.is_some_and(|hsts| hsts.max_age > LONGEST_HSTS) {
+        let why = format!("must be from 0 to {LONGEST_HSTS} seconds, which are two years");
+        return Err(ServiceError::invalid("features.hsts.max_age", why));
     }
     Ok(())
 }
@@ -113,7 +125,7 @@ fn check_primary(spec: &SiteSpec) -> Result<(), ServiceError> {
 }
 
 fn check_address(address: AddressKind, settings: &Settings) -> Result<(), ServiceError> {
-    match (address, settings.edge_port) {
+    match (address, settings.edge_ports) {
         (AddressKind::Shared, None) => {
             Err(ServiceError::invalid("address", "this platform has no edge to share: use own"))
         }

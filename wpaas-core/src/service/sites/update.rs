@@ -180,7 +180,8 @@ fn apply(site: &mut Site, update: &SiteUpdate) -> Result<Vec<&'static str>, Serv
     replace(&mut spec.title, title.as_ref(), "title", &mut changed);
     replace(&mut spec.num_instances, num_instances.as_ref(), "num_instances", &mut changed);
     replace(&mut spec.database, database.as_ref(), "database", &mut changed);
-    replace(&mut spec.features, features.as_ref(), "features", &mut changed);
+    let features = features.over(&spec.features);
+    replace(&mut spec.features, Some(&features), "features", &mut changed);
     replace(&mut spec.domains, domains.as_ref(), "domains", &mut changed);
     replace(&mut spec.primary_domain, primary_domain.as_ref(), "primary_domain", &mut changed);
     replace(&mut spec.address, address.as_ref(), "address", &mut changed);

@@ -125,6 +125,9 @@ fn claims_follow_the_spec() {
     let domains = [host("a.example"), host("b.example")];
     claims.follow(&domains, NOW);
     claims.set(&domains[0], DomainClaim::trusted(NOW));
+    claims.set(&domains[0], DomainClaim::trusted(later(1)));
+    let active = claims.get(&domains[0]).unwrap();
+    assert_eq!((active.since, active.looked_at), (NOW, Some(later(1))), "it has stood there since");
     claims.set(&host("c.example"), DomainClaim::trusted(NOW));
     claims.follow(&domains, later(1));
     assert_eq!(claims.held().collect::<Vec<_>>(), [&domains[0]]);

@@ -42,6 +42,7 @@ fn status() -> StoredStatus {
             last_error: Some("an error".to_owned()),
             next_try: Some(at(9)),
             wordpress_version: Some("6.9".to_owned()),
+            challenge: Some("Our-thumb_print".to_owned()),
         },
         founded: true,
         recorded_at: at(1),

@@ -290,11 +290,13 @@ async fn purge_site(db: &mut Db, stone: &Tombstone) -> Done {
 
 async fn record_status(db: &mut Db, site: String, status: StoredStatus) -> Done {
     let put = query(
-        "INSERT INTO site_status (site_id, founded, doc) SELECT id, $2, $3 FROM sites WHERE id = $1 \
-         ON CONFLICT (site_id) DO UPDATE SET founded = excluded.founded, doc = excluded.doc",
+        "INSERT INTO site_status (site_id, founded, challenge, doc) SELECT id, $2, $3, $4 FROM sites WHERE id = $1 \
+         ON CONFLICT (site_id) DO UPDATE \
+         SET founded = excluded.founded, challenge = excluded.challenge, doc = excluded.doc",
     )
     .bind(site)
     .bind(status.founded)
+    .bind(status.status.challenge.clone())
     .bind(doc(&StatusRow::from(status))?);
     run(db, put).await
 }

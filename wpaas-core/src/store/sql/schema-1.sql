@@ -115,6 +115,7 @@ CREATE INDEX domains_site ON domains (site_id);
 CREATE TABLE site_status (
     site_id TEXT PRIMARY KEY REFERENCES sites (id) ON DELETE CASCADE,
     founded BOOLEAN NOT NULL,
+    challenge TEXT,
     doc TEXT NOT NULL
 );
 

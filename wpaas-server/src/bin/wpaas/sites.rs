@@ -13,6 +13,7 @@ mod autoscale;
 mod change;
 mod code;
 mod create;
+mod hsts;
 mod progress;
 mod releases;
 mod remove;

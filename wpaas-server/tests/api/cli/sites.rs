@@ -61,6 +61,15 @@ async fn the_main_job() {
         .is(2)
         .says(&["features.autoscale.min"]);
     person.run(&["sites", "update", "blog", "--autoscale", "6"]).await.is(2).says(&["MIN-MAX[@TARGET]"]);
+    person.run(&["sites", "update", "blog", "--hsts", "86400"]).await.is(0);
+    let shown = person.run(&["sites", "show", "blog"]).await.is(0);
+    shown.shows(&["max_age=86400", "WANTED FOR THE LOAD"]);
+    person
+        .run(&["sites", "update", "blog", "--hsts", "100000000"])
+        .await
+        .is(2)
+        .says(&["features.hsts.max_age"]);
+    person.run(&["sites", "update", "blog", "--hsts", "1d"]).await.is(2).says(&["on|off|SECONDS"]);
     person.run(&["sites", "update", "blog", "--autoscale", "off", "--wait"]).await.is(0);
     person.run(&["sites", "show", "blog"]).await.is(0).shows(&["3 of 3"]);
 

@@ -14,8 +14,8 @@ use crate::store::{Located, Page, SealedSecret, SiteFacts, SiteReads, StoreError
 type StoredColumns = (String, Option<String>);
 /// Of a customer, an org, a space, a site and its status.
 type LocatedColumns = (String, Option<String>, Option<String>, Option<String>, Option<String>);
-/// Of a site, its customer, the name of its org, and whether it was founded.
-type FactsColumns = (String, Option<String>, Option<String>, Option<bool>);
+/// Of a site, its customer, the name of its org, whether it was founded, and what its gateways answer authorities with.
+type FactsColumns = (String, Option<String>, Option<String>, Option<bool>, Option<String>);
 
 macro_rules! stored {
     ($rest:literal) => {
@@ -43,7 +43,7 @@ macro_rules! due {
 macro_rules! facts {
     ($rest:literal) => {
         concat!(
-            "SELECT sites.doc, customers.doc, orgs.name, site_status.founded FROM sites \
+            "SELECT sites.doc, customers.doc, orgs.name, site_status.founded, site_status.challenge FROM sites \
              LEFT JOIN customers ON customers.cid = sites.cid LEFT JOIN orgs ON orgs.id = sites.org_id \
              LEFT JOIN site_status ON site_status.site_id = sites.id ",
             $rest
@@ -69,13 +69,14 @@ fn located((of_customer, of_org, of_space, doc, status): LocatedColumns) -> Resu
     })
 }
 
-fn facts((doc, customer, org_name, founded): FactsColumns) -> Result<SiteFacts, StoreError> {
+fn facts((doc, customer, org_name, founded, challenge): FactsColumns) -> Result<SiteFacts, StoreError> {
     let customer = customer.map(|doc| read::<CustomerRow>(&doc)).transpose()?.map(Customer::from);
     Ok(SiteFacts {
         site: site(&doc)?,
         customer: customer.map_or(Lifecycle::Purged, |customer| customer.lifecycle),
         org_name: org_name.as_deref().map(parsed).transpose()?,
         founded: founded.unwrap_or(false),
+        challenge,
     })
 }
 

@@ -1,6 +1,8 @@
 use std::str::FromStr;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+
+use super::hsts::Hsts;
 
 /// What a person writes.
 pub const BOUNDS: &str = "on|off|MIN-MAX[@TARGET]";
@@ -25,6 +27,14 @@ impl FromStr for Autoscale {
         }
         between(text).ok_or_else(|| format!("must be {BOUNDS}, as 2-6 or 2-6@8"))
     }
+}
+
+/// Optional behaviour as the API takes it: what was given, if anything was.
+pub fn features(autoscale: Option<Autoscale>, hsts: Option<Hsts>) -> Option<Value> {
+    let given = [("autoscale", autoscale.map(Value::from)), ("hsts", hsts.map(Value::from))];
+    let given: Map<_, _> =
+        given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+    (!given.is_empty()).then(|| given.into())
 }
 
 fn between(text: &str) -> Option<Autoscale> {

@@ -4,9 +4,10 @@ use clap::Args;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::autoscale::{Autoscale, BOUNDS};
+use super::autoscale::{Autoscale, BOUNDS, features};
 use super::code::Code;
 use super::create::{label, labels};
+use super::hsts::{HSTS, Hsts};
 use super::watch::Wait;
 use super::{Target, Which, accepted, preview};
 use crate::api::Api;
@@ -74,6 +75,9 @@ pub struct Update {
     /// in each
     #[arg(long, value_name = BOUNDS)]
     autoscale: Option<Autoscale>,
+    /// Whether, and for how long, browsers that have seen the site over HTTPS ask for it over nothing else; `on` is a year
+    #[arg(long, value_name = HSTS)]
+    hsts: Option<Hsts>,
     /// Whether the site's deletion is refused
     #[arg(long)]
     protect: Option<bool>,
@@ -186,6 +190,7 @@ impl Update {
             address,
             labels: tags,
             autoscale,
+            hsts,
             protect,
             how,
         } = self;
@@ -199,7 +204,7 @@ impl Update {
             ),
             ("address", address.map(Value::from)),
             ("labels", (!tags.is_empty()).then(|| labels(tags))),
-            ("features", autoscale.map(|autoscale| json!({"autoscale": Value::from(autoscale)}))),
+            ("features", features(autoscale, hsts)),
             ("deletion_protection", protect.map(Value::from)),
         ];
         let mut body = json!({});

@@ -5,8 +5,9 @@ use clap::Args;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
-use super::autoscale::{Autoscale, BOUNDS};
+use super::autoscale::{Autoscale, BOUNDS, features};
 use super::code::Code;
+use super::hsts::{HSTS, Hsts};
 use super::watch::Wait;
 use super::{Which, accepted, preview};
 use crate::api::Api;
@@ -57,6 +58,9 @@ pub struct Create {
     /// Has the number of instances follow the load, between these bounds and with so many requests under way in each
     #[arg(long, value_name = BOUNDS)]
     autoscale: Option<Autoscale>,
+    /// Whether, and for how long, browsers that have seen the site over HTTPS ask for it over nothing else; `on` is a year
+    #[arg(long, value_name = HSTS)]
+    hsts: Option<Hsts>,
     /// Refuses the site's deletion until that is taken back
     #[arg(long)]
     protect: bool,
@@ -106,7 +110,7 @@ impl Create {
         });
         let given = [
             ("title", self.title.map(Value::from)),
-            ("features", self.autoscale.map(|autoscale| json!({"autoscale": Value::from(autoscale)}))),
+            ("features", features(self.autoscale, self.hsts)),
             ("num_instances", self.instances.map(Value::from)),
             ("database", self.database.map(|n| json!({"num_instances": n}))),
             ("admin_username", self.admin_username.map(Value::from)),

@@ -11,7 +11,7 @@ const SCALED: [Column; 5] = [
     ("WHY", "/why"),
 ];
 
-const DETAILS: [Column; 17] = [
+const DETAILS: [Column; 18] = [
     ("NAME", "/name"),
     ("ID", "/id"),
     ("ORG", "/org"),
@@ -21,6 +21,7 @@ const DETAILS: [Column; 17] = [
     ("URL", "/status/url"),
     ("PLATFORM NAME", "/names/platform"),
     ("DOMAINS", "/spec/domains"),
+    ("HSTS", "/spec/features/hsts"),
     ("ADMIN", "/spec/admin/username"),
     ("CODE", "/spec/code"),
     ("RELEASE", "/release/revision"),
@@ -62,6 +63,17 @@ pub fn show(output: Output, site: &Value) -> Done {
         site,
         "/status/domains",
         &[("DOMAIN", "/domain"), ("STATE", "/state"), ("LOOKED AT", "/looked_at"), ("SEEN", "/found")],
+    );
+    text += &listed(
+        site,
+        "/status/certificates",
+        &[
+            ("CERTIFICATE", "/name"),
+            ("STATE", "/state"),
+            ("UNTIL", "/not_after"),
+            ("NEXT TRY", "/next_try"),
+            ("ERROR", "/error"),
+        ],
     );
     text += &listed(site, "/status/parts", &[("PART", "/part"), ("STATE", "/state")]);
     text += &listed(site, "/status/waiting", &[("WAITS FOR", "")]);

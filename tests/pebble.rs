@@ -1,19 +1,19 @@
+//! Pebble, a certificate authority for tests.
+
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use instant_acme::{BodyWrapper, BytesResponse, HttpClient, Key};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use rustls_pki_types::PrivateKeyDer;
 use serde_json::json;
 use tempfile::TempDir;
-use tokio_util::bytes::Bytes;
-use wpaas_core::secret::Secret;
 
-use super::super::ports::free_port;
+use crate::ports::free_port;
+
+/// An account that Pebble knows by other means, and its key, where it binds accounts.
+pub const EXTERNAL_ACCOUNT: (&str, &str) =
+    ("kid-1", "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W");
 
 /// Debian's Pebble, in a process of its own.
 pub struct Pebble {
@@ -24,6 +24,7 @@ pub struct Pebble {
 /// One that does not run.
 pub struct Setup {
     port: u16,
+    management: u16,
     dns: SocketAddr,
     temper: Temper,
     folder: TempDir,
@@ -36,6 +37,8 @@ pub enum Temper {
     Even,
     /// Takes one nonce of three for bad.
     RefusesNonces,
+    /// As even, and takes no account that is not bound to [`EXTERNAL_ACCOUNT`].
+    BindsAccounts,
 }
 
 /// Whether the program is there; a run that demands it fails without.
@@ -65,10 +68,11 @@ impl Pebble {
             "httpPort": http_port,
             "tlsPort": http_port,
             "ocspResponderURL": "",
-            "externalAccountBindingRequired": false,
+            "externalAccountBindingRequired": temper == Temper::BindsAccounts,
+            "externalAccountMACKeys": {EXTERNAL_ACCOUNT.0: EXTERNAL_ACCOUNT.1},
         }});
         std::fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
-        Setup { port, dns, temper, folder }.start()
+        Setup { port, management, dns, temper, folder }.start()
     }
 
     pub fn directory(&self) -> String {
@@ -80,24 +84,21 @@ impl Pebble {
         self.setup.folder.path().join("root.pem")
     }
 
+    /// What vouches for what it issues.
+    pub async fn issuer(&self) -> reqwest::Certificate {
+        let root = reqwest::Certificate::from_pem(&std::fs::read(self.root()).unwrap()).unwrap();
+        let client = reqwest::Client::builder().tls_certs_only([root]).build().unwrap();
+        let url = format!("https://localhost:{}/roots/0", self.setup.management);
+        let pem = client.get(url).send().await.unwrap().bytes().await.unwrap();
+        reqwest::Certificate::from_pem(&pem).unwrap()
+    }
+
     pub fn stop(mut self) -> Setup {
         let _ended = self.child.kill();
         let _waited = self.child.wait();
-        let Setup { port, dns, temper, ref mut folder } = self.setup;
+        let Setup { port, management, dns, temper, ref mut folder } = self.setup;
         let folder = std::mem::replace(folder, TempDir::new().unwrap());
-        Setup { port, dns, temper, folder }
-    }
-
-    /// Ends the account of this key.
-    pub async fn deactivate(&self, key: &Secret) {
-        let pkcs8 = BASE64_STANDARD.decode(key.expose()).unwrap();
-        let pair = (Key::from_pkcs8_der(pkcs8.clone().into()).unwrap(), PrivateKeyDer::Pkcs8(pkcs8.into()));
-        let root = std::fs::read(self.root()).unwrap();
-        let root = reqwest::Certificate::from_pem(&root).unwrap();
-        let client = reqwest::Client::builder().tls_certs_only([root]).build().unwrap();
-        let builder = instant_acme::Account::builder_with_http(Box::new(Http(client)));
-        let (account, _) = builder.from_key(pair, self.directory()).await.unwrap();
-        account.deactivate().await.unwrap();
+        Setup { port, management, dns, temper, folder }
     }
 }
 
@@ -146,24 +147,5 @@ fn certify(folder: &Path) {
     for (name, pem) in [("root.pem", root.pem()), ("cert.pem", leaf.pem()), ("key.pem", key.serialize_pem())]
     {
         std::fs::write(folder.join(name), pem).unwrap();
-    }
-}
-
-struct Http(reqwest::Client);
-
-impl HttpClient for Http {
-    fn request(
-        &self,
-        request: axum::http::Request<BodyWrapper<Bytes>>,
-    ) -> std::pin::Pin<Box<dyn Future<Output = Result<BytesResponse, instant_acme::Error>> + Send>> {
-        use http_body_util::BodyExt as _;
-        let client = self.0.clone();
-        Box::pin(async move {
-            let (parts, body) = request.into_parts();
-            let Ok(body) = body.collect().await;
-            let request = axum::http::Request::from_parts(parts, body.to_bytes());
-            let answer = client.execute(request.try_into().unwrap()).await.unwrap();
-            Ok(BytesResponse::from(axum::http::Response::from(answer)))
-        })
     }
 }
