@@ -30,8 +30,10 @@ pub use texts::{NoTexts, TextRecords, Texts, ZoneTexts};
 
 /// How often it is seen what is due.
 const PACE: Duration = Duration::from_secs(2);
-/// All sites are read again this often: no hint tells that a site is up.
+/// All sites are read again this often, should a hint be lost.
 const SWEEP: Duration = Duration::from_secs(60);
+/// Of sites whose gateways can't answer yet, so many are read again each time: no hint tells that they can.
+const SOME: usize = 50;
 /// A server that does not lead sees this often whether another key is used.
 const FOLLOW: Duration = Duration::from_secs(30);
 /// Certificates asked for at a time.
@@ -54,6 +56,8 @@ pub struct Certificates {
     /// With the key of this version.
     account: Option<(u64, Account)>,
     needs: BTreeMap<SiteId, Vec<CertificateNeed>>,
+    /// Of the sites whose gateways can't answer yet, the last that was read again in this turn.
+    looked_at_last: Option<SiteId>,
 }
 
 impl Certificates {
@@ -82,6 +86,7 @@ impl Certificates {
             renewed_key_at: None,
             account: None,
             needs: BTreeMap::new(),
+            looked_at_last: None,
         })
     }
 
@@ -146,6 +151,7 @@ impl Certificates {
                     self.sweep().await?;
                     sweep = Instant::now() + SWEEP;
                 }
+                self.look_again().await?;
                 self.work(Timestamp::now()).await
             };
             let done = tokio::select! {
@@ -179,6 +185,17 @@ impl Certificates {
             self.needs.insert(site, needs);
         }
         Ok(())
+    }
+
+    /// Reads some of the sites again whose gateways could not answer an authority.
+    async fn look_again(&mut self) -> Result<(), ServiceError> {
+        let waits = |needs: &Vec<CertificateNeed>| needs.iter().any(|need| !need.provable);
+        let after = std::mem::take(&mut self.looked_at_last);
+        let waiting =
+            self.needs.iter().filter(|(site, needs)| after.is_none_or(|last| **site > last) && waits(needs));
+        let some: Vec<SiteId> = waiting.map(|(site, _)| *site).take(SOME).collect();
+        self.looked_at_last = some.last().copied().filter(|_| some.len() == SOME);
+        self.learn_all(&some).await
     }
 
     /// Does what is due at this time, and returns how many certificates were asked for.

@@ -69,8 +69,7 @@ pub struct AcmeKey {
 }
 
 impl Service {
-    /// The certificates that live sites want and that can be asked for, and what became of each. None without rules for
-    /// them.
+    /// The certificates that live sites want, and what became of each. None without rules for them.
     ///
     /// # Errors
     ///
@@ -80,7 +79,7 @@ impl Service {
         loop {
             let sites = self.store().site_facts(&page).await?;
             page.after = sites.last().map(|facts| facts.site.id);
-            needs.extend(sites.iter().flat_map(|facts| self.askable(facts)));
+            needs.extend(sites.iter().flat_map(|facts| self.needs_of(facts)));
             if sites.len() < PIECE {
                 return Ok(needs);
             }
@@ -94,15 +93,21 @@ impl Service {
     /// `Unavailable`.
     pub async fn certificate_needs_of(&self, site: SiteId) -> Result<Vec<CertificateNeed>, ServiceError> {
         let facts = self.store().site_facts_of(site).await?;
-        Ok(facts.iter().flat_map(|facts| self.askable(facts)).collect())
+        Ok(facts.iter().flat_map(|facts| self.needs_of(facts)).collect())
     }
 
-    /// What can be asked for now: an authority is answered once the gateways have what to say.
-    fn askable(&self, facts: &SiteFacts) -> impl Iterator<Item = CertificateNeed> {
+    /// What a site wants: what its gateways prove can be, once they have what to say.
+    fn needs_of(&self, facts: &SiteFacts) -> impl Iterator<Item = CertificateNeed> {
+        let site = &facts.site;
         let ours = self.challenge();
         let answers = ours.is_some() && ours == facts.challenge;
-        let needs = needs_of(facts, self.settings());
-        needs.filter(move |need| answers || need.name.challenge() == ChallengeKind::Dns)
+        let need = move |name: CertificateName| CertificateNeed {
+            site: site.id,
+            held: site.certificates.get(&name),
+            provable: answers || name.challenge() == ChallengeKind::Dns,
+            name,
+        };
+        wanted_of(facts, self.settings()).into_iter().map(need)
     }
 
     /// Gives a certificate to sites, each its own copy, sealed; one that does not want it any more gets none.
@@ -193,8 +198,7 @@ impl Service {
         let mut rounds = Rounds::default();
         loop {
             let Some(facts) = self.store().site_facts_of(id).await? else { return Ok(()) };
-            let wanted: Vec<CertificateName> =
-                needs_of(&facts, self.settings()).map(|need| need.name).collect();
+            let wanted = wanted_of(&facts, self.settings());
             if !wanted.contains(name) {
                 return Ok(());
             }
@@ -254,13 +258,11 @@ fn account_context(directory: &str) -> String {
 }
 
 /// What a site wants; nothing while it is not to run.
-fn needs_of(facts: &SiteFacts, settings: &Settings) -> impl Iterator<Item = CertificateNeed> {
+fn wanted_of(facts: &SiteFacts, settings: &Settings) -> Vec<CertificateName> {
     let SiteFacts { site, org_name, customer: _, founded: _, challenge: _ } = facts;
     let org = org_name.as_ref().filter(|_| settings.certificates.is_some() && facts.is_live());
     let names = org.and_then(|org| settings.names_of(site, org));
-    let wanted = names.map(|names| wanted(site, &names, settings)).unwrap_or_default();
-    let need = |name| CertificateNeed { site: site.id, held: site.certificates.get(&name), name };
-    wanted.into_iter().map(need)
+    names.map(|names| wanted(site, &names, settings)).unwrap_or_default()
 }
 
 fn wanted(site: &Site, names: &SiteNames, settings: &Settings) -> Vec<CertificateName> {

@@ -17,6 +17,8 @@ pub struct CertificateNeed {
     pub name: CertificateName,
     /// What became of it.
     pub held: SiteCertificate,
+    /// Whether an authority that looks for a proof of the name finds it: nothing is asked for before.
+    pub provable: bool,
 }
 
 /// How much may be asked for.
@@ -63,7 +65,8 @@ pub fn plan_certificates<'a>(
     for group in groups.iter().filter(|group| group.newest().is_some_and(|(_, it)| it.issued_at > since)) {
         *spent.entry(group.name.registered()).or_default() += 1;
     }
-    let mut due: Vec<&Group<'_>> = groups.iter().filter(|group| group.next_try() <= now).collect();
+    let is_due = |group: &&Group<'_>| group.next_try() <= now && group.needs.iter().any(|need| need.provable);
+    let mut due: Vec<&Group<'_>> = groups.iter().filter(is_due).collect();
     // Of those that run out, the one that does so first; then those that sites do not have.
     due.sort_by_key(|group| group.newest().map_or(Timestamp::MAX, |(_, issued)| issued.not_after));
     let mut steps: Vec<CertificateStep> = groups.iter().filter_map(|group| group.share(now)).collect();

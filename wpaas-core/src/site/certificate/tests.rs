@@ -19,7 +19,7 @@ fn held(issued: Option<IssuedCertificate>) -> SiteCertificate {
 }
 
 fn need(name: &str, held: SiteCertificate) -> CertificateNeed {
-    CertificateNeed { site: SiteId::new(), name: parse(name), held }
+    CertificateNeed { site: SiteId::new(), name: parse(name), held, provable: true }
 }
 
 const BUDGET: CertificateBudget = CertificateBudget { per_domain: 3 };
@@ -30,6 +30,14 @@ fn asked(needs: &[CertificateNeed], now: Timestamp) -> Vec<String> {
         CertificateStep::Share { name, to, .. } => format!("share {name} with {}", to.len()),
     };
     plan_certificates(needs, BUDGET, now).into_iter().map(step).collect()
+}
+
+#[test]
+fn what_can_not_be_proved_yet_is_not_asked_for() {
+    let ready = need("a.example.com", held(None));
+    let waits = CertificateNeed { provable: false, ..need("b.example.com", held(None)) };
+    assert_eq!(asked(&[ready, waits.clone()], NOW), ["a.example.com for 1"]);
+    assert_eq!(asked(&[CertificateNeed { provable: true, ..waits }], NOW), ["b.example.com for 1"]);
 }
 
 #[test]
@@ -144,7 +152,7 @@ proptest! {
             let life = before.not_after.duration_since(before.not_before);
             let used = now.duration_since(before.not_before);
             prop_assert!(used >= life * 6 / 10, "{used} of {life}");
-            let due = [CertificateNeed { site: SiteId::new(), name: name.clone(), held: all.get(&name) }];
+            let due = [CertificateNeed { site: SiteId::new(), name: name.clone(), held: all.get(&name), provable: true }];
             let none = CertificateBudget { per_domain: 0 };
             prop_assert!(plan_certificates(&due, none, now - SignedDuration::from_secs(1)).is_empty());
             prop_assert_eq!(plan_certificates(&due, none, now).len(), 1, "no budget holds a renewal back");
@@ -173,7 +181,7 @@ proptest! {
             let at = later(-age * 24 * 3600);
             if has { all.give(&name, issued(at, 90 * 24), std::slice::from_ref(&name)); }
             if failed { all.fail(&name, "no", None, std::slice::from_ref(&name), NOW); }
-            CertificateNeed { site: SiteId::new(), held: all.get(&name), name }
+            CertificateNeed { site: SiteId::new(), held: all.get(&name), provable: true, name }
         }).collect();
         let steps = plan_certificates(&needs, CertificateBudget { per_domain }, NOW);
         let mut names = Vec::new();
