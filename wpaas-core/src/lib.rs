@@ -20,6 +20,7 @@ pub mod defaults;
 pub mod fleet;
 pub mod id;
 pub mod keyring;
+pub mod lockout;
 pub mod metering;
 pub mod name;
 pub mod node;

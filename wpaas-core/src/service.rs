@@ -159,6 +159,8 @@ pub struct Settings {
     pub key_overlap: SignedDuration,
     /// How long a session lasts.
     pub session_lifetime: SignedDuration,
+    /// Wrong passwords in a row after which a name is locked out; 0 is never.
+    pub lockout_after: u32,
     /// Beginnings of URLs, each ending in `/`, that webhooks may have besides public https ones; see [`crate::reach`].
     pub webhook_prefixes: Vec<String>,
 }
@@ -183,6 +185,7 @@ impl Settings {
             key_lifetime: SignedDuration::from_hours(90 * 24),
             key_overlap: SignedDuration::from_hours(24),
             session_lifetime: SignedDuration::from_hours(12),
+            lockout_after: 10,
             webhook_prefixes: Vec::new(),
         }
     }

@@ -8,6 +8,7 @@ use tokio::sync::broadcast;
 use crate::account::{ApiKey, Customer, ExternalLogin, Identity, KeyKind, Org, Space, User};
 use crate::claim::{Board, Member, ServerId, Share, Token};
 use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId, WebhookId};
+use crate::lockout::{Failures, NameDigest};
 use crate::metering::{UsageFilter, UsageRecord, UsageSum};
 use crate::name::{Cid, Email, Hostname, Slug, Username};
 use crate::quota::Usage;
@@ -180,6 +181,9 @@ pub trait UserReads: std::fmt::Debug + Send + Sync + 'static {
 
     /// The hash of an identity's password; `None` when it has none.
     async fn password_hash(&self, identity: &Identity) -> Result<Option<String>, StoreError>;
+
+    /// The wrong passwords in a row that a name has seen; also those that count no more.
+    async fn wrong_passwords(&self, name: &NameDigest) -> Result<Option<Failures>, StoreError>;
 
     /// Whom an account at an identity provider signs in.
     async fn external_login(&self, issuer: &str, subject: &str) -> Result<Option<ExternalLogin>, StoreError>;

@@ -112,31 +112,12 @@ async fn authenticate(
             let username: Username = username.parse().map_err(|_| Problem::unauthenticated())?;
             let cid: Option<Cid> =
                 cid.map(|cid| cid.parse()).transpose().map_err(|_| Problem::unauthenticated())?;
-            let check = state.service.authenticate_password(cid.as_ref(), &username, &password);
-            let actor = with_password(state, address, cid.as_ref(), &username, check).await?;
+            state.rates.attempt(address)?;
+            let (cid, now) = (cid.as_ref(), Timestamp::now());
+            let actor = state.service.authenticate_password(cid, &username, &password, now).await?;
             Ok((actor, CurrentSession(None)))
         }
     }
-}
-
-/// Checks a password, unless it is one of too many from this address or of this name.
-pub async fn with_password<T>(
-    state: &AppState,
-    address: IpAddr,
-    cid: Option<&Cid>,
-    username: &Username,
-    check: impl Future<Output = Result<T, ServiceError>>,
-) -> Result<T, Problem> {
-    let name = cid.map_or_else(|| username.to_string(), |cid| format!("{cid}/{username}"));
-    state.rates.attempt(address)?;
-    state.rates.may_try(&name, Timestamp::now())?;
-    let checked = check.await;
-    match &checked {
-        Ok(_) => state.rates.tried(&name, true, Timestamp::now()),
-        Err(ServiceError::Unauthenticated) => state.rates.tried(&name, false, Timestamp::now()),
-        Err(_) => {}
-    }
-    Ok(checked?)
 }
 
 /// What a caller presents.

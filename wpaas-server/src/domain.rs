@@ -25,6 +25,7 @@ pub fn settings(settings: &Settings) -> service::Settings {
         reserved_domains: settings.domains.reserved.clone(),
         site_grace: settings.grace.site.as_signed(),
         customer_grace: settings.grace.customer.as_signed(),
+        lockout_after: settings.limits.lockout_after,
         webhook_prefixes: settings.webhooks.allowed_prefixes.clone(),
         ..service::Settings::new(settings.domain.clone())
     }

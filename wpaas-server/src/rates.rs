@@ -1,4 +1,5 @@
-//! How often one may ask: a principal at all, an address in vain or with a password. Each server counts for itself.
+//! How often one may ask: a principal at all, an address in vain or with a password. Each server counts for itself: these
+//! protect a server. What protects an account, wrong passwords in a row, is counted for all servers by the service.
 
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -8,17 +9,14 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use jiff::Timestamp;
 use wpaas_core::access::Actor;
 
 use crate::config::LimitSettings;
 use crate::problem::Problem;
 
 mod address;
-mod lockout;
 
 pub use address::{Address, Peer};
-use lockout::Lockout;
 
 /// What is kept of those who ask more seldom than this costs nothing: it is forgotten.
 const MANY: usize = 10_000;
@@ -28,7 +26,6 @@ const MANY: usize = 10_000;
 pub struct Rates {
     principals: Option<Counter<String>>,
     addresses: Option<Counter<IpAddr>>,
-    lockout: Lockout,
 }
 
 #[derive(Debug)]
@@ -45,7 +42,6 @@ impl Rates {
             principals: a_second
                 .map(|rate| Counter::new(Quota::per_second(rate).allow_burst(rate.saturating_mul(FOUR)))),
             addresses: a_minute.map(|rate| Counter::new(Quota::per_minute(rate))),
-            lockout: Lockout::new(settings.lockout_after),
         }
     }
 
@@ -75,25 +71,6 @@ impl Rates {
         let waits = self.addresses.as_ref().and_then(|counter| counter.one_more(&address));
         let detail = "too many attempts to sign in from your address; sign in once with POST /sessions, or use an API key";
         waits.map_or(Ok(()), |wait| Err(too_many("too_many_attempts", detail, wait)))
-    }
-
-    /// Whether a password of this name is looked at now, whoever it may be of and wherever it comes from.
-    ///
-    /// # Errors
-    ///
-    /// 429 while the name is locked out.
-    pub fn may_try(&self, name: &str, now: Timestamp) -> Result<(), Problem> {
-        let detail = "too many wrong passwords in a row; keys and sessions go on working meanwhile";
-        self.lockout.wait(name, now).map_or(Ok(()), |wait| Err(too_many("locked_out", detail, wait)))
-    }
-
-    /// What became of it.
-    pub fn tried(&self, name: &str, right: bool, now: Timestamp) {
-        if right {
-            self.lockout.forget(name);
-        } else {
-            self.lockout.failed(name, now);
-        }
     }
 }
 

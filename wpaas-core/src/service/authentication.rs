@@ -5,6 +5,7 @@ use crate::access::Actor;
 use crate::account::{Customer, Identity, KeyKind, Lifecycle, User};
 use crate::credential::{api_key_hash, api_key_id};
 use crate::id::KeyId;
+use crate::lockout;
 use crate::name::{Cid, Username};
 use crate::secret::Secret;
 use crate::store::{Bearer, Change, Write};
@@ -45,31 +46,58 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// `Unauthenticated`, whatever the reason, and after the same work.
+    /// `Unauthenticated`, whatever the reason, and after the same work; `LockedOut` after too many wrong ones.
     pub async fn authenticate_password(
         &self,
         cid: Option<&Cid>,
         username: &Username,
         password: &Secret,
+        now: Timestamp,
     ) -> Result<Actor, ServiceError> {
-        let identity = self.check_password(cid, username, password).await?;
+        let identity = self.check_password(cid, username, password, now).await?;
         self.actor(&identity).await?.ok_or(ServiceError::Unauthenticated)
     }
 
-    /// Whose password this is. Whoever it may be, the same work is done.
+    /// Whose password this is. Whoever it may be, the same work is done. Those that are checked at the same time are
+    /// all looked at, however many were wrong before: that is as many as the hashing has room for.
     pub(super) async fn check_password(
         &self,
         cid: Option<&Cid>,
         username: &Username,
         password: &Secret,
+        now: Timestamp,
     ) -> Result<Identity, ServiceError> {
+        let name = lockout::digest(cid, username);
+        let failures = self.store().wrong_passwords(&name).await?;
+        let wait = failures.and_then(|failures| failures.wait(self.settings().lockout_after, now));
+        if let Some(wait) = wait {
+            return Err(ServiceError::LockedOut { wait });
+        }
+        let found = self.verify_password(cid, username, password).await?;
+        let write = match (&found, failures) {
+            (Some(_), None) => None,
+            (Some(_), Some(_)) => Some(Write::ForgetWrongPasswords(name)),
+            (None, _) => Some(Write::CountWrongPassword(name, now)),
+        };
+        if let Some(write) = write.filter(|_| self.settings().lockout_after > 0) {
+            self.store().commit(Change::at(now).write(write)).await?;
+        }
+        found.ok_or(ServiceError::Unauthenticated)
+    }
+
+    async fn verify_password(
+        &self,
+        cid: Option<&Cid>,
+        username: &Username,
+        password: &Secret,
+    ) -> Result<Option<Identity>, ServiceError> {
         let identity = self.identity(cid, username).await?;
         let hash = match &identity {
             Some(identity) => self.store().password_hash(identity).await?,
             None => None,
         };
         let fits = self.inner.passwords.verify(password, hash).await.map_err(ServiceError::Credential)?;
-        identity.filter(|_| fits).ok_or(ServiceError::Unauthenticated)
+        Ok(identity.filter(|_| fits))
     }
 
     async fn identity(

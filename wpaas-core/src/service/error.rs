@@ -1,5 +1,7 @@
 use std::fmt;
 
+use jiff::SignedDuration;
+
 use crate::account::Version;
 use crate::credential::CredentialError;
 use crate::keyring::KeyringError;
@@ -19,6 +21,12 @@ pub enum ServiceError {
     /// The key or the password opens nothing.
     #[error("the key or password is not valid, or no longer")]
     Unauthenticated,
+    /// Too many wrong passwords of this name in a row: none is looked at now, not even the right one.
+    #[error("too many wrong passwords in a row; keys and sessions go on working meanwhile")]
+    LockedOut {
+        /// When one is.
+        wait: SignedDuration,
+    },
     /// The actor may see it, and may not do this.
     #[error("{why}")]
     Forbidden {
@@ -190,6 +198,7 @@ impl ServiceError {
         match self {
             Self::NotFound { .. } => "not_found",
             Self::Unauthenticated => "unauthenticated",
+            Self::LockedOut { .. } => "locked_out",
             Self::Forbidden { .. } => "forbidden",
             Self::CustomerSuspended => "customer_suspended",
             Self::CustomerToBeRemoved => "customer_to_be_removed",

@@ -29,7 +29,8 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// `Unauthenticated`, whatever the reason, and after the same work; `Credential` when too many wait for that.
+    /// `Unauthenticated`, whatever the reason, and after the same work; `LockedOut` after too many wrong ones;
+    /// `Credential` when too many wait for that.
     pub async fn sign_in(
         &self,
         cid: Option<&Cid>,
@@ -37,7 +38,7 @@ impl Service {
         password: &Secret,
         now: Timestamp,
     ) -> Result<Session, ServiceError> {
-        let identity = self.check_password(cid, username, password).await?;
+        let identity = self.check_password(cid, username, password, now).await?;
         self.begin_session(&identity, "password", now).await
     }
 

@@ -3,6 +3,7 @@ use jiff::Timestamp;
 use super::{AcmeAccount, Idempotent, NewEvent, PendingLogin, SealedSecret, StoredStatus};
 use crate::account::{ApiKey, Customer, ExternalLogin, Identity, Lifecycle, Org, Space, User, Version};
 use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId, WebhookId};
+use crate::lockout::NameDigest;
 use crate::metering::Look;
 use crate::name::{Cid, Hostname, Slug, Username};
 use crate::quota::{Quota, QuotaExceeded, Usage, VolumeSizes};
@@ -164,6 +165,11 @@ pub enum Write {
     DeleteUser(UserId, Version),
     /// Sets or replaces the hash of a password.
     SetPassword(Identity, String),
+    /// One more for this name, at this time, with [`crate::lockout::Failures::and_one`]. What counts no more by then is
+    /// forgotten, whatever name it is of.
+    CountWrongPassword(NameDigest, Timestamp),
+    /// The name is as new.
+    ForgetWrongPasswords(NameDigest),
     /// Takes away password, keys, sessions and linked accounts.
     DeleteCredentials(Identity),
     InsertExternalLogin(ExternalLogin),
@@ -289,6 +295,8 @@ impl Write {
                 vec![Expect::Version(Record::AcmeAccount(new.directory.clone()), before(new.version))]
             }
             Self::SetPassword(..)
+            | Self::CountWrongPassword(..)
+            | Self::ForgetWrongPasswords(_)
             | Self::DeleteCredentials(_)
             | Self::DeleteExternalLogin(..)
             | Self::InsertPendingLogin(_)

@@ -42,6 +42,7 @@ pub async fn all<F: Future<Output = Arc<dyn Store>>>(empty: impl Fn() -> F) {
     records::events_are_numbered_filtered_and_fed(&*empty().await).await;
     records::events_are_found_by_kind_person_and_time(&*empty().await).await;
     identities::passwords_and_keys_belong_to_one_identity(&*empty().await).await;
+    identities::wrong_passwords_are_counted_by_name(&*empty().await).await;
     identities::sessions_are_keys_apart(&*empty().await).await;
     identities::an_account_elsewhere_signs_one_identity_in(&*empty().await).await;
     identities::a_login_that_has_begun_is_taken_once(&*empty().await).await;

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::account::{ApiKey, Customer, ExternalLogin, Identity, Lifecycle, Org, Space, User};
 use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId, WebhookId};
+use crate::lockout::{Failures, NameDigest};
 use crate::metering::{Meter, UsageRecord};
 use crate::name::{Cid, Email, Hostname, Slug, Username};
 use crate::quota::Usage;
@@ -41,6 +42,7 @@ struct State {
     spaces: BTreeMap<SpaceId, Space>,
     users: BTreeMap<UserId, User>,
     passwords: HashMap<Identity, String>,
+    wrong_passwords: HashMap<NameDigest, Failures>,
     keys: BTreeMap<KeyId, ApiKey>,
     external_logins: BTreeMap<(String, String), ExternalLogin>,
     pending_logins: BTreeMap<[u8; 32], PendingLogin>,

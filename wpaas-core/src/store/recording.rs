@@ -15,6 +15,7 @@ use super::{
 use crate::account::{ApiKey, Customer, ExternalLogin, Identity, KeyKind, Org, Space, User};
 use crate::claim::{Board, Member, ServerId, Share, Token};
 use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId, WebhookId};
+use crate::lockout::{Failures, NameDigest};
 use crate::metering::{UsageFilter, UsageRecord, UsageSum};
 use crate::name::{Cid, Email, Hostname, Slug, Username};
 use crate::quota::Usage;
@@ -131,6 +132,7 @@ reads!(UserReads {
     fn users_by_email(cid: &Cid, email: &Email, limit: usize) -> Vec<User>;
     fn users(cid: &Cid, page: &Page<UserId>) -> Vec<User>;
     fn password_hash(identity: &Identity) -> Option<String>;
+    fn wrong_passwords(name: &NameDigest) -> Option<Failures>;
     fn external_login(issuer: &str, subject: &str) -> Option<ExternalLogin>;
     fn external_logins(identity: &Identity) -> Vec<ExternalLogin>;
     fn pending_login(state: &[u8; 32]) -> Option<PendingLogin>;

@@ -11,6 +11,24 @@ on_each_store! {
     keys_open_are_renewed_and_taken_back
     passwords_open_for_whom_they_are
     a_session_ends_by_itself_by_hand_and_with_the_password
+    wrong_passwords_lock_a_name_out_until_the_right_one_is_looked_at
+}
+
+async fn wrong_passwords_lock_a_name_out_until_the_right_one_is_looked_at(world: World) {
+    let (cid, actor) = world.acme().await;
+    world.create_user(&actor, user(&cid, "ada", Vec::new()), NOW).await.expect("is made");
+    let present = async |name: &str, password: &str, seconds| {
+        code(world.sign_in(Some(&cid), &parse(name), &secret(password), at(seconds)).await)
+    };
+    for name in ["ada", "nobody"] {
+        for _ in 0..world.settings().lockout_after {
+            assert_eq!(present(name, "wrong", 0).await, "unauthenticated");
+        }
+        assert_eq!(present(name, "wrong", 29).await, "locked_out");
+    }
+    assert_eq!(present("ada", "correct horse", 29).await, "locked_out");
+    assert_eq!(present("ada", "correct horse", 30).await, "ok");
+    assert_eq!(present("ada", "wrong", 31).await, "unauthenticated", "it is as new");
 }
 
 async fn a_session_ends_by_itself_by_hand_and_with_the_password(world: World) {
@@ -102,7 +120,7 @@ async fn passwords_open_for_whom_they_are(world: World) {
     let update = CustomerUpdate { password: Some(secret("open sesame")), ..CustomerUpdate::default() };
     world.update_customer(&actor, &cid, update, IfMatch::Any, NOW).await.expect("is set");
     let sign_in = async |cid: Option<&Cid>, name: &str, password: &str| {
-        world.authenticate_password(cid, &parse(name), &secret(password)).await
+        world.authenticate_password(cid, &parse(name), &secret(password), NOW).await
     };
     assert_eq!(sign_in(None, "ACME", "open sesame").await.expect("opens"), actor);
     assert!(matches!(sign_in(Some(&cid), "ada", "correct horse").await, Ok(Actor::User { .. })));

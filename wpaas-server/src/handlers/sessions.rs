@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use jiff::Timestamp;
 
 use crate::answer::Answer;
-use crate::auth::{Caller, CurrentSession, with_password};
+use crate::auth::{Caller, CurrentSession};
 use crate::dto::key::KeyQuery;
 use crate::dto::list::{ListView, page};
 use crate::dto::session::{NewSessionView, SessionView, SignInDto};
@@ -22,8 +22,8 @@ pub async fn create(
     Body(dto): Body<SignInDto>,
 ) -> Result<Answer<NewSessionView>, Problem> {
     let SignInDto { cid, username, password: SecretText(password) } = dto;
-    let sign_in = state.service.sign_in(cid.as_ref(), &username, &password, Timestamp::now());
-    let session = with_password(&state, address, cid.as_ref(), &username, sign_in).await?;
+    state.rates.attempt(address)?;
+    let session = state.service.sign_in(cid.as_ref(), &username, &password, Timestamp::now()).await?;
     Ok(Answer::created(session.into(), "/sessions/current".to_owned()))
 }
 

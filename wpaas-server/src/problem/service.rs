@@ -13,6 +13,10 @@ impl From<ServiceError> for Problem {
         match error {
             E::NotFound { .. } => Self::new(StatusCode::NOT_FOUND, code, text),
             E::Unauthenticated => Self::unauthenticated(),
+            E::LockedOut { wait } => {
+                let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+                Self::new(StatusCode::TOO_MANY_REQUESTS, code, text).retry_after(seconds)
+            }
             E::Forbidden { .. } | E::CustomerSuspended | E::CustomerToBeRemoved => {
                 Self::new(StatusCode::FORBIDDEN, code, text)
             }

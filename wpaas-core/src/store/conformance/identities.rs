@@ -4,6 +4,7 @@ use super::{
 };
 use crate::account::{ApiKey, ExternalLogin, Identity, KeyKind, User};
 use crate::id::{KeyId, UserId};
+use crate::lockout::{FORGOTTEN, Failures};
 use crate::store::{Bearer, Idempotent, Page, PendingLogin, StoredResponse};
 
 fn user() -> User {
@@ -154,6 +155,25 @@ pub(super) async fn a_login_that_has_begun_is_taken_once(store: &dyn Store) {
     assert_eq!(found(2).await, None);
 }
 
+pub(super) async fn wrong_passwords_are_counted_by_name(store: &dyn Store) {
+    let (ada, bob) = ([1; 32], [2; 32]);
+    let found = async |name| store.wrong_passwords(&name).await.expect("read");
+    let wrong = |name, seconds| write(Write::CountWrongPassword(name, at(seconds)));
+    assert_eq!(found(ada).await, None);
+    for seconds in [0, 1] {
+        done(store, wrong(ada, seconds)).await;
+    }
+    done(store, wrong(bob, 2)).await;
+    assert_eq!(found(ada).await, Some(Failures { count: 2, last: at(1) }));
+    assert_eq!(found(bob).await, Some(Failures { count: 1, last: at(2) }));
+    done(store, write(Write::ForgetWrongPasswords(ada))).await;
+    assert_eq!((found(ada).await, found(bob).await.is_some()), (None, true));
+    // What counts no more costs nothing.
+    done(store, wrong(ada, FORGOTTEN.as_secs() + 2)).await;
+    assert_eq!(found(bob).await, None);
+    assert_eq!(found(ada).await.map(|failures| failures.count), Some(1));
+}
+
 pub(super) async fn people_are_found_by_their_address(store: &dyn Store) {
     with_place(store, Quota::default()).await;
     let owner = customer(&cid(), "acme");
@@ -233,6 +253,7 @@ pub(super) fn filling() -> Vec<Write> {
         Write::InsertExternalLogin(login),
         Write::InsertPendingLogin(pending(1)),
         Write::SetPassword(identity.clone(), "hash".to_owned()),
+        Write::CountWrongPassword([0, 255].repeat(16).try_into().expect("is a digest"), NOW),
         Write::InsertKey(key(identity)),
         Write::PutIdempotent(Idempotent {
             principal,

@@ -3,6 +3,7 @@ use jiff::Timestamp;
 use super::State;
 use crate::account::{Identity, KeyKind};
 use crate::id::KeyId;
+use crate::lockout::{Failures, NameDigest, forgotten};
 use crate::secret::SecretName;
 use crate::site::Tombstone;
 use crate::store::{Change, Committed, Event, NewEvent, SealedSecret, StoredWebhook, Violation, Write};
@@ -25,6 +26,12 @@ impl State {
             committed.events.push(self.event(change.at, event));
         }
         Ok(committed)
+    }
+
+    fn count_wrong_password(&mut self, name: NameDigest, at: Timestamp) {
+        let failures = Failures::and_one(self.wrong_passwords.get(&name).copied(), at);
+        self.wrong_passwords.insert(name, failures);
+        self.wrong_passwords.retain(|_, failures| failures.last > forgotten(at));
     }
 
     fn event(&mut self, at: Timestamp, event: NewEvent) -> Event {
@@ -62,6 +69,8 @@ impl State {
             Write::SetPassword(identity, hash) => {
                 self.passwords.insert(identity, hash);
             }
+            Write::CountWrongPassword(name, at) => self.count_wrong_password(name, at),
+            Write::ForgetWrongPasswords(name) => drop(self.wrong_passwords.remove(&name)),
             Write::DeleteCredentials(identity) => self.forget(&identity),
             Write::InsertExternalLogin(login) => {
                 self.external_logins.insert((login.issuer.clone(), login.subject.clone()), login);

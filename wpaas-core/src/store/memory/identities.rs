@@ -3,6 +3,7 @@ use async_trait::async_trait;
 use super::{MemoryStore, page, same_address};
 use crate::account::{ApiKey, ExternalLogin, Identity, KeyKind, User};
 use crate::id::{KeyId, UserId};
+use crate::lockout::{Failures, NameDigest};
 use crate::name::{Cid, Email, Username};
 use crate::store::{Bearer, KeyReads, Page, PendingLogin, StoreError, UserReads};
 
@@ -27,6 +28,10 @@ impl UserReads for MemoryStore {
 
     async fn password_hash(&self, identity: &Identity) -> Result<Option<String>, StoreError> {
         Ok(self.state().passwords.get(identity).cloned())
+    }
+
+    async fn wrong_passwords(&self, name: &NameDigest) -> Result<Option<Failures>, StoreError> {
+        Ok(self.state().wrong_passwords.get(name).copied())
     }
 
     async fn external_login(&self, issuer: &str, subject: &str) -> Result<Option<ExternalLogin>, StoreError> {

@@ -1,7 +1,9 @@
 use super::check::check;
 use super::db::{Db, Query, query};
+use super::read::wrong_passwords;
 use super::{acme, int, metering, micros, webhooks};
 use crate::account::{ApiKey, Customer, ExternalLogin, Identity, Lifecycle, Org, Space, User};
+use crate::lockout::{Failures, NameDigest, forgotten};
 use crate::quota::Usage;
 use crate::secret::SecretName;
 use crate::site::{Site, SiteLifecycle, Tombstone};
@@ -68,6 +70,10 @@ async fn do_write(db: &mut Db, write: Write) -> Done {
             delete(db, "DELETE FROM users WHERE id = $1", id.to_string()).await
         }
         Write::SetPassword(owner, hash) => set_password(db, &owner, hash).await,
+        Write::CountWrongPassword(name, at) => count_wrong_password(db, &name, at).await,
+        Write::ForgetWrongPasswords(name) => {
+            run(db, query("DELETE FROM wrong_passwords WHERE name = $1").bind(name.to_vec())).await
+        }
         Write::DeleteCredentials(owner) => forget(db, identity(&owner)).await,
         Write::InsertExternalLogin(login) => insert_external_login(db, login).await,
         Write::DeleteExternalLogin(owner, issuer, subject) => {
@@ -227,6 +233,15 @@ async fn insert_pending_login(db: &mut Db, login: PendingLogin) -> Done {
     let PendingLogin { state, expires_at, sealed } = login;
     let put = "INSERT INTO pending_logins (state, expires_at, sealed) VALUES ($1, $2, $3)";
     run(db, query(put).bind(state.to_vec()).bind(micros(expires_at)).bind(sealed)).await
+}
+
+async fn count_wrong_password(db: &mut Db, name: &NameDigest, at: jiff::Timestamp) -> Done {
+    let Failures { count, last } = Failures::and_one(wrong_passwords(&mut *db, name).await?, at);
+    let put = "INSERT INTO wrong_passwords (name, failures, last_at) VALUES ($1, $2, $3) ON CONFLICT (name) \
+               DO UPDATE SET failures = excluded.failures, last_at = excluded.last_at";
+    run(&mut *db, query(put).bind(name.to_vec()).bind(i64::from(count)).bind(micros(last))).await?;
+    let expire = query("DELETE FROM wrong_passwords WHERE last_at <= $1");
+    run(db, expire.bind(micros(forgotten(at)))).await
 }
 
 async fn put_site(db: &mut Db, site: Site, usage: Usage) -> Done {

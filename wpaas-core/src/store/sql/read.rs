@@ -1,10 +1,11 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::db::query;
+use super::db::{Executor, query};
 use super::{SqlStore, Users, int, micros, usage};
 use crate::account::{ApiKey, Customer, ExternalLogin, Identity, KeyKind, Org, Space, User};
 use crate::id::{KeyId, OrgId, SpaceId, UserId};
+use crate::lockout::{Failures, NameDigest};
 use crate::name::{Cid, Email, Slug, Username};
 use crate::quota::Usage;
 use crate::store::row::{
@@ -217,6 +218,10 @@ impl UserReads for SqlStore {
             .await
     }
 
+    async fn wrong_passwords(&self, name: &NameDigest) -> Result<Option<Failures>, StoreError> {
+        wrong_passwords(&self.readers, name).await
+    }
+
     async fn external_login(&self, issuer: &str, subject: &str) -> Result<Option<ExternalLogin>, StoreError> {
         let sql = "SELECT doc FROM external_logins WHERE issuer = $1 AND subject = $2";
         let found = self.first(sql, issuer.to_owned(), subject.to_owned()).await?;
@@ -235,6 +240,18 @@ impl UserReads for SqlStore {
             |(expires_at, sealed)| Ok(PendingLogin { state: *state, expires_at: time(expires_at)?, sealed });
         found.map(login).transpose()
     }
+}
+
+pub(super) async fn wrong_passwords(
+    on: impl Executor,
+    name: &NameDigest,
+) -> Result<Option<Failures>, StoreError> {
+    let sql = "SELECT failures, last_at FROM wrong_passwords WHERE name = $1";
+    let found: Option<(i64, i64)> = query(sql).bind(name.to_vec()).first(on).await?;
+    let failures = |(count, last): (i64, i64)| {
+        Ok(Failures { count: u32::try_from(count).unwrap_or(u32::MAX), last: time(last)? })
+    };
+    found.map(failures).transpose()
 }
 
 fn external_login(doc: &str) -> Result<ExternalLogin, StoreError> {

@@ -52,6 +52,14 @@ CREATE TABLE passwords (
     hash TEXT NOT NULL
 );
 
+-- How many wrong passwords in a row a name has seen, by the SHA-256 of the name.
+CREATE TABLE wrong_passwords (
+    name BLOB PRIMARY KEY,
+    failures BIGINT NOT NULL,
+    last_at BIGINT NOT NULL
+);
+CREATE INDEX wrong_passwords_last_at ON wrong_passwords (last_at);
+
 -- API keys and sessions.
 CREATE TABLE api_keys (
     id TEXT PRIMARY KEY,

@@ -198,6 +198,22 @@ async fn what_another_process_commits_is_told_once() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn without_notifications_it_is_told_all_the_same() {
+    let Some(url) = scratch::database().await else { return };
+    let mut ours = SqlStore::connect(&url).await.unwrap();
+    // What listens is the last that was started; what looks by itself stays.
+    assert_eq!(ours.followers.len(), 2);
+    ours.followers.pop();
+    let other = SqlStore::connect(&url).await.unwrap();
+    let mut feed = ours.feed();
+    for number in 0..3 {
+        let committed = other.commit(telling(number)).await.unwrap();
+        let told = tokio::time::timeout(Duration::from_secs(60), feed.recv()).await;
+        assert_eq!(told.expect("is told in time").unwrap().events, committed.events);
+    }
+}
+
 #[test]
 fn an_address_with_a_password_is_refused_and_shown_without_one() {
     let refused = |text: &str| text.parse::<PostgresUrl>().unwrap_err();
