@@ -74,6 +74,10 @@ struct Loads {
     older: SiteSet,
     sweeping: bool,
     next_sweep: Option<Instant>,
+    /// How many sites this sweep has met.
+    met: usize,
+    /// The sites that are wanted and that this sweep has not met yet, where the one before met too few.
+    unmet: Option<SiteSet>,
 }
 
 /// What is being looked at.

@@ -268,6 +268,11 @@ async fn a_store_that_lost_a_site_does_not_lose_what_runs() {
     world.book.wanted.lock().unwrap().clear();
     tokio::time::sleep(Duration::from_secs(300)).await;
     assert_eq!(world.backend.inner.objects(), before);
+    // Nothing of it can be mended without the store: the server that knew it leaves it alone, too.
+    assert!(world.backend.inner.vanish(site, Part::Wordpress(0)));
+    let before = world.backend.inner.objects();
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    assert_eq!(world.backend.inner.objects(), before);
     world.restart();
     tokio::time::sleep(Duration::from_secs(300)).await;
     assert_eq!(world.backend.inner.objects(), before);

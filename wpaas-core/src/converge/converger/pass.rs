@@ -232,13 +232,8 @@ impl Converger {
     pub(super) fn purged(&mut self, site: SiteId, result: Result<(), IntentsError>, now: Instant) {
         match result {
             Ok(()) => {
-                self.wanted.remove(&site);
-                self.found.remove(&site);
-                self.errors.remove(&site);
-                self.retries.succeeded(site);
+                self.forget(site);
                 self.view.forget(site);
-                self.metering.forget(site);
-                self.told.remove(&site);
             }
             Err(error) => {
                 tracing::warn!(%site, error = super::wanted::chain(&error), "a site's end can't be kept; trying again");

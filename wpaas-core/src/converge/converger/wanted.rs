@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Converger, Event, Instant, Intent, IntentsError, SiteId};
+use super::{Converger, Event, Instant, Intent, IntentsError, Sight, SiteId};
+use crate::converge::Wanted;
 
 impl Converger {
     /// Reads one site's intent; one reading at a time, so that an older can't overtake a newer.
@@ -24,6 +25,10 @@ impl Converger {
         self.loads.running.remove(&site);
         match loaded {
             Ok(Some(intent)) => self.want(intent, now),
+            Ok(None) if self.wanted.contains_key(&site) => {
+                tracing::error!(%site, "the store has lost this site; its objects are left alone");
+                self.forget(site);
+            }
             Ok(None) => tracing::warn!(%site, "a site that nobody knows was said to have changed"),
             // Nothing is concluded from a store that does not answer; the next sweep reads it again.
             Err(error) => {
@@ -42,6 +47,9 @@ impl Converger {
     /// Reads all intents, page by page.
     pub(super) fn sweep(&mut self, after: Option<SiteId>) {
         self.loads.sweeping = true;
+        if after.is_none() {
+            self.loads.met = 0;
+        }
         let intents = self.intents.clone();
         self.tasks.spawn(async move { Event::Swept(after, intents.page(after, Self::PAGE).await) });
     }
@@ -61,14 +69,54 @@ impl Converger {
             }
         };
         let next = page.last().map(|intent| intent.site).filter(|_| page.len() == Self::PAGE);
+        self.loads.met += page.len();
         for intent in page {
+            if let Some(unmet) = &mut self.loads.unmet {
+                unmet.remove(&intent.site);
+            }
             self.want(intent, now);
         }
         debug_assert!(next.is_none() || next > after, "pages go forward");
-        match next {
-            Some(last) => self.sweep(Some(last)),
-            None => self.sweep_done(now),
+        if let Some(last) = next {
+            self.sweep(Some(last));
+        } else {
+            self.sweep_done(now);
+            self.all_met(now);
         }
+    }
+
+    /// Every page was read. Where more is wanted than was met, the next sweep tells which.
+    fn all_met(&mut self, now: Instant) {
+        match self.loads.unmet.take() {
+            Some(unmet) => unmet.into_iter().for_each(|site| self.unmet(site)),
+            None if self.loads.met < self.wanted.len() => {
+                self.loads.unmet = Some(self.wanted.keys().copied().collect());
+                self.loads.next_sweep = Some(now + Sight::SEARCH);
+            }
+            None => {}
+        }
+    }
+
+    /// No page has this site. It may have been made since, ended by another server, or lost by the store.
+    fn unmet(&mut self, site: SiteId) {
+        match self.wanted.get(&site) {
+            None => {}
+            Some(intent) if intent.wanted == Wanted::Gone && !self.view.has_objects(site) => {
+                self.forget(site);
+            }
+            Some(_) => self.load(site),
+        }
+    }
+
+    /// Nothing is wanted of it any more, not even that it goes.
+    pub(super) fn forget(&mut self, site: SiteId) {
+        self.wanted.remove(&site);
+        self.found.remove(&site);
+        self.errors.remove(&site);
+        self.doubted.remove(&site);
+        self.retries.succeeded(site);
+        self.metering.forget(site);
+        self.told.remove(&site);
     }
 
     fn sweep_done(&mut self, now: Instant) {
