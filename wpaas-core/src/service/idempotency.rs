@@ -7,8 +7,8 @@ use crate::store::{Change, Committed, Expect, Idempotent, StoreError, StoredResp
 
 /// How long answers are kept.
 const KEPT: SignedDuration = SignedDuration::from_hours(24);
-/// After so long, a request that has changed nothing yet is taken for one whose server died. Should it still be at
-/// work, it changes nothing any more.
+/// After so long, a request that was not answered yet is taken for one whose server died. One that has changed nothing,
+/// should it still be at work, changes nothing any more.
 const STALE: SignedDuration = SignedDuration::from_secs(30);
 /// In the place of the status of an answer: what was asked for is done, and the answer is not kept yet.
 const DONE: u16 = 0;
@@ -93,7 +93,7 @@ impl Service {
         loop {
             let found = self.store().idempotent(&reservation.principal, &reservation.key).await?;
             if let Some(found) = found.filter(|found| !is_stale(found, now)) {
-                return self.replay(found, request);
+                return self.replay(found, request, now);
             }
             if self.commit(reserve(&reservation, now), &mut rounds).await? {
                 return Ok(Idempotency::Fresh(reservation));
@@ -141,13 +141,21 @@ impl Service {
         self.end_reservation(change).await
     }
 
-    fn replay(&self, found: Idempotent, request: [u8; 32]) -> Result<Idempotency, ServiceError> {
-        let Idempotent { principal, key, request: first, begun_at: _, response } = found;
+    fn replay(
+        &self,
+        found: Idempotent,
+        request: [u8; 32],
+        now: Timestamp,
+    ) -> Result<Idempotency, ServiceError> {
+        let Idempotent { principal, key, request: first, begun_at, response } = found;
         if first != request {
             let message = "this idempotency key was used for another request: use a new one";
             return Err(ServiceError::conflict(ConflictCode::IdempotencyKeyReused, message));
         }
-        let Some(StoredResponse { status, sealed }) = response else {
+        // What is done has its answer a moment later, unless its server has ended.
+        let at_work =
+            |response: &StoredResponse| response.status == DONE && now.duration_since(begun_at) <= STALE;
+        let Some(StoredResponse { status, sealed }) = response.filter(|response| !at_work(response)) else {
             let message =
                 "the first request with this idempotency key is still being done: try again shortly";
             return Err(ServiceError::conflict(ConflictCode::IdempotencyKeyInUse, message));
