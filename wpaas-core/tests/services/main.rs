@@ -1,7 +1,6 @@
 //! The services over each store: what an embedder and the server see.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -16,7 +15,7 @@ use wpaas_core::service::{
 };
 use wpaas_core::site::{AddressKind, Features};
 use wpaas_core::store::memory::MemoryStore;
-use wpaas_core::store::{SqlStore, Store, scratch};
+use wpaas_core::store::{PostgresUrl, SqlStore, Store, scratch};
 
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
@@ -49,7 +48,7 @@ async fn world(of: &str) -> World {
     let folder = tempfile::tempdir().expect("a folder");
     let service = match of {
         "memory" => over(Arc::new(MemoryStore::default())),
-        _ => server(folder.path()).await,
+        _ => over(Arc::new(SqlStore::open(&folder.path().join("wpaas.db")).await.expect("opens"))),
     };
     World { service, _folder: folder }
 }
@@ -61,9 +60,30 @@ async fn world_on_postgres() -> Option<World> {
     Some(World { service: over(Arc::new(store)), _folder: tempfile::tempdir().expect("a folder") })
 }
 
-/// A server over the file in this folder, as another process would open it.
-async fn server(folder: &Path) -> Service {
-    over(Arc::new(SqlStore::open(&folder.join("wpaas.db")).await.expect("opens")))
+/// A database that several servers share.
+enum Place {
+    File(tempfile::TempDir),
+    Postgres(Box<PostgresUrl>),
+}
+
+impl Place {
+    fn file() -> Self {
+        Self::File(tempfile::tempdir().expect("a folder"))
+    }
+
+    /// Where a PostgreSQL is named.
+    async fn postgres() -> Option<Self> {
+        scratch::database().await.map(|url| Self::Postgres(Box::new(url)))
+    }
+
+    /// A server over it, as another process would open it.
+    async fn server(&self) -> Service {
+        let store = match self {
+            Self::File(folder) => SqlStore::open(&folder.path().join("wpaas.db")).await,
+            Self::Postgres(url) => SqlStore::connect(url).await,
+        };
+        over(Arc::new(store.expect("opens")))
+    }
 }
 
 fn over(store: Arc<dyn Store>) -> Service {

@@ -15,7 +15,7 @@ use wpaas_core::service::{
     Event, EventScope, Grace, IfMatch, Mode, NewOrg, Page, Purge, Service, SitePlace, UsageFilter, UsageSum,
 };
 
-use crate::{NOW, at, customer, parse, place, server, site, user};
+use crate::{NOW, Place, at, customer, parse, place, site, user};
 
 /// Two sites, two orgs, two spaces and a user, all of it to be removed at 60 s.
 async fn to_be_removed(service: &Service) -> Cid {
@@ -94,22 +94,34 @@ fn removed(events: &[Event]) -> Vec<&'static str> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_purge_that_is_killed_anywhere_is_ended_by_the_next_server() {
+    killed_anywhere(async || Place::file(), 1).await;
+}
+
+/// A `PostgreSQL` is waited for more often: not each time is tried.
+#[tokio::test(flavor = "multi_thread")]
+async fn so_it_is_on_a_postgres() {
+    if Place::postgres().await.is_some() {
+        killed_anywhere(async || Place::postgres().await.expect("is named"), 7).await;
+    }
+}
+
+async fn killed_anywhere(place: impl AsyncFn() -> Place, step: usize) {
     let mut polls = 1;
     loop {
-        let folder = tempfile::tempdir().expect("a folder");
-        let first = server(folder.path()).await;
+        let place = place().await;
+        let first = place.server().await;
         let cid = to_be_removed(&first).await;
         meter(&first).await;
         let ended = killed_after(polls, purge(&first, &cid)).await;
         drop(first);
 
-        let next = server(folder.path()).await;
+        let next = place.server().await;
         purge(&next, &cid).await;
         check_removed(&next, &cid, polls).await;
         if ended {
             break;
         }
-        polls += 1;
+        polls += step;
     }
     assert!(polls > 8, "it was killed between all of its transactions: {polls}");
 }

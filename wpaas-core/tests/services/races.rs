@@ -1,29 +1,30 @@
-//! Races of two servers over one file, each with several connections.
+//! Races of two servers over one database, each with several connections.
 
 use tokio::task::JoinSet;
 use wpaas_core::access::Actor;
+use wpaas_core::converge::{Ends as _, Intents as _, ObjectId, Part, Run};
+use wpaas_core::metering::Look;
 use wpaas_core::name::{Cid, Slug};
 use wpaas_core::quota::Quota;
 use wpaas_core::service::{
     EventScope, Grace, IfMatch, Mode, NewSite, NewSpace, OrgUpdate, Page, Recursion, Service, SiteFilter,
-    SiteUpdate,
+    SiteUpdate, UsageFilter,
 };
 
-use crate::{NOW, at, code, customer, kinds, parse, path, place, server, site};
+use crate::{NOW, Place, at, code, customer, kinds, parse, path, place, site};
 
 const CLIENTS: u16 = 64;
 
-/// Two servers and the file that they share.
+/// Two servers and the database that they share.
 struct Pair {
     servers: [Service; 2],
-    _folder: tempfile::TempDir,
+    _place: Place,
 }
 
 impl Pair {
-    async fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let servers = [server(folder.path()).await, server(folder.path()).await];
-        Self { servers, _folder: folder }
+    async fn on(place: Place) -> Self {
+        let servers = [place.server().await, place.server().await];
+        Self { servers, _place: place }
     }
 
     fn any(&self) -> &Service {
@@ -55,9 +56,37 @@ impl Pair {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn first_requests_make_one_org_one_space_and_an_event_of_each() {
-    let pair = Pair::new().await;
+macro_rules! on_each_database {
+    ($($name:ident)*) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                super::$name(super::Pair::on(crate::Place::file()).await).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                if let Some(place) = crate::Place::postgres().await {
+                    super::$name(super::Pair::on(place).await).await;
+                }
+            })*
+        }
+    };
+}
+
+on_each_database! {
+    first_requests_make_one_org_one_space_and_an_event_of_each
+    first_sites_make_one_org_and_one_space
+    no_quota_is_passed_by_one
+    a_spaces_quota_and_its_orgs_are_never_at_odds
+    each_that_registers_gets_an_id_of_its_own
+    nothing_is_made_in_what_is_deleted_at_the_same_time
+    no_default_is_made_behind_a_deletion
+    what_two_servers_meter_is_billed_once
+}
+
+async fn first_requests_make_one_org_one_space_and_an_event_of_each(pair: Pair) {
     let cid = pair.acme().await;
     let owner = Actor::Customer(cid.clone());
     let mut found = pair
@@ -76,9 +105,7 @@ async fn first_requests_make_one_org_one_space_and_an_event_of_each() {
     assert_eq!(kinds(pair.any()).await, ["customer_registered", "org_created", "space_created"]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn first_sites_make_one_org_and_one_space() {
-    let pair = Pair::new().await;
+async fn first_sites_make_one_org_and_one_space(pair: Pair) {
     let cid = pair.acme().await;
     let made = pair
         .race(|n, service| {
@@ -96,9 +123,7 @@ async fn first_sites_make_one_org_and_one_space() {
     assert_eq!([count("org_created"), count("space_created"), count("site_created")], [1, 1, 4]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn no_quota_is_passed_by_one() {
-    let pair = Pair::new().await;
+async fn no_quota_is_passed_by_one(pair: Pair) {
     let cid = pair.acme().await;
     pair.set_quota(&cid, Quota { wordpress_instances: Some(21), ..Quota::default() }).await;
     let made = pair
@@ -130,9 +155,7 @@ async fn no_quota_is_passed_by_one() {
     assert!(!grown.is_empty() && grown.iter().all(|id| *id == grown[0]), "one site grew: {grown:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_spaces_quota_and_its_orgs_are_never_at_odds() {
-    let pair = Pair::new().await;
+async fn a_spaces_quota_and_its_orgs_are_never_at_odds(pair: Pair) {
     let cid = pair.acme().await;
     pair.set_quota(&cid, Quota { sites: Some(10), ..Quota::default() }).await;
     let org = pair.any().org_by_name(&Actor::Operator, &cid, &Slug::default_name(), NOW).await;
@@ -164,9 +187,7 @@ async fn a_spaces_quota_and_its_orgs_are_never_at_odds() {
     assert!(spaces.items.iter().all(|space| space.quota.fits_in(&after)), "{after:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn each_that_registers_gets_an_id_of_its_own() {
-    let pair = Pair::new().await;
+async fn each_that_registers_gets_an_id_of_its_own(pair: Pair) {
     let mut cids = pair
         .race(|n, service| async move {
             let new = customer("Acme", &format!("user{n}"));
@@ -187,9 +208,7 @@ async fn each_that_registers_gets_an_id_of_its_own() {
     assert!(one_name.iter().all(|code| ["ok", "username_taken"].contains(code)), "{one_name:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_made_in_what_is_deleted_at_the_same_time() {
-    let pair = Pair::new().await;
+async fn nothing_is_made_in_what_is_deleted_at_the_same_time(pair: Pair) {
     let cid = pair.acme().await;
     let org = pair.any().org_by_name(&Actor::Operator, &cid, &Slug::default_name(), NOW).await;
     let org = org.expect("is made").id;
@@ -219,9 +238,7 @@ async fn nothing_is_made_in_what_is_deleted_at_the_same_time() {
     assert_eq!(of("site_created"), of("site_deleted"), "every site that was made went with its space");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn no_default_is_made_behind_a_deletion() {
-    let pair = Pair::new().await;
+async fn no_default_is_made_behind_a_deletion(pair: Pair) {
     let cid = pair.acme().await;
     pair.race(|n, service| {
         let cid = cid.clone();
@@ -240,4 +257,34 @@ async fn no_default_is_made_behind_a_deletion() {
     let marked = told.iter().position(|kind| *kind == "customer_deletion_requested");
     let made = told.iter().position(|kind| *kind == "org_created");
     assert!(made.is_none_or(|made| Some(made) < marked), "{told:?}");
+}
+
+async fn what_two_servers_meter_is_billed_once(pair: Pair) {
+    const HOUR: i64 = 3600;
+    let op = &Actor::Operator;
+    let cid = pair.acme().await;
+    let made = pair.any().create_site(op, &place(&cid), site("blog"), Mode::Commit, NOW).await;
+    let site = made.expect("is made").site.id;
+    let run = move |ended_at| Run {
+        part: Part::Gateway(0),
+        object: ObjectId::new("gateway"),
+        started_at: NOW,
+        ended_at,
+        previous_end: None,
+    };
+    let end = at(4 * HOUR + 60);
+    pair.race(|n, service| async move {
+        let ended_at = (n == 40).then_some(end);
+        let seen_at = ended_at.unwrap_or_else(|| at(i64::from(n % 5) * HOUR));
+        let look = Look { site, seen_at, complete: true, runs: vec![run(ended_at)], others: Vec::new() };
+        service.intents().metered(vec![look]).await.expect("is kept");
+    })
+    .await;
+    pair.any().intents().ended(site, run(Some(end))).await.expect("is kept");
+    let of_it = UsageFilter { cid: Some(cid), ..UsageFilter::default() };
+    let records = pair.any().usage_records(op, &of_it, 0, 99).await.expect("read").items;
+    let mut spans: Vec<_> = records.iter().map(|record| (record.from, record.to)).collect();
+    spans.sort_unstable();
+    let hours = [0, 1, 2, 3, 4].map(|hour| (at(hour * HOUR), at((hour + 1) * HOUR).min(end)));
+    assert_eq!(spans, hours, "each piece once");
 }

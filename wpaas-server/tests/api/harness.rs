@@ -117,7 +117,8 @@ impl Api {
         Self::in_folder(folder, flags).await
     }
 
-    async fn in_folder(folder: TempDir, flags: Flags) -> Self {
+    /// A server over what is in the folder.
+    pub async fn in_folder(folder: TempDir, flags: Flags) -> Self {
         LazyLock::force(&LOG);
         let local = Some("127.0.0.1:0".parse().unwrap());
         let data = Some(folder.path().join("data"));

@@ -10,10 +10,12 @@ mod cli;
 mod customers;
 mod domains;
 mod events;
+mod failing;
 mod harness;
 mod idempotency;
 mod killed;
 mod limits;
+mod moved;
 mod orgs;
 #[expect(dead_code, reason = "the tests with the real Docker ask it for more")]
 #[path = "../../../tests/pebble.rs"]

@@ -1,0 +1,310 @@
+//! A `PostgreSQL` that fails. Empty without `WPAAS_TEST_POSTGRES`.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use wpaas_core::store::scratch;
+
+use super::harness::{Answer, Api, LOG, PASSWORD, site};
+use super::several::on;
+
+/// A `PostgreSQL` that a test may stop.
+pub struct Own {
+    folder: PathBuf,
+}
+
+impl Own {
+    fn new() -> Option<(Self, String)> {
+        Self::at(|_| true)
+    }
+
+    /// One whose disk can be filled; `None` where this process may not mount one.
+    fn on_small_disk() -> Option<(Self, String)> {
+        Self::at(|folder| {
+            std::fs::create_dir(folder).unwrap();
+            let mount = ["-t", "tmpfs", "-o", "size=200m", "tmpfs"];
+            let mounted = Command::new("mount").args(mount).arg(folder).output();
+            let mounted = mounted.is_ok_and(|mounted| mounted.status.success());
+            if !mounted {
+                println!("skipped: no file system can be mounted here");
+                std::fs::remove_dir(folder).unwrap();
+            }
+            mounted
+        })
+    }
+
+    /// In a folder of its own, once that is prepared.
+    fn at(prepare: impl FnOnce(&Path) -> bool) -> Option<(Self, String)> {
+        std::env::var("WPAAS_TEST_POSTGRES").ok()?;
+        let folder = std::env::temp_dir().join(format!("wpaas-{}", uuid::Uuid::now_v7().simple()));
+        if !prepare(&folder) {
+            return None;
+        }
+        let own = Self { folder };
+        let said = own.run("start", &[]);
+        Some((own, said.trim().to_owned()))
+    }
+
+    /// One that follows this one.
+    fn beside(primary: &Self) -> Self {
+        let own =
+            Self { folder: std::env::temp_dir().join(format!("wpaas-{}", uuid::Uuid::now_v7().simple())) };
+        own.run("standby", &[primary.folder.to_str().unwrap()]);
+        own
+    }
+
+    /// Leaves no room on the disk.
+    fn fill(&self) {
+        let mut filler = std::fs::File::create(self.folder.join("filler")).unwrap();
+        let full = std::io::copy(&mut std::io::repeat(1), &mut filler).unwrap_err();
+        assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+    }
+
+    fn make_room(&self) {
+        std::fs::remove_file(self.folder.join("filler")).unwrap();
+    }
+
+    fn run(&self, what: &str, more: &[&str]) -> String {
+        let output = self.may_fail(what, more);
+        assert!(output.status.success(), "{what}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn may_fail(&self, what: &str, more: &[&str]) -> Output {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/postgres");
+        let mut command = Command::new(script);
+        command.arg(what).arg(&self.folder).args(more).env("WPAAS_POSTGRES_OPTIONS", "-c fsync=off");
+        command.output().unwrap()
+    }
+
+    /// Copies the stopped database's files, or puts them back.
+    fn copy(&self, from: &str, to: &str) {
+        let to = self.folder.join(to);
+        let _absent = std::fs::remove_dir_all(&to);
+        let done = Command::new("cp").arg("-a").arg(self.folder.join(from)).arg(to).status().unwrap();
+        assert!(done.success());
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.run("stop", &[]);
+        }
+        let _none = Command::new("umount").arg("--lazy").arg(&self.folder).output();
+        let _left = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Registers a customer of this name.
+pub async fn register(api: &Api, name: &str) -> Answer {
+    let body = json!({"name": name, "email": format!("{name}@example.com"), "password": PASSWORD});
+    api.post("/customers", &api.operator, body).await
+}
+
+/// Tries until it is answered like this; all that comes before must be a 503 that says when to come again.
+async fn until_answered(api: &Api, name: &str, status: u16) -> Answer {
+    let began = Instant::now();
+    loop {
+        let answer = register(api, name).await;
+        if answer.status == status {
+            return answer;
+        }
+        assert_eq!(answer.status, 503, "{}", answer.body);
+        assert!(!answer.header("retry-after").is_empty());
+        assert!(began.elapsed() < Duration::from_secs(60), "still {}", answer.body);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_goes_and_comes_is_survived() {
+    let Some((own, server)) = Own::new() else { return };
+    let api = Api::with(on(&scratch::beside(&server).await)).await;
+    let tenant = api.tenant("acme").await;
+    let path = format!("/wpaas/{}/default/blog", tenant.cid);
+    api.post("/wpaas", &tenant.key, site("blog")).await.is(202);
+
+    own.run("stop", &[]);
+    let refused = register(&api, "away").await.is(503);
+    assert!(!refused.header("retry-after").is_empty());
+    api.get(&path, &tenant.key).await.is(503);
+    api.get("/readyz", "").await.is(503);
+    api.get("/healthz", "").await.is(200);
+    own.run("start", &[]);
+    until_answered(&api, "back", 201).await;
+    api.get(&path, &tenant.key).await.is(200);
+
+    own.run("kill", &[]);
+    own.run("start", &[]);
+    until_answered(&api, "again", 201).await;
+
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname LIKE 'test%'";
+    for number in 0..5 {
+        own.run("sql", &[cut]);
+        until_answered(&api, &format!("cut-{number}"), 201).await;
+    }
+
+    // As a full disk or a standby does: everything can be read and nothing written.
+    own.run("sql", &["ALTER SYSTEM SET default_transaction_read_only = on"]);
+    own.run("sql", &["SELECT pg_reload_conf()"]);
+    until_answered(&api, "read-only", 503).await;
+    api.until(&path, &tenant.key, |site| site["name"] == "blog").await;
+    own.run("sql", &["ALTER SYSTEM RESET default_transaction_read_only"]);
+    own.run("sql", &["SELECT pg_reload_conf()"]);
+    until_answered(&api, "writable", 201).await;
+    api.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_was_put_back_is_gone_on_with() {
+    let Some((own, server)) = Own::new() else { return };
+    let api = Api::with(on(&scratch::beside(&server).await)).await;
+    let kept = register(&api, "kept").await.is(201).body["cid"].clone();
+    own.run("stop", &[]);
+    own.copy("data", "older");
+    own.run("start", &[]);
+    let lost = until_answered(&api, "lost", 201).await.body["cid"].clone();
+    own.run("stop", &[]);
+    own.copy("older", "data");
+    own.run("start", &[]);
+    until_answered(&api, "new", 201).await;
+    let customers = api.get("/customers", &api.operator).await.is(200).body["items"].clone();
+    let cids: Vec<_> = customers.as_array().unwrap().iter().map(|customer| customer["cid"].clone()).collect();
+    assert!(cids.contains(&kept) && !cids.contains(&lost), "{cids:?}");
+    api.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_a_503_until_there_is_room() {
+    let Some((own, server)) = Own::on_small_disk() else { return };
+    let api = Api::with(on(&scratch::beside(&server).await)).await;
+    let mut kept = vec![register(&api, "before").await.is(201).body["cid"].clone()];
+    own.fill();
+    // What is in the log's current file has room; the next file has none.
+    own.may_fail("sql", &["SELECT pg_switch_wal()"]);
+    let refused = loop {
+        let answer = register(&api, &format!("full{}", kept.len())).await;
+        if answer.status != 201 {
+            break answer;
+        }
+        kept.push(answer.body["cid"].clone());
+        assert!(kept.len() < 5000, "the disk is full, and everything is still taken");
+    };
+    assert!(!refused.is(503).header("retry-after").is_empty());
+    own.make_room();
+    // One that found no room while it recovered has ended, and is the operator's to start.
+    if !own.may_fail("sql", &["SELECT 1"]).status.success() {
+        own.may_fail("start", &[]);
+    }
+    kept.push(until_answered(&api, "after", 201).await.body["cid"].clone());
+    let mut path = "/customers?limit=200".to_owned();
+    let mut found = Vec::new();
+    loop {
+        let page = api.get(&path, &api.operator).await.is(200).body;
+        found.extend(page["items"].as_array().unwrap().iter().map(|customer| customer["cid"].clone()));
+        let Some(next) = page["next"].as_str() else { break };
+        path = format!("/customers?limit=200&cursor={next}");
+    }
+    for cid in kept {
+        assert!(found.contains(&cid), "{cid} was acknowledged");
+    }
+    api.server.stop().await;
+}
+
+/// Two that follow each other, at one address that can be moved from the one to the other.
+struct Pair {
+    primary: Own,
+    standby: Own,
+    address: PathBuf,
+}
+
+impl Pair {
+    fn start() -> Option<(Self, String)> {
+        let (primary, server) = Own::new()?;
+        let standby = Own::beside(&primary);
+        let address = primary.folder.with_extension("at");
+        std::os::unix::fs::symlink(&primary.folder, &address).unwrap();
+        let server = server.replace(primary.folder.to_str().unwrap(), address.to_str().unwrap());
+        Some((Self { primary, standby, address }, server))
+    }
+
+    /// What is committed from now on is lost with the primary.
+    fn cut(&self) {
+        let waits = |many: &str, sql: &str| {
+            let began = Instant::now();
+            while self.primary.run("sql", &[sql]).trim() != many {
+                assert!(began.elapsed() < Duration::from_secs(60), "still not {many}: {sql}");
+            }
+        };
+        waits("1", "SELECT count(*) FROM pg_stat_replication WHERE replay_lsn = pg_current_wal_lsn()");
+        self.standby.run("sql", &["ALTER SYSTEM SET primary_conninfo = ''"]);
+        self.standby.run("sql", &["SELECT pg_reload_conf()"]);
+        waits("0", "SELECT count(*) FROM pg_stat_replication");
+    }
+
+    fn fail_over(&self) {
+        self.primary.run("kill", &[]);
+        self.standby.run("promote", &[]);
+        std::fs::remove_file(&self.address).unwrap();
+        std::os::unix::fs::symlink(&self.standby.folder, &self.address).unwrap();
+    }
+}
+
+impl Drop for Pair {
+    fn drop(&mut self) {
+        let _left = std::fs::remove_file(&self.address);
+    }
+}
+
+fn behind(site: &Value) -> Option<&str> {
+    let conditions = site["status"]["conditions"].as_array()?;
+    conditions.iter().find(|condition| condition["type"] == "StoreBehind")?["status"].as_str()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standby_that_lost_the_last_commits_takes_nothing_from_what_runs() {
+    let Some((pair, server)) = Pair::start() else { return };
+    let api = Api::with(on(&scratch::beside(&server).await)).await;
+    let tenant = api.tenant("acme").await;
+    let path = |name: &str| format!("/wpaas/{}/default/{name}", tenant.cid);
+    let (blog, key) = (path("blog"), tenant.key.as_str());
+    api.post("/wpaas", key, site("blog")).await.is(202);
+    api.until(&blog, key, |site| site["status"]["phase"] == "ready").await;
+    pair.cut();
+    let put = api.put(&blog, key, json!({"num_instances": 3})).await.is(202);
+    api.until(&blog, key, |site| site["num_instances"] == 3).await;
+    let lost = api.post("/wpaas", key, site("shop")).await.is(202).body["id"].as_str().unwrap().to_owned();
+    api.until(&path("shop"), key, |site| site["status"]["phase"] == "ready").await;
+
+    pair.fail_over();
+    until_answered(&api, "after", 201).await;
+    api.get(&path("shop"), key).await.is_problem(404, "not_found");
+    let found = api.until(&blog, key, |site| behind(site) == Some("True")).await;
+    assert!(found["generation"].as_u64() < put.body["generation"].as_u64(), "{found}");
+    assert_eq!(
+        (&found["expected_num_instances"], &found["num_instances"]),
+        (&json!(1), &json!(3)),
+        "{found}"
+    );
+    let began = Instant::now();
+    let is_told = || {
+        String::from_utf8_lossy(&LOG.lock().unwrap())
+            .lines()
+            .any(|line| line.contains(&lost) && line.contains("left alone"))
+    };
+    while !is_told() {
+        assert!(
+            began.elapsed() < Duration::from_secs(60),
+            "nobody tells of what runs for a site that is lost"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+
+    // Somebody says what is wanted now.
+    let said = api.put(&blog, key, json!({})).await.is(202);
+    assert!(said.body["generation"].as_u64() > put.body["generation"].as_u64(), "{}", said.body);
+    api.until(&blog, key, |site| behind(site) == Some("False") && site["num_instances"] == 1).await;
+    api.server.stop().await;
+}
