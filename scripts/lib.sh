@@ -102,9 +102,10 @@ start_dockerd() {
     fail "the Docker Engine does not answer after $((try / 4)) s" "Its log is $state/dockerd.log or journalctl -u docker."
 }
 
-# running FILE WORD: whether the process whose id is in FILE runs and is the one of that name.
+# running FILE WORD: whether the process whose id is in FILE runs and is the one of that name. One that was killed and not
+# waited for does not run.
 running() {
-    [[ -f $1 ]] && ps -p "$(cat "$1")" -o command= 2>/dev/null | grep -q -- "$2"
+    [[ -f $1 ]] && ps -p "$(cat "$1")" -o stat=,command= 2>/dev/null | grep -v '^Z' | grep -q -- "$2"
 }
 
 # end FILE WORD: ends the process whose id is in FILE, if it still is the one of that name.
@@ -114,7 +115,7 @@ end() {
         pid=$(cat "$1")
         kill -TERM "$pid" 2>/dev/null || true
         for try in {1..200}; do
-            if ! kill -0 "$pid" 2>/dev/null; then break; fi
+            if ! running "$1" "$2"; then break; fi
             sleep 0.1
         done
         if ((try == 200)); then kill -KILL "$pid" 2>/dev/null || true; fi

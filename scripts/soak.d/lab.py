@@ -1,10 +1,12 @@
 """A server of one's own, its sites, and who writes to them."""
+import http.client
 import json
 import subprocess
 import threading
 import time
 import urllib.error
 import urllib.request
+import uuid
 from pathlib import Path
 
 WRITER = (Path(__file__).parent / "writer.php").read_text().removeprefix("<?php\n")
@@ -24,9 +26,52 @@ class Docker:
         return ended.stdout.strip()
 
 
-class Server:
+class Client:
+    """Asks the API. `data` is a server's data folder."""
+
+    def __init__(self, api, data):
+        self.api, self.data = api, data
+
+    def operator(self):
+        return (self.data / "operator-token").read_text().strip()
+
+    def call(self, method, path, body=None, token=None, patience=60):
+        """What is answered. While nobody answers, or nobody can, it is asked again, a POST under the same key."""
+        headers = {"Authorization": f"Bearer {token or self.key}", "Content-Type": "application/json"}
+        if method == "POST":
+            headers["Idempotency-Key"] = uuid.uuid4().hex
+        data = None if body is None else json.dumps(body).encode()
+        end = time.monotonic() + patience
+        while True:
+            request = urllib.request.Request(self.api + path, data, headers, method=method)
+            try:
+                with urllib.request.urlopen(request, timeout=30) as answer:
+                    return json.load(answer)
+            except urllib.error.HTTPError as error:
+                failed, last = f"{error.code}: {error.read().decode()}", error.code not in (502, 503, 504)
+            except (OSError, http.client.HTTPException) as error:
+                failed, last = str(error), False
+            if last or time.monotonic() > end:
+                raise SystemExit(f"{method} {path} was answered {failed}")
+            time.sleep(0.2)
+
+    def register(self):
+        operator = self.operator()
+        password = "not-used-but-long-enough"
+        customer = {"name": "Soak", "email": "owner@example.com", "username": "owner@example.com", "password": password}
+        self.cid = self.call("POST", "/customers", customer, operator)["cid"]
+        self.org = self.call("GET", f"/orgs/{self.cid}/default", token=operator)["id"]
+        space = self.call("GET", f"/spaces/{self.org}/default", token=operator)["id"]
+        user = {"cid": self.cid, "username": "dev", "name": "Dev", "email": "dev@example.com", "password": password}
+        self.call("POST", "/users", user | {"spaces": [space], "enabled": True}, operator)
+        key = self.call("POST", f"/users/{self.cid}/dev/keys", {"label": "soak"}, operator)
+        self.key = key["key"]
+
+
+class Server(Client):
     def __init__(self, program, folder, api):
-        self.program, self.folder, self.api, self.process = program, folder, api, None
+        super().__init__(api, folder / "data")
+        self.program, self.folder, self.process = program, folder, None
 
     def start(self):
         log = open(self.folder / "server.log", "ab")
@@ -50,28 +95,6 @@ class Server:
         self.process.kill()
         self.process.wait()
 
-    def call(self, method, path, body=None, token=None):
-        headers = {"Authorization": f"Bearer {token or self.key}", "Content-Type": "application/json"}
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.api + path, data, headers, method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                return json.load(answer)
-        except urllib.error.HTTPError as error:
-            raise SystemExit(f"{method} {path} answered {error.code}: {error.read().decode()}") from error
-
-    def register(self):
-        operator = (self.folder / "data/operator-token").read_text().strip()
-        password = "not-used-but-long-enough"
-        customer = {"name": "Soak", "email": "owner@example.com", "username": "owner@example.com", "password": password}
-        self.cid = self.call("POST", "/customers", customer, operator)["cid"]
-        org = self.call("GET", f"/orgs/{self.cid}/default", token=operator)["id"]
-        space = self.call("GET", f"/spaces/{org}/default", token=operator)["id"]
-        user = {"cid": self.cid, "username": "dev", "name": "Dev", "email": "dev@example.com", "password": password}
-        self.call("POST", "/users", user | {"spaces": [space], "enabled": True}, operator)
-        key = self.call("POST", f"/users/{self.cid}/dev/keys", {"label": "soak"}, operator)
-        self.key = key["key"]
-
 
 class Site:
     def __init__(self, server, docker, name, databases, wordpress):
@@ -94,6 +117,11 @@ class Site:
         """The parts whose containers there are, in order."""
         listed = self._list("ps", "--all", "--format", '{{.Label "wpaas.part"}}')
         return sorted(part for part in listed if part.split("-")[0] in ("database", "wordpress", "gateway"))
+
+    def incarnations(self):
+        """Which containers there are, and since when each runs."""
+        ids = self._list("ps", "--all", "--quiet")
+        return sorted(self.docker.run("inspect", "--format", "{{.Id}} {{.State.StartedAt}}", *ids).splitlines())
 
     def database_parts(self):
         return [f"database-{n}" for n in range(self.databases)]

@@ -1,4 +1,4 @@
-"""What scripts/soak runs: faults drawn from a seed, writers, and the checks. It starts and kills the server itself."""
+"""What scripts/soak runs: faults drawn from a seed, writers, and the checks. It starts and kills the servers itself."""
 import argparse
 import json
 import random
@@ -10,6 +10,7 @@ import threading
 import time
 from pathlib import Path
 
+from cluster import ApiWriter, Cluster, Stream, differences
 from lab import Docker, Server, Site
 
 # How often each fault is drawn.
@@ -23,8 +24,9 @@ WEIGHTS = {
     "take a database volume": 3,
     "cut a node from its network": 2,
     "scale": 3,
-    "kill the server": 3,
 }
+ONE_SERVER = WEIGHTS | {"kill the server": 3}
+CLUSTER = WEIGHTS | {"kill a server": 6, "freeze a server": 4, "kill the database": 4, "kill the load balancer": 2}
 
 
 class Soak:
@@ -32,9 +34,20 @@ class Soak:
         self.options = options
         self.random = random.Random(options.seed)
         self.docker = Docker(options.installation)
-        self.server = Server(options.server, Path(options.folder), options.api)
-        self.log, self.failures = [], []
-        self.figures = {"failover of the writer": [], "one node back": [], "all nodes back": []}
+        folder = Path(options.folder)
+        self.is_cluster = options.servers > 1
+        if self.is_cluster:
+            self.server = Cluster(options.server, folder, options.api, options.servers)
+        else:
+            self.server = Server(options.server, folder, options.api)
+        self.log, self.failures, self.api_writers = [], [], []
+        self.figures = {
+            "failover of the writer": [],
+            "one node back": [],
+            "all nodes back": [],
+            "a dead or hung server's sites taken over": [],
+            "writes to the API go on after PostgreSQL came back": [],
+        }
 
     def say(self, text):
         moment = time.monotonic() - self.began
@@ -56,6 +69,11 @@ class Soak:
         for site in self.sites:
             self.settle(site)
             site.writer.start()
+        if self.is_cluster:
+            self.stream = Stream(self.server)
+            self.api_writers = [ApiWriter(self.server, number) for number in range(2)]
+            for thread in [self.stream, *self.api_writers]:
+                thread.start()
         self.say(f"{len(self.sites)} sites are up; seed {self.options.seed}")
         end = time.monotonic() + 60 * self.options.minutes
         rounds = 0
@@ -71,7 +89,8 @@ class Soak:
 
     # Every choice is drawn, whether it can be used now or not: so a seed draws the same faults at any speed.
     def fault(self):
-        kind = self.random.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+        weights = CLUSTER if self.is_cluster else ONE_SERVER
+        kind = self.random.choices(list(weights), list(weights.values()))[0]
         site, draw, seconds = self.random.choice(self.sites), self.random.random(), self.random.uniform(0, 4)
         getattr(self, kind.replace("'", "").replace(" ", "_"))(site, draw, seconds)
 
@@ -152,6 +171,67 @@ class Soak:
         time.sleep(seconds)
         self.server.start()
 
+    def kill_a_server(self, _, draw, seconds):
+        number = 1 + int(draw * self.server.count)
+        began = time.monotonic()
+        self.server.kill(f"server-{number}")
+        self.say(f"server {number} killed")
+        self.await_takeover(number, began)
+        time.sleep(seconds)
+        self.server.start()
+
+    def freeze_a_server(self, _, draw, seconds):
+        """Once it goes on it must do nothing that lasts: what is checked after faults shows whether it did."""
+        number = 1 + int(draw * self.server.count)
+        began = time.monotonic()
+        self.server.signal(f"server-{number}", signal.SIGSTOP)
+        self.say(f"server {number} frozen")
+        self.await_takeover(number, began)
+        time.sleep(seconds)
+        self.server.signal(f"server-{number}", signal.SIGCONT)
+        self.say(f"server {number} goes on")
+
+    def await_takeover(self, number, began):
+        while not self.server.is_taken_over(number) and time.monotonic() - began < 60:
+            time.sleep(0.05)
+        took = time.monotonic() - began
+        self.figures["a dead or hung server's sites taken over"].append(took)
+        self.say(f"server {number}'s sites are others' after {took:.1f} s")
+        if took > 10:
+            self.fail(f"server {number}'s sites: not taken over within 10 s")
+
+    def kill_the_database(self, _, __, seconds):
+        """Sites that are well go on as they are: no node changes, and who writes to them notices nothing."""
+        for site in self.sites:
+            self.settle(site)
+        before = [site.incarnations() for site in self.sites]
+        began = time.monotonic()
+        self.server.postgres("kill")
+        self.say(f"PostgreSQL killed, for {4 + seconds:.1f} s")
+        time.sleep(4 + seconds)
+        for site, nodes in zip(self.sites, before):
+            gap = site.writer.longest_gap(began)
+            if site.incarnations() != nodes:
+                self.fail(f"{site.name}: its nodes changed while PostgreSQL was away")
+            if gap > 4:
+                self.fail(f"{site.name}: no write for {gap:.1f} s while PostgreSQL was away")
+        back = time.monotonic()
+        self.server.postgres("start")
+        acknowledged = [len(writer.acknowledged) for writer in self.api_writers]
+        while any(len(writer.acknowledged) <= known for writer, known in zip(self.api_writers, acknowledged)):
+            if time.monotonic() - back > 60:
+                self.fail("the API takes no writes 60 s after PostgreSQL came back")
+                return
+            time.sleep(0.02)
+        self.figures["writes to the API go on after PostgreSQL came back"].append(time.monotonic() - back)
+        self.say(f"PostgreSQL is back, and the API takes writes after {time.monotonic() - back:.1f} s")
+
+    def kill_the_load_balancer(self, _, __, seconds):
+        self.server.kill("haproxy")
+        self.say(f"HAProxy killed, for {seconds:.1f} s")
+        time.sleep(seconds)
+        self.server.start()
+
     def wait(self, site, what, ready, patience=180):
         end = time.monotonic() + patience
         while time.monotonic() < end:
@@ -179,7 +259,16 @@ class Soak:
                 self.fail(f"{site.name}: another history: {histories}")
             self.say(f"{site.name}: {len(acknowledged)} acknowledged writes are on {site.databases} nodes, {when}")
 
+    def check_api(self):
+        for writer in self.api_writers:
+            writer.stopped = True
+            writer.join()
+        for text in differences(self.server, self.api_writers, self.stream):
+            self.fail(text)
+
     def report(self, rounds):
+        if self.is_cluster:
+            self.check_api()
         for site in self.sites:
             site.writer.stop()
         print(f"\nseed {self.options.seed}: {rounds} faults in {time.monotonic() - self.began:.0f} s")
@@ -190,6 +279,11 @@ class Soak:
         writes = sum(len(site.writer.acknowledged()) for site in self.sites)
         errors = sum(site.writer.errors for site in self.sites)
         print(f"  {writes} writes acknowledged, {errors} refused or unanswered")
+        if self.is_cluster:
+            made = sum(len(writer.acknowledged) for writer in self.api_writers)
+            slowest = max(writer.slowest for writer in self.api_writers)
+            print(f"  API: {made} POSTs acknowledged, the slowest after {slowest:.1f} s of retries")
+            print(f"  events: {len(self.stream.seen)} told by {self.stream.streams} streams")
         print("\n".join(f"  FAILED: {failure}" for failure in self.failures) or "  nothing was lost, everything came back")
         if self.options.json:
             found = {"seed": self.options.seed, "log": self.log, "figures": self.figures, "failures": self.failures}
@@ -201,7 +295,7 @@ def main():
     parser = argparse.ArgumentParser()
     for name in ("server", "folder", "api", "installation"):
         parser.add_argument(f"--{name}", required=True)
-    for name in ("minutes", "seed", "sites"):
+    for name in ("minutes", "seed", "sites", "servers"):
         parser.add_argument(f"--{name}", required=True, type=int)
     parser.add_argument("--json")
     soak = Soak(parser.parse_args())
