@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use wpaas_core::claim::Tenure;
 use wpaas_core::code::local_store::LocalReleaseStore;
-use wpaas_core::converge::simulated::Simulated;
+use wpaas_core::converge::simulated::{Simulated, Weather};
 use wpaas_core::converge::{Backend, Converger, ConvergerHandle, Report};
 use wpaas_core::fleet::{FleetBackend, NameService};
 use wpaas_core::service::Service;
@@ -74,7 +74,8 @@ pub async fn start(start: BackendStart<'_>) -> Result<Started, StartError> {
 
 fn simulated(mut start: BackendStart<'_>) -> Started {
     tracing::warn!("NOTHING REAL RUNS: the backend is simulated, and no site can be opened");
-    let (backend, said) = Simulated::new();
+    let latency = start.settings.simulated.latency.as_std();
+    let (backend, said) = Simulated::in_weather(Weather { latency, ..Weather::calm() });
     backend.keep_time(Timestamp::now, Arc::new(start.service.intents()));
     let converger = start_converger(backend.clone(), &mut start);
     let stopping = start.tasks.stopping();

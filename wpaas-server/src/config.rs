@@ -71,6 +71,8 @@ pub struct Settings {
     pub acme: Option<AcmeSettings>,
     /// Of the Docker backend.
     pub docker: DockerSettings,
+    /// Of the backend on which nothing real runs.
+    pub simulated: SimulatedSettings,
     /// Identity providers that people can sign in with, by the name that the API has for each.
     pub sso: BTreeMap<Slug, SsoProvider>,
     /// Of the AWS backend, where that is the one.
@@ -294,6 +296,13 @@ pub struct DockerSettings {
     pub base_image: String,
     /// Whether sites get a port on 127.0.0.1.
     pub publish: Publish,
+}
+
+/// Of the backend on which nothing real runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct SimulatedSettings {
+    /// A call of it, or a stage of a node's start, takes up to this long.
+    pub latency: Period,
 }
 
 /// Why the server has no configuration. The text is for the operator.

@@ -34,6 +34,7 @@ pub struct File {
     pub autoscale: Autoscale,
     pub acme: Acme,
     pub docker: Docker,
+    pub simulated: Simulated,
     pub sso: BTreeMap<Slug, Sso>,
     pub aws: Option<Aws>,
 }
@@ -181,6 +182,13 @@ pub struct Acme {
 pub struct ExternalAccount {
     pub kid: Option<String>,
     pub hmac_key_file: Option<PathBuf>,
+}
+
+/// `[simulated]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Simulated {
+    pub latency: Option<Period>,
 }
 
 /// `[docker]`.

@@ -212,6 +212,9 @@ pub struct Flags {
     /// Whether sites get a port on 127.0.0.1 [default: auto]
     #[arg(long, env = "WPAAS_DOCKER_PUBLISH", global = true)]
     pub docker_publish: Option<Publish>,
+    /// How long a call of the simulated backend, or a stage of a node's start, takes at most [default: 0s]
+    #[arg(long, env = "WPAAS_SIMULATED_LATENCY", global = true, value_name = "PERIOD")]
+    pub simulated_latency: Option<Period>,
 }
 
 /// Variables of the environment that begin like ours and that nothing reads: most likely mistyped.

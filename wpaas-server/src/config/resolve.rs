@@ -12,7 +12,7 @@ use super::{
     AcmeSettings, AutoscaleSettings, AwsSettings, BackendKind, CodeSettings, ConfigError, DatabaseSettings,
     DnsSettings, DockerSettings, DomainSettings, EdgeSettings, ExternalAccountSettings, File, Flags,
     GraceSettings, LimitSettings, LogFormat, LogSettings, Period, Publish, Registration, Settings,
-    WebhookSettings, aws, file, sso,
+    SimulatedSettings, WebhookSettings, aws, file, sso,
 };
 
 pub(super) fn settings(flags: Flags, file: File) -> Result<Settings, ConfigError> {
@@ -32,6 +32,7 @@ pub(super) fn settings(flags: Flags, file: File) -> Result<Settings, ConfigError
         code,
         webhooks,
         docker,
+        simulated,
         dns,
         edge,
         domains,
@@ -61,6 +62,9 @@ pub(super) fn settings(flags: Flags, file: File) -> Result<Settings, ConfigError
         autoscale: autoscale_settings(&flags, &autoscale)?,
         acme,
         docker: docker_settings(&flags, docker)?,
+        simulated: SimulatedSettings {
+            latency: flags.simulated_latency.or(simulated.latency).unwrap_or(Period::seconds(0)),
+        },
         public_url,
         sso,
         listen: flags.listen.or(listen).unwrap_or(local),
