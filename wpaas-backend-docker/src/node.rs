@@ -165,7 +165,7 @@ pub(crate) fn files(step: &Step, spec: &NodeSpec, report_port: u16) -> Vec<NodeF
 
 #[cfg(test)]
 mod tests {
-    use wpaas_core::converge::{Action, Fingerprint, Part};
+    use wpaas_core::converge::{Action, Fingerprint, Part, StepReason};
     use wpaas_core::id::SiteId;
 
     use super::*;
@@ -187,7 +187,14 @@ mod tests {
 
     fn step() -> Step {
         let action = Action::CreateNode(spec());
-        Step { site: SiteId::new(), generation: 2, epoch: 1, part: Part::Database(0), action }
+        Step {
+            site: SiteId::new(),
+            generation: 2,
+            epoch: 1,
+            part: Part::Database(0),
+            action,
+            why: StepReason::Missing,
+        }
     }
 
     fn place() -> Place<'static> {

@@ -182,7 +182,7 @@ pub mod a_backend {}
 ///
 /// ```
 /// use wpaas_core::converge::trial::{Change, Op, Trial, wanted};
-/// use wpaas_core::converge::{Action, Facts, Intent, Part, SitePlan, Step, Wanted, plan};
+/// use wpaas_core::converge::{Action, Facts, Intent, Part, SitePlan, Step, StepReason, Wanted, plan};
 /// use wpaas_core::site::DatabaseSize;
 ///
 /// /// Tidies up too well: a site that rests loses its uploads.
@@ -191,7 +191,7 @@ pub mod a_backend {}
 ///     if let (Wanted::Rest, Some(uploads)) = (&intent.wanted, facts.ready(Part::UploadsVolume)) {
 ///         let Intent { site, generation, epoch, .. } = *intent;
 ///         let (part, action) = (uploads.part, Action::Remove { object: uploads.id.clone() });
-///         plan.steps.push(Step { site, generation, epoch, part, action });
+///         plan.steps.push(Step { site, generation, epoch, part, action, why: StepReason::Unused });
 ///     }
 ///     plan
 /// }

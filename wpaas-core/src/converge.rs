@@ -52,7 +52,7 @@ pub use report::{
 };
 pub use routes::{RouteState, Routes};
 pub use status::{DnsState, Trouble, status};
-pub use step::{Action, DatabaseOrder, FileContent, Mount, NodeFile, NodeRole, NodeSpec, Step};
+pub use step::{Action, DatabaseOrder, FileContent, Mount, NodeFile, NodeRole, NodeSpec, Step, StepReason};
 pub use verdict::{Proved, Verdict, verdict};
 pub use view::View;
 pub use work_queue::{Retries, WorkQueue};

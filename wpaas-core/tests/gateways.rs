@@ -6,7 +6,7 @@ mod support;
 use support::{Harness, wanted};
 use wpaas_core::converge::{
     Action, DnsState, Facts, FileContent, Fingerprint, Intent, Lead, NodeReport, Object, ObjectId,
-    ObjectState, Part, Step, Trouble, Wanted, lint, plan, status,
+    ObjectState, Part, Step, StepReason, Trouble, Wanted, lint, plan, status,
 };
 use wpaas_core::site::DatabaseSize::One;
 
@@ -138,7 +138,8 @@ fn an_authority_is_answered_once_every_gateway_says_that_it_has_the_answer() {
 #[test]
 fn the_rules_keep_the_address_at_a_gateway_that_serves() {
     let (intent, mut facts) = site();
-    let step = |part, action| Step { site: intent.site, generation: 1, epoch: 1, part, action };
+    let why = StepReason::Outdated;
+    let step = |part, action| Step { site: intent.site, generation: 1, epoch: 1, part, action, why };
     let broken = |facts: &Facts, step| {
         let mut plan = plan(&intent, facts);
         plan.steps = vec![step];

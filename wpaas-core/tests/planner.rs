@@ -8,7 +8,7 @@ use support::{Harness, wanted};
 use wpaas_core::code::{Digest, Layout};
 use wpaas_core::converge::{
     Action, Candidate, Coverage, DatabaseReport, Facts, Intent, NodeReport, ObjectState, Part, Preview,
-    ReleaseRef, SitePlan, Step, Told, Trouble, Wanted, lint, plan, status, verdict,
+    ReleaseRef, SitePlan, Step, StepReason, Told, Trouble, Wanted, lint, plan, status, verdict,
 };
 use wpaas_core::id::ReleaseId;
 use wpaas_core::site::DatabaseSize::{One, Three};
@@ -172,7 +172,7 @@ fn a_node_that_gives_no_answer_is_not_taken_for_one_without_a_component() {
     let Intent { site: id, generation, epoch, .. } = site.intent;
     let part = Part::Database(0);
     let action = Action::Remove { object: facts.object(part).unwrap().id.clone() };
-    rash.steps = vec![Step { site: id, generation, epoch, part, action }];
+    rash.steps = vec![Step { site: id, generation, epoch, part, action, why: StepReason::Outdated }];
     assert_eq!(lint(&site.intent, &facts, &rash).unwrap_err().rule, 2);
     silence(&mut facts, Some(0));
     assert_eq!(removed(&facts), [""; 0], "it may be on its way");
@@ -234,7 +234,7 @@ fn a_database_node_waits_with_leaving_until_another_has_left() {
         let Intent { site: id, generation, epoch, .. } = site.intent;
         let part = Part::Database(1);
         let action = Action::Remove { object: facts.object(part).unwrap().id.clone() };
-        plan.steps = vec![Step { site: id, generation, epoch, part, action }];
+        plan.steps = vec![Step { site: id, generation, epoch, part, action, why: StepReason::Outdated }];
         assert_eq!(
             lint(&site.intent, &facts, &plan).unwrap_err().why,
             "stops a database node while another leaves"

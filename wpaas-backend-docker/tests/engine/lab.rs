@@ -16,7 +16,7 @@ use wpaas_backend_docker::{DockerBackend, DockerConfig, Images, Publish};
 use wpaas_core::code::{Digest, Layout};
 use wpaas_core::converge::{
     Action, Applied, Backend as _, BackendError, Fingerprint, Mount, NodeFile, NodeRole, NodeSpec, Object,
-    ObjectState, Part, Scope, Step,
+    ObjectState, Part, Scope, Step, StepReason,
 };
 use wpaas_core::id::SiteId;
 
@@ -62,7 +62,7 @@ impl Lab {
     }
 
     pub fn step(&self, part: Part, action: Action) -> Step {
-        Step { site: self.site, generation: 1, epoch: 1, part, action }
+        Step { site: self.site, generation: 1, epoch: 1, part, action, why: StepReason::Missing }
     }
 
     pub async fn apply(&self, part: Part, action: Action) -> Result<Applied, BackendError> {

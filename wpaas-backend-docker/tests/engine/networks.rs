@@ -5,7 +5,7 @@ use futures::future::join_all;
 use futures::stream::{self, StreamExt as _};
 use wpaas_backend_docker::Publish;
 use wpaas_core::converge::{
-    Action, Applied, Backend as _, ErrorClass, NodeRole, NodeSpec, ObjectState, Part, Scope, Step,
+    Action, Applied, Backend as _, ErrorClass, NodeRole, NodeSpec, ObjectState, Part, Scope, Step, StepReason,
 };
 use wpaas_core::id::SiteId;
 
@@ -14,8 +14,14 @@ use crate::lab::{Lab, backend, spec};
 #[tokio::test]
 async fn forty_sites_have_networks_of_their_own() {
     Lab::run("forty", |lab| async move {
-        let step =
-            |action| Step { site: SiteId::new(), generation: 1, epoch: 1, part: Part::Network, action };
+        let step = |action| Step {
+            site: SiteId::new(),
+            generation: 1,
+            epoch: 1,
+            part: Part::Network,
+            action,
+            why: StepReason::Missing,
+        };
         let begun = std::time::Instant::now();
         let steps: Vec<Step> = (0..40).map(|_| step(Action::CreateNetwork)).collect();
         let made = stream::iter(&steps).map(|step| lab.backend.apply(step)).buffer_unordered(8);
@@ -84,7 +90,9 @@ async fn a_range_that_somebody_took_meanwhile_is_passed_over() {
         let backends = [backend(&config), backend(&config)];
         let apply = |n: usize| {
             let action = Action::CreateNetwork;
-            let step = Step { site: SiteId::new(), generation: 1, epoch: 1, part: Part::Network, action };
+            let why = StepReason::Missing;
+            let step =
+                Step { site: SiteId::new(), generation: 1, epoch: 1, part: Part::Network, action, why };
             let backend = backends[n % 2].clone();
             async move { backend.apply(&step).await }
         };

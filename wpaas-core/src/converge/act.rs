@@ -2,13 +2,15 @@ use serde::Serialize;
 
 use super::{Facts, Intent, ObjectState, SitePlan, Step, Wanted};
 
-/// A step that is taken, and what was seen of the part before: what the converger does, and why, for people.
+/// A step that is taken, why, and what was seen of the part before, for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Act {
     /// As it is printed: `start wordpress-0`.
     pub step: String,
-    /// Of its part: `does not run`.
+    /// Of its part: `runs, made for generation 1`.
     pub found: String,
+    /// What the planner took it for: `is not as it is wanted now`.
+    pub why: String,
 }
 
 /// What the plan's steps are for a site that was up before, in their order; none for one that is on its way up for the
@@ -17,7 +19,11 @@ pub struct Act {
 pub fn acts(intent: &Intent, facts: &Facts, plan: &SitePlan) -> Vec<Act> {
     match &intent.wanted {
         Wanted::Run(run) if run.was_founded => {
-            let act = |step: &Step| Act { step: step.to_string(), found: found(facts, step) };
+            let act = |step: &Step| Act {
+                step: step.to_string(),
+                found: found(facts, step),
+                why: step.why.to_string(),
+            };
             plan.steps.iter().map(act).collect()
         }
         _ => Vec::new(),

@@ -36,13 +36,14 @@ const fn heals(action: &Action) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::converge::{ObjectId, Part, Step};
+    use crate::converge::{ObjectId, Part, Step, StepReason};
     use crate::id::SiteId;
 
     #[test]
     fn what_takes_away_or_leads_elsewhere_waits() {
         let (site, object) = (SiteId::new(), ObjectId::new("a"));
-        let step = |part, action| Step { site, generation: 7, epoch: 1, part, action };
+        let why = StepReason::Down;
+        let step = |part, action| Step { site, generation: 7, epoch: 1, part, action, why };
         let heal = step(Part::Database(0), Action::StartNode { object: object.clone() });
         let steps = vec![
             heal.clone(),

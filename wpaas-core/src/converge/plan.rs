@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Action, Facts, Intent, ObjectState, Part, RunIntent, Seen, Step, Wanted};
+use super::{Action, Facts, Intent, ObjectState, Part, RunIntent, Seen, Step, StepReason, Wanted};
 use crate::id::SiteId;
 use crate::site::Generation;
 
@@ -201,17 +201,17 @@ impl<'a> Pass<'a> {
     /// Makes a part that has no spec of its own, or finishes it.
     fn make(&mut self, part: Part, action: Action) {
         match self.facts.seen(part) {
-            Seen::Absent => self.step(part, action),
+            Seen::Absent => self.step(part, action, StepReason::Missing),
             Seen::Unknown => self.hold(part, HoldReason::Unseen),
             Seen::Busy => self.hold(part, HoldReason::Busy),
             Seen::There(object) => match object.state {
-                ObjectState::Incomplete => self.step(part, action),
+                ObjectState::Incomplete => self.step(part, action, StepReason::Unfinished),
                 ObjectState::Removing => self.hold(part, HoldReason::Removing),
                 // A person must look at data before it goes.
                 ObjectState::Broken if part.holds_data() => self.hold(part, HoldReason::BrokenData),
                 ObjectState::Broken => {
                     let object = object.id.clone();
-                    self.step(part, Action::Remove { object });
+                    self.step(part, Action::Remove { object }, StepReason::Broken);
                 }
                 ObjectState::Ready | ObjectState::Stopped | ObjectState::Frozen => {}
             },
@@ -227,9 +227,9 @@ impl<'a> Pass<'a> {
         }
     }
 
-    fn step(&mut self, part: Part, action: Action) {
+    fn step(&mut self, part: Part, action: Action, why: StepReason) {
         let Intent { site, generation, epoch, .. } = *self.intent;
-        self.plan.steps.push(Step { site, generation, epoch, part, action });
+        self.plan.steps.push(Step { site, generation, epoch, part, action, why });
     }
 
     fn hold(&mut self, part: Part, reason: HoldReason) {
@@ -237,9 +237,9 @@ impl<'a> Pass<'a> {
     }
 
     /// Tells a node something, unless it was told and has not answered yet.
-    fn tell(&mut self, part: Part, action: Action) {
+    fn tell(&mut self, part: Part, action: Action, why: StepReason) {
         let Intent { site, generation, epoch, .. } = *self.intent;
-        let step = Step { site, generation, epoch, part, action };
+        let step = Step { site, generation, epoch, part, action, why };
         match step.message() {
             Some(message) if self.facts.was_told(part, &message) => self.hold(part, HoldReason::Told),
             _ => self.plan.steps.push(step),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::fingerprint::Fingerprinting;
-use super::{BootId, Fingerprint, ObjectId, Part};
+use super::{BootId, Fingerprint, ObjectId, ObjectState, Part};
 use crate::code::{Digest, Layout};
 use crate::id::SiteId;
 use crate::secret::SecretRef;
@@ -22,6 +22,81 @@ pub struct Step {
     pub part: Part,
     /// What.
     pub action: Action,
+    /// Why.
+    pub why: StepReason,
+}
+
+/// Why a step is taken, by the planner's own decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum StepReason {
+    /// It is wanted, and surely not there.
+    #[error("is wanted and not there")]
+    Missing,
+    /// Its making was cut off.
+    #[error("was not made to its end")]
+    Unfinished,
+    /// It will never be whole.
+    #[error("can't become whole again")]
+    Broken,
+    /// It has ended.
+    #[error("does not run")]
+    Down,
+    /// It was frozen.
+    #[error("is frozen")]
+    Frozen,
+    /// What it is made of is not what is wanted now.
+    #[error("is not as it is wanted now")]
+    Outdated,
+    /// More are there than are wanted.
+    #[error("is one too many")]
+    TooMany,
+    /// Nothing that is wanted uses it.
+    #[error("is not used any more")]
+    Unused,
+    /// A database node without its volume holds nothing.
+    #[error("has lost its volume")]
+    LostVolume,
+    /// A database node that says so, and takes no writes.
+    #[error("has lost the other database nodes")]
+    LostComponent,
+    /// All database nodes wait, and it has the most recent data.
+    #[error("waits, as all do, and has the most recent data")]
+    Furthest,
+    /// A database node waits while others serve.
+    #[error("waits, and others can take it in")]
+    Waits,
+    /// The gateway does not send visitors where it should.
+    #[error("sends visitors elsewhere than it should")]
+    Routes,
+    /// The address does not lead to a gateway that serves.
+    #[error("serves, and the address leads elsewhere")]
+    Leads,
+    /// The admin was given another password.
+    #[error("has an older password of the admin")]
+    AdminPassword,
+    /// The release that it tries has proved itself with the schema that is there.
+    #[error("tries a release that needs another schema")]
+    Schema,
+    /// The site is not to run.
+    #[error("the site rests")]
+    Rests,
+    /// The site is deleted, and its grace is over.
+    #[error("the site is gone")]
+    Gone,
+}
+
+impl StepReason {
+    /// Of a part that is not as it should be by its state alone.
+    pub(super) const fn of(state: ObjectState) -> Self {
+        match state {
+            ObjectState::Incomplete => Self::Unfinished,
+            ObjectState::Broken => Self::Broken,
+            ObjectState::Stopped => Self::Down,
+            ObjectState::Frozen => Self::Frozen,
+            ObjectState::Ready | ObjectState::Removing => Self::Outdated,
+        }
+    }
 }
 
 /// What to do. A plan holds no secret, only references.

@@ -210,7 +210,7 @@ impl View {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::converge::{Action, ObjectId, ObjectState, Part};
+    use crate::converge::{Action, ObjectId, ObjectState, Part, StepReason};
 
     const PART: Part = Part::Database(0);
 
@@ -229,7 +229,8 @@ mod tests {
     /// A view of a backend that lags by a minute, after a step for the part has ended so.
     fn after(applied: Option<Applied>) -> (View, SiteId, Instant) {
         let (site, now) = (SiteId::new(), Instant::now());
-        let step = Step { site, generation: 1, epoch: 1, part: PART, action: Action::CreateVolume };
+        let (action, why) = (Action::CreateVolume, StepReason::Missing);
+        let step = Step { site, generation: 1, epoch: 1, part: PART, action, why };
         let mut view = View::lagging(Duration::from_secs(60));
         view.step_began(&step);
         view.step_ended(&step, applied, now);

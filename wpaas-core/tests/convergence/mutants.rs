@@ -2,8 +2,8 @@
 
 use wpaas_core::converge::trial::{Change, Failure, Op, Outside, Planner, Trial, wanted};
 use wpaas_core::converge::{
-    Action, Coverage, DatabaseOrder, Facts, FileContent, Intent, NodeReport, Part, SitePlan, Step, Wanted,
-    lint, plan,
+    Action, Coverage, DatabaseOrder, Facts, FileContent, Intent, NodeReport, Part, SitePlan, Step,
+    StepReason, Wanted, lint, plan,
 };
 use wpaas_core::id::SiteId;
 use wpaas_core::site::DatabaseSize::{One, Three};
@@ -39,7 +39,8 @@ fn kill(part: u8) -> Op {
 }
 
 fn step(intent: &Intent, part: Part, action: Action) -> Step {
-    Step { site: intent.site, generation: intent.generation, epoch: intent.epoch, part, action }
+    let Intent { site, generation, epoch, .. } = *intent;
+    Step { site, generation, epoch, part, action, why: StepReason::Unused }
 }
 
 /// Removes every object that this picks, at once.

@@ -185,7 +185,11 @@ async fn what_is_done_to_a_site_is_an_event_of_it(world: World) {
     let (cid, _) = world.acme().await;
     let made = world.create_site(&Actor::Operator, &place(&cid), site("blog"), Mode::Commit, NOW).await;
     let made = made.expect("is made").site;
-    let act = Act { step: "start wordpress-0".to_owned(), found: "does not run".to_owned() };
+    let act = Act {
+        step: "start wordpress-0".to_owned(),
+        found: "does not run".to_owned(),
+        why: "does not run".to_owned(),
+    };
     world.intents().acted(made.id, 1, vec![act.clone()]).await.expect("is told");
     world.intents().acted(SiteId::new(), 1, vec![act]).await.expect("of nobody's site nothing is");
     let of_site = EventScope::Site(cid, made.id).into();
@@ -195,7 +199,7 @@ async fn what_is_done_to_a_site_is_an_event_of_it(world: World) {
         (told.kind.as_str(), told.org, told.space),
         ("site_steps_taken", Some(made.org), Some(made.space))
     );
-    let steps = json!([{ "step": "start wordpress-0", "found": "does not run" }]);
+    let steps = json!([{ "step": "start wordpress-0", "found": "does not run", "why": "does not run" }]);
     assert_eq!((told.who, told.detail), (Who::System, json!({ "generation": 1, "steps": steps })));
     assert_eq!(world.last_event().await.expect("read"), 5);
 }

@@ -16,6 +16,8 @@ pub struct PlanView {
 struct StepView {
     part: String,
     text: String,
+    /// Why it would be taken.
+    why: String,
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -28,7 +30,11 @@ impl From<SitePlan> for PlanView {
     fn from(plan: SitePlan) -> Self {
         let text = plan.to_string();
         let SitePlan { site: _, generation: _, steps, holds } = plan;
-        let step = |step: &Step| StepView { part: step.part.to_string(), text: step.to_string() };
+        let step = |step: &Step| StepView {
+            part: step.part.to_string(),
+            text: step.to_string(),
+            why: step.why.to_string(),
+        };
         let hold =
             |Hold { part, reason }: &Hold| HoldView { part: part.to_string(), reason: reason.to_string() };
         Self { steps: steps.iter().map(step).collect(), waiting: holds.iter().map(hold).collect(), text }

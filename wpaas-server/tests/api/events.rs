@@ -75,5 +75,6 @@ async fn what_the_converger_does_to_a_site_that_was_up_is_told() {
     let detail = &told["items"][0]["detail"];
     assert_eq!(detail["generation"], 2);
     assert_eq!(detail["steps"][0]["found"], "is not there");
+    assert_eq!(detail["steps"][0]["why"], "is wanted and not there");
     assert!(detail["steps"][0]["step"].as_str().unwrap().starts_with("create wordpress-"), "{told}");
 }

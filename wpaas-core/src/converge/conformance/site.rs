@@ -9,7 +9,7 @@ use super::Fixture;
 use crate::converge::trial::wanted;
 use crate::converge::{
     Action, Applied, Backend, BackendError, Coverage, ErrorClass, NodeSpec, Object, ObjectState, Part,
-    ReleaseRef, Routes, RunIntent, Scope, Step,
+    ReleaseRef, Routes, RunIntent, Scope, Step, StepReason,
 };
 use crate::id::SiteId;
 use crate::node;
@@ -115,7 +115,7 @@ impl<'a> Site<'a> {
 
     pub(super) async fn apply(&self, part: Part, action: Action) -> Result<Applied, BackendError> {
         let Self { id: site, generation, epoch, .. } = *self;
-        let step = Step { site, generation, epoch, part, action };
+        let step = Step { site, generation, epoch, part, action, why: StepReason::Missing };
         let applied = timeout(PATIENCE, self.backend.apply(&step)).await;
         applied.unwrap_or_else(|_| panic!("{step}: apply does not wait for what a step sets going"))
     }

@@ -82,10 +82,11 @@ impl Turns {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::converge::{Action, Part};
+    use crate::converge::{Action, Part, StepReason};
 
     fn step(site: SiteId, n: u8) -> Step {
-        Step { site, part: Part::DatabaseVolume(n), generation: 1, epoch: 1, action: Action::CreateVolume }
+        let (part, action, why) = (Part::DatabaseVolume(n), Action::CreateVolume, StepReason::Missing);
+        Step { site, generation: 1, epoch: 1, part, action, why }
     }
 
     fn all(turns: &mut Turns) -> Vec<(SiteId, Part)> {

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use super::{HoldReason, Pass};
 use crate::converge::verdict::trial;
 use crate::converge::{
-    Action, Candidate, ObjectState, Part, ReleaseRef, Routes, RunIntent, Seen, WordpressPhase,
+    Action, Candidate, ObjectState, Part, ReleaseRef, Routes, RunIntent, Seen, StepReason, WordpressPhase,
 };
 use crate::node::{self, Purpose, WordpressSite};
 
@@ -95,10 +95,8 @@ impl Pass<'_> {
         match (report.phase, report.upgrade()) {
             (WordpressPhase::Serving, Some((from, to))) => {
                 if let Some(object) = self.facts.ready(part) {
-                    self.tell(
-                        part,
-                        Action::Configure { object: object.id.clone(), files: spec.upgrading(to) },
-                    );
+                    let action = Action::Configure { object: object.id.clone(), files: spec.upgrading(to) };
+                    self.tell(part, action, StepReason::Schema);
                 }
                 self.hold(part, HoldReason::Upgrading { from, to });
             }
@@ -121,9 +119,11 @@ impl Pass<'_> {
             if used || facts.busy.contains(&object.part) {
                 continue;
             }
-            match object.state {
-                ObjectState::Removing => self.hold(object.part, HoldReason::Removing),
-                _ => self.step(object.part, Action::Remove { object: object.id.clone() }),
+            if object.state == ObjectState::Removing {
+                self.hold(object.part, HoldReason::Removing);
+            } else {
+                let action = Action::Remove { object: object.id.clone() };
+                self.step(object.part, action, StepReason::Unused);
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::{HoldReason, Pass};
 use crate::converge::{
     Action, BootId, DatabasePhase, DatabaseReport, Fingerprint, NodeReport, Object, ObjectId, ObjectState,
-    Part, RouteState, Routes, RunIntent, Seen, Step,
+    Part, RouteState, Routes, RunIntent, Seen, Step, StepReason,
 };
 use crate::node;
 
@@ -17,10 +17,16 @@ struct Member<'a> {
     report: &'a DatabaseReport,
 }
 
+/// Why a node goes that was not wanted as it is.
+const fn leaves(outdated: bool) -> StepReason {
+    if outdated { StepReason::Outdated } else { StepReason::TooMany }
+}
+
 /// A running node that is to be stopped, as nothing forbids it.
 pub(super) struct Leaver {
     part: Part,
     object: ObjectId,
+    why: StepReason,
     /// Whether the gateway has to stop using it first, since there is another that it can use.
     drain: bool,
 }
@@ -63,9 +69,9 @@ impl Pass<'_> {
 
     /// Stops the node that is to go, once the gateway sends nobody there.
     pub(super) fn let_go(&mut self, run: &RunIntent, leaver: Option<Leaver>, routes: &Routes<'_>) {
-        let Some(Leaver { part, object, drain }) = leaver else { return };
+        let Some(Leaver { part, object, why, drain }) = leaver else { return };
         if !drain || self.gateway_follows(run, routes) {
-            self.step(part, Action::Remove { object });
+            self.step(part, Action::Remove { object }, why);
         } else {
             self.hold(part, HoldReason::Serving);
         }
@@ -89,10 +95,14 @@ impl Pass<'_> {
             Seen::Unknown => self.hold(part, HoldReason::Unseen),
             // A leaver that is gone stays gone, unless its data may be needed for a founding.
             Seen::Absent if n >= wanted && (self.primary_exists() || self.facts.ready(volume).is_none()) => {}
-            Seen::Absent => match self.missing([Part::Network, volume]) {
-                Some(need) => self.hold(part, HoldReason::Needs(need)),
-                None => self.step(part, Action::CreateNode(node::database(self.intent.site, n))),
-            },
+            Seen::Absent => {
+                if let Some(need) = self.missing([Part::Network, volume]) {
+                    self.hold(part, HoldReason::Needs(need));
+                } else {
+                    let action = Action::CreateNode(node::database(self.intent.site, n));
+                    self.step(part, action, StepReason::Missing);
+                }
+            }
             Seen::There(object) => {
                 let outdated = object.fingerprint != Some(fingerprint);
                 return self.existing_database(n, object, outdated, wanted);
@@ -106,12 +116,18 @@ impl Pass<'_> {
         let id = || object.id.clone();
         match object.state {
             ObjectState::Removing => self.hold(part, HoldReason::Removing),
-            ObjectState::Incomplete | ObjectState::Broken => self.step(part, Action::Remove { object: id() }),
-            ObjectState::Stopped if outdated || (n >= wanted && self.primary_exists()) => {
-                self.step(part, Action::Remove { object: id() });
+            ObjectState::Incomplete | ObjectState::Broken => {
+                self.step(part, Action::Remove { object: id() }, StepReason::of(object.state));
             }
-            ObjectState::Stopped | ObjectState::Frozen => self.step(part, Action::StartNode { object: id() }),
-            ObjectState::Ready if self.lost_its_volume(n) => self.step(part, Action::Remove { object: id() }),
+            ObjectState::Stopped if outdated || (n >= wanted && self.primary_exists()) => {
+                self.step(part, Action::Remove { object: id() }, leaves(outdated));
+            }
+            ObjectState::Stopped | ObjectState::Frozen => {
+                self.step(part, Action::StartNode { object: id() }, StepReason::of(object.state));
+            }
+            ObjectState::Ready if self.lost_its_volume(n) => {
+                self.step(part, Action::Remove { object: id() }, StepReason::LostVolume);
+            }
             ObjectState::Ready => return outdated || n >= wanted,
         }
         false
@@ -134,7 +150,7 @@ impl Pass<'_> {
                 Some(object) if next.is_none() && self.may_stop(n, wanted) => {
                     let drain = self.member(n).is_some_and(|member| member.report.takes_writes())
                         && !self.is_alone(wanted);
-                    next = Some(Leaver { part, object: object.id.clone(), drain });
+                    next = Some(Leaver { part, object: object.id.clone(), why: leaves(n < wanted), drain });
                 }
                 _ => self.hold(part, HoldReason::Quorum),
             }
@@ -212,7 +228,7 @@ impl Pass<'_> {
                 (self.facts.seen(Part::Database(n)), self.facts.seen(volume))
             {
                 let object = object.id.clone();
-                self.step(volume, Action::Remove { object });
+                self.step(volume, Action::Remove { object }, StepReason::Unused);
             }
         }
     }

@@ -3,6 +3,7 @@
 use super::{HoldReason, Pass};
 use crate::converge::{
     Action, Fingerprint, GatewayReport, NodeReport, Object, ObjectState, Part, Routes, RunIntent, Seen,
+    StepReason,
 };
 use crate::node::{self, GatewayConfig};
 
@@ -31,7 +32,7 @@ impl Pass<'_> {
             Seen::Unknown => self.hold(part, HoldReason::Unseen),
             Seen::Absent => match self.missing([Part::Network]) {
                 Some(need) => self.hold(part, HoldReason::Needs(need)),
-                None => self.step(part, Action::CreateNode(node::gateway(n, config))),
+                None => self.step(part, Action::CreateNode(node::gateway(n, config)), StepReason::Missing),
             },
             Seen::There(object) if object.fingerprint != Some(fingerprint) => {
                 self.replace_gateway(part, object, fingerprint);
@@ -52,7 +53,7 @@ impl Pass<'_> {
             ObjectState::Ready if other.is_some() && self.serves(part) && (leads || !served) => {
                 self.hold(part, HoldReason::Serving);
             }
-            _ => self.step(part, Action::Remove { object: object.id.clone() }),
+            _ => self.step(part, Action::Remove { object: object.id.clone() }, StepReason::Outdated),
         }
     }
 
@@ -60,17 +61,20 @@ impl Pass<'_> {
         let id = || object.id.clone();
         match object.state {
             ObjectState::Incomplete | ObjectState::Broken => {
-                self.step(part, Action::Remove { object: id() });
+                self.step(part, Action::Remove { object: id() }, StepReason::of(object.state));
             }
             ObjectState::Stopped | ObjectState::Frozen => {
-                self.step(part, Action::StartNode { object: id() });
+                self.step(part, Action::StartNode { object: id() }, StepReason::of(object.state));
             }
             ObjectState::Removing => self.hold(part, HoldReason::Removing),
             ObjectState::Ready => match self.gateway_report(part) {
                 None => self.hold(part, HoldReason::Silent),
                 Some(GatewayReport { revision: None, .. }) => self.hold(part, HoldReason::Starting),
                 Some(report) if report.follows(config.revision) => {}
-                Some(_) => self.tell(part, Action::Configure { object: id(), files: config.files() }),
+                Some(_) => {
+                    let action = Action::Configure { object: id(), files: config.files() };
+                    self.tell(part, action, StepReason::Routes);
+                }
             },
         }
     }
@@ -86,7 +90,7 @@ impl Pass<'_> {
         let fit = self.gateways().find(|part| self.fits(*part, fingerprint));
         let target = fit.or_else(|| self.gateways().find(|part| serving.is_none() && self.serves(*part)));
         match target.and_then(|part| Some((part, self.facts.ready(part)?.id.clone()))) {
-            Some((part, object)) => self.tell(part, Action::Lead { object }),
+            Some((part, object)) => self.tell(part, Action::Lead { object }, StepReason::Leads),
             None if serving.is_none() => self.hold(Part::Network, HoldReason::Needs(Part::Gateway(0))),
             None => {}
         }

@@ -1,29 +1,31 @@
 //! What goes: everything that runs when a site rests, everything of it when it is gone.
 
 use super::{HoldReason, Pass};
-use crate::converge::{Action, Coverage, ObjectState, Part};
+use crate::converge::{Action, Coverage, ObjectState, Part, StepReason};
 
 impl Pass<'_> {
     /// Nothing runs; volumes, releases, network and so the address are kept.
     pub(super) fn rest(&mut self) {
-        self.remove_first(&[
+        let groups: [fn(Part) -> bool; 2] = [
             |part| matches!(part, Part::Gateway(_) | Part::Wordpress(_)),
             |part| matches!(part, Part::Database(_)),
-        ]);
+        ];
+        self.remove_first(&groups, StepReason::Rests);
     }
 
     /// Everything goes, what depends on others first.
     pub(super) fn gone(&mut self) {
-        self.remove_first(&[
+        let groups: [fn(Part) -> bool; 4] = [
             |part| matches!(part, Part::Gateway(_) | Part::Wordpress(_)),
             |part| matches!(part, Part::Database(_)),
             |part| matches!(part, Part::Release(_) | Part::DatabaseVolume(_) | Part::UploadsVolume),
             |part| part == Part::Network,
-        ]);
+        ];
+        self.remove_first(&groups, StepReason::Gone);
     }
 
     /// Removes the first of these groups of which anything is left.
-    fn remove_first(&mut self, groups: &[fn(Part) -> bool]) {
+    fn remove_first(&mut self, groups: &[fn(Part) -> bool], why: StepReason) {
         for in_group in groups {
             let busy: Vec<_> = self.facts.busy.iter().copied().filter(|part| in_group(*part)).collect();
             for part in &busy {
@@ -38,7 +40,7 @@ impl Pass<'_> {
             for object in &left {
                 match object.state {
                     ObjectState::Removing => self.hold(object.part, HoldReason::Removing),
-                    _ => self.step(object.part, Action::Remove { object: object.id.clone() }),
+                    _ => self.step(object.part, Action::Remove { object: object.id.clone() }, why),
                 }
             }
             if !left.is_empty() || !busy.is_empty() {

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use super::{HoldReason, Pass, apart};
 use crate::converge::{
     Action, Fingerprint, NodeReport, Object, ObjectState, Part, ReleaseRef, RouteState, Routes, RunIntent,
-    Seen,
+    Seen, StepReason,
 };
 use crate::node::{self, Purpose};
 
@@ -104,8 +104,12 @@ impl<'a> Pass<'a> {
     pub(super) fn mend_node(&mut self, part: Part, object: &Object) -> bool {
         let id = || object.id.clone();
         match object.state {
-            ObjectState::Incomplete | ObjectState::Broken => self.step(part, Action::Remove { object: id() }),
-            ObjectState::Stopped | ObjectState::Frozen => self.step(part, Action::StartNode { object: id() }),
+            ObjectState::Incomplete | ObjectState::Broken => {
+                self.step(part, Action::Remove { object: id() }, StepReason::of(object.state));
+            }
+            ObjectState::Stopped | ObjectState::Frozen => {
+                self.step(part, Action::StartNode { object: id() }, StepReason::of(object.state));
+            }
             ObjectState::Removing => self.hold(part, HoldReason::Removing),
             ObjectState::Ready => return true,
         }
@@ -174,7 +178,7 @@ impl<'a> Pass<'a> {
             // The database has the longest way to the first page, so its first node does not share the machine
             // with this one's start.
             None if !self.has_database() => self.hold(part, HoldReason::Needs(Part::Database(0))),
-            None => self.step(part, Action::CreateNode(site.spec(slot))),
+            None => self.step(part, Action::CreateNode(site.spec(slot)), StepReason::Missing),
         }
     }
 
@@ -194,6 +198,7 @@ impl<'a> Pass<'a> {
         for slot in current {
             if stay.len() < wanted { stay.push(slot) } else { leave.push(slot) }
         }
+        let surplus = leave.len();
         leave.extend(slots.old.iter().map(|(slot, _)| *slot));
         let enough = stay.iter().filter(|slot| serves(slot)).count() >= wanted;
         let leaving: Vec<_> = leave.iter().map(|slot| self.leaver(*slot, enough, routes)).collect();
@@ -201,9 +206,11 @@ impl<'a> Pass<'a> {
             return;
         }
         let drained = self.gateway_follows(run, routes);
-        for (part, object, at_once) in leaving.into_iter().flatten() {
+        for (n, leaver) in leaving.into_iter().enumerate() {
+            let Some((part, object, at_once)) = leaver else { continue };
             if at_once || (enough && drained) {
-                self.step(part, Action::Remove { object });
+                let why = if n < surplus { StepReason::TooMany } else { StepReason::Outdated };
+                self.step(part, Action::Remove { object }, why);
             } else {
                 self.hold(part, HoldReason::Serving);
             }
@@ -234,7 +241,8 @@ impl<'a> Pass<'a> {
             };
             let outdated = report.admin_version < run.admin_version;
             if outdated && self.facts.serving(part) == Some(true) {
-                self.tell(part, Action::Configure { object: object.id.clone(), files: site.live_files() });
+                let action = Action::Configure { object: object.id.clone(), files: site.live_files() };
+                self.tell(part, action, StepReason::AdminPassword);
             }
         }
     }
@@ -251,7 +259,7 @@ impl<'a> Pass<'a> {
             return;
         }
         for object in unused {
-            self.step(object.part, Action::Remove { object: object.id.clone() });
+            self.step(object.part, Action::Remove { object: object.id.clone() }, StepReason::Unused);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Failure, Trial};
 use crate::converge::simulated::World;
-use crate::converge::{Action, ErrorClass, ObjectState, Part, Scope, Step, Wanted};
+use crate::converge::{Action, ErrorClass, ObjectState, Part, Scope, Step, StepReason, Wanted};
 use crate::id::SiteId;
 
 /// Objects of a site that nobody knows: nothing may touch them.
@@ -15,7 +15,8 @@ pub(crate) fn with_decoys() -> World {
         (Part::UploadsVolume, Action::CreateVolume),
     ];
     for (part, action) in parts {
-        let made = world.apply(&Step { site, generation: 1, epoch: 1, part, action });
+        let made =
+            world.apply(&Step { site, generation: 1, epoch: 1, part, action, why: StepReason::Missing });
         debug_assert!(made.is_ok(), "an empty world refuses nothing");
     }
     world

@@ -3,7 +3,8 @@
 use super::Member;
 use crate::converge::plan::{HoldReason, Pass};
 use crate::converge::{
-    Action, Coverage, DatabaseOrder, DatabasePhase, DatabaseReport, NodeReport, Part, Seen, Wanted,
+    Action, Coverage, DatabaseOrder, DatabasePhase, DatabaseReport, NodeReport, Part, Seen, StepReason,
+    Wanted,
 };
 
 /// A node that lost its component while others wait for an order is made to wait after so many seconds…
@@ -60,7 +61,7 @@ impl Pass<'_> {
                 }
                 _ => {
                     before = Some(n);
-                    self.tell(part, action);
+                    self.tell(part, action, StepReason::Waits);
                 }
             }
         }
@@ -108,7 +109,7 @@ impl Pass<'_> {
             return;
         }
         match self.furthest() {
-            Ok(Some((part, action))) => self.tell(part, action),
+            Ok(Some((part, action))) => self.tell(part, action, StepReason::Furthest),
             Ok(None) => self.torn_databases(),
             Err(part) => self.hold(part, HoldReason::Diverged),
         }
@@ -157,7 +158,7 @@ impl Pass<'_> {
             .collect();
         let any = !lost.is_empty();
         for (part, object) in lost {
-            self.step(part, Action::Remove { object });
+            self.step(part, Action::Remove { object }, StepReason::LostComponent);
         }
         any
     }
