@@ -8,11 +8,13 @@ use axum::response::{IntoResponse, Response};
 
 use crate::problem::Problem;
 
-/// Refuses with 406 a request whose `Accept` has no place for JSON, nor for a stream where there is one.
+/// Refuses with 406 a request whose `Accept` has no place for JSON, nor for a stream or a page where there is one.
 pub async fn layer(request: Request, next: Next) -> Response {
-    let streams = request.uri().path() == "/events";
-    let offered: &[&str] =
-        if streams { &["application/json", "text/event-stream"] } else { &["application/json"] };
+    let offered: &[&str] = match request.uri().path() {
+        "/events" => &["application/json", "text/event-stream"],
+        path if path.starts_with("/sso/") => &["application/json", "text/html"],
+        _ => &["application/json"],
+    };
     if offered.iter().any(|kind| accepts(request.headers(), kind)) {
         return next.run(request).await;
     }

@@ -105,6 +105,12 @@ impl Problem {
         self.status
     }
 
+    /// What it says, for people.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// The field that it is about.
     #[must_use]
     pub fn field_name(&self) -> Option<&str> {

@@ -20,6 +20,7 @@ mod error;
 mod github;
 mod http;
 mod oidc;
+pub mod page;
 
 pub use error::ProviderError;
 use github::Github;

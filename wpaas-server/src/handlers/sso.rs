@@ -1,6 +1,7 @@
 //! `/sso`: signing in at an identity provider. A browser is sent there, comes back, and ends with a session or with
 //! what links the account.
 
+use std::net::IpAddr;
 use std::num::NonZeroU16;
 
 use axum::extract::State;
@@ -23,7 +24,7 @@ use crate::dto::sso::{CallbackQuery, FinishDto, ProviderView, SignedInView, Star
 use crate::extract::{Body, Path, Query, SecretText};
 use crate::problem::Problem;
 use crate::rates::Address;
-use crate::sso::{Proof, Provider, ProviderError, browser};
+use crate::sso::{Proof, Provider, ProviderError, browser, page};
 use crate::state::AppState;
 
 /// What is remembered of a login.
@@ -73,7 +74,17 @@ pub async fn start(
     State(state): State<AppState>,
     Address(address): Address,
     Path(name): Path<Slug>,
+    headers: HeaderMap,
     Query(query): Query<StartQuery>,
+) -> Response {
+    began(&state, address, name, query).await.unwrap_or_else(|problem| refused(&headers, problem))
+}
+
+async fn began(
+    state: &AppState,
+    address: IpAddr,
+    name: Slug,
+    query: StartQuery,
 ) -> Result<Response, Problem> {
     let provider = state.sso.provider(&name).ok_or_else(Problem::not_found)?;
     state.rates.attempt(address)?;
@@ -82,38 +93,55 @@ pub async fn start(
     let begun = provider.begin().await.map_err(|error| problem(provider, &error))?;
     let (secret, browser) = browser::secret();
     let pending = Pending { provider: name, cid, browser, proof: begun.proof, program };
-    remember(&state, &begun.state, &Remembered::Pending(pending)).await?;
-    let cookie = browser::keep(&begun.state, &secret, public_url(&state));
+    remember(state, &begun.state, &Remembered::Pending(pending)).await?;
+    let cookie = browser::keep(&begun.state, &secret, public_url(state));
     let headers = [(LOCATION, begun.url.to_string()), (SET_COOKIE, cookie)];
     Ok(private((StatusCode::SEE_OTHER, text(headers)?).into_response()))
 }
 
 /// Where the provider sends the browser back to. An account that is linked to nobody yet gets a ticket instead of a
-/// session: `POST /logins` links it with that to whoever has signed in, `POST /customers` registers with it.
-#[utoipa::path(get, path = "", tag = "sso", params(CallbackQuery), responses((status = 200, description = "A session, or a ticket", body = SignedInView), (status = 303, description = "To the program that the person signs in to")))]
+/// session: `POST /logins` links it with that to whoever has signed in, `POST /customers` registers with it. A browser
+/// is shown a page.
+#[utoipa::path(get, path = "", tag = "sso", params(CallbackQuery), responses((status = 200, description = "A session, or a ticket", content((SignedInView = "application/json"), (String = "text/html"))), (status = 303, description = "To the program that the person signs in to")))]
 pub async fn callback(
     State(state): State<AppState>,
     Address(address): Address,
     Path(name): Path<Slug>,
     headers: HeaderMap,
     Query(query): Query<CallbackQuery>,
+) -> Response {
+    let answer = came_back(&state, address, name, &headers, query).await;
+    answer.unwrap_or_else(|problem| refused(&headers, problem))
+}
+
+async fn came_back(
+    state: &AppState,
+    address: IpAddr,
+    name: Slug,
+    headers: &HeaderMap,
+    query: CallbackQuery,
 ) -> Result<Response, Problem> {
     let provider = state.sso.provider(&name).ok_or_else(Problem::not_found)?;
     let CallbackQuery { state: SecretText(returned), code, error, iss } = query;
-    let Some(pending) = taken(&state, &name, &returned, &headers).await? else {
+    let Some(pending) = taken(state, &name, &returned, headers).await? else {
         state.rates.attempt(address)?;
         return Err(unknown());
     };
     let Pending { proof, cid, program, .. } = pending;
     let account = proven(provider, code, error, iss, proof).await?;
-    let forget = text([(SET_COOKIE, browser::forget(&returned, public_url(&state)))])?;
+    let forget = text([(SET_COOKIE, browser::forget(&returned, public_url(state)))])?;
     let Some(Program { port, challenge }) = program else {
-        let view = signed_in(&state, &name, account, cid).await?;
-        return Ok(private((forget, Answer::ok(view)).into_response()));
+        let view = signed_in(state, &name, account, cid).await?;
+        let answer = if page::is_wanted(headers) {
+            page::signed_in(&provider.settings.title, &view, public_url(state))
+        } else {
+            Answer::ok(view).into_response()
+        };
+        return Ok(private((forget, answer).into_response()));
     };
     let code = random_text(43);
     let proven = Proven { provider: name, cid, account, challenge };
-    remember(&state, &code, &Remembered::Proven(proven)).await?;
+    remember(state, &code, &Remembered::Proven(proven)).await?;
     let to_program = text([(LOCATION, format!("http://127.0.0.1:{port}/?code={}", code.expose()))])?;
     Ok(private((StatusCode::SEE_OTHER, forget, to_program).into_response()))
 }
@@ -218,6 +246,11 @@ async fn signed_in(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// As whoever asks reads it.
+fn refused(headers: &HeaderMap, problem: Problem) -> Response {
+    private(if page::is_wanted(headers) { page::failed(&problem) } else { problem.into_response() })
 }
 
 fn unknown() -> Problem {

@@ -15,7 +15,7 @@ pub mod browser;
 mod github;
 pub mod provider;
 
-use browser::{approve, begin, come_back, sign_in};
+use browser::{approve, begin, come_back, look, sign_in};
 use provider::{Provider, Tweaks, Which};
 
 /// Where browsers are sent back to; nothing listens there, the tests' own browser comes to the server itself.
@@ -169,6 +169,33 @@ async fn a_user_links_an_account_by_hand_and_an_invited_one_by_address() {
     // Whom the account is linked to is disabled.
     api.put(&format!("/users/{}/dev", tenant.cid), &api.operator, json!({"enabled": false})).await.is(200);
     sign_in(&api, START, "cyd").await.is_problem(403, "sso_disabled");
+}
+
+#[tokio::test]
+async fn a_person_is_shown_a_page() {
+    let Some(provider) = Provider::start().await else { return };
+    let api = open_to(&provider, "title = 'Mock & Sons'").await;
+    provider.person("gus", json!({"email": "gus&<b>@example.com"})).await;
+    let page = async || {
+        let login = begin(&api, START).await;
+        let back = approve(&login, "gus").await;
+        let page = look(&api, &back, login.kept()).await.is(200).body.as_str().unwrap().to_owned();
+        assert!(page.contains("gus&amp;&lt;b&gt;@example.com") && page.contains("Mock &amp; Sons"), "{page}");
+        let used = look(&api, &back, login.kept()).await.is(400).body.as_str().unwrap().to_owned();
+        assert!(used.contains("was used already") && !used.contains("wps_"), "{used}");
+        page
+    };
+    let ticket = page().await;
+    let ticket = ticket
+        .split("<pre>")
+        .find_map(|part| part.split("</pre>").next().filter(|text| text.starts_with("wpt_")));
+    let acme = json!({"name": "Acme", "email": "gus@example.com", "ticket": ticket.unwrap()});
+    api.post("/customers", "", acme).await.is(201);
+    let session = page().await;
+    let token = session
+        .split("<pre>")
+        .find_map(|part| part.split("</pre>").next().filter(|text| text.starts_with("wps_")));
+    api.get("/sessions", token.unwrap()).await.is(200);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! A browser, as far as a login needs one: it goes where it is sent, and keeps cookies.
 
-use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
+use reqwest::header::{ACCEPT, COOKIE, LOCATION, SET_COOKIE};
 use reqwest::{Client, RequestBuilder, Url, redirect};
 
 use super::super::harness::{Answer, Api, send};
@@ -71,6 +71,17 @@ pub async fn approve(login: &Login, subject: &str) -> Url {
 pub async fn come_back(api: &Api, url: &Url, cookie: &str) -> Answer {
     let path = format!("{}?{}", url.path(), url.query().unwrap_or_default());
     send(at(api, &path).header(COOKIE, cookie)).await
+}
+
+/// As a browser comes back that a person looks at: the page that it shows.
+pub async fn look(api: &Api, url: &Url, cookie: &str) -> Answer {
+    let path = format!("{}?{}", url.path(), url.query().unwrap_or_default());
+    let accepts = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    let answer = send(at(api, &path).header(COOKIE, cookie).header(ACCEPT, accepts)).await;
+    assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
+    assert_eq!((answer.header("cache-control"), answer.header("vary")), ("no-store", "accept"));
+    assert!(answer.header("content-security-policy").contains("default-src 'none'"));
+    answer
 }
 
 /// All of it.
