@@ -1,12 +1,13 @@
 //! An answer that is no error: a status, a JSON body, and what versions and places it has.
 
-use axum::Json;
-use axum::http::header::{ETAG, LOCATION};
+use axum::http::header::{CONTENT_TYPE, ETAG, LOCATION};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use wpaas_core::account::Version;
+
+use crate::problem::Problem;
 
 /// What a handler answers.
 #[derive(Debug)]
@@ -58,9 +59,13 @@ impl<T> Answer<T> {
 impl<T: Serialize> IntoResponse for Answer<T> {
     fn into_response(self) -> Response {
         let Self { status, version, covers_all, location, body } = self;
+        let body = match serde_json::to_vec(&body) {
+            Ok(body) => body,
+            Err(error) => return Problem::internal(&error).into_response(),
+        };
         let tag = version
             .map(|version| if covers_all { format!("\"{version}\"") } else { digested(version, &body) });
-        let mut response = (status, Json(body)).into_response();
+        let mut response = (status, [(CONTENT_TYPE, "application/json")], body).into_response();
         if let Some(tag) = tag.and_then(|tag| HeaderValue::from_str(&tag).ok()) {
             response.headers_mut().insert(ETAG, tag);
         }
@@ -71,7 +76,7 @@ impl<T: Serialize> IntoResponse for Answer<T> {
     }
 }
 
-fn digested(version: Version, body: &impl Serialize) -> String {
-    let digest = Sha256::digest(serde_json::to_vec(body).unwrap_or_default());
+fn digested(version: Version, body: &[u8]) -> String {
+    let digest = Sha256::digest(body);
     format!("\"{version}.{}\"", hex::encode(&digest[..8]))
 }

@@ -28,6 +28,8 @@ mod metering;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod read;
+#[cfg(feature = "sqlite")]
+mod readers;
 mod schema;
 #[cfg(feature = "sqlite")]
 mod sqlite;

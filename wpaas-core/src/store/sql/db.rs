@@ -6,9 +6,11 @@ use std::time::Duration;
 #[cfg(feature = "postgres")]
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgRow};
 #[cfg(feature = "sqlite")]
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePool, SqliteRow, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, FromRow};
 
+#[cfg(feature = "sqlite")]
+use super::readers::Readers;
 use super::unavailable;
 use crate::store::StoreError;
 
@@ -16,7 +18,7 @@ use crate::store::StoreError;
 #[derive(Debug, Clone)]
 pub(super) enum Pool {
     #[cfg(feature = "sqlite")]
-    Sqlite(SqlitePool),
+    Sqlite(Readers),
     #[cfg(feature = "postgres")]
     Postgres(PgPool),
 }
@@ -57,7 +59,7 @@ impl Options {
 /// Opens a file. `SQLite` refuses, without waiting its busy timeout, while another connection turns the file's
 /// journal into a write-ahead log: <https://sqlite.org/wal.html> ("Sometimes queries return `SQLITE_BUSY`").
 #[cfg(feature = "sqlite")]
-async fn open(options: &SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
+pub(super) async fn open(options: &SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
     loop {
         match options.connect().await {
             Err(error) if is_busy(&error) => tokio::time::sleep(Duration::from_millis(10)).await,
@@ -181,8 +183,6 @@ impl<T> OfPostgres for T {}
 pub(super) trait Executor {
     /// All rows that it gives.
     fn fetch(self, query: Query) -> impl Future<Output = Result<Rows, sqlx::Error>> + Send;
-    /// How many rows it changed.
-    fn execute(self, query: Query) -> impl Future<Output = Result<u64, sqlx::Error>> + Send;
 }
 
 /// What a query gave.
@@ -231,32 +231,43 @@ macro_rules! bound {
     }};
 }
 
-macro_rules! executor {
-    ($type:ty, $on:ident, $kind:ident) => {
-        impl Executor for $type {
-            async fn fetch(self, query: Query) -> Result<Rows, sqlx::Error> {
-                match self {
-                    #[cfg(feature = "sqlite")]
-                    $kind::Sqlite($on) => bound!(query).fetch_all($on).await.map(Rows::Sqlite),
-                    #[cfg(feature = "postgres")]
-                    $kind::Postgres($on) => bound!(query).fetch_all($on).await.map(Rows::Postgres),
-                }
+impl Executor for &Pool {
+    async fn fetch(self, query: Query) -> Result<Rows, sqlx::Error> {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Pool::Sqlite(readers) => {
+                let mut reader = readers.take().await?;
+                let rows = bound!(query).fetch_all(&mut reader.connection).await?;
+                reader.give_back();
+                Ok(Rows::Sqlite(rows))
             }
-
-            async fn execute(self, query: Query) -> Result<u64, sqlx::Error> {
-                match self {
-                    #[cfg(feature = "sqlite")]
-                    $kind::Sqlite($on) => bound!(query).execute($on).await.map(|done| done.rows_affected()),
-                    #[cfg(feature = "postgres")]
-                    $kind::Postgres($on) => bound!(query).execute($on).await.map(|done| done.rows_affected()),
-                }
-            }
+            #[cfg(feature = "postgres")]
+            Pool::Postgres(pool) => bound!(query).fetch_all(pool).await.map(Rows::Postgres),
         }
-    };
+    }
 }
 
-executor!(&Pool, pool, Pool);
-executor!(&mut Db, db, Db);
+impl Executor for &mut Db {
+    async fn fetch(self, query: Query) -> Result<Rows, sqlx::Error> {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Db::Sqlite(db) => bound!(query).fetch_all(db).await.map(Rows::Sqlite),
+            #[cfg(feature = "postgres")]
+            Db::Postgres(db) => bound!(query).fetch_all(db).await.map(Rows::Postgres),
+        }
+    }
+}
+
+impl Db {
+    async fn execute(&mut self, query: Query) -> Result<u64, sqlx::Error> {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(db) => bound!(query).execute(db).await.map(|done| done.rows_affected()),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(db) => bound!(query).execute(db).await.map(|done| done.rows_affected()),
+        }
+    }
+}
 
 impl Query {
     /// With this in the next place.
@@ -266,7 +277,7 @@ impl Query {
     }
 
     /// Changes rows, and tells how many.
-    pub(super) async fn run(self, on: impl Executor) -> Result<u64, StoreError> {
+    pub(super) async fn run(self, on: &mut Db) -> Result<u64, StoreError> {
         in_time(on.execute(self)).await
     }
 

@@ -2,14 +2,15 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
 use super::db::{Options, Pool};
+use super::readers::Readers;
 use super::{SqlStore, unavailable};
 use crate::store::StoreError;
 
 /// Reads that go on beside the writer and each other.
-const READERS: u32 = 4;
+const READERS: usize = 4;
 
 impl SqlStore {
     /// Opens a `SQLite` file, or makes one that only its owner can read, and brings its schema up to date. No server
@@ -25,9 +26,7 @@ impl SqlStore {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(10));
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .connect_lazy_with(options.clone().pragma("query_only", "ON"));
+        let readers = Readers::new(options.clone().pragma("query_only", "ON"), READERS);
         let options = Options::Sqlite(options.journal_mode(SqliteJournalMode::Wal));
         let connection = options.connect().await.map_err(unavailable)?;
         Self::start(Pool::Sqlite(readers), options, connection).await

@@ -62,6 +62,23 @@ async fn postgres_conforms() {
     .await;
 }
 
+/// More than read at a time, each at another point of its read.
+#[tokio::test]
+async fn whoever_goes_away_from_a_read_takes_no_place_along() {
+    let place = Place::file();
+    let store = place.open().await.unwrap();
+    for polls in 0..40 {
+        let mut read = std::pin::pin!(store.last_event());
+        for _ in 0..polls % 4 {
+            if futures::poll!(read.as_mut()).is_ready() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+    assert_eq!(store.last_event().await.unwrap(), 0);
+}
+
 #[tokio::test]
 async fn the_file_is_its_owners_alone_and_opens_again() {
     let folder = tempfile::tempdir().unwrap();
