@@ -142,6 +142,7 @@ fn customer(now: Timestamp) -> Result<Customer, Failure> {
         plan: CustomerPlan::Free,
         lifecycle: Lifecycle::Active,
         payment: Payment { identifier: None, status_id: None },
+        payment_accounts: BTreeMap::new(),
         created_at: now,
         version: 1,
     })

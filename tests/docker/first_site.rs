@@ -96,6 +96,12 @@ async fn a_site_from_git_does_what_wordpress_does() {
         .await;
     assert!(!Wordpress::at(&url).login("admin", "swordfish-1").await);
 
+    // One that is set inside WordPress is no drift: it outlives the nodes of the release that follows.
+    let editor = Wordpress::at(&url);
+    assert!(editor.login("admin", "swordfish-2").await);
+    let own = json!({"password": "set-inside-3"});
+    editor.rest(reqwest::Method::POST, "/wp/v2/users/me", Some(own)).await;
+
     // A moved branch, as another commit: the new release serves.
     server.repository(
         "blog",
@@ -115,6 +121,8 @@ async fn a_site_from_git_does_what_wordpress_does() {
         .await;
     server.settled(&site).await;
     assert_eq!(wordpress.get(&post).await.0, 200, "the data stayed");
+    assert!(Wordpress::at(&url).login("admin", "set-inside-3").await);
+    assert!(!Wordpress::at(&url).login("admin", "swordfish-2").await);
 }
 
 #[tokio::test]

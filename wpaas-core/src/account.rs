@@ -1,5 +1,7 @@
 //! Customers, their orgs, spaces and users, and the keys that these sign in with.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -27,8 +29,10 @@ pub struct Customer {
     pub plan: CustomerPlan,
     /// Where it stands between registration and purge.
     pub lifecycle: Lifecycle,
-    /// What the billing system calls it.
+    /// The payment account that its orgs are billed to, unless they reference another.
     pub payment: Payment,
+    /// Further payment accounts, so that orgs can be billed apart.
+    pub payment_accounts: BTreeMap<Slug, Payment>,
     /// When it registered.
     pub created_at: Timestamp,
     /// Of this record.
@@ -67,7 +71,7 @@ pub enum Lifecycle {
     Purged,
 }
 
-/// What a billing system knows a customer by.
+/// A payment account: what a billing system knows who pays by.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payment {
     /// The payer's identifier there.
@@ -89,8 +93,8 @@ pub struct Org {
     pub description: String,
     /// Over all spaces.
     pub quota: Quota,
-    /// A payment account of its own, so that it is billed apart; the customer's without one.
-    pub payment: Option<Payment>,
+    /// Which of the customer's further payment accounts it is billed to; the customer's own without one.
+    pub payment_account: Option<Slug>,
     /// When it was made.
     pub created_at: Timestamp,
     /// Of this record.
@@ -233,6 +237,8 @@ pub struct ApiKey {
     pub last_used_at: Option<Timestamp>,
     /// Whether its owner has taken it back.
     pub revoked: bool,
+    /// Of this record, whenever it was used.
+    pub version: Version,
 }
 
 /// Somebody's account at an identity provider, and whom it signs in here.

@@ -252,6 +252,8 @@ pub fn api_key_hash(text: &str) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
     use super::*;
 
     fn secret(text: &str) -> Secret {
@@ -279,6 +281,25 @@ mod tests {
         assert!(!one.unwrap() && !two.unwrap());
         assert!(matches!(three, Err(CredentialError::Busy)), "{three:?}");
         assert!(!passwords.verify(&wrong, None).await.unwrap(), "the places are given back");
+    }
+
+    /// The one thread for what blocks is taken, so no hash is made: whoever waits for one keeps no other waiting.
+    #[test]
+    fn no_hash_is_made_on_a_thread_that_answers() {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.max_blocking_threads(1).build().unwrap();
+        runtime.block_on(async {
+            let (release, held) = std::sync::mpsc::channel::<()>();
+            let holder = tokio::task::spawn_blocking(move || held.recv());
+            let (passwords, password) = (Passwords::new(1, 1), secret("correct horse"));
+            let mut waits = pin!(passwords.verify(&password, None));
+            assert!(futures::poll!(waits.as_mut()).is_pending());
+            tokio::task::yield_now().await;
+            assert!(futures::poll!(waits.as_mut()).is_pending());
+            release.send(()).unwrap();
+            holder.await.unwrap().unwrap();
+            assert!(!waits.await.unwrap());
+        });
     }
 
     #[tokio::test]

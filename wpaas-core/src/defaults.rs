@@ -35,7 +35,7 @@ pub fn org(cid: &Cid, now: Timestamp) -> Org {
         name: Slug::default_name(),
         description: String::new(),
         quota: Quota::default(),
-        payment: None,
+        payment_account: None,
         created_at: now,
         version: 1,
     }

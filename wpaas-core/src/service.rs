@@ -43,7 +43,7 @@ mod webhooks;
 
 pub use authentication::SignedIn;
 pub use certificates::{AcmeKey, CertificateRefusal, CertificateView, NewCertificate};
-pub use customers::{CustomerUpdate, NewCustomer};
+pub use customers::{CustomerUpdate, NewCustomer, PaymentUpdate};
 pub use domains::{ClaimsToLookAt, Contest, DomainEvidence, DomainView};
 pub use error::{ConflictCode, Noun, ServiceError};
 pub use idempotency::{Idempotency, Reservation};
@@ -89,15 +89,19 @@ impl Service {
     /// Over this store, with secrets sealed by this keyring.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, keyring: Arc<Keyring>, settings: Settings) -> Self {
-        Self {
-            inner: Arc::new(Inner {
-                store,
-                keyring,
-                settings,
-                passwords: Passwords::default(),
-                challenge: RwLock::default(),
-            }),
-        }
+        Self::hashing(store, keyring, settings, Passwords::default())
+    }
+
+    /// As [`Service::new`], with another measure of how many passwords are hashed at a time.
+    #[must_use]
+    pub fn hashing(
+        store: Arc<dyn Store>,
+        keyring: Arc<Keyring>,
+        settings: Settings,
+        passwords: Passwords,
+    ) -> Self {
+        let challenge = RwLock::default();
+        Self { inner: Arc::new(Inner { store, keyring, settings, passwords, challenge }) }
     }
 
     fn store(&self) -> &dyn Store {

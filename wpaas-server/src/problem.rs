@@ -17,6 +17,7 @@ pub struct Problem {
     code: &'static str,
     detail: String,
     field: Option<String>,
+    subject: Option<String>,
     retry_after: Option<u32>,
 }
 
@@ -36,6 +37,9 @@ pub(crate) struct Document<'a> {
     /// What of the request it is about, as a dotted path.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'a str>,
+    /// Of `idempotency_answer_lost`: the id of what the first request was done to, as `site_…`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<&'a str>,
     /// By which the operator finds the request in the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
@@ -44,7 +48,7 @@ pub(crate) struct Document<'a> {
 impl Problem {
     /// A problem with this status, code and explanation.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), field: None, retry_after: None }
+        Self { status, code, detail: detail.into(), field: None, subject: None, retry_after: None }
     }
 
     /// 400: the request can't be read.
@@ -92,6 +96,13 @@ impl Problem {
         self
     }
 
+    /// With the id of what it is about.
+    #[must_use]
+    pub fn about(mut self, subject: impl Into<String>) -> Self {
+        self.subject = Some(subject.into());
+        self
+    }
+
     /// With when to try again, in seconds.
     #[must_use]
     pub const fn retry_after(mut self, seconds: u32) -> Self {
@@ -125,6 +136,7 @@ impl Problem {
             code: self.code,
             detail: &self.detail,
             field: self.field.as_deref(),
+            subject: self.subject.as_deref(),
             request_id: request_id::current(),
         }
     }

@@ -46,11 +46,11 @@ fn settled(committed: Result<Committed, StoreError>, rounds: &mut Rounds) -> Res
 
 /// What a violation means whatever was asked for; `None` where only a new decision can tell.
 fn meaning(violation: &Violation) -> Option<ServiceError> {
-    match *violation {
+    match violation {
         Violation::CustomerAbsent => Some(ServiceError::not_found(Noun::Customer)),
-        Violation::CustomerInactive(lifecycle) => writable(lifecycle).err(),
-        Violation::OrgQuota(limit) => Some(ServiceError::QuotaExceeded { of: Noun::Org, limit }),
-        Violation::SpaceQuota(limit) => Some(ServiceError::QuotaExceeded { of: Noun::Space, limit }),
+        Violation::CustomerInactive(lifecycle) => writable(*lifecycle).err(),
+        Violation::OrgQuota(limit) => Some(ServiceError::QuotaExceeded { of: Noun::Org, limit: *limit }),
+        Violation::SpaceQuota(limit) => Some(ServiceError::QuotaExceeded { of: Noun::Space, limit: *limit }),
         Violation::IdempotencyLost => Some(ServiceError::conflict(
             ConflictCode::IdempotencyKeyInUse,
             "another request with this idempotency key is done meanwhile: try again shortly",
@@ -58,6 +58,14 @@ fn meaning(violation: &Violation) -> Option<ServiceError> {
         Violation::QuotaAboveOrg => Some(ServiceError::conflict(
             ConflictCode::QuotaAboveOrg,
             "a space's quota can't be above its org's: raise the org's or lower the space's first",
+        )),
+        Violation::PaymentAccountUsed(org) => Some(ServiceError::conflict(
+            ConflictCode::PaymentAccountUsed,
+            format!("the org {org} is billed to this payment account: give it another one first"),
+        )),
+        Violation::WebhooksAt(most) => Some(ServiceError::conflict(
+            ConflictCode::TooManyWebhooks,
+            format!("no more than {most} webhooks can be made: delete one first"),
         )),
         _ => None,
     }

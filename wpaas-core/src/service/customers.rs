@@ -1,5 +1,7 @@
+use std::collections::BTreeMap;
+
 use crate::account::CustomerPlan;
-use crate::name::{Email, Username};
+use crate::name::{Email, Slug, Username};
 use crate::secret::Secret;
 use crate::service::ExternalAccount;
 
@@ -37,8 +39,17 @@ pub struct CustomerUpdate {
     pub password: Option<Secret>,
     /// Only the operator may change it.
     pub plan: Option<CustomerPlan>,
-    /// What the billing system calls the payer; `Some(None)` clears it. Only the operator may change it.
-    pub payment_identifier: Option<Option<String>>,
-    /// The payment status in the billing system; `Some(None)` clears it. Only the operator may change it.
-    pub payment_status_id: Option<Option<String>>,
+    /// Of its own payment account. Only the operator may change it.
+    pub payment: PaymentUpdate,
+    /// Of further payment accounts, which are made so, too; `None` takes one away. Only the operator may change them.
+    pub payment_accounts: BTreeMap<Slug, Option<PaymentUpdate>>,
+}
+
+/// What to change of a payment account; `None` leaves it, `Some(None)` clears it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PaymentUpdate {
+    /// The payer's identifier in the billing system.
+    pub identifier: Option<Option<String>>,
+    /// The payment status there.
+    pub status_id: Option<Option<String>>,
 }

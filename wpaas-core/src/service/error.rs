@@ -47,6 +47,15 @@ pub enum ServiceError {
         /// For people.
         message: String,
     },
+    /// The request with this idempotency key was done, and its server ended before it kept its answer.
+    #[error(
+        "the first request with this idempotency key was done, but its answer is lost: read {subject}, and use a new key \
+         for anything else"
+    )]
+    AnswerLost {
+        /// The id of what it was done to.
+        subject: String,
+    },
     /// A field of the request can't be as it is.
     #[error("{field}: {why}")]
     Invalid {
@@ -143,6 +152,10 @@ pub enum ConflictCode {
     WrongLifecycle,
     /// A space's quota would be above its org's.
     QuotaAboveOrg,
+    /// An org is billed to the payment account.
+    PaymentAccountUsed,
+    /// There are as many webhooks as there may be.
+    TooManyWebhooks,
     /// There is no release to go back to, or it failed when it was tried.
     ReleaseNotKept,
     /// No dump was taken that the database could go back to.
@@ -151,8 +164,6 @@ pub enum ConflictCode {
     IdempotencyKeyReused,
     /// The request with this idempotency key is still being done.
     IdempotencyKeyInUse,
-    /// The request with this idempotency key was done, and its server ended before it answered.
-    IdempotencyAnswerLost,
     /// The account at the identity provider signs somebody in already.
     LoginTaken,
     /// The identity has as many linked accounts as it may have.
@@ -179,11 +190,12 @@ impl ConflictCode {
             Self::NotInDeletion => "not_in_deletion",
             Self::WrongLifecycle => "wrong_lifecycle",
             Self::QuotaAboveOrg => "quota_above_org",
+            Self::PaymentAccountUsed => "payment_account_used",
+            Self::TooManyWebhooks => "too_many_webhooks",
             Self::ReleaseNotKept => "release_not_kept",
             Self::NoDump => "no_dump",
             Self::IdempotencyKeyReused => "idempotency_key_reused",
             Self::IdempotencyKeyInUse => "idempotency_key_in_use",
-            Self::IdempotencyAnswerLost => "idempotency_answer_lost",
             Self::LoginTaken => "login_taken",
             Self::TooManyLogins => "too_many_logins",
             Self::Contention => "contention",
@@ -203,6 +215,7 @@ impl ServiceError {
             Self::CustomerSuspended => "customer_suspended",
             Self::CustomerToBeRemoved => "customer_to_be_removed",
             Self::Conflict { code, .. } => code.as_str(),
+            Self::AnswerLost { .. } => "idempotency_answer_lost",
             Self::Invalid { .. } => "invalid",
             Self::QuotaExceeded { .. } => "quota_exceeded",
             Self::VersionMismatch { .. } => "version_mismatch",

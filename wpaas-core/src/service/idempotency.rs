@@ -10,7 +10,8 @@ const KEPT: SignedDuration = SignedDuration::from_hours(24);
 /// After so long, a request that was not answered yet is taken for one whose server died. One that has changed nothing,
 /// should it still be at work, changes nothing any more.
 const STALE: SignedDuration = SignedDuration::from_secs(30);
-/// In the place of the status of an answer: what was asked for is done, and the answer is not kept yet.
+/// In the place of the status of an answer: what was asked for is done, and the answer is not kept yet. In the place of
+/// the answer stands what it was done to.
 const DONE: u16 = 0;
 const LONGEST_KEY: usize = 255;
 
@@ -56,7 +57,10 @@ impl Service {
         let Ok(reserved) = RESERVED.try_with(Clone::clone) else { return self.store().commit(change).await };
         let Reservation { principal, key, request, begun_at } = reserved;
         let held = Expect::IdempotencyHeld(principal.clone(), key.clone(), begun_at);
-        let response = Some(StoredResponse { status: DONE, sealed: Vec::new() });
+        let subject = change.events.first().map_or_else(String::new, |event| event.subject.to_string());
+        let sealed = self.inner.keyring.seal(&context(&principal, &key), subject.as_bytes());
+        let sealed = sealed.map_err(|error| StoreError::Unavailable(Box::new(error)))?;
+        let response = Some(StoredResponse { status: DONE, sealed });
         let word = Write::PutIdempotent(Idempotent { principal, key, request, begun_at, response });
         self.store().commit(change.expect(held).write(word)).await
     }
@@ -75,7 +79,7 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// `idempotency_key_reused`, `idempotency_key_in_use`, `Invalid`.
+    /// `idempotency_key_reused`, `idempotency_key_in_use`, `AnswerLost`, `Invalid`.
     pub async fn begin_idempotent(
         &self,
         actor: Option<&Actor>,
@@ -160,13 +164,12 @@ impl Service {
                 "the first request with this idempotency key is still being done: try again shortly";
             return Err(ServiceError::conflict(ConflictCode::IdempotencyKeyInUse, message));
         };
-        if status == DONE {
-            let message = "the first request with this idempotency key was done, but its answer is lost: read what it \
-                           made, and use a new key for anything else";
-            return Err(ServiceError::conflict(ConflictCode::IdempotencyAnswerLost, message));
-        }
         let body = self.inner.keyring.open(&context(&principal, &key), &sealed);
-        Ok(Idempotency::Replay { status, body: body.map_err(ServiceError::Keyring)?.to_vec() })
+        let body = body.map_err(ServiceError::Keyring)?.to_vec();
+        if status == DONE {
+            return Err(ServiceError::AnswerLost { subject: String::from_utf8_lossy(&body).into_owned() });
+        }
+        Ok(Idempotency::Replay { status, body })
     }
 }
 

@@ -95,20 +95,25 @@ impl Service {
         id: KeyId,
         now: Timestamp,
     ) -> Result<IssuedKey, ServiceError> {
-        let mut old = self.managed_key(actor, id).await?;
-        self.check_owner(actor, &old.identity).await?;
-        if !old.is_valid(now) {
-            let message = "the key opens nothing any more, so it can't be renewed: issue a new one";
-            return Err(ServiceError::conflict(ConflictCode::WrongLifecycle, message));
+        let mut rounds = Rounds::default();
+        loop {
+            let mut old = self.managed_key(actor, id).await?;
+            self.check_owner(actor, &old.identity).await?;
+            if !old.is_valid(now) {
+                let message = "the key opens nothing any more, so it can't be renewed: issue a new one";
+                return Err(ServiceError::conflict(ConflictCode::WrongLifecycle, message));
+            }
+            let new = NewKey { label: old.label.clone(), lifetime: None };
+            let issued = issue(old.identity.clone(), &new, self.settings(), now)?;
+            let overlap = now.saturating_add(self.settings().key_overlap).unwrap_or(Timestamp::MAX);
+            old.expires_at = old.expires_at.min(overlap);
+            old.version += 1;
+            let mut change = issuing(&issued.key, who(actor), EventKind::KeyRenewed, now);
+            change.writes.push(Write::UpdateKey(old));
+            if self.commit(change, &mut rounds).await? {
+                return Ok(issued);
+            }
         }
-        let new = NewKey { label: old.label.clone(), lifetime: None };
-        let issued = issue(old.identity.clone(), &new, self.settings(), now)?;
-        let overlap = now.saturating_add(self.settings().key_overlap).unwrap_or(Timestamp::MAX);
-        old.expires_at = old.expires_at.min(overlap);
-        let mut change = issuing(&issued.key, who(actor), EventKind::KeyRenewed, now);
-        change.writes.push(Write::UpdateKey(old));
-        self.commit_under_key(change).await?;
-        Ok(issued)
     }
 
     /// Takes a key back: it opens nothing from now on. Doing so again changes nothing.
@@ -117,14 +122,20 @@ impl Service {
     ///
     /// `NotFound`, `Forbidden`.
     pub async fn revoke_key(&self, actor: &Actor, id: KeyId, now: Timestamp) -> Result<ApiKey, ServiceError> {
-        let mut key = self.managed_key(actor, id).await?;
-        if !key.revoked {
+        let mut rounds = Rounds::default();
+        loop {
+            let mut key = self.managed_key(actor, id).await?;
+            if key.revoked {
+                return Ok(key);
+            }
             key.revoked = true;
+            key.version += 1;
             let event = of_key(&key, who(actor), EventKind::KeyRevoked);
             let change = Change::at(now).write(Write::UpdateKey(key.clone())).event(event);
-            self.store().commit(change).await?;
+            if self.commit(change, &mut rounds).await? {
+                return Ok(key);
+            }
         }
-        Ok(key)
     }
 
     /// The key, if the actor may manage it; another's is not there.
@@ -191,6 +202,7 @@ pub(super) fn issue(
         expires_at: now.saturating_add(lifetime).unwrap_or(Timestamp::MAX),
         last_used_at: None,
         revoked: false,
+        version: 1,
     };
     Ok(IssuedKey { key, text })
 }

@@ -1,4 +1,3 @@
-use crate::account::Payment;
 use crate::name::{Cid, Slug};
 use crate::quota::Quota;
 
@@ -30,6 +29,6 @@ pub struct OrgUpdate {
     pub description: Option<String>,
     /// The whole quota.
     pub quota: Option<Quota>,
-    /// A payment account of its own; `Some(None)` goes back to the customer's. Only the operator may change it.
-    pub payment: Option<Option<Payment>>,
+    /// Another of the customer's payment accounts; `Some(None)` goes back to its own. Only the operator may change it.
+    pub payment_account: Option<Option<Slug>>,
 }

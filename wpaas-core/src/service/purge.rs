@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -113,6 +115,7 @@ fn farewell(customer: &Customer, now: Timestamp) -> Change {
         email: Email::nobody(),
         username: Username::nobody(),
         payment: Payment::default(),
+        payment_accounts: BTreeMap::new(),
         lifecycle: Lifecycle::Purged,
         cid: customer.cid.clone(),
         plan: customer.plan,

@@ -118,6 +118,7 @@ fn issue(identity: Identity, lifetime: jiff::SignedDuration, now: Timestamp) -> 
         expires_at: now.saturating_add(lifetime).unwrap_or(Timestamp::MAX),
         last_used_at: None,
         revoked: false,
+        version: 1,
     };
     IssuedKey { key, text }
 }

@@ -37,6 +37,7 @@ pub(crate) fn customer(lifecycle: Lifecycle) -> Customer {
         plan: CustomerPlan::Free,
         lifecycle,
         payment: Payment::default(),
+        payment_accounts: BTreeMap::new(),
         created_at: NOW,
         version: 1,
     }

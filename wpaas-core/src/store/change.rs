@@ -133,6 +133,12 @@ pub enum Expect {
     QuotaFitsOrg(OrgId, Quota),
     /// All spaces' quotas fit in the quota that the org will have.
     QuotaCoversSpaces(OrgId, Quota),
+    /// The customer has this further payment account.
+    PaymentAccount(Cid, Slug),
+    /// No org of the customer references this payment account.
+    PaymentAccountUnused(Cid, Slug),
+    /// There are fewer webhooks than this.
+    WebhooksBelow(u64),
     /// Nobody is signed in by this account of this issuer.
     ExternalLoginFree(String, String),
     /// The login that has begun with this state is there, so nobody has taken it yet.
@@ -181,7 +187,7 @@ pub enum Write {
     /// What expired before this time is forgotten.
     ExpirePendingLogins(Timestamp),
     InsertKey(ApiKey),
-    /// Whatever it was before.
+    /// When it was used stays as it is.
     UpdateKey(ApiKey),
     /// Notes when a key was used.
     TouchKey(KeyId, Timestamp),
@@ -265,7 +271,7 @@ impl Write {
             Self::UpdateUser(new) => vec![Expect::Version(Record::User(new.id), before(new.version))],
             Self::DeleteUser(id, version) => vec![Expect::Version(Record::User(*id), *version)],
             Self::InsertKey(new) => vec![Expect::Absent(Record::Key(new.id))],
-            Self::UpdateKey(new) => vec![Expect::Present(Record::Key(new.id))],
+            Self::UpdateKey(new) => vec![Expect::Version(Record::Key(new.id), before(new.version))],
             Self::InsertExternalLogin(new) => {
                 vec![Expect::ExternalLoginFree(new.issuer.clone(), new.subject.clone())]
             }
@@ -400,6 +406,12 @@ pub enum Violation {
     SpaceQuota(QuotaExceeded),
     /// A space's quota would be above its org's.
     QuotaAboveOrg,
+    /// The customer has no such payment account.
+    PaymentAccountAbsent,
+    /// This org references the payment account.
+    PaymentAccountUsed(Slug),
+    /// There are as many webhooks as this.
+    WebhooksAt(u64),
     /// The login was taken, or never begun.
     LoginNotPending,
     /// The idempotency key was used before.

@@ -95,6 +95,7 @@ fn customer(cid: &Cid, username: &str) -> Customer {
         plan: CustomerPlan::Paid,
         lifecycle: Lifecycle::Active,
         payment: Payment { identifier: Some("p1".to_owned()), status_id: None },
+        payment_accounts: BTreeMap::new(),
         created_at: NOW,
         version: 1,
     }

@@ -1,6 +1,8 @@
 //! Rows apart from the domain: the `doc` columns. Each conversion names every field, both ways, so that a new
 //! field of the domain breaks the build here instead of getting lost.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -32,109 +34,97 @@ pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
         .map_err(|error| StoreError::Corrupt { what: format!("{}: {error}", std::any::type_name::<T>()) })
 }
 
-#[derive(Serialize, Deserialize)]
-pub(super) struct CustomerRow {
-    cid: Cid,
-    name: String,
-    email: Email,
-    username: Username,
-    plan: CustomerPlan,
-    lifecycle: Lifecycle,
-    payment: Payment,
-    created_at: Timestamp,
-    version: u64,
+/// A row of all fields of a record, and both conversions, each of which names all of them.
+macro_rules! rows {
+    ($($row:ident of $record:ident { $($field:ident: $type:ty,)* })*) => {
+        $(
+            #[derive(Serialize, Deserialize)]
+            pub(super) struct $row {
+                $($field: $type,)*
+            }
+
+            impl From<$record> for $row {
+                fn from(record: $record) -> Self {
+                    let $record { $($field),* } = record;
+                    Self { $($field),* }
+                }
+            }
+
+            impl From<$row> for $record {
+                fn from(row: $row) -> Self {
+                    let $row { $($field),* } = row;
+                    Self { $($field),* }
+                }
+            }
+        )*
+    };
 }
 
-impl From<Customer> for CustomerRow {
-    fn from(customer: Customer) -> Self {
-        let Customer { cid, name, email, username, plan, lifecycle, payment, created_at, version } = customer;
-        Self { cid, name, email, username, plan, lifecycle, payment, created_at, version }
+rows! {
+    CustomerRow of Customer {
+        cid: Cid,
+        name: String,
+        email: Email,
+        username: Username,
+        plan: CustomerPlan,
+        lifecycle: Lifecycle,
+        payment: Payment,
+        payment_accounts: BTreeMap<Slug, Payment>,
+        created_at: Timestamp,
+        version: u64,
     }
-}
-
-impl From<CustomerRow> for Customer {
-    fn from(row: CustomerRow) -> Self {
-        let CustomerRow { cid, name, email, username, plan, lifecycle, payment, created_at, version } = row;
-        Self { cid, name, email, username, plan, lifecycle, payment, created_at, version }
+    OrgRow of Org {
+        id: OrgId,
+        cid: Cid,
+        name: Slug,
+        description: String,
+        quota: Quota,
+        payment_account: Option<Slug>,
+        created_at: Timestamp,
+        version: u64,
     }
-}
-
-#[derive(Serialize, Deserialize)]
-pub(super) struct OrgRow {
-    id: OrgId,
-    cid: Cid,
-    name: Slug,
-    description: String,
-    quota: Quota,
-    payment: Option<Payment>,
-    created_at: Timestamp,
-    version: u64,
-}
-
-impl From<Org> for OrgRow {
-    fn from(org: Org) -> Self {
-        let Org { id, cid, name, description, quota, payment, created_at, version } = org;
-        Self { id, cid, name, description, quota, payment, created_at, version }
+    SpaceRow of Space {
+        id: SpaceId,
+        cid: Cid,
+        org: OrgId,
+        name: Slug,
+        description: String,
+        quota: Quota,
+        created_at: Timestamp,
+        version: u64,
     }
-}
-
-impl From<OrgRow> for Org {
-    fn from(row: OrgRow) -> Self {
-        let OrgRow { id, cid, name, description, quota, payment, created_at, version } = row;
-        Self { id, cid, name, description, quota, payment, created_at, version }
+    UserRow of User {
+        id: UserId,
+        cid: Cid,
+        username: Username,
+        name: String,
+        email: Email,
+        enabled: bool,
+        roles: Vec<RoleGrant>,
+        created_at: Timestamp,
+        version: u64,
     }
-}
-
-#[derive(Serialize, Deserialize)]
-pub(super) struct SpaceRow {
-    id: SpaceId,
-    cid: Cid,
-    org: OrgId,
-    name: Slug,
-    description: String,
-    quota: Quota,
-    created_at: Timestamp,
-    version: u64,
-}
-
-impl From<Space> for SpaceRow {
-    fn from(space: Space) -> Self {
-        let Space { id, cid, org, name, description, quota, created_at, version } = space;
-        Self { id, cid, org, name, description, quota, created_at, version }
+    SiteRow of Site {
+        id: SiteId,
+        cid: Cid,
+        org: OrgId,
+        space: SpaceId,
+        name: Slug,
+        generation: u64,
+        spec: SiteSpec,
+        lifecycle: SiteLifecycle,
+        releases: Releases,
+        code: CodeState,
+        domains: DomainClaims,
+        scaled: Option<Scaled>,
+        certificates: Certificates,
+        created_at: Timestamp,
+        version: u64,
     }
-}
-
-impl From<SpaceRow> for Space {
-    fn from(row: SpaceRow) -> Self {
-        let SpaceRow { id, cid, org, name, description, quota, created_at, version } = row;
-        Self { id, cid, org, name, description, quota, created_at, version }
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-pub(super) struct UserRow {
-    id: UserId,
-    cid: Cid,
-    username: Username,
-    name: String,
-    email: Email,
-    enabled: bool,
-    roles: Vec<RoleGrant>,
-    created_at: Timestamp,
-    version: u64,
-}
-
-impl From<User> for UserRow {
-    fn from(user: User) -> Self {
-        let User { id, cid, username, name, email, enabled, roles, created_at, version } = user;
-        Self { id, cid, username, name, email, enabled, roles, created_at, version }
-    }
-}
-
-impl From<UserRow> for User {
-    fn from(row: UserRow) -> Self {
-        let UserRow { id, cid, username, name, email, enabled, roles, created_at, version } = row;
-        Self { id, cid, username, name, email, enabled, roles, created_at, version }
+    StatusRow of StoredStatus {
+        status: SiteStatus,
+        founded: bool,
+        recorded_at: Timestamp,
     }
 }
 
@@ -149,6 +139,7 @@ pub(super) struct KeyRow {
     created_at: Timestamp,
     expires_at: Timestamp,
     revoked: bool,
+    version: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -161,17 +152,27 @@ enum IdentityRow {
 
 impl From<ApiKey> for KeyRow {
     fn from(key: ApiKey) -> Self {
-        let ApiKey { id, kind, identity, label, hash, created_at, expires_at, last_used_at: _, revoked } =
-            key;
-        Self { id, kind, identity: identity.into(), label, hash, created_at, expires_at, revoked }
+        let ApiKey {
+            id,
+            kind,
+            identity,
+            label,
+            hash,
+            created_at,
+            expires_at,
+            last_used_at: _,
+            revoked,
+            version,
+        } = key;
+        Self { id, kind, identity: identity.into(), label, hash, created_at, expires_at, revoked, version }
     }
 }
 
 impl KeyRow {
     pub(super) fn key(self, last_used_at: Option<Timestamp>) -> ApiKey {
-        let Self { id, kind, identity, label, hash, created_at, expires_at, revoked } = self;
+        let Self { id, kind, identity, label, hash, created_at, expires_at, revoked, version } = self;
         let identity = identity.into();
-        ApiKey { id, kind, identity, label, hash, created_at, expires_at, last_used_at, revoked }
+        ApiKey { id, kind, identity, label, hash, created_at, expires_at, last_used_at, revoked, version }
     }
 }
 
@@ -232,127 +233,6 @@ pub(super) fn identity(identity: &Identity) -> String {
         Identity::Operator => "operator".to_owned(),
         Identity::Customer(cid) => format!("customer/{cid}"),
         Identity::User(_, user) => user.to_string(),
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-pub(super) struct SiteRow {
-    id: SiteId,
-    cid: Cid,
-    org: OrgId,
-    space: SpaceId,
-    name: Slug,
-    generation: u64,
-    spec: SiteSpec,
-    lifecycle: SiteLifecycle,
-    releases: Releases,
-    code: CodeState,
-    #[serde(default)]
-    domains: DomainClaims,
-    #[serde(default)]
-    scaled: Option<Scaled>,
-    #[serde(default)]
-    certificates: Certificates,
-    created_at: Timestamp,
-    version: u64,
-}
-
-impl From<Site> for SiteRow {
-    fn from(site: Site) -> Self {
-        let Site {
-            id,
-            cid,
-            org,
-            space,
-            name,
-            generation,
-            spec,
-            lifecycle,
-            releases,
-            code,
-            domains,
-            scaled,
-            certificates,
-            created_at,
-            version,
-        } = site;
-        Self {
-            id,
-            cid,
-            org,
-            space,
-            name,
-            generation,
-            spec,
-            lifecycle,
-            releases,
-            code,
-            domains,
-            scaled,
-            certificates,
-            created_at,
-            version,
-        }
-    }
-}
-
-impl From<SiteRow> for Site {
-    fn from(row: SiteRow) -> Self {
-        let SiteRow {
-            id,
-            cid,
-            org,
-            space,
-            name,
-            generation,
-            spec,
-            lifecycle,
-            releases,
-            code,
-            domains,
-            scaled,
-            certificates,
-            created_at,
-            version,
-        } = row;
-        Self {
-            id,
-            cid,
-            org,
-            space,
-            name,
-            generation,
-            spec,
-            lifecycle,
-            releases,
-            code,
-            domains,
-            scaled,
-            certificates,
-            created_at,
-            version,
-        }
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-pub(super) struct StatusRow {
-    status: SiteStatus,
-    founded: bool,
-    recorded_at: Timestamp,
-}
-
-impl From<StoredStatus> for StatusRow {
-    fn from(stored: StoredStatus) -> Self {
-        let StoredStatus { status, founded, recorded_at } = stored;
-        Self { status, founded, recorded_at }
-    }
-}
-
-impl From<StatusRow> for StoredStatus {
-    fn from(row: StatusRow) -> Self {
-        let StatusRow { status, founded, recorded_at } = row;
-        Self { status, founded, recorded_at }
     }
 }
 

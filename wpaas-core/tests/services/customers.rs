@@ -1,16 +1,20 @@
+use std::collections::BTreeMap;
+
 use futures::StreamExt as _;
 use jiff::SignedDuration;
 use tokio::task::JoinSet;
 use wpaas_core::access::Actor;
-use wpaas_core::account::Lifecycle;
+use wpaas_core::account::{Lifecycle, Payment};
 use wpaas_core::converge::{Intents as _, Wanted};
-use wpaas_core::service::{CustomerUpdate, Grace, IfMatch, Mode, Purge, SitePhase};
+use wpaas_core::name::Slug;
+use wpaas_core::service::{CustomerUpdate, Grace, IfMatch, Mode, OrgUpdate, PaymentUpdate, Purge, SitePhase};
 
-use crate::{NOW, World, at, code, customer, path, place, site, user};
+use crate::{NOW, World, at, code, customer, parse, path, place, site, user};
 
 on_each_store! {
     many_that_register_at_once_get_ids_of_their_own
     suspended_sites_rest_and_come_back
+    orgs_are_billed_to_accounts_of_their_customer
     a_customer_is_removed_from_the_inside_out
 }
 
@@ -33,6 +37,43 @@ async fn many_that_register_at_once_get_ids_of_their_own(world: World) {
     assert_eq!(code(anonymous), "forbidden");
     let again = world.register_customer(Some(&Actor::Operator), customer("B", "USER1"), NOW).await;
     assert_eq!(code(again), "username_taken");
+}
+
+async fn orgs_are_billed_to_accounts_of_their_customer(world: World) {
+    let (cid, owner) = world.acme().await;
+    let (op, default) = (&Actor::Operator, parse::<Slug>("default"));
+    let accounts = |update| CustomerUpdate {
+        payment_accounts: BTreeMap::from([(parse("team"), update)]),
+        ..CustomerUpdate::default()
+    };
+    let change = async |actor: &Actor, update: CustomerUpdate| {
+        world.update_customer(actor, &cid, update, IfMatch::Any, NOW).await
+    };
+    let bill = async |actor: &Actor, account: Option<&str>| {
+        let update = OrgUpdate { payment_account: Some(account.map(parse)), ..OrgUpdate::default() };
+        world.update_org(actor, &cid, &default, update, IfMatch::Any, NOW).await
+    };
+    let paid = PaymentUpdate { identifier: Some(Some("cus_1".to_owned())), status_id: None };
+    assert_eq!(code(bill(op, Some("team")).await), "invalid");
+    assert_eq!(code(change(&owner, accounts(Some(paid.clone()))).await), "forbidden");
+    let made = change(op, accounts(Some(paid))).await.expect("is made");
+    let expected = Payment { identifier: Some("cus_1".to_owned()), status_id: None };
+    assert_eq!(made.payment_accounts, BTreeMap::from([(parse("team"), expected)]));
+    assert_eq!(made.payment, Payment::default());
+    assert_eq!(code(bill(&owner, Some("team")).await), "forbidden");
+    let org = bill(op, Some("team")).await.expect("is billed there");
+    assert_eq!(org.payment_account, Some(parse("team")));
+
+    let failing = PaymentUpdate { identifier: None, status_id: Some(Some("past_due".to_owned())) };
+    let changed = change(op, accounts(Some(failing))).await.expect("is changed");
+    let expected = Payment { identifier: Some("cus_1".to_owned()), status_id: Some("past_due".to_owned()) };
+    assert_eq!(changed.payment_accounts.values().collect::<Vec<_>>(), [&expected]);
+    assert_eq!(code(change(op, accounts(None)).await), "payment_account_used");
+    bill(op, None).await.expect("goes back");
+    assert!(change(op, accounts(None)).await.expect("is taken away").payment_accounts.is_empty());
+    let many = (0..101).map(|n| (parse(&format!("a{n}")), Some(PaymentUpdate::default()))).collect();
+    let many = CustomerUpdate { payment_accounts: many, ..CustomerUpdate::default() };
+    assert_eq!(code(change(op, many).await), "invalid");
 }
 
 async fn suspended_sites_rest_and_come_back(world: World) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use wpaas_core::access::Actor;
 use wpaas_core::account::RoleGrant;
+use wpaas_core::credential::Passwords;
 use wpaas_core::keyring::Keyring;
 use wpaas_core::name::Cid;
 use wpaas_core::secret::Secret;
@@ -87,9 +88,13 @@ impl Place {
 }
 
 fn over(store: Arc<dyn Store>) -> Service {
+    hashing(store, Passwords::default())
+}
+
+fn hashing(store: Arc<dyn Store>, passwords: Passwords) -> Service {
     let mut settings = Settings::new(parse("wpaas.localhost"));
     settings.registration = Registration::Closed;
-    Service::new(store, Arc::new(Keyring::ephemeral()), settings)
+    Service::hashing(store, Arc::new(Keyring::ephemeral()), settings, passwords)
 }
 
 impl World {

@@ -2,13 +2,14 @@
 
 use tokio::task::JoinSet;
 use wpaas_core::access::Actor;
+use wpaas_core::account::Identity;
 use wpaas_core::converge::{Ends as _, Intents as _, ObjectId, Part, Run};
 use wpaas_core::metering::Look;
 use wpaas_core::name::{Cid, Slug};
 use wpaas_core::quota::Quota;
 use wpaas_core::service::{
-    EventScope, Grace, IfMatch, Mode, NewSite, NewSpace, OrgUpdate, Page, Recursion, Service, SiteFilter,
-    SiteUpdate, UsageFilter,
+    CustomerUpdate, EventScope, Grace, IfMatch, Mode, NewKey, NewSite, NewSpace, OrgUpdate, Page,
+    PaymentUpdate, Recursion, Service, SiteFilter, SiteUpdate, UsageFilter,
 };
 
 use crate::{NOW, Place, at, code, customer, kinds, parse, path, place, site};
@@ -84,6 +85,8 @@ on_each_database! {
     nothing_is_made_in_what_is_deleted_at_the_same_time
     no_default_is_made_behind_a_deletion
     what_two_servers_meter_is_billed_once
+    a_key_that_is_taken_back_while_it_is_renewed_stays_so
+    no_org_is_billed_to_an_account_that_is_gone
 }
 
 async fn first_requests_make_one_org_one_space_and_an_event_of_each(pair: Pair) {
@@ -287,4 +290,58 @@ async fn what_two_servers_meter_is_billed_once(pair: Pair) {
     spans.sort_unstable();
     let hours = [0, 1, 2, 3, 4].map(|hour| (at(hour * HOUR), at((hour + 1) * HOUR).min(end)));
     assert_eq!(spans, hours, "each piece once");
+}
+
+async fn a_key_that_is_taken_back_while_it_is_renewed_stays_so(pair: Pair) {
+    let owner = Identity::Customer(pair.acme().await);
+    let new = NewKey { label: String::new(), lifetime: None };
+    let key = pair.any().create_key(&Actor::Operator, &owner, new, NOW).await.expect("is made");
+    let (id, op) = (key.key.id, &Actor::Operator);
+    let asked = pair
+        .race(|n, service| async move {
+            if n % 16 == 9 {
+                return code(service.revoke_key(&Actor::Operator, id, NOW).await);
+            }
+            code(service.renew_key(&Actor::Operator, id, at(n.into())).await)
+        })
+        .await;
+    assert!(asked.iter().all(|code| ["ok", "wrong_lifecycle"].contains(code)), "{asked:?}");
+    assert!(pair.any().key(op, &owner, id).await.expect("is there").revoked);
+    assert_eq!(code(pair.any().authenticate_key(key.text.expose(), NOW).await), "unauthenticated");
+    let told = kinds(pair.any()).await;
+    let count = |kind| told.iter().filter(|told| **told == kind).count();
+    let renewed = asked.iter().filter(|code| **code == "ok").count() - usize::from(CLIENTS / 16);
+    assert_eq!((count("key_revoked"), count("key_renewed")), (1, renewed));
+}
+
+async fn no_org_is_billed_to_an_account_that_is_gone(pair: Pair) {
+    let cid = pair.acme().await;
+    let account: Slug = parse("team");
+    let accounts = |update| CustomerUpdate {
+        payment_accounts: [(parse::<Slug>("team"), update)].into(),
+        ..CustomerUpdate::default()
+    };
+    let made = accounts(Some(PaymentUpdate::default()));
+    pair.any().update_customer(&Actor::Operator, &cid, made, IfMatch::Any, NOW).await.expect("is made");
+    let asked = pair
+        .race(|n, service| {
+            let (cid, account) = (cid.clone(), account.clone());
+            let gone = accounts(None);
+            async move {
+                let op = &Actor::Operator;
+                if n % 8 == 3 {
+                    return code(service.update_customer(op, &cid, gone, IfMatch::Any, NOW).await);
+                }
+                let account = Some(Some(account).filter(|_| n % 2 == 0));
+                let update = OrgUpdate { payment_account: account, ..OrgUpdate::default() };
+                let default = Slug::default_name();
+                code(service.update_org(op, &cid, &default, update, IfMatch::Any, NOW).await)
+            }
+        })
+        .await;
+    assert!(asked.iter().all(|code| ["ok", "payment_account_used", "invalid"].contains(code)), "{asked:?}");
+    let has = pair.any().customer(&Actor::Operator, &cid).await.expect("is there").payment_accounts;
+    let org = pair.any().org_by_name(&Actor::Operator, &cid, &Slug::default_name(), NOW).await;
+    let uses = org.expect("is there").payment_account;
+    assert!(uses.is_none_or(|account| has.contains_key(&account)), "{has:?}");
 }

@@ -1,11 +1,15 @@
+use std::sync::Arc;
+
 use jiff::SignedDuration;
 use wpaas_core::access::Actor;
 use wpaas_core::account::Identity;
+use wpaas_core::credential::Passwords;
 use wpaas_core::name::{Cid, Username};
 use wpaas_core::secret::Secret;
 use wpaas_core::service::{CustomerUpdate, IfMatch, NewKey, NewUser, Page, Session, UserUpdate};
+use wpaas_core::store::memory::MemoryStore;
 
-use crate::{NOW, World, at, code, customer, parse, secret, user};
+use crate::{NOW, World, at, code, customer, hashing, parse, secret, user};
 
 on_each_store! {
     keys_open_are_renewed_and_taken_back
@@ -132,5 +136,31 @@ async fn passwords_open_for_whom_they_are(world: World) {
         (Some(&cid), "acme", "open sesame"),
     ] {
         assert_eq!(code(sign_in(cid, name, password).await), "unauthenticated", "{name}");
+    }
+}
+
+/// No core hashes: every password that is checked waits for ever.
+#[tokio::test]
+async fn a_flood_of_logins_stops_nothing_but_logins() {
+    let service = hashing(Arc::new(MemoryStore::default()), Passwords::new(0, 8));
+    let op = &Actor::Operator;
+    let cid =
+        service.register_customer(Some(op), customer("Acme", "acme"), NOW).await.expect("registers").cid;
+    let owner = Identity::Customer(cid.clone());
+    let new = NewKey { label: String::new(), lifetime: None };
+    let key = service.create_key(op, &owner, new, NOW).await.expect("is made");
+    let (name, password) = (parse("acme"), secret("correct horse"));
+    let mut flood: Vec<_> = (0..8).map(|_| Box::pin(service.sign_in(None, &name, &password, NOW))).collect();
+    for login in &mut flood {
+        assert!(futures::poll!(login.as_mut()).is_pending());
+    }
+    assert_eq!(code(service.sign_in(None, &name, &password, NOW).await), "overloaded");
+    let opened = service.authenticate_key(key.text.expose(), NOW).await.expect("opens").actor;
+    assert_eq!(opened, Actor::Customer(cid.clone()));
+    assert_eq!(service.customer(&opened, &cid).await.expect("is read").cid, cid);
+    let update = CustomerUpdate { name: Some("Acme Ltd".to_owned()), ..CustomerUpdate::default() };
+    service.update_customer(&opened, &cid, update, IfMatch::Any, NOW).await.expect("is changed");
+    for login in &mut flood {
+        assert!(futures::poll!(login.as_mut()).is_pending());
     }
 }

@@ -16,6 +16,7 @@ on_each_store! {
     it_is_given_up_with_an_event_and_goes_on_where_it_was
     a_new_key_signs_beside_the_one_before_for_a_while
     only_the_operator_has_any
+    there_are_so_many_and_no_more
 }
 
 const OK: Reply = Reply::Status { status: 200, retry_after: None };
@@ -42,6 +43,17 @@ async fn register(world: &World, name: &str) {
 async fn untold(world: &World, stored: &StoredWebhook) -> Vec<u64> {
     let untold = world.untold(&stored.webhook, stored.delivery.after).await.expect("read");
     untold.events.iter().map(|event| event.seq).collect()
+}
+
+async fn there_are_so_many_and_no_more(world: World) {
+    let mut last = None;
+    for _ in 0..50 {
+        last = Some(made(&world, Vec::new()).await.stored.webhook.id);
+    }
+    let more = async || code(world.create_webhook(&Actor::Operator, new(Vec::new()), NOW).await);
+    assert_eq!(more().await, "too_many_webhooks");
+    world.delete_webhook(&Actor::Operator, last.expect("was made"), IfMatch::Any, NOW).await.expect("goes");
+    assert_eq!(more().await, "ok");
 }
 
 async fn it_tells_what_happens_after_it_was_made(world: World) {

@@ -1,13 +1,14 @@
 //! Customers.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use wpaas_core::account::{Customer, CustomerPlan, Lifecycle, Payment, Version};
-use wpaas_core::name::{Cid, Email, InvalidName, Username};
+use wpaas_core::name::{Cid, Email, InvalidName, Slug, Username};
 use wpaas_core::secret::Secret;
-use wpaas_core::service::{CustomerUpdate, ExternalAccount, NewCustomer, ServiceError};
+use wpaas_core::service::{CustomerUpdate, ExternalAccount, NewCustomer, PaymentUpdate, ServiceError};
 
-use super::list::{Cursor, Limit};
 use super::schema;
 use crate::extract::{Nullable, Object, SecretText};
 use crate::problem::Problem;
@@ -30,8 +31,11 @@ pub struct CustomerView {
     pub plan: CustomerPlan,
     /// Where it stands.
     pub lifecycle: Lifecycle,
-    /// What the billing system calls it.
+    /// What its orgs are billed to, unless they reference another.
     pub payment: PaymentDto,
+    /// Further payment accounts, which orgs can reference as `payment_account`.
+    #[schema(value_type = BTreeMap<String, PaymentDto>)]
+    pub payment_accounts: BTreeMap<Slug, PaymentDto>,
     /// When it registered.
     pub created_at: Timestamp,
     /// Of this record; also the `ETag`.
@@ -42,34 +46,40 @@ pub struct CustomerView {
 impl From<Customer> for CustomerView {
     fn from(customer: Customer) -> Self {
         let status = customer.status();
-        let Customer { cid, name, email, username, plan, lifecycle, payment, created_at, version } = customer;
+        let Customer { cid, name, email, username, plan, lifecycle, .. } = customer;
+        let Customer { payment, payment_accounts, created_at, version, .. } = customer;
+        let payment_accounts =
+            payment_accounts.into_iter().map(|(name, payment)| (name, payment.into())).collect();
         let payment = payment.into();
-        Self { cid, name, email, username, status, plan, lifecycle, payment, created_at, version }
+        Self {
+            cid,
+            name,
+            email,
+            username,
+            status,
+            plan,
+            lifecycle,
+            payment,
+            payment_accounts,
+            created_at,
+            version,
+        }
     }
 }
 
-/// What a billing system knows a customer or an org by.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
+/// A payment account: what a billing system knows who pays by.
+#[derive(Debug, Clone, Default, Serialize, utoipa::ToSchema)]
 pub struct PaymentDto {
     /// The payer's identifier there.
-    #[serde(default)]
     #[schema(value_type = Option<schema::Reference>)]
     pub identifier: Option<String>,
     /// The payment status there.
-    #[serde(default)]
     #[schema(value_type = Option<schema::Reference>)]
     pub status_id: Option<String>,
 }
 
 impl From<Payment> for PaymentDto {
     fn from(Payment { identifier, status_id }: Payment) -> Self {
-        Self { identifier, status_id }
-    }
-}
-
-impl From<PaymentDto> for Payment {
-    fn from(PaymentDto { identifier, status_id }: PaymentDto) -> Self {
         Self { identifier, status_id }
     }
 }
@@ -127,6 +137,10 @@ pub struct CustomerUpdateDto {
     #[serde(default)]
     #[schema(value_type = PaymentUpdateDto)]
     payment: Object<PaymentUpdateDto>,
+    /// Further payment accounts, made or changed; `null` takes one away.
+    #[serde(default)]
+    #[schema(value_type = schema::PaymentAccounts)]
+    payment_accounts: BTreeMap<Slug, Option<Object<PaymentUpdateDto>>>,
 }
 
 /// What a customer's status can be set to.
@@ -157,8 +171,9 @@ pub struct PaymentUpdateDto {
 
 impl From<CustomerUpdateDto> for CustomerUpdate {
     fn from(dto: CustomerUpdateDto) -> Self {
-        let CustomerUpdateDto { cid: _, status, name, email, password, plan, payment } = dto;
-        let Object(PaymentUpdateDto { identifier, status_id }) = payment;
+        let CustomerUpdateDto { cid: _, status, name, email, password, plan, payment, payment_accounts } =
+            dto;
+        let account = |update: Option<Object<PaymentUpdateDto>>| update.map(|Object(update)| update.into());
         let named = match status {
             Some(StatusDto::Free) => Some(CustomerPlan::Free),
             Some(StatusDto::Paid) => Some(CustomerPlan::Paid),
@@ -169,21 +184,20 @@ impl From<CustomerUpdateDto> for CustomerUpdate {
             email,
             password: password.map(|SecretText(secret)| secret),
             plan: plan.or(named),
-            payment_identifier: identifier.into_change(|text| text),
-            payment_status_id: status_id.into_change(|text| text),
+            payment: payment.0.into(),
+            payment_accounts: payment_accounts
+                .into_iter()
+                .map(|(name, update)| (name, account(update)))
+                .collect(),
         }
     }
 }
 
-/// `GET /customers`.
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct CustomerQuery {
-    /// Where the page before ended.
-    #[param(value_type = Option<String>)]
-    pub cursor: Option<Cursor<Cid>>,
-    /// How many at a time.
-    #[param(value_type = Option<u16>, minimum = 1, maximum = 500)]
-    pub limit: Option<Limit>,
+impl From<PaymentUpdateDto> for PaymentUpdate {
+    fn from(PaymentUpdateDto { identifier, status_id }: PaymentUpdateDto) -> Self {
+        Self {
+            identifier: identifier.into_change(|text| text),
+            status_id: status_id.into_change(|text| text),
+        }
+    }
 }

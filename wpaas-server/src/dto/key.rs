@@ -6,7 +6,6 @@ use wpaas_core::account::ApiKey;
 use wpaas_core::id::KeyId;
 use wpaas_core::service::{IssuedKey, NewKey};
 
-use super::list::{Cursor, Limit};
 use super::schema;
 use crate::config::Period;
 
@@ -40,6 +39,7 @@ impl From<ApiKey> for KeyView {
             expires_at,
             last_used_at,
             revoked,
+            version: _,
         } = key;
         Self { id, label, created_at, expires_at, last_used_at, revoked }
     }
@@ -70,19 +70,6 @@ pub struct NewKeyDto {
     label: String,
     #[schema(value_type = Option<schema::Lifetime>)]
     lifetime: Option<Period>,
-}
-
-/// `GET …/keys` and `GET /sessions`.
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct KeyQuery {
-    /// Where the page before ended.
-    #[param(value_type = Option<String>)]
-    pub cursor: Option<Cursor<KeyId>>,
-    /// How many at a time.
-    #[param(value_type = Option<u16>, minimum = 1, maximum = 500)]
-    pub limit: Option<Limit>,
 }
 
 impl From<NewKeyDto> for NewKey {

@@ -72,6 +72,26 @@ impl<'de> Deserialize<'de> for Limit {
     }
 }
 
+/// What a list is asked for that knows no filter.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields, bound(deserialize = "K: std::str::FromStr"))]
+pub struct PageQuery<K: utoipa::PartialSchema> {
+    /// Where the page before ended.
+    #[param(value_type = Option<String>)]
+    cursor: Option<Cursor<K>>,
+    /// How many at a time.
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 500)]
+    limit: Option<Limit>,
+}
+
+impl<K: utoipa::PartialSchema> PageQuery<K> {
+    /// As the services take it.
+    pub fn page(self) -> Page<K> {
+        page(self.cursor, self.limit)
+    }
+}
+
 /// The page that a query asks for.
 pub fn page<K>(cursor: Option<Cursor<K>>, limit: Option<Limit>) -> Page<K> {
     Page { after: cursor.map(|Cursor(key)| key), limit: limit.unwrap_or_default().get() }

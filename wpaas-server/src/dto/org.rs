@@ -8,7 +8,6 @@ use wpaas_core::name::{Cid, Slug};
 use wpaas_core::quota::Quota;
 use wpaas_core::service::{NewOrg, OrgUpdate};
 
-use super::customer::PaymentDto;
 use super::list::{Cursor, Limit};
 use super::schema;
 use crate::extract::{Nullable, Object};
@@ -27,8 +26,8 @@ pub struct OrgView {
     pub description: String,
     /// Over all spaces.
     pub quota: Quota,
-    /// A payment account of its own; the customer's when null.
-    pub payment: Option<PaymentDto>,
+    /// Which of the customer's `payment_accounts` it is billed to; the customer's own `payment` when null.
+    pub payment_account: Option<Slug>,
     /// When it was made.
     pub created_at: Timestamp,
     /// Of this record; also the `ETag`.
@@ -38,9 +37,8 @@ pub struct OrgView {
 
 impl From<Org> for OrgView {
     fn from(org: Org) -> Self {
-        let Org { id, cid, name, description, quota, payment, created_at, version } = org;
-        let payment = payment.map(Into::into);
-        Self { id, cid, name, description, quota, payment, created_at, version }
+        let Org { id, cid, name, description, quota, payment_account, created_at, version } = org;
+        Self { id, cid, name, description, quota, payment_account, created_at, version }
     }
 }
 
@@ -83,16 +81,17 @@ pub struct OrgUpdateDto {
     #[serde(alias = "quotas")]
     #[schema(value_type = Option<Quota>)]
     quota: Option<Object<Quota>>,
+    /// One of the customer's `payment_accounts`; null goes back to its own `payment`.
     #[serde(default)]
-    #[schema(value_type = Option<PaymentDto>)]
-    payment: Nullable<Object<PaymentDto>>,
+    #[schema(value_type = Option<Slug>)]
+    payment_account: Nullable<Slug>,
 }
 
 impl From<OrgUpdateDto> for OrgUpdate {
     fn from(dto: OrgUpdateDto) -> Self {
-        let OrgUpdateDto { cid: _, name: _, description, quota, payment } = dto;
+        let OrgUpdateDto { cid: _, name: _, description, quota, payment_account } = dto;
         let quota = quota.map(|Object(quota)| quota);
-        Self { description, quota, payment: payment.into_change(|Object(payment)| payment.into()) }
+        Self { description, quota, payment_account: payment_account.into_change(|account| account) }
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 
-use utoipa::openapi::{KnownFormat, ObjectBuilder, OneOfBuilder, RefOr, Schema, SchemaFormat, Type};
+use utoipa::openapi::schema::AdditionalProperties;
+use utoipa::openapi::{KnownFormat, ObjectBuilder, OneOfBuilder, Ref, RefOr, Schema, SchemaFormat, Type};
 use utoipa::{PartialSchema, ToSchema};
+use wpaas_core::name::Slug;
 
 fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
@@ -86,8 +88,23 @@ schemas! {
         .additional_properties(Some(pattern(r"^[^,\x00-\x1f\x7f-\x9f]*$").max_length(Some(63))))
         .max_properties(Some(64))
         .examples([serde_json::json!({"tier": "gold"})]);
+    /// Payment accounts by name, made or changed; `null` takes one away.
+    PaymentAccounts: by_name(Schema::from(OneOfBuilder::new()
+        .item(ObjectBuilder::new().schema_type(Type::Null))
+        .item(Ref::from_schema_name("PaymentUpdateDto"))))
+        .max_properties(Some(100))
+        .examples([serde_json::json!({"team": {"identifier": "cus_123"}})]);
     /// A token, an SSH key, or an S3 key by its parts.
     Credential: OneOfBuilder::new().item(text().write_only(true)).item(s3_key());
+}
+
+/// An object whose keys are names, as those of sites.
+fn by_name(values: impl Into<AdditionalProperties<Schema>>) -> ObjectBuilder {
+    let names = match Slug::schema() {
+        RefOr::T(names) => Some(names),
+        RefOr::Ref(_) => None,
+    };
+    ObjectBuilder::new().schema_type(Type::Object).property_names(names).additional_properties(Some(values))
 }
 
 fn s3_key() -> ObjectBuilder {
@@ -98,7 +115,7 @@ fn s3_key() -> ObjectBuilder {
             key = key.required(name);
         }
     }
-    key.additional_properties(Some(utoipa::openapi::schema::AdditionalProperties::<Schema>::FreeForm(false)))
+    key.additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
 }
 
 /// Code as one text.

@@ -9,7 +9,6 @@ use wpaas_core::store::{Event, EventKind, StoredWebhook};
 use wpaas_core::webhook::{Attempt, Delivery, Webhook};
 
 use super::event::{EventView, Seq};
-use super::list::{Cursor, Limit};
 use super::schema;
 
 /// A webhook.
@@ -139,19 +138,6 @@ impl From<WebhookUpdateDto> for WebhookUpdate {
     fn from(WebhookUpdateDto { url, description, kinds, enabled }: WebhookUpdateDto) -> Self {
         Self { url, description, kinds, enabled }
     }
-}
-
-/// `GET /webhooks`.
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct WebhookQuery {
-    /// Where the page before ended.
-    #[param(value_type = Option<String>)]
-    pub cursor: Option<Cursor<WebhookId>>,
-    /// How many at a time.
-    #[param(value_type = Option<u16>, minimum = 1, maximum = 500)]
-    pub limit: Option<Limit>,
 }
 
 /// `POST /webhooks/{webhook}/replay`.

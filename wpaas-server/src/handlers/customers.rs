@@ -10,8 +10,8 @@ use wpaas_core::service::Grace;
 use crate::answer::Answer;
 use crate::auth::{Caller, MaybeCaller};
 use crate::config::Period;
-use crate::dto::customer::{CustomerQuery, CustomerUpdateDto, CustomerView, NewCustomerDto, StatusDto};
-use crate::dto::list::{ListView, page};
+use crate::dto::customer::{CustomerUpdateDto, CustomerView, NewCustomerDto, StatusDto};
+use crate::dto::list::{ListView, PageQuery};
 use crate::dto::schema;
 use crate::extract::{Body, Expected, IfMatch, Path, Query, agree};
 use crate::problem::Problem;
@@ -48,13 +48,13 @@ pub async fn register(
 }
 
 /// All customers, for the operator.
-#[utoipa::path(get, path = "", tag = "customers", params(CustomerQuery), responses((status = 200, description = "A page of customers", body = ListView<CustomerView>)))]
+#[utoipa::path(get, path = "", tag = "customers", params(PageQuery<Cid>), responses((status = 200, description = "A page of customers", body = ListView<CustomerView>)))]
 pub async fn list(
     State(state): State<AppState>,
     caller: Caller,
-    Query(query): Query<CustomerQuery>,
+    Query(query): Query<PageQuery<Cid>>,
 ) -> Result<Answer<ListView<CustomerView>>, Problem> {
-    let page = page(query.cursor, query.limit);
+    let page = query.page();
     let listed = state.service.customers(&caller.0, page).await?;
     Ok(Answer::ok(ListView::new(listed, Into::into)))
 }

@@ -10,8 +10,8 @@ use wpaas_core::service::IssuedKey;
 
 use crate::answer::Answer;
 use crate::auth::Caller;
-use crate::dto::key::{KeyQuery, KeyView, NewKeyDto, NewKeyView};
-use crate::dto::list::{ListView, page};
+use crate::dto::key::{KeyView, NewKeyDto, NewKeyView};
+use crate::dto::list::{ListView, PageQuery};
 use crate::extract::{Body, Path, Query};
 use crate::problem::Problem;
 use crate::state::AppState;
@@ -75,15 +75,15 @@ pub async fn create(
 }
 
 /// The keys, without what is secret of them.
-#[utoipa::path(get, path = "", tag = "keys", params(KeyQuery), responses((status = 200, description = "A page of keys", body = ListView<KeyView>)))]
+#[utoipa::path(get, path = "", tag = "keys", params(PageQuery<KeyId>), responses((status = 200, description = "A page of keys", body = ListView<KeyView>)))]
 pub async fn list(
     State(state): State<AppState>,
     caller: Caller,
     Path(owner): Path<Owner>,
-    Query(query): Query<KeyQuery>,
+    Query(query): Query<PageQuery<KeyId>>,
 ) -> Result<Answer<ListView<KeyView>>, Problem> {
     let identity = owner.identity(&state, &caller).await?;
-    let listed = state.service.keys(&caller.0, &identity, page(query.cursor, query.limit)).await?;
+    let listed = state.service.keys(&caller.0, &identity, query.page()).await?;
     Ok(Answer::ok(ListView::new(listed, Into::into)))
 }
 

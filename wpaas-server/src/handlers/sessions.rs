@@ -3,11 +3,11 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use jiff::Timestamp;
+use wpaas_core::id::KeyId;
 
 use crate::answer::Answer;
 use crate::auth::{Caller, CurrentSession};
-use crate::dto::key::KeyQuery;
-use crate::dto::list::{ListView, page};
+use crate::dto::list::{ListView, PageQuery};
 use crate::dto::session::{NewSessionView, SessionView, SignInDto};
 use crate::extract::{Body, Query, SecretText};
 use crate::problem::Problem;
@@ -28,14 +28,14 @@ pub async fn create(
 }
 
 /// The caller's own sessions.
-#[utoipa::path(get, path = "", tag = "sessions", params(KeyQuery), responses((status = 200, description = "A page of sessions", body = ListView<SessionView>)))]
+#[utoipa::path(get, path = "", tag = "sessions", params(PageQuery<KeyId>), responses((status = 200, description = "A page of sessions", body = ListView<SessionView>)))]
 pub async fn list(
     State(state): State<AppState>,
     caller: Caller,
     CurrentSession(current): CurrentSession,
-    Query(query): Query<KeyQuery>,
+    Query(query): Query<PageQuery<KeyId>>,
 ) -> Result<Answer<ListView<SessionView>>, Problem> {
-    let listed = state.service.sessions(&caller.0, page(query.cursor, query.limit)).await?;
+    let listed = state.service.sessions(&caller.0, query.page()).await?;
     Ok(Answer::ok(ListView::new(listed, |session| SessionView::new(&session, current))))
 }
 

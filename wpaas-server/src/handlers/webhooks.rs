@@ -10,10 +10,8 @@ use wpaas_core::store::StoredWebhook;
 use crate::answer::Answer;
 use crate::auth::Caller;
 use crate::dto::event::Seq;
-use crate::dto::list::{ListView, page};
-use crate::dto::webhook::{
-    KeyedWebhookView, NewWebhookDto, ReplayQuery, WebhookQuery, WebhookUpdateDto, WebhookView,
-};
+use crate::dto::list::{ListView, PageQuery};
+use crate::dto::webhook::{KeyedWebhookView, NewWebhookDto, ReplayQuery, WebhookUpdateDto, WebhookView};
 use crate::extract::{Body, Expected, IfMatch, Path, Query};
 use crate::problem::Problem;
 use crate::state::AppState;
@@ -41,13 +39,13 @@ pub async fn create(
 }
 
 /// The webhooks, and how far each is.
-#[utoipa::path(get, path = "", tag = "webhooks", params(WebhookQuery), responses((status = 200, description = "A page of webhooks", body = ListView<WebhookView>)))]
+#[utoipa::path(get, path = "", tag = "webhooks", params(PageQuery<WebhookId>), responses((status = 200, description = "A page of webhooks", body = ListView<WebhookView>)))]
 pub async fn list(
     State(state): State<AppState>,
     caller: Caller,
-    Query(query): Query<WebhookQuery>,
+    Query(query): Query<PageQuery<WebhookId>>,
 ) -> Result<Answer<ListView<WebhookView>>, Problem> {
-    let listed = state.service.webhooks(&caller.0, page(query.cursor, query.limit)).await?;
+    let listed = state.service.webhooks(&caller.0, query.page()).await?;
     Ok(Answer::ok(ListView::new(listed, Into::into)))
 }
 

@@ -21,6 +21,7 @@ impl From<ServiceError> for Problem {
                 Self::new(StatusCode::FORBIDDEN, code, text)
             }
             E::Conflict { .. } => Self::new(StatusCode::CONFLICT, code, text),
+            E::AnswerLost { subject } => Self::new(StatusCode::CONFLICT, code, text).about(subject),
             E::Invalid { field, why } => Self::field(wire_name(field), why),
             E::QuotaExceeded { limit, .. } => {
                 Self::new(StatusCode::CONFLICT, code, format!("{text}: {limit}")).at(limit.what)

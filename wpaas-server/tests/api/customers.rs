@@ -21,6 +21,24 @@ async fn a_customer_is_registered_shown_changed_and_deleted() {
     assert_eq!((&changed["name"], &changed["status"]), (&"Acme".into(), &"paid".into()));
     assert_eq!(changed["payment"], json!({"identifier": "cus_1", "status_id": null}));
 
+    let change = json!({"payment_accounts": {"team": {"identifier": "cus_2"}}});
+    let changed = api.put("/customers/acm", &api.operator, change).await.is(200).body;
+    let accounts = json!({"team": {"identifier": "cus_2", "status_id": null}});
+    assert_eq!(
+        (&changed["payment_accounts"], &changed["payment"]["identifier"]),
+        (&accounts, &"cus_1".into())
+    );
+    let refused = json!({"payment_accounts": {"team": {"iban": "x"}}});
+    let refused = api.put("/customers/acm", &api.operator, refused).await;
+    assert_eq!(refused.is_problem(422, "invalid").body["field"], "payment_accounts.team.iban");
+    let org = "/orgs/acm/default";
+    let unknown = api.put(org, &api.operator, json!({"payment_account": "other"})).await;
+    assert_eq!(unknown.is_problem(422, "invalid").body["field"], "payment_account");
+    let billed = api.put(org, &api.operator, json!({"payment_account": "team"})).await.is(200).body;
+    assert_eq!(billed["payment_account"], "team");
+    let away = json!({"payment_accounts": {"team": null}});
+    api.put("/customers/acm", &api.operator, away).await.is_problem(409, "payment_account_used");
+
     let gone = api.delete("/customers/acm?grace=1h", &api.operator).await.is(202);
     assert_eq!(gone.body["status"], "to_be_removed");
     api.post("/customers/acm/restore", &api.operator, json!({})).await.is(200);

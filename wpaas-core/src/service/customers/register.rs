@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -97,6 +99,7 @@ fn decide_register(
         plan: CustomerPlan::Free,
         lifecycle: Lifecycle::Active,
         payment: Payment::default(),
+        payment_accounts: BTreeMap::new(),
         created_at: now,
         version: 1,
     })

@@ -1,21 +1,24 @@
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::CustomerUpdate;
+use super::{CustomerUpdate, PaymentUpdate};
 use crate::access::{Action, Actor, Scope};
-use crate::account::{Customer, Identity};
-use crate::name::Cid;
+use crate::account::{Customer, Identity, Payment};
+use crate::name::{Cid, Slug};
 use crate::service::commit::{Rounds, may, of_customer, who, writable};
 use crate::service::text::{check_name, check_reference};
 use crate::service::{IfMatch, Noun, Service, ServiceError};
-use crate::store::{Change, EventKind, Write};
+use crate::store::{Change, EventKind, Expect, Write};
+
+/// Further payment accounts of one customer.
+const MOST_ACCOUNTS: usize = 100;
 
 impl Service {
     /// Changes a customer. The operator may also change one that is suspended.
     ///
     /// # Errors
     ///
-    /// `NotFound`, `Forbidden`, `CustomerSuspended`, `VersionMismatch`, `Invalid`.
+    /// `NotFound`, `Forbidden`, `CustomerSuspended`, `VersionMismatch`, `payment_account_used`, `Invalid`.
     pub async fn update_customer(
         &self,
         actor: &Actor,
@@ -39,6 +42,9 @@ impl Service {
             let detail = json!({ "changed": changed });
             let event = of_customer(&after, who(actor), EventKind::CustomerUpdated, detail);
             let mut change = Change::at(now).write(Write::UpdateCustomer(after.clone())).event(event);
+            change.expect.extend(
+                taken_away(&customer, &after).map(|name| Expect::PaymentAccountUnused(cid.clone(), name)),
+            );
             if let Some(hash) = &hash {
                 let identity = Identity::Customer(cid.clone());
                 // Whoever knew the old one is out.
@@ -55,8 +61,8 @@ impl Service {
 
 impl CustomerUpdate {
     /// Whether it touches what only the operator may change.
-    const fn is_billing(&self) -> bool {
-        self.plan.is_some() || self.payment_identifier.is_some() || self.payment_status_id.is_some()
+    fn is_billing(&self) -> bool {
+        self.plan.is_some() || self.payment != PaymentUpdate::default() || !self.payment_accounts.is_empty()
     }
 }
 
@@ -70,9 +76,7 @@ fn decide_update(
     if *actor != Actor::Operator {
         writable(customer.lifecycle)?;
     }
-    let CustomerUpdate { name, email, password, plan, payment_identifier, payment_status_id } = update;
-    check_reference("payment.identifier", payment_identifier.as_ref().and_then(Option::as_deref))?;
-    check_reference("payment.status_id", payment_status_id.as_ref().and_then(Option::as_deref))?;
+    let CustomerUpdate { name, email, password, plan, payment, payment_accounts } = update;
     let mut after = customer.clone();
     let mut changed = Vec::new();
     if let Some(name) = name {
@@ -81,14 +85,53 @@ fn decide_update(
     replace(&mut after.name, name.as_ref(), "name", &mut changed);
     replace(&mut after.email, email.as_ref(), "email", &mut changed);
     replace(&mut after.plan, plan.as_ref(), "plan", &mut changed);
-    let payment = &mut after.payment;
-    replace(&mut payment.identifier, payment_identifier.as_ref(), "payment_identifier", &mut changed);
-    replace(&mut payment.status_id, payment_status_id.as_ref(), "payment_status_id", &mut changed);
+    apply_payment(&mut after.payment, payment, "payment")?;
+    for (name, update) in payment_accounts {
+        match update {
+            Some(update) => {
+                apply_payment(
+                    after.payment_accounts.entry(name.clone()).or_default(),
+                    update,
+                    "payment_accounts",
+                )?;
+            }
+            None => drop(after.payment_accounts.remove(name)),
+        }
+    }
+    if after.payment_accounts.len() > MOST_ACCOUNTS {
+        return Err(ServiceError::invalid("payment_accounts", format!("must be {MOST_ACCOUNTS} or fewer")));
+    }
+    if after.payment != customer.payment {
+        changed.push("payment");
+    }
+    if after.payment_accounts != customer.payment_accounts {
+        changed.push("payment_accounts");
+    }
     if password.is_some() {
         changed.push("password");
     }
     after.version += 1;
     Ok((after, changed))
+}
+
+fn apply_payment(
+    payment: &mut Payment,
+    update: &PaymentUpdate,
+    field: &'static str,
+) -> Result<(), ServiceError> {
+    let PaymentUpdate { identifier, status_id } = update;
+    for (part, to) in [(&mut payment.identifier, identifier), (&mut payment.status_id, status_id)] {
+        if let Some(to) = to {
+            check_reference(field, to.as_deref())?;
+            part.clone_from(to);
+        }
+    }
+    Ok(())
+}
+
+/// The payment accounts that no org may reference any more.
+fn taken_away(before: &Customer, after: &Customer) -> impl Iterator<Item = Slug> {
+    before.payment_accounts.keys().filter(|name| !after.payment_accounts.contains_key(*name)).cloned()
 }
 
 /// Sets a field if another value is given, and notes that.
@@ -130,7 +173,8 @@ mod tests {
         assert_eq!(decide(named("B"), IfMatch::Version(2)).unwrap_err().code(), "version_mismatch");
         assert_eq!(decide(named(" "), IfMatch::Version(1)).unwrap_err().code(), "invalid");
         let long = Some(Some("x".repeat(201)));
-        let long = CustomerUpdate { payment_identifier: long, ..CustomerUpdate::default() };
+        let payment = PaymentUpdate { identifier: long, status_id: None };
+        let long = CustomerUpdate { payment, ..CustomerUpdate::default() };
         assert_eq!(decide(long, IfMatch::Any).unwrap_err().code(), "invalid");
         assert_eq!(decide(named("Acme"), IfMatch::Any).unwrap().1, Vec::<&str>::new());
     }

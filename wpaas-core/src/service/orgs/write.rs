@@ -5,14 +5,14 @@ use serde_json::json;
 
 use super::{NewOrg, OrgUpdate};
 use crate::access::{Action, Actor, Scope};
-use crate::account::{Customer, Org, Payment, Space};
+use crate::account::{Customer, Org, Space};
 use crate::defaults;
 use crate::id::{OrgId, SpaceId};
 use crate::name::{Cid, Slug};
 use crate::quota::Quota;
 use crate::service::commit::{Rounds, may, of_org, of_space, who, writable};
 use crate::service::customers::replace;
-use crate::service::text::{check_description, check_reference};
+use crate::service::text::check_description;
 use crate::service::{ConflictCode, IfMatch, Noun, Service, ServiceError};
 use crate::site::org_label;
 use crate::store::{Change, EventKind, Expect, Who, Write};
@@ -45,7 +45,7 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// `NotFound`, `Forbidden`, `CustomerSuspended`, `VersionMismatch`, `quota_above_org`.
+    /// `NotFound`, `Forbidden`, `CustomerSuspended`, `VersionMismatch`, `quota_above_org`, `Invalid`.
     pub async fn update_org(
         &self,
         actor: &Actor,
@@ -61,7 +61,7 @@ impl Service {
             let found = self.visible_org(actor, &customer, name, now).await?;
             let org = found.get();
             may(actor, Action::OrgUpdate, Scope::Org(cid, org.id), Noun::Org)?;
-            if update.payment.is_some() {
+            if update.payment_account.is_some() {
                 may(actor, Action::CustomerBilling, Scope::Customer(cid), Noun::Customer)?;
             }
             let (after, changed) = decide_update(&customer, org, &update, if_match)?;
@@ -72,11 +72,14 @@ impl Service {
                 self.ensure_default_org(&customer, now).await?;
             }
             let event = of_org(&after, who(actor), EventKind::OrgUpdated, json!({ "changed": changed }));
-            let change = Change::at(now)
+            let mut change = Change::at(now)
                 .expect(Expect::CustomerActive(cid.clone()))
                 .expect(Expect::QuotaCoversSpaces(org.id, after.quota))
                 .write(Write::UpdateOrg(after.clone()))
                 .event(event);
+            if let Some(account) = &after.payment_account {
+                change = change.expect(Expect::PaymentAccount(cid.clone(), account.clone()));
+            }
             if self.commit(change, &mut rounds).await? {
                 return Ok(after);
             }
@@ -110,7 +113,7 @@ fn decide_create(
         name: new.name.clone(),
         description: new.description.clone(),
         quota: new.quota,
-        payment: None,
+        payment_account: None,
         created_at: now,
         version: 1,
     };
@@ -155,19 +158,21 @@ fn decide_update(
 ) -> Result<(Org, Vec<&'static str>), ServiceError> {
     if_match.check(org.version)?;
     writable(customer.lifecycle)?;
-    let OrgUpdate { description, quota, payment } = update;
+    let OrgUpdate { description, quota, payment_account } = update;
     if let Some(description) = description {
         check_description(description)?;
     }
-    if let Some(Some(Payment { identifier, status_id })) = payment {
-        check_reference("payment.identifier", identifier.as_deref())?;
-        check_reference("payment.status_id", status_id.as_deref())?;
+    if let Some(Some(account)) = payment_account
+        && !customer.payment_accounts.contains_key(account)
+    {
+        let why = "must be one of the customer's payment_accounts: add it there first";
+        return Err(ServiceError::invalid("payment_account", why));
     }
     let mut after = org.clone();
     let mut changed = Vec::new();
     replace(&mut after.description, description.as_ref(), "description", &mut changed);
     replace(&mut after.quota, quota.as_ref(), "quota", &mut changed);
-    replace(&mut after.payment, payment.as_ref(), "payment", &mut changed);
+    replace(&mut after.payment_account, payment_account.as_ref(), "payment_account", &mut changed);
     after.version += 1;
     Ok((after, changed))
 }

@@ -8,18 +8,20 @@ use crate::service::commit::{Rounds, may, who};
 use crate::service::customers::replace;
 use crate::service::text::check_description;
 use crate::service::{IfMatch, Noun, Service, ServiceError};
-use crate::store::{Change, EventKind, NewEvent, StoredWebhook, Subject, Who, Write};
+use crate::store::{Change, EventKind, Expect, NewEvent, StoredWebhook, Subject, Who, Write};
 use crate::webhook::{Delivery, FormerKey, SigningKey, Webhook, place};
 
 /// More are not of use: there are not so many.
 const MOST_KINDS: usize = 100;
+/// Each is told of every event, one at a time.
+const MOST_WEBHOOKS: u64 = 50;
 
 impl Service {
     /// Makes a webhook that tells what happens from now on, with a secret that is shown this once.
     ///
     /// # Errors
     ///
-    /// `Forbidden`, `Invalid`.
+    /// `Forbidden`, `too_many_webhooks`, `Invalid`.
     pub async fn create_webhook(
         &self,
         actor: &Actor,
@@ -44,12 +46,17 @@ impl Service {
             created_at: now,
             version: 1,
         };
-        let delivery = Delivery::after(id, self.store().last_event().await?);
-        let change = Change::at(now)
-            .write(Write::InsertWebhook(webhook.clone(), delivery.clone()))
-            .event(of_webhook(&webhook, who(actor), EventKind::WebhookCreated, json!({})));
-        self.commit_under_key(change).await?;
-        Ok(KeyedWebhook { stored: StoredWebhook { webhook, delivery }, secret })
+        let mut rounds = Rounds::default();
+        loop {
+            let delivery = Delivery::after(id, self.store().last_event().await?);
+            let change = Change::at(now)
+                .expect(Expect::WebhooksBelow(MOST_WEBHOOKS))
+                .write(Write::InsertWebhook(webhook.clone(), delivery.clone()))
+                .event(of_webhook(&webhook, who(actor), EventKind::WebhookCreated, json!({})));
+            if self.commit(change, &mut rounds).await? {
+                return Ok(KeyedWebhook { stored: StoredWebhook { webhook, delivery }, secret });
+            }
+        }
     }
 
     /// Changes a webhook.

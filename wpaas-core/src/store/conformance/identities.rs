@@ -5,7 +5,7 @@ use super::{
 use crate::account::{ApiKey, ExternalLogin, Identity, KeyKind, User};
 use crate::id::{KeyId, UserId};
 use crate::lockout::{FORGOTTEN, Failures};
-use crate::store::{Bearer, Idempotent, Page, PendingLogin, StoredResponse};
+use crate::store::{Bearer, Idempotent, Page, PendingLogin, Record, StoredResponse};
 
 fn user() -> User {
     User {
@@ -32,6 +32,7 @@ fn key(identity: Identity) -> ApiKey {
         expires_at: at(60),
         last_used_at: None,
         revoked: false,
+        version: 1,
     }
 }
 
@@ -67,9 +68,13 @@ pub(super) async fn passwords_and_keys_belong_to_one_identity(store: &dyn Store)
     assert_eq!(store.bearer(of_customer.id).await.expect("read"), Some(bearer));
     assert_eq!(store.bearer(KeyId::new()).await.expect("read"), None);
 
-    let revoked = ApiKey { revoked: true, ..own.clone() };
+    let revoked = ApiKey { revoked: true, version: 2, ..own.clone() };
     done(store, write(Write::UpdateKey(revoked.clone()))).await;
-    assert_eq!(store.key(own.id).await.expect("read"), Some(revoked));
+    let kept = ApiKey { last_used_at: Some(at(5)), ..revoked };
+    assert_eq!(store.key(own.id).await.expect("read"), Some(kept));
+    let late = ApiKey { version: 2, ..own.clone() };
+    let found = Violation::Version { record: Record::Key(own.id), found: Some(2) };
+    assert_eq!(violation(store, write(Write::UpdateKey(late))).await, found);
 
     done(store, write(Write::DeleteUser(user.id, 1))).await;
     assert_eq!(store.user(user.id).await.expect("read"), None);

@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 
 use super::State;
-use crate::account::{Identity, KeyKind};
+use crate::account::{ApiKey, Identity, KeyKind};
 use crate::id::KeyId;
 use crate::lockout::{Failures, NameDigest, forgotten};
 use crate::secret::SecretName;
@@ -93,9 +93,10 @@ impl State {
             Write::DeleteSessions(identity) => {
                 self.keys.retain(|_, key| key.identity != identity || key.kind != KeyKind::Session);
             }
-            Write::InsertKey(key) | Write::UpdateKey(key) => {
+            Write::InsertKey(key) => {
                 self.keys.insert(key.id, key);
             }
+            Write::UpdateKey(key) => self.update_key(key),
             Write::TouchKey(id, at) => self.touch(id, at),
             Write::InsertSite(site, usage) | Write::UpdateSite(site, usage) => {
                 self.sites.insert(site.id, (site, usage));
@@ -141,6 +142,11 @@ impl State {
             }
             Write::ExpireIdempotent(before) => self.idempotent.retain(|_, kept| kept.begun_at >= before),
         }
+    }
+
+    fn update_key(&mut self, mut key: ApiKey) {
+        key.last_used_at = self.keys.get(&key.id).and_then(|before| before.last_used_at);
+        self.keys.insert(key.id, key);
     }
 
     fn touch(&mut self, id: KeyId, at: Timestamp) {

@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 
 use super::{State, is_kept, same_login};
-use crate::account::{Customer, Lifecycle, User, Version};
+use crate::account::{Customer, Lifecycle, Org, User, Version};
 use crate::id::{OrgId, SiteId, SpaceId};
 use crate::name::{Cid, Hostname, Slug, Username};
 use crate::quota::{Quota, Usage};
@@ -78,6 +78,18 @@ impl State {
                 let mut spaces = self.spaces.values().filter(|space| space.org == *org);
                 fits(spaces.all(|space| space.quota.fits_in(quota)))
             }
+            Expect::WebhooksBelow(most) if (self.webhooks.len() as u64) < *most => Ok(()),
+            Expect::WebhooksBelow(most) => Err(Violation::WebhooksAt(*most)),
+            Expect::PaymentAccount(cid, name) => match self.customers.get(cid) {
+                None => Err(Violation::CustomerAbsent),
+                Some(customer) if customer.payment_accounts.contains_key(name) => Ok(()),
+                Some(_) => Err(Violation::PaymentAccountAbsent),
+            },
+            Expect::PaymentAccountUnused(cid, name) => {
+                let pays_by = |org: &&Org| org.cid == *cid && org.payment_account.as_ref() == Some(name);
+                let user = self.orgs.values().find(pays_by);
+                user.map_or(Ok(()), |org| Err(Violation::PaymentAccountUsed(org.name.clone())))
+            }
             Expect::IdempotencyUnused(principal, key, stale) => {
                 let used = self.idempotent.get(&(principal.clone(), key.clone()));
                 let in_the_way = used.is_some_and(|used| used.response.is_some() || used.begun_at >= *stale);
@@ -105,7 +117,7 @@ impl State {
             Record::Org(id) => self.orgs.get(id).map(|found| found.version),
             Record::Space(id) => self.spaces.get(id).map(|found| found.version),
             Record::User(id) => self.users.get(id).map(|found| found.version),
-            Record::Key(id) => self.keys.get(id).map(|_| 1),
+            Record::Key(id) => self.keys.get(id).map(|found| found.version),
             Record::Site(id) => self.sites.get(id).map(|(found, _)| found.version),
             Record::Webhook(id) => self.webhooks.get(id).map(|found| found.webhook.version),
             Record::Delivery(id) => self.webhooks.get(id).map(|found| found.delivery.version),

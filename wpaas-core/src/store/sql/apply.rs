@@ -208,13 +208,14 @@ async fn set_password(db: &mut Db, owner: &Identity, hash: String) -> Done {
 
 async fn put_key(db: &mut Db, key: ApiKey) -> Done {
     let put = query(
-        "INSERT INTO api_keys (id, identity, kind, last_used_at, doc) VALUES ($1, $2, $3, $4, $5) \
-         ON CONFLICT (id) DO UPDATE SET last_used_at = excluded.last_used_at, doc = excluded.doc",
+        "INSERT INTO api_keys (id, identity, kind, last_used_at, version, doc) VALUES ($1, $2, $3, $4, $5, $6) \
+         ON CONFLICT (id) DO UPDATE SET version = excluded.version, doc = excluded.doc",
     )
     .bind(key.id.to_string())
     .bind(identity(&key.identity))
     .bind(key_kind(key.kind))
     .bind(key.last_used_at.map(micros))
+    .bind(int(key.version))
     .bind(doc(&KeyRow::from(key))?);
     run(db, put).await
 }

@@ -4,7 +4,7 @@ use super::db::{Db, Query, query};
 use super::{Users, micros, usage};
 use crate::account::{Customer, Lifecycle, Org, Space, Version};
 use crate::id::{OrgId, SiteId, SpaceId};
-use crate::name::{Cid, Hostname};
+use crate::name::{Cid, Hostname, Slug};
 use crate::quota::{Quota, Usage};
 use crate::store::row::{CustomerRow, OrgRow, SpaceRow, read};
 use crate::store::{Expect, Record, StoreError, Violation};
@@ -63,6 +63,12 @@ pub(super) async fn check(db: &mut Db, expect: &Expect, at: Timestamp) -> Checke
             fits(quota.fits_in(&org))
         }
         Expect::QuotaCoversSpaces(org, quota) => covers(db, *org, quota).await,
+        Expect::WebhooksBelow(most) => match query("SELECT COUNT(*) FROM webhooks").count(db).await? {
+            fewer if fewer < *most => Ok(()),
+            _ => violated(Violation::WebhooksAt(*most)),
+        },
+        Expect::PaymentAccount(cid, name) => payment_account(db, cid, name).await,
+        Expect::PaymentAccountUnused(cid, name) => no_org_pays_by(db, cid, name).await,
         Expect::IdempotencyUnused(principal, key, stale) => idempotency(db, principal, key, *stale).await,
         Expect::IdempotencyHeld(principal, key, begun_at) => held(db, principal, key, *begun_at).await,
     }
@@ -79,13 +85,31 @@ async fn lifecycle(db: &mut Db, cid: &Cid, fit: impl Fn(Lifecycle) -> bool) -> C
     if fit(customer.lifecycle) { Ok(()) } else { violated(Violation::CustomerInactive(customer.lifecycle)) }
 }
 
+async fn payment_account(db: &mut Db, cid: &Cid, name: &Slug) -> Checked {
+    let found = query("SELECT doc FROM customers WHERE cid = $1").bind(cid.to_string()).text(db).await?;
+    let Some(found) = found else { return violated(Violation::CustomerAbsent) };
+    let has = Customer::from(read::<CustomerRow>(&found)?).payment_accounts.contains_key(name);
+    if has { Ok(()) } else { violated(Violation::PaymentAccountAbsent) }
+}
+
+async fn no_org_pays_by(db: &mut Db, cid: &Cid, name: &Slug) -> Checked {
+    let docs = query("SELECT doc FROM orgs WHERE cid = $1").bind(cid.to_string()).texts(db).await?;
+    for doc in docs {
+        let org = Org::from(read::<OrgRow>(&doc)?);
+        if org.payment_account.as_ref() == Some(name) {
+            return violated(Violation::PaymentAccountUsed(org.name));
+        }
+    }
+    Ok(())
+}
+
 async fn version(db: &mut Db, record: &Record) -> Result<Option<Version>, StoreError> {
     let (sql, key) = match record {
         Record::Customer(cid) => ("SELECT version FROM customers WHERE cid = $1", cid.to_string()),
         Record::Org(id) => ("SELECT version FROM orgs WHERE id = $1", id.to_string()),
         Record::Space(id) => ("SELECT version FROM spaces WHERE id = $1", id.to_string()),
         Record::User(id) => ("SELECT version FROM users WHERE id = $1", id.to_string()),
-        Record::Key(id) => ("SELECT CAST(1 AS BIGINT) FROM api_keys WHERE id = $1", id.to_string()),
+        Record::Key(id) => ("SELECT version FROM api_keys WHERE id = $1", id.to_string()),
         Record::Site(id) => ("SELECT version FROM sites WHERE id = $1", id.to_string()),
         Record::Webhook(id) => ("SELECT version FROM webhooks WHERE id = $1", id.to_string()),
         Record::Delivery(id) => ("SELECT delivery_version FROM webhooks WHERE id = $1", id.to_string()),

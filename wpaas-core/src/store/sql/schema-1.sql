@@ -66,6 +66,7 @@ CREATE TABLE api_keys (
     identity TEXT NOT NULL,
     kind TEXT NOT NULL,
     last_used_at BIGINT,
+    version BIGINT NOT NULL,
     doc TEXT NOT NULL
 );
 CREATE INDEX api_keys_identity ON api_keys (identity, kind, id);

@@ -82,6 +82,15 @@ pub struct Update {
     /// What it books
     #[arg(long, value_enum)]
     plan: Option<Plan>,
+    /// What the billing system calls the payer
+    #[arg(long, value_name = "ID")]
+    payment_identifier: Option<String>,
+    /// The payment status there
+    #[arg(long, value_name = "ID")]
+    payment_status: Option<String>,
+    /// Of a further payment account of this name, which is made if need be, instead of the customer's own
+    #[arg(long, value_name = "NAME")]
+    payment_account: Option<String>,
     /// A file with its new password, or `-`
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
@@ -160,7 +169,16 @@ impl Create {
 
 impl Update {
     async fn run(self, api: &Api) -> Done {
-        let Self { which, name, email, plan, password_file } = self;
+        let Self {
+            which,
+            name,
+            email,
+            plan,
+            payment_identifier,
+            payment_status,
+            payment_account,
+            password_file,
+        } = self;
         let id = which.id(api).await?;
         let mut body = json!({});
         let plan = plan.map(|plan| if matches!(plan, Plan::Paid) { "paid" } else { "free" }.to_owned());
@@ -168,6 +186,17 @@ impl Update {
             if let Some(value) = value {
                 body[field] = json!(value);
             }
+        }
+        let mut payment = json!({});
+        for (field, value) in [("identifier", payment_identifier), ("status_id", payment_status)] {
+            if let Some(value) = value {
+                payment[field] = json!(value);
+            }
+        }
+        match payment_account {
+            Some(account) => body["payment_accounts"] = json!({ account: payment }),
+            None if payment != json!({}) => body["payment"] = payment,
+            None => {}
         }
         secret::put(&mut body, "password", password_file.as_deref())?;
         api.output.one(&COLUMNS, &api.call(Method::PUT, &["customers", &id], &[], Some(body)).await?)

@@ -62,6 +62,9 @@ pub struct Update {
     /// For people
     #[arg(long)]
     description: Option<String>,
+    /// Which of the customer's payment accounts it is billed to; `-` for the customer's own
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
+    payment_account: Option<String>,
     #[command(flatten)]
     quota: Quota,
 }
@@ -104,11 +107,14 @@ impl Command {
 
 impl Update {
     async fn run(self, api: &Api, cid: &str) -> Done {
-        let Self { name, description, quota } = self;
+        let Self { name, description, payment_account, quota } = self;
         let path = ["orgs", cid, &name];
         let mut body = json!({});
         if let Some(description) = description {
             body["description"] = json!(description);
+        }
+        if let Some(account) = payment_account {
+            body["payment_account"] = json!(Some(account).filter(|account| account != "-"));
         }
         if quota.is_given() {
             body["quota"] = json!(quota.over(api.get(&path, &[]).await?.get("quota")));
