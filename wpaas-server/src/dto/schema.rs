@@ -94,8 +94,24 @@ schemas! {
         .item(Ref::from_schema_name("PaymentUpdateDto"))))
         .max_properties(Some(100))
         .examples([serde_json::json!({"team": {"identifier": "cus_123"}})]);
+    /// A role in an org and all its spaces, or in one space.
+    Role: OneOfBuilder::new()
+        .item(role("org", &[("org", "OrgId"), ("role", "OrgRole")]))
+        .item(role("space", &[("org", "OrgId"), ("space", "SpaceId"), ("role", "SpaceRole")]));
     /// A token, an SSH key, or an S3 key by its parts.
     Credential: OneOfBuilder::new().item(text().write_only(true)).item(s3_key());
+}
+
+/// With these fields and no other.
+fn role(scope: &str, fields: &[(&str, &str)]) -> ObjectBuilder {
+    let mut role = ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .property("scope", text().enum_values(Some([scope])))
+        .required("scope");
+    for (name, schema) in fields {
+        role = role.property(*name, Ref::from_schema_name(*schema)).required(*name);
+    }
+    role.additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
 }
 
 /// An object whose keys are names, as those of sites.

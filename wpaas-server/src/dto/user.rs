@@ -77,7 +77,7 @@ pub struct NewUserDto {
     #[schema(max_items = 200)]
     spaces: Vec<SpaceId>,
     #[serde(default)]
-    #[schema(value_type = Vec<RoleDto>, max_items = 200)]
+    #[schema(value_type = Vec<schema::Role>, max_items = 200)]
     roles: Vec<Object<RoleDto>>,
     #[serde(default = "yes")]
     enabled: bool,
@@ -124,7 +124,7 @@ pub struct UserUpdateDto {
     password: Option<SecretText>,
     #[schema(max_items = 200)]
     spaces: Option<Vec<SpaceId>>,
-    #[schema(value_type = Option<Vec<RoleDto>>, max_items = 200)]
+    #[schema(value_type = Option<Vec<schema::Role>>, max_items = 200)]
     roles: Option<Vec<Object<RoleDto>>>,
     enabled: Option<bool>,
 }
@@ -149,8 +149,8 @@ impl From<UserUpdateDto> for UserUpdate {
     }
 }
 
-/// A role at a place.
-#[derive(Debug, Clone, Copy, Deserialize, utoipa::ToSchema)]
+/// A role at a place; [`schema::Role`] tells the document of it.
+#[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "scope", deny_unknown_fields)]
 pub enum RoleDto {
     /// In an org and all its spaces.
