@@ -85,11 +85,11 @@ async fn sites_that_share_the_edge_are_served_over_https_with_certificates_of_th
         return;
     }
     let Some(_alone) = engine_alone().await else { return };
-    let (plain, secure) = (free_port(), free_port());
+    let (plain, secure, names) = (free_port(), free_port(), free_port());
     let dns = Dns::start();
     let pebble = Pebble::start(dns.at, plain, Temper::Even);
     let more = format!(
-        "[dns]\nenabled = false\n[edge]\nlisten = \"127.0.0.1:{plain}\"\nlisten_tls = \"127.0.0.1:{secure}\"\n\
+        "[dns]\nlisten = \"127.0.0.1:{names}\"\n[edge]\nlisten = \"127.0.0.1:{plain}\"\nlisten_tls = \"127.0.0.1:{secure}\"\n\
          [acme]\ndirectory = \"{}\"\nroot = {:?}\nwildcards = false\n",
         pebble.directory(),
         pebble.root()

@@ -11,10 +11,12 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use wpaas_core::claim::Tenure;
-use wpaas_core::converge::{ConvergerHandle, DnsState, Fingerprint, Intents as _, NodeFile, ObjectId};
+use wpaas_core::converge::{
+    ConvergerHandle, DnsState, Fingerprint, Intents as _, NodeFile, ObjectId, ObjectState,
+};
 use wpaas_core::fleet::{
-    FleetBackend, FleetFacts, FleetIntent, FleetPart, FleetStep, NameService, Names, Zone, next_serial, plan,
-    serial_of,
+    FleetBackend, FleetFacts, FleetIntent, FleetPart, FleetStep, NameService, Names, SitePlace, Zone,
+    next_serial, plan, serial_of,
 };
 use wpaas_core::id::SiteId;
 use wpaas_core::name::Hostname;
@@ -58,6 +60,8 @@ pub struct Fleet {
     edge: EdgeSettings,
     /// Where the edge speaks HTTPS.
     edge_tls: Option<SocketAddr>,
+    /// Whether the edge was seen to run, by the server that tends it.
+    edge_runs: bool,
     zone_file: PathBuf,
     /// What proves names of the zone to a certificate authority.
     texts: watch::Receiver<TextRecords>,
@@ -93,6 +97,7 @@ impl Fleet {
             dns: settings.dns.clone(),
             edge: settings.edge.clone(),
             edge_tls: settings.edge.tls(settings.acme.as_ref()),
+            edge_runs: false,
             service,
             converger,
             backend,
@@ -223,6 +228,8 @@ impl Fleet {
                 return false;
             }
         };
+        let edge = objects.get(&FleetPart::Edge);
+        self.edge_runs = edge.is_some_and(|edge| edge.state == ObjectState::Ready);
         self.told.retain(|id, _| objects.values().any(|object| object.id == *id));
         let told = self.told.iter().map(|(id, files)| (id.clone(), *files)).collect();
         let steps = plan(&self.intent(), &FleetFacts { objects, told });
@@ -247,14 +254,15 @@ impl Fleet {
         let answered = self.dns.enabled || self.service_of_names.is_some();
         let (Some(names), true) = (&self.names, answered) else { return true };
         let served = self.served().await;
-        let state = |to| match &served {
-            Ok(()) => DnsState::Served { to },
+        let at_edge = self.edge_runs || !self.leads || self.backend.is_none();
+        let state = |place: &SitePlace| match &served {
+            Ok(()) if place.shared && !at_edge => DnsState::Waiting("the edge does not run yet".to_owned()),
+            Ok(()) => DnsState::Served { to: if place.shared { self.edge.address() } else { place.public } },
             Err(why) => DnsState::Waiting(why.clone()),
         };
         let places = names.sites().filter(|(_, place)| !place.platform.is_empty());
-        let states: HashMap<_, _> = places
-            .map(|(site, place)| (site, state(if place.shared { self.edge.address() } else { place.public })))
-            .collect();
+        let states: HashMap<_, _> = places.map(|(site, place)| (site, state(place))).collect();
+        let all_at_edge = at_edge || !names.any_shared();
         for (site, state) in &states {
             let known = self.dns_states.get(site);
             // A zone's next serial is no news for a site that is in it.
@@ -266,7 +274,7 @@ impl Fleet {
             self.converger.dns(*gone, None);
         }
         self.dns_states = states;
-        served.is_ok()
+        served.is_ok() && all_at_edge
     }
 
     /// Whether the names are answered for as they are now, or why not.
