@@ -19,8 +19,12 @@ mod plan;
 
 pub use plan::{CertificateBudget, CertificateNeed, CertificateStep, plan_certificates};
 
-/// The first failure is followed by another try after so long, each further one after twice as long.
-const FIRST_RETRY: SignedDuration = SignedDuration::from_mins(2);
+/// The first failure is followed by another try so soon: a name that is just being made known, in DNS or at the edge,
+/// often is a moment later.
+const FIRST_RETRY: SignedDuration = SignedDuration::from_secs(15);
+/// The second one after so long, each further one after twice as long: Let's Encrypt allows five failures an hour for a
+/// name.
+const SECOND_RETRY: SignedDuration = SignedDuration::from_mins(4);
 /// No try is put off longer, unless the authority asks for it.
 const LONGEST_RETRY: SignedDuration = SignedDuration::from_hours(12);
 
@@ -311,7 +315,7 @@ impl IssuedCertificate {
     }
 }
 
-/// How long after failures in a row: twice as long each time, with jitter, and never so long that what there is would
+/// How long after failures in a row: soon after the first, then twice as long each time, with jitter, and never so long that what there is would
 /// run out before there were some more tries.
 fn pause(
     name: &CertificateName,
@@ -320,9 +324,11 @@ fn pause(
     now: Timestamp,
 ) -> SignedDuration {
     let longest =
-        issued.map_or(LONGEST_RETRY, |issued| LONGEST_RETRY.min(issued.life() / 24)).max(FIRST_RETRY);
-    let doubled = FIRST_RETRY * 2_i32.pow(count.saturating_sub(1).min(10));
-    let pause = doubled.min(longest);
+        issued.map_or(LONGEST_RETRY, |issued| LONGEST_RETRY.min(issued.life() / 24)).max(SECOND_RETRY / 2);
+    let pause = match count.checked_sub(2) {
+        None => FIRST_RETRY,
+        Some(more) => (SECOND_RETRY * 2_i32.pow(more.min(10))).min(longest),
+    };
     let jitter = (pause / 4).as_secs_f64() * name.jitter(now.as_second());
     pause + SignedDuration::try_from_secs_f64(jitter).unwrap_or_default()
 }
