@@ -125,3 +125,16 @@ end() {
 
 # ours: every Docker object that carries the label of this installation, by kind.
 ours() { docker "$1" ls "${@:3}" --quiet --filter "label=wpaas.installation=$2"; }
+
+# call METHOD PATH TOKEN [BODY]: asks the API at $api and prints the answer; what it refuses ends the script.
+# shellcheck disable=SC2154 # whoever calls sets it
+call() {
+    local answer code
+    answer=$(curl -sS -X "$1" -H "Authorization: Bearer $3" -H 'Content-Type: application/json' \
+        --write-out '\n%{http_code}' "$api$2" ${4:+--data "$4"})
+    code=${answer##*$'\n'} answer=${answer%$'\n'*}
+    if ((code >= 400)); then
+        fail "$1 $2 answered $code" "$(jq -r '.detail // .title // .' <<<"$answer" 2>/dev/null || printf '%s' "$answer")"
+    fi
+    printf '%s' "$answer"
+}
