@@ -3,7 +3,7 @@
 //!
 //! None of these calls waits for what it sets going, retries, or paces itself: that is `gate`'s.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -293,8 +293,10 @@ pub enum When<'a> {
 pub trait Zone: fmt::Debug + Send + Sync + 'static {
     /// The A records from this name on, in the zone's order.
     async fn records(&self, next: Option<&str>) -> Result<Page<Record>, CloudError>;
-    /// Makes all of these changes or none.
-    async fn change(&self, changes: &[RecordChange]) -> Result<(), CloudError>;
+    /// Makes all of these changes or none. Gives the change's id.
+    async fn change(&self, changes: &[RecordChange]) -> Result<String, CloudError>;
+    /// Whether all servers of the zone answer as the change of this id left it.
+    async fn in_sync(&self, change: &str) -> Result<bool, CloudError>;
 }
 
 /// An A record with one address.
@@ -315,4 +317,19 @@ pub enum RecordChange {
     Upsert(Record),
     /// Removes this very record.
     Delete(Record),
+    /// Makes a TXT record, or changes the one of that name.
+    UpsertTexts(TextRecord),
+    /// Removes this very one.
+    DeleteTexts(TextRecord),
+}
+
+/// A TXT record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextRecord {
+    /// The whole name, lower case, without a dot at its end.
+    pub name: String,
+    /// At least one; each of up to 255 bytes of ASCII without quotes and backslashes.
+    pub texts: BTreeSet<String>,
+    /// How long it may be kept, in seconds.
+    pub ttl: u32,
 }

@@ -189,6 +189,12 @@ impl Simulator {
         all.collect()
     }
 
+    /// The texts of the TXT record of this name.
+    #[must_use]
+    pub fn texts(&self, name: &str) -> Vec<String> {
+        self.lock().zone.texts(name)
+    }
+
     /// Keys in the bucket.
     #[must_use]
     pub fn keys(&self) -> Vec<String> {

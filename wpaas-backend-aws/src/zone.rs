@@ -1,17 +1,18 @@
 //! The sites' names in a hosted zone: what is to be there is compared with what is, and changed in batches, one at
 //! a time, as Route 53 takes them. The zone is wpaas's own: A records that nobody wants are removed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::Mutex;
-use wpaas_core::converge::BackendError;
+use wpaas_core::converge::{BackendError, ErrorClass};
 use wpaas_core::fleet::NameService;
 use wpaas_core::name::Hostname;
 
-use crate::cloud::{CloudError, Page, Record, RecordChange, Zone};
+use crate::cloud::{CloudError, Page, Record, RecordChange, TextRecord, Zone};
 
 /// How long a name's address may be kept by others, in seconds.
 const TTL: u32 = 60;
@@ -20,6 +21,10 @@ const BATCH: usize = 500;
 /// Of the records there are, at most one part in this many is removed at a time; few are, whatever their share.
 const SHARE: usize = 5;
 const FEW: usize = 10;
+/// How long a text may take to be with all servers of the zone: mostly that is within a minute.
+const SPREADING: Duration = Duration::from_secs(120);
+/// How often that is asked. Route 53 takes five requests a second of an account.
+const PACE: Duration = Duration::from_secs(3);
 
 /// Keeps one hosted zone.
 #[derive(Debug, Clone)]
@@ -27,8 +32,8 @@ pub struct ZoneKeeper {
     zone: Arc<dyn Zone>,
     /// The end of the names that are wpaas's: what is not below it is left alone.
     domain: String,
-    /// One change at a time: Route 53 refuses a second.
-    turn: Arc<Mutex<()>>,
+    /// One change at a time: Route 53 refuses a second. Whose turn it is knows the texts that were put there.
+    turn: Arc<Mutex<BTreeMap<String, BTreeSet<String>>>>,
 }
 
 impl ZoneKeeper {
@@ -36,6 +41,54 @@ impl ZoneKeeper {
     #[must_use]
     pub fn new(zone: Arc<dyn Zone>, domain: &str) -> Self {
         Self { zone, domain: domain.to_ascii_lowercase(), turn: Arc::default() }
+    }
+
+    /// Puts a text into the TXT record of this name, and returns once all servers of the zone answer with it.
+    ///
+    /// # Errors
+    ///
+    /// What Route 53 says; transient, when the text is not everywhere within two minutes.
+    pub async fn publish(&self, name: &str, text: &str) -> Result<(), BackendError> {
+        let change = {
+            let mut published = self.turn.lock().await;
+            let mut texts = published.get(name).cloned().unwrap_or_default();
+            texts.insert(text.to_owned());
+            let record = TextRecord { name: name.to_owned(), texts: texts.clone(), ttl: TTL };
+            let change = self.zone.change(&[RecordChange::UpsertTexts(record)]).await;
+            let change = change.map_err(|error| error.because("changing the zone"))?;
+            published.insert(name.to_owned(), texts);
+            change
+        };
+        for _ in 0..SPREADING.as_secs() / PACE.as_secs() {
+            tokio::time::sleep(PACE).await;
+            if self.zone.in_sync(&change).await.map_err(|error| error.because("asking about the zone"))? {
+                return Ok(());
+            }
+        }
+        let late = format!("the text of {name} is not with all servers of the zone after {SPREADING:?}");
+        Err(BackendError::new(ErrorClass::Transient, late))
+    }
+
+    /// Takes a text away that was put there.
+    ///
+    /// # Errors
+    ///
+    /// What Route 53 says; the text stays, then, until the next one of that name.
+    pub async fn withdraw(&self, name: &str, text: &str) -> Result<(), BackendError> {
+        let mut published = self.turn.lock().await;
+        let Some(there) = published.remove(name) else { return Ok(()) };
+        let record =
+            |texts: &BTreeSet<String>| TextRecord { name: name.to_owned(), texts: texts.clone(), ttl: TTL };
+        let mut left = there.clone();
+        left.remove(text);
+        let change = if left.is_empty() {
+            RecordChange::DeleteTexts(record(&there))
+        } else {
+            let change = RecordChange::UpsertTexts(record(&left));
+            published.insert(name.to_owned(), left);
+            change
+        };
+        self.zone.change(&[change]).await.map(drop).map_err(|error| error.because("changing the zone"))
     }
 
     async fn changes(&self, wanted: &BTreeMap<String, Ipv4Addr>) -> Result<Vec<RecordChange>, BackendError> {
@@ -138,6 +191,36 @@ mod tests {
         let left = aws.records(None).await.unwrap().items;
         assert_eq!(left.len(), 19);
         assert!(left.iter().any(|record| record.name == "mail.example.com"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn texts_of_one_name_stand_beside_each_other_until_each_is_withdrawn() {
+        let aws = Simulator::default();
+        let keeper = ZoneKeeper::new(Arc::new(aws.clone()), "www.example.com");
+        let name = "_acme-challenge.acm.www.example.com";
+        keeper.publish(name, "one").await.unwrap();
+        assert!(aws.calls()["GetChange"] > 1, "it waits until all servers have it");
+        keeper.publish(name, "two").await.unwrap();
+        assert_eq!(aws.texts(name), ["one", "two"]);
+        keeper.keep(&wanted(0..3)).await.unwrap();
+        keeper.withdraw(name, "one").await.unwrap();
+        assert_eq!(aws.texts(name), ["two"]);
+        keeper.withdraw(name, "two").await.unwrap();
+        keeper.withdraw(name, "two").await.unwrap();
+        assert_eq!(aws.texts(name), Vec::<String>::new());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_text_that_a_dead_server_left_is_replaced_by_the_next() {
+        let aws = Simulator::default();
+        let name = "_acme-challenge.acm.www.example.com";
+        let keeper = || ZoneKeeper::new(Arc::new(aws.clone()), "www.example.com");
+        keeper().publish(name, "left").await.unwrap();
+        let next = keeper();
+        next.publish(name, "new").await.unwrap();
+        assert_eq!(aws.texts(name), ["new"]);
+        next.withdraw(name, "new").await.unwrap();
+        assert_eq!(aws.texts(name), Vec::<String>::new());
     }
 
     #[tokio::test(start_paused = true)]

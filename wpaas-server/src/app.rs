@@ -183,7 +183,8 @@ pub async fn open(settings: &Arc<Settings>) -> Result<(AppState, Tasks), StartEr
         tenure: &tenure,
         tasks: &mut tasks,
     };
-    let backends::Started { converger, simulated, fleet, names } = backends::start(start).await?;
+    let backends::Started { converger, simulated, fleet, names, texts: hosted } =
+        backends::start(start).await?;
     let stopping = tasks.stopping();
     let findings = watch.findings();
     let (its_settings, its_service, its_converger) = (settings.clone(), service.clone(), converger.clone());
@@ -218,7 +219,8 @@ pub async fn open(settings: &Arc<Settings>) -> Result<(AppState, Tasks), StartEr
         loads.clone().run(service.clone(), tenure.clone(), stopping.clone().cancelled_owned()),
     );
     if let Some(acme) = &settings.acme {
-        let texts: Arc<dyn Texts> = if settings.dns.enabled { texts } else { Arc::new(NoTexts) };
+        let own: Arc<dyn Texts> = if settings.dns.enabled { texts } else { Arc::new(NoTexts) };
+        let texts = hosted.unwrap_or(own);
         let certificates = Certificates::new(acme, service.clone(), texts).await;
         let certificates = certificates.map_err(|error| StartError::Certificates(Box::new(error)))?;
         tasks.spawn("certificates", certificates.run(tenure.clone(), stopping.clone().cancelled_owned()));

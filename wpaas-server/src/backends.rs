@@ -13,6 +13,7 @@ use wpaas_core::fleet::{FleetBackend, NameService};
 use wpaas_core::service::Service;
 
 use crate::StartError;
+use crate::certificates::Texts;
 use crate::config::{BackendKind, Settings};
 use crate::tasks::Tasks;
 use crate::watch::{Watch, WatchedBackend, WatchedIntents};
@@ -60,6 +61,8 @@ pub struct Started {
     pub fleet: Option<Arc<dyn FleetBackend>>,
     /// Who answers for the sites' names, where that is no server of our own.
     pub names: Option<Arc<dyn NameService>>,
+    /// Where texts that prove the platform's names are put, where that is no server of our own.
+    pub texts: Option<Arc<dyn Texts>>,
 }
 
 /// Starts the configured backend and a converger over it.
@@ -83,7 +86,7 @@ fn simulated(mut start: BackendStart<'_>) -> Started {
     start.tasks.spawn("simulation", async move {
         stopping.run_until_cancelled(work).await;
     });
-    Started { converger, simulated: true, fleet: None, names: None }
+    Started { converger, simulated: true, fleet: None, names: None, texts: None }
 }
 
 async fn simulate(

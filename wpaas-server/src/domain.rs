@@ -18,8 +18,8 @@ pub fn settings(settings: &Settings) -> service::Settings {
         }),
         edge_address: settings.edge.enabled.then(|| settings.edge.address()),
         certificates: settings.acme.as_ref().map(|acme| {
-            // On AWS the platform's names are Route 53's, where nobody puts the texts that prove them yet.
-            let zone = settings.dns.enabled && settings.backend != BackendKind::Aws;
+            let hosted = settings.aws.as_ref().filter(|_| settings.backend == BackendKind::Aws);
+            let zone = hosted.is_some_and(|aws| aws.zone.is_some()) || settings.dns.enabled;
             CertificateRules { wildcards: acme.wildcards && zone }
         }),
         reserved_domains: settings.domains.reserved.clone(),

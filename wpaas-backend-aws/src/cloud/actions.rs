@@ -14,8 +14,12 @@ pub const LIST_RECORDS: &str = "route53:ListResourceRecordSets";
 /// To change it.
 pub const CHANGE_RECORDS: &str = "route53:ChangeResourceRecordSets";
 
+/// To see when all its servers know.
+pub const GET_CHANGE: &str = "route53:GetChange";
+
 /// All of these.
-pub const ALL: [&str; 6] = [LIST_BUCKET, GET_OBJECT, PUT_OBJECT, DELETE_OBJECT, LIST_RECORDS, CHANGE_RECORDS];
+pub const ALL: [&str; 7] =
+    [LIST_BUCKET, GET_OBJECT, PUT_OBJECT, DELETE_OBJECT, LIST_RECORDS, CHANGE_RECORDS, GET_CHANGE];
 
 #[cfg(test)]
 mod tests {

@@ -1,10 +1,13 @@
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_route53::Client;
-use aws_sdk_route53::types::{Change, ChangeAction, ChangeBatch, ResourceRecord, ResourceRecordSet, RrType};
+use aws_sdk_route53::error::BuildError;
+use aws_sdk_route53::types::{
+    Change, ChangeAction, ChangeBatch, ChangeStatus, ResourceRecord, ResourceRecordSet, RrType,
+};
 
 use super::{failed, lacking};
-use crate::cloud::{CloudError, Page, Record, RecordChange, Zone, actions};
+use crate::cloud::{CloudError, Page, Record, RecordChange, TextRecord, Zone, actions};
 
 /// A hosted zone by the SDK.
 #[derive(Debug, Clone)]
@@ -61,16 +64,35 @@ fn record(set: &ResourceRecordSet) -> Option<Record> {
 }
 
 fn change(change: &RecordChange) -> Result<Change, CloudError> {
-    let (action, Record { name, ip, ttl }) = match change {
-        RecordChange::Upsert(record) => (ChangeAction::Upsert, record),
-        RecordChange::Delete(record) => (ChangeAction::Delete, record),
+    let (action, set) = match change {
+        RecordChange::Upsert(record) => (ChangeAction::Upsert, address_set(record)),
+        RecordChange::Delete(record) => (ChangeAction::Delete, address_set(record)),
+        RecordChange::UpsertTexts(record) => (ChangeAction::Upsert, text_set(record)),
+        RecordChange::DeleteTexts(record) => (ChangeAction::Delete, text_set(record)),
     };
-    let built = || {
-        let value = ResourceRecord::builder().value(ip.to_string()).build()?;
-        let set = ResourceRecordSet::builder().name(name).r#type(RrType::A).ttl(i64::from(*ttl));
-        Change::builder().action(action).resource_record_set(set.resource_records(value).build()?).build()
-    };
-    built().map_err(|error| CloudError::new("InvalidInput", error.to_string()))
+    let built = set.and_then(|set| Change::builder().action(action).resource_record_set(set).build());
+    built.map_err(|error| CloudError::new("InvalidInput", error.to_string()))
+}
+
+fn address_set(Record { name, ip, ttl }: &Record) -> Result<ResourceRecordSet, BuildError> {
+    set(name, RrType::A, *ttl, [ip.to_string()])
+}
+
+/// Texts are quoted.
+fn text_set(TextRecord { name, texts, ttl }: &TextRecord) -> Result<ResourceRecordSet, BuildError> {
+    set(name, RrType::Txt, *ttl, texts.iter().map(|text| format!("\"{text}\"")))
+}
+
+fn set(
+    name: &str,
+    kind: RrType,
+    ttl: u32,
+    values: impl IntoIterator<Item = String>,
+) -> Result<ResourceRecordSet, BuildError> {
+    let values = values.into_iter().map(|value| ResourceRecord::builder().value(value).build());
+    let values = values.collect::<Result<_, _>>()?;
+    let set = ResourceRecordSet::builder().name(name).r#type(kind).ttl(i64::from(ttl));
+    set.set_resource_records(Some(values)).build()
 }
 
 #[async_trait]
@@ -92,12 +114,19 @@ impl Zone for SdkZone {
         Ok(Page { items, unreadable: 0, next: next.filter(|_| answer.is_truncated()) })
     }
 
-    async fn change(&self, changes: &[RecordChange]) -> Result<(), CloudError> {
+    async fn change(&self, changes: &[RecordChange]) -> Result<String, CloudError> {
         let changes: Result<Vec<_>, _> = changes.iter().map(change).collect();
         let batch = ChangeBatch::builder().comment("by wpaas").set_changes(Some(changes?)).build();
         let batch = batch.map_err(|error| CloudError::new("InvalidInput", error.to_string()))?;
         let request = self.client.change_resource_record_sets().hosted_zone_id(&self.id);
-        request.change_batch(batch).send().await.map(drop).map_err(failed(actions::CHANGE_RECORDS))
+        let answer = request.change_batch(batch).send().await.map_err(failed(actions::CHANGE_RECORDS))?;
+        answer.change_info.map(|info| info.id).ok_or_else(|| lacking("change"))
+    }
+
+    async fn in_sync(&self, change: &str) -> Result<bool, CloudError> {
+        let request = self.client.get_change().id(change.trim_start_matches("/change/"));
+        let answer = request.send().await.map_err(failed(actions::GET_CHANGE))?;
+        Ok(answer.change_info.is_some_and(|info| info.status == ChangeStatus::Insync))
     }
 }
 

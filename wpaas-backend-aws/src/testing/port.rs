@@ -121,7 +121,11 @@ impl Zone for Simulator {
         self.call("ListResourceRecordSets", |state, _| Ok(state.zone.list(next))).await
     }
 
-    async fn change(&self, changes: &[RecordChange]) -> Result<(), CloudError> {
-        self.call("ChangeResourceRecordSets", |state, _| state.zone.change(changes)).await
+    async fn change(&self, changes: &[RecordChange]) -> Result<String, CloudError> {
+        self.call("ChangeResourceRecordSets", |state, now| state.zone.change(changes, now)).await
+    }
+
+    async fn in_sync(&self, change: &str) -> Result<bool, CloudError> {
+        self.call("GetChange", |state, now| state.zone.in_sync(change, now)).await
     }
 }

@@ -1,7 +1,8 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
-use wpaas_backend_aws::cloud::{CloudError, Record, RecordChange};
+use wpaas_backend_aws::cloud::{CloudError, Record, RecordChange, TextRecord};
 
 use crate::check::{Case, Otherwise, Told, all, cases, ensure, refused, same};
 use crate::world::{World, account, moto};
@@ -12,6 +13,7 @@ pub const CASES: &[Case] = cases![
     a_batch_is_made_whole_or_not_at_all,
     only_the_very_record_is_removed,
     a_batch_has_a_limit,
+    texts_are_made_changed_and_removed_and_come_to_all_servers,
 ];
 
 #[tokio::test(start_paused = true)]
@@ -97,7 +99,8 @@ async fn only_the_very_record_is_removed(world: &World) -> Told {
         return Err(Otherwise(format!("another address was taken for it, {left} left")));
     }
     refused("removing a record with another address", removed, "InvalidChangeBatch")?;
-    Ok(world.zone.change(&[RecordChange::Delete(there)]).await?)
+    world.zone.change(&[RecordChange::Delete(there)]).await?;
+    Ok(())
 }
 
 /// 1000 changes, of which an upsert counts as two.
@@ -107,4 +110,25 @@ async fn a_batch_has_a_limit(world: &World) -> Told {
     let many: Vec<_> = (0..501).map(upsert).collect();
     refused("501 upserts", world.zone.change(&many).await, "InvalidChangeBatch")?;
     same("what was made of them", listed(world, &name).await?.0.len(), 0)
+}
+
+async fn texts_are_made_changed_and_removed_and_come_to_all_servers(world: &World) -> Told {
+    let name = format!("_acme-challenge.{}.{}", world.name(), world.domain);
+    let record = |texts: &[&str]| TextRecord {
+        name: name.clone(),
+        texts: texts.iter().map(|text| (*text).to_owned()).collect::<BTreeSet<_>>(),
+        ttl: 60,
+    };
+    world.zone.change(&[RecordChange::UpsertTexts(record(&["one-text"]))]).await?;
+    let both = record(&["one-text", "an_other-text"]);
+    let change = world.zone.change(&[RecordChange::UpsertTexts(both.clone())]).await?;
+    let mut tries = 0;
+    while !world.zone.in_sync(&change).await? {
+        tries += 1;
+        ensure!(tries < 60, "the change is not with all servers yet");
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+    world.zone.change(&[RecordChange::DeleteTexts(both.clone())]).await?;
+    ensure!(world.zone.change(&[RecordChange::DeleteTexts(both)]).await.is_err(), "removed twice");
+    Ok(())
 }

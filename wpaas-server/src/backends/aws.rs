@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use wpaas_backend_aws::sdk::{self, SdkBucket, SdkEc2, SdkZone};
 use wpaas_backend_aws::{AwsBackend, AwsConfig, InstanceTypes, Reports, Subnet, ZoneKeeper};
@@ -11,6 +12,7 @@ use wpaas_core::fleet::NameService;
 
 use super::{BackendStart, Started, start_converger};
 use crate::StartError;
+use crate::certificates::Texts;
 use crate::config::{AwsSettings, AwsSubnet, AwsTypes};
 use crate::problem::chain;
 use crate::watch::Watch;
@@ -34,10 +36,8 @@ pub async fn start(mut start: BackendStart<'_>) -> Result<Started, StartError> {
     let (releases, ends) = (Arc::new(start.releases.clone()), Arc::new(start.service.intents()));
     let backend = AwsBackend::new(config, Arc::new(SdkEc2::new(&aws)), bucket, secrets, releases, ends);
     let sites_below = format!("www.{}", start.settings.domain);
-    let names = settings.zone.as_ref().map(|zone| {
-        let keeper = ZoneKeeper::new(Arc::new(SdkZone::new(&aws, zone)), &sites_below);
-        Arc::new(keeper) as Arc<dyn NameService>
-    });
+    let keeper = |zone: &String| ZoneKeeper::new(Arc::new(SdkZone::new(&aws, zone)), &sites_below);
+    let keeper = settings.zone.as_ref().map(keeper);
     start.watch.preparing(Some("AWS was not asked yet".to_owned()));
     let converger = start_converger(Arc::new(backend.clone()), &mut start);
     let (watch, stopping) = (start.watch.clone(), start.tasks.stopping());
@@ -52,7 +52,26 @@ pub async fn start(mut start: BackendStart<'_>) -> Result<Started, StartError> {
             stopping.run_until_cancelled(listen(backend, told)).await;
         });
     }
-    Ok(Started { converger, simulated: false, fleet: None, names })
+    let names = keeper.clone().map(|keeper| Arc::new(keeper) as Arc<dyn NameService>);
+    let texts = keeper.map(|keeper| Arc::new(HostedTexts(keeper)) as Arc<dyn Texts>);
+    Ok(Started { converger, simulated: false, fleet: None, names, texts })
+}
+
+/// Texts in the hosted zone.
+#[derive(Debug)]
+struct HostedTexts(ZoneKeeper);
+
+#[async_trait]
+impl Texts for HostedTexts {
+    async fn publish(&self, name: &str, text: &str) -> Result<(), String> {
+        self.0.publish(name, text).await.map_err(|error| chain(&error))
+    }
+
+    async fn withdraw(&self, name: &str, text: &str) {
+        if let Err(error) = self.0.withdraw(name, text).await {
+            tracing::warn!(why = chain(&error), name, "a text stays in the zone until the next of its name");
+        }
+    }
 }
 
 /// Until all that the configuration names can be used, the server is not ready, and says why.

@@ -275,7 +275,7 @@ impl Authority {
         let mut published = Vec::new();
         let ready = prove(&mut order, name, texts, &mut published).await;
         for text in published {
-            texts.withdraw(&name.record_name(), &text);
+            texts.withdraw(&name.record_name(), &text).await;
         }
         ready?;
         let key = order.finalize().await?;

@@ -23,7 +23,7 @@ pub trait Texts: std::fmt::Debug + Send + Sync + 'static {
     async fn publish(&self, name: &str, text: &str) -> Result<(), String>;
 
     /// Takes it away.
-    fn withdraw(&self, name: &str, text: &str);
+    async fn withdraw(&self, name: &str, text: &str);
 }
 
 /// There is no zone.
@@ -36,7 +36,7 @@ impl Texts for NoTexts {
         Err("this platform answers for no zone: set acme.wildcards to false".to_owned())
     }
 
-    fn withdraw(&self, _: &str, _: &str) {}
+    async fn withdraw(&self, _: &str, _: &str) {}
 }
 
 /// The zone that this server writes, and its DNS server answers for.
@@ -76,7 +76,7 @@ impl Texts for ZoneTexts {
         Err(format!("the platform's DNS server at {} does not answer with the text of {name}", self.server))
     }
 
-    fn withdraw(&self, name: &str, text: &str) {
+    async fn withdraw(&self, name: &str, text: &str) {
         self.records.send_modify(|records| {
             if let Some(texts) = records.get_mut(name) {
                 texts.remove(text);

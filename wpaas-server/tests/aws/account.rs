@@ -8,6 +8,8 @@ use wpaas_backend_aws::testing::Life;
 use wpaas_backend_aws::testing::moto::{self, Prepared};
 
 pub const ROLE: &str = "AROATEST";
+/// What moto takes for credentials, as it takes any.
+pub const KEY: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
 
 pub struct Account {
     pub prepared: Prepared,
@@ -85,5 +87,21 @@ impl Account {
     pub async fn records(&self) -> Vec<(String, String)> {
         let records = self.zone.records(None).await.unwrap().items;
         records.into_iter().map(|record| (record.name, record.ip.to_string())).collect()
+    }
+
+    /// The texts of this name, which are no part of the port. moto believes every signature.
+    pub async fn texts(&self, name: &str) -> Vec<String> {
+        let Prepared { endpoint, zone, .. } = &self.prepared;
+        let url = format!("{endpoint}/2013-04-01/hostedzone/{zone}/rrset?name={name}&type=TXT&maxitems=1");
+        let signature = "AWS4-HMAC-SHA256 Credential=test/20270115/us-east-1/route53/aws4_request, \
+                         SignedHeaders=host, Signature=none";
+        let request = reqwest::Client::new().get(url).header("Authorization", signature);
+        let xml = request.send().await.unwrap().error_for_status().unwrap().text().await.unwrap();
+        if !xml.contains(&format!("<Name>{name}.</Name>")) {
+            return Vec::new();
+        }
+        let values = xml.split("<Value>").skip(1).filter_map(|rest| rest.split("</Value>").next());
+        let bare = |value: &str| value.replace("&quot;", "").replace('"', "");
+        values.map(bare).collect()
     }
 }

@@ -3,8 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod account;
+#[expect(dead_code, reason = "others stop it, and visit what it has certified")]
+#[path = "../../../tests/pebble.rs"]
+mod pebble;
 #[path = "../../../tests/ports.rs"]
 mod ports;
 mod server;
 mod site;
 mod trouble;
+mod wildcard;

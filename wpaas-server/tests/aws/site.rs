@@ -3,10 +3,8 @@
 use serde_json::json;
 use wpaas_backend_aws::cloud::Ec2 as _;
 
-use crate::account::Account;
+use crate::account::{Account, KEY};
 use crate::server::Server;
-
-const KEY: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
 
 async fn a_life_of_a_site(aws: &Account, server: &Server) {
     server.until("ready", async || server.ready().await?.ok()).await;

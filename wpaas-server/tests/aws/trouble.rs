@@ -1,9 +1,7 @@
 //! What is wrong with an account or its configuration is said where an operator looks first, and by its name.
 
-use crate::account::Account;
+use crate::account::{Account, KEY};
 use crate::server::Server;
-
-const KEY: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
 
 /// What `/readyz` says that is not so.
 async fn trouble(aws: &Account, from: &str, to: &str, key: &[(&str, &str)]) -> String {
