@@ -108,6 +108,16 @@ running() {
     [[ -f $1 ]] && ps -p "$(cat "$1")" -o stat=,command= 2>/dev/null | grep -v '^Z' | grep -q -- "$2"
 }
 
+# began FILE: keeps the id of the process that was just begun in the background. For a moment it is still this script.
+began() {
+    echo $! >"$1"
+    local try
+    for try in {1..100}; do
+        if [[ $(ps -p "$(cat "$1")" -o command= 2>/dev/null) != "$(ps -p $$ -o command=)" ]]; then return; fi
+        sleep 0.02
+    done
+}
+
 # end FILE WORD: ends the process whose id is in FILE, if it still is the one of that name.
 end() {
     local pid try

@@ -24,7 +24,7 @@ use crate::operator::{OperatorToken, TokenError};
 use crate::rates::Rates;
 use crate::router;
 use crate::sso::{Sso, SsoError};
-use crate::state::AppState;
+use crate::state::{AppState, Shared};
 use crate::tasks::Tasks;
 use crate::watch::Watch;
 use crate::{cluster, code, domain, passwords, purges, storage, webhooks};
@@ -230,7 +230,7 @@ pub async fn open(settings: &Arc<Settings>) -> Result<(AppState, Tasks), StartEr
     webhooks::start(&service, &tenure, &mut tasks)?;
     code::start_worker(settings, &code_policy, &service, releases, &tenure, &mut tasks)?;
     let metrics = Metrics::new(|registry| watch.register(registry));
-    let state = AppState {
+    let state = Shared {
         settings: settings.clone(),
         service,
         converger,
@@ -246,5 +246,5 @@ pub async fn open(settings: &Arc<Settings>) -> Result<(AppState, Tasks), StartEr
         stopping: CancellationToken::new(),
         simulated,
     };
-    Ok((state, tasks))
+    Ok((state.into(), tasks))
 }

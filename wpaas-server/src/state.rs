@@ -1,5 +1,6 @@
 //! What every handler may reach.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -19,9 +20,27 @@ use crate::rates::Rates;
 use crate::sso::Sso;
 use crate::watch::Watch;
 
-/// Shared by all requests; cheap to clone.
+/// Shared by all requests; cheap to clone, as every layer of a request does.
 #[derive(Debug, Clone)]
-pub struct AppState {
+pub struct AppState(Arc<Shared>);
+
+impl From<Shared> for AppState {
+    fn from(shared: Shared) -> Self {
+        Self(Arc::new(shared))
+    }
+}
+
+impl Deref for AppState {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+/// What is shared.
+#[derive(Debug, Clone)]
+pub struct Shared {
     pub settings: Arc<Settings>,
     pub service: Service,
     pub converger: ConvergerHandle,
@@ -43,7 +62,7 @@ pub struct AppState {
     pub simulated: bool,
 }
 
-impl AppState {
+impl Shared {
     /// A site as it is answered.
     pub fn shown(&self, view: SiteView) -> SiteDto {
         let scaling = self.loads.decide(&view.site, Timestamp::now());

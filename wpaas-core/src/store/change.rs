@@ -234,6 +234,19 @@ pub enum Write {
 }
 
 impl Write {
+    /// The record that is there once this is done.
+    #[must_use]
+    pub fn makes(&self) -> Option<Record> {
+        match self {
+            Self::InsertCustomer(new) => Some(Record::Customer(new.cid.clone())),
+            Self::InsertOrg(new) => Some(Record::Org(new.id)),
+            Self::InsertSpace(new) => Some(Record::Space(new.id)),
+            Self::InsertUser(new) => Some(Record::User(new.id)),
+            Self::InsertSite(new, _) => Some(Record::Site(new.id)),
+            _ => None,
+        }
+    }
+
     /// What the write itself needs to be true, whoever asks for it; checked right before it.
     #[must_use]
     pub fn implied(&self) -> Vec<Expect> {

@@ -23,6 +23,8 @@ mod apply;
 mod check;
 mod claims;
 mod db;
+#[cfg(feature = "sqlite")]
+mod file;
 mod follow;
 mod metering;
 #[cfg(feature = "postgres")]

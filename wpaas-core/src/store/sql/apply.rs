@@ -12,8 +12,8 @@ use crate::store::row::{
     key_kind, write as doc,
 };
 use crate::store::{
-    Change, Committed, Event, Idempotent, NewEvent, PendingLogin, SealedSecret, StoreError, StoredStatus,
-    Write,
+    Change, Committed, Event, Expect, Idempotent, NewEvent, PendingLogin, Record, SealedSecret, StoreError,
+    StoredStatus, Write,
 };
 
 type Done = Result<(), StoreError>;
@@ -21,26 +21,40 @@ type Done = Result<(), StoreError>;
 /// Checks and does all of a change on a connection that is in a transaction.
 pub(super) async fn apply(db: &mut Db, change: Change) -> Result<Committed, StoreError> {
     let mut committed = Committed::default();
+    let mut made = Vec::new();
     for expect in &change.expect {
         check(db, expect, change.at).await?;
     }
     for write in change.writes {
-        for expect in write.implied() {
-            check(db, &expect, change.at).await?;
+        for expect in write.implied().iter().filter(|expect| !is_so(expect, &made)) {
+            check(db, expect, change.at).await?;
         }
+        made.extend(write.makes());
         committed.sites.extend(write.changed_site());
         committed.customers.extend(write.changed_customer().cloned());
         do_write(db, write).await?;
     }
-    for event in change.events {
-        committed.events.push(append(db, change.at, event).await?);
-    }
+    committed.events = append(db, change.at, change.events).await?;
     Ok(committed)
 }
 
-async fn append(db: &mut Db, at: jiff::Timestamp, event: NewEvent) -> Result<Event, StoreError> {
+/// Whether an expectation is met by what the same change has made.
+fn is_so(expect: &Expect, made: &[Record]) -> bool {
+    matches!(expect, Expect::Present(record) if made.contains(record))
+}
+
+async fn append(db: &mut Db, at: jiff::Timestamp, events: Vec<NewEvent>) -> Result<Vec<Event>, StoreError> {
+    if events.is_empty() {
+        return Ok(Vec::new());
+    }
+    let inserts: Result<Vec<Query>, StoreError> = events.iter().map(|event| insert(at, event)).collect();
+    let seqs = Query::numbers(inserts?, db).await?.into_iter().map(|seq| u64::try_from(seq).unwrap_or(0));
+    Ok(seqs.zip(events).map(|(seq, event)| Event { seq, at, event }).collect())
+}
+
+fn insert(at: jiff::Timestamp, event: &NewEvent) -> Result<Query, StoreError> {
     let row = EventRow::new(at, event.clone());
-    let seq = query(
+    let insert = query(
         "INSERT INTO events (seq, cid, org_id, space_id, subject, kind, who, at, doc) \
          VALUES ((SELECT COALESCE(MAX(seq), 0) + 1 FROM events), $1, $2, $3, $4, $5, $6, $7, $8) RETURNING seq",
     )
@@ -51,10 +65,8 @@ async fn append(db: &mut Db, at: jiff::Timestamp, event: NewEvent) -> Result<Eve
     .bind(event.kind.as_str().to_owned())
     .bind(event.who.to_string())
     .bind(at.as_microsecond())
-    .bind(doc(&row)?)
-    .count(db)
-    .await?;
-    Ok(Event { seq, at, event })
+    .bind(doc(&row)?);
+    Ok(insert)
 }
 
 async fn do_write(db: &mut Db, write: Write) -> Done {
@@ -98,7 +110,12 @@ async fn do_write(db: &mut Db, write: Write) -> Done {
                          WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
             run(db, query(touch).bind(id.to_string()).bind(micros(at))).await
         }
-        Write::InsertSite(site, usage) | Write::UpdateSite(site, usage) => put_site(db, site, usage).await,
+        Write::InsertSite(site, usage) => put_site(db, site, usage).await,
+        Write::UpdateSite(site, usage) => {
+            // What the site had and has no more is free.
+            delete(db, "DELETE FROM domains WHERE site_id = $1", site.id.to_string()).await?;
+            put_site(db, site, usage).await
+        }
         Write::PurgeSite(stone, _) => purge_site(db, &stone).await,
         Write::RecordStatus(site, status) => record_status(db, site.to_string(), *status).await,
         Write::Meter(look, sizes) => metering::meter(db, &look, sizes).await,
@@ -123,7 +140,7 @@ async fn do_write(db: &mut Db, write: Write) -> Done {
 }
 
 async fn run(db: &mut Db, query: Query) -> Done {
-    query.run(db).await.map(drop)
+    query.run_by_the_next(db).await
 }
 
 async fn delete(db: &mut Db, sql: &'static str, key: String) -> Done {
@@ -251,7 +268,7 @@ async fn put_site(db: &mut Db, site: Site, usage: Usage) -> Done {
         SiteLifecycle::Deleting { purge_after, .. } => Some(micros(purge_after)),
     };
     let id = site.id.to_string();
-    let held = site.domains.held().map(ToString::to_string).collect();
+    let held: Vec<String> = site.domains.held().map(ToString::to_string).collect();
     let put = query(
         "INSERT INTO sites (id, cid, org_id, space_id, name, purge_after, fetch_at, look_at, is_scaling, \
          use_sites, use_wordpress, use_database, use_storage, version, doc) \
@@ -277,15 +294,9 @@ async fn put_site(db: &mut Db, site: Site, usage: Usage) -> Done {
     .bind(int(site.version))
     .bind(doc(&SiteRow::from(site))?);
     run(db, put).await?;
-    put_domains(db, id, held).await
-}
-
-/// What the site had and has no more is free.
-async fn put_domains(db: &mut Db, site: String, held: Vec<String>) -> Done {
-    delete(db, "DELETE FROM domains WHERE site_id = $1", site.clone()).await?;
     for domain in held {
         let put = query("INSERT INTO domains (domain, site_id) VALUES ($1, $2)");
-        run(db, put.bind(domain).bind(site.clone())).await?;
+        run(db, put.bind(domain).bind(id.clone())).await?;
     }
     Ok(())
 }

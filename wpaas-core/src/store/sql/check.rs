@@ -25,7 +25,7 @@ pub(super) async fn check(db: &mut Db, expect: &Expect, at: Timestamp) -> Checke
         Expect::Present(record) if version(db, record).await?.is_none() => {
             violated(Violation::Absent(record.clone()))
         }
-        Expect::Absent(record) if version(db, record).await?.is_some() || purged(db, record).await? => {
+        Expect::Absent(record) if was_there(db, record).await? => {
             violated(Violation::Present(record.clone()))
         }
         Expect::Present(_) | Expect::Absent(_) => Ok(()),
@@ -121,10 +121,12 @@ async fn version(db: &mut Db, record: &Record) -> Result<Option<Version>, StoreE
     Ok(found.map(|version| u64::try_from(version).unwrap_or(0)))
 }
 
-async fn purged(db: &mut Db, record: &Record) -> Result<bool, StoreError> {
-    let Record::Site(id) = record else { return Ok(false) };
-    let found = query("SELECT COUNT(*) FROM tombstones WHERE site_id = $1").bind(id.to_string());
-    Ok(found.count(db).await? > 0)
+/// Whether it is there, or was: ids of sites are never used again.
+async fn was_there(db: &mut Db, record: &Record) -> Result<bool, StoreError> {
+    let Record::Site(id) = record else { return Ok(version(db, record).await?.is_some()) };
+    let found = "SELECT (SELECT COUNT(*) FROM sites WHERE id = $1) \
+                 + (SELECT COUNT(*) FROM tombstones WHERE site_id = $1)";
+    Ok(query(found).bind(id.to_string()).count(db).await? > 0)
 }
 
 /// What in a space or an org is in the way of its removal at this time.

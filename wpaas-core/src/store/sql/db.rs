@@ -4,15 +4,38 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 #[cfg(feature = "postgres")]
+use sqlx::Connection as _;
+#[cfg(feature = "postgres")]
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgRow};
 #[cfg(feature = "sqlite")]
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection as _, FromRow};
+use sqlx::{ConnectOptions as _, FromRow};
 
+#[cfg(feature = "sqlite")]
+use super::file::{File, together};
 #[cfg(feature = "sqlite")]
 use super::readers::Readers;
 use super::unavailable;
 use crate::store::StoreError;
+
+/// The driver's query with its values.
+macro_rules! bound {
+    ($query:expr) => {{
+        let $crate::store::sql::db::Query { sql, values } = $query;
+        let mut bound = sqlx::query(sqlx::AssertSqlSafe(sql));
+        for value in values {
+            bound = match value {
+                $crate::store::sql::db::Value::Text(text) => bound.bind(text),
+                $crate::store::sql::db::Value::Int(number) => bound.bind(number),
+                $crate::store::sql::db::Value::Bytes(bytes) => bound.bind(bytes),
+                $crate::store::sql::db::Value::Bool(is) => bound.bind(is),
+            };
+        }
+        bound
+    }};
+}
+#[cfg(feature = "sqlite")]
+pub(super) use bound;
 
 /// Connections that read beside each other.
 #[derive(Debug, Clone)]
@@ -27,7 +50,7 @@ pub(super) enum Pool {
 #[derive(Debug)]
 pub(super) enum Db {
     #[cfg(feature = "sqlite")]
-    Sqlite(SqliteConnection),
+    Sqlite(File),
     #[cfg(feature = "postgres")]
     Postgres(PgConnection),
 }
@@ -47,7 +70,7 @@ impl Options {
         let connect = async {
             Ok(match self {
                 #[cfg(feature = "sqlite")]
-                Self::Sqlite(options) => Db::Sqlite(open(options).await?),
+                Self::Sqlite(options) => Db::Sqlite(File::new(open(options).await?)),
                 #[cfg(feature = "postgres")]
                 Self::Postgres(options) => Db::Postgres(options.connect().await?),
             })
@@ -93,9 +116,32 @@ impl Db {
     pub(super) async fn batch(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
         match self {
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(db) => sqlx::raw_sql(sql).execute(db).await.map(drop),
+            Self::Sqlite(file) => file.run(Some(query(sql))).await,
             #[cfg(feature = "postgres")]
             Self::Postgres(db) => sqlx::raw_sql(sql).execute(db).await.map(drop),
+        }
+    }
+
+    /// Runs this, which gives no rows, at once or before whatever is asked next.
+    pub(super) async fn by_the_next(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(file) => {
+                file.by_the_next(query(sql));
+                Ok(())
+            }
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => self.batch(sql).await,
+        }
+    }
+
+    /// Runs what waits for the next.
+    pub(super) async fn settle(&mut self) -> Result<(), StoreError> {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(file) => in_time(file.settle()).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => Ok(()),
         }
     }
 
@@ -103,7 +149,7 @@ impl Db {
     pub(super) async fn close(self) -> Result<(), sqlx::Error> {
         match self {
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(db) => db.close().await,
+            Self::Sqlite(file) => file.close().await,
             #[cfg(feature = "postgres")]
             Self::Postgres(db) => db.close().await,
         }
@@ -143,8 +189,8 @@ values! {
 /// A statement whose places are `$1`, `$2`, …, with what goes there.
 #[derive(Debug, Clone)]
 pub(super) struct Query {
-    sql: Cow<'static, str>,
-    values: Vec<Value>,
+    pub(super) sql: Cow<'static, str>,
+    pub(super) values: Vec<Value>,
 }
 
 /// A query without values yet.
@@ -214,23 +260,6 @@ async fn in_time<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Resul
 /// For one statement.
 const STATEMENT: Duration = Duration::from_secs(20);
 
-/// The driver's query with its values.
-macro_rules! bound {
-    ($query:expr) => {{
-        let Query { sql, values } = $query;
-        let mut bound = sqlx::query(sqlx::AssertSqlSafe(sql));
-        for value in values {
-            bound = match value {
-                Value::Text(text) => bound.bind(text),
-                Value::Int(number) => bound.bind(number),
-                Value::Bytes(bytes) => bound.bind(bytes),
-                Value::Bool(is) => bound.bind(is),
-            };
-        }
-        bound
-    }};
-}
-
 impl Executor for &Pool {
     async fn fetch(self, query: Query) -> Result<Rows, sqlx::Error> {
         match self {
@@ -251,7 +280,10 @@ impl Executor for &mut Db {
     async fn fetch(self, query: Query) -> Result<Rows, sqlx::Error> {
         match self {
             #[cfg(feature = "sqlite")]
-            Db::Sqlite(db) => bound!(query).fetch_all(db).await.map(Rows::Sqlite),
+            Db::Sqlite(file) => {
+                let (query, connection) = file.with_what_waits(query);
+                bound!(query).fetch_all(connection).await.map(Rows::Sqlite)
+            }
             #[cfg(feature = "postgres")]
             Db::Postgres(db) => bound!(query).fetch_all(db).await.map(Rows::Postgres),
         }
@@ -262,7 +294,11 @@ impl Db {
     async fn execute(&mut self, query: Query) -> Result<u64, sqlx::Error> {
         match self {
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(db) => bound!(query).execute(db).await.map(|done| done.rows_affected()),
+            Self::Sqlite(file) => {
+                file.settle().await?;
+                let (query, connection) = file.with_what_waits(query);
+                bound!(query).execute(connection).await.map(|done| done.rows_affected())
+            }
             #[cfg(feature = "postgres")]
             Self::Postgres(db) => bound!(query).execute(db).await.map(|done| done.rows_affected()),
         }
@@ -279,6 +315,19 @@ impl Query {
     /// Changes rows, and tells how many.
     pub(super) async fn run(self, on: &mut Db) -> Result<u64, StoreError> {
         in_time(on.execute(self)).await
+    }
+
+    /// Changes rows, at once or before whatever is asked next on the connection: a failure is that one's, then.
+    pub(super) async fn run_by_the_next(self, on: &mut Db) -> Result<(), StoreError> {
+        match on {
+            #[cfg(feature = "sqlite")]
+            Db::Sqlite(file) => {
+                file.by_the_next(self);
+                Ok(())
+            }
+            #[cfg(feature = "postgres")]
+            Db::Postgres(_) => self.run(on).await.map(drop),
+        }
     }
 
     /// All rows.
@@ -305,6 +354,23 @@ impl Query {
     /// The number that the only column of the first row is; `None` without a row.
     pub(super) async fn number(self, on: impl Executor) -> Result<Option<i64>, StoreError> {
         Ok(self.first::<(i64,)>(on).await?.map(|(number,)| number))
+    }
+
+    /// The numbers that several statements give, one each, in their order.
+    pub(super) async fn numbers(queries: Vec<Self>, on: &mut Db) -> Result<Vec<i64>, StoreError> {
+        let rows: Vec<(i64,)> = match on {
+            #[cfg(feature = "sqlite")]
+            Db::Sqlite(_) => together(queries).all(on).await?,
+            #[cfg(feature = "postgres")]
+            Db::Postgres(_) => {
+                let mut rows = Vec::with_capacity(queries.len());
+                for query in queries {
+                    rows.extend(query.all::<(i64,)>(&mut *on).await?);
+                }
+                rows
+            }
+        };
+        Ok(rows.into_iter().map(|(number,)| number).collect())
     }
 
     /// What an aggregate counted.

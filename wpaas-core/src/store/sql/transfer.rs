@@ -216,7 +216,7 @@ impl Db {
         }
         match self {
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(db) => stream!(db),
+            Self::Sqlite(file) => stream!(file.alone().await.map_err(unavailable)?),
             #[cfg(feature = "postgres")]
             Self::Postgres(db) => stream!(db),
         }

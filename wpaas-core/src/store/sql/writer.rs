@@ -123,10 +123,17 @@ async fn end(db: &mut Db, outcomes: &[Outcome], own: &Own) -> Result<(), sqlx::E
 /// The outer error is one after which the whole batch can't be trusted.
 async fn in_savepoint(db: &mut Db, change: Change) -> Result<Result<Committed, StoreError>, sqlx::Error> {
     let mode = change.mode;
-    db.batch("SAVEPOINT change").await?;
-    let result = apply(db, change).await;
-    let stays = result.is_ok() && mode == Mode::Commit;
-    db.batch(if stays { "RELEASE change" } else { "ROLLBACK TO change; RELEASE change" }).await?;
+    db.by_the_next("SAVEPOINT change").await?;
+    // What fails of it fails before the next begins.
+    let result = match apply(db, change).await {
+        Ok(committed) => db.settle().await.map(|()| committed),
+        refused => refused,
+    };
+    if result.is_ok() && mode == Mode::Commit {
+        db.by_the_next("RELEASE change").await?;
+    } else {
+        db.batch("ROLLBACK TO change; RELEASE change").await?;
+    }
     Ok(result)
 }
 

@@ -29,7 +29,7 @@ use wpaas_core::store::{Change, Commit, Write};
 use super::matrix::{Ask, Level};
 use crate::config::{BackendKind, Flags, Settings};
 use crate::router;
-use crate::state::AppState;
+use crate::state::{AppState, Shared};
 use crate::tasks::Tasks;
 
 /// Somebody who asks.
@@ -118,7 +118,7 @@ impl World {
         self.store = Arc::new(RecordingStore::new(Arc::new(MemoryStore::default())));
         let settings = self.state.service.settings().clone();
         let service = Service::new(self.store.clone(), self.keyring.clone(), settings);
-        self.router = router::api(AppState { service: service.clone(), ..self.state.clone() });
+        self.router = router::api(Shared { service: service.clone(), ..Shared::clone(&self.state) }.into());
         let made = made(&service, &self.store, &self.operator).await;
         (self.principals, self.targets) = made;
     }
