@@ -104,12 +104,13 @@ measure_on_postgres() {
 measure_rates() {
     local n of=''
     if [[ $1 == postgres ]]; then of=_pg; fi
-    start_rate_servers "$1"
-    register
-    call POST "/wpaas/$cid/default" "$key" '{"name": "bench", "admin_password": "not-used-but-long-enough"}' >/dev/null
     say "p5 to p7 on $1: a second's work"
     for ((n = 1; n <= pairs; n++)); do
         printf '   '
+        # Anew: what the pair before has posted is still being brought up.
+        start_rate_servers "$1"
+        register
+        call POST "/wpaas/$cid/default" "$key" '{"name": "bench", "admin_password": "not-used-but-long-enough"}' >/dev/null
         if wants p5 || wants p7; then peer_insert "$1"; took "insert$of" /s; fi
         if wants p5; then store_rate "$1" status; took "p5$of" /s; fi
         if wants p6; then
@@ -121,6 +122,6 @@ measure_rates() {
             RUN=$n KEY=$key load "$api/wpaas/$cid/default" --script "$root/scripts/bench.d/post.lua"; took "p7$of" /s
         fi
         echo
+        end_rate_servers
     done
-    end_rate_servers
 }

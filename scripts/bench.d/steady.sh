@@ -22,7 +22,14 @@ serve_code() {
 
 site_call() { call "$1" "/wpaas/$cid/default/steady$2" "$key" "${3-}" >"$here/site.json"; }
 
-kill_node() { docker kill "$(node wordpress-0)" >/dev/null; }
+kill_nodes() {
+    local n
+    for n in 0 1 0 1; do
+        docker kill "$(node "wordpress-$n")" >/dev/null
+        settled steady
+        sleep 8
+    done
+}
 
 scale_to() {
     site_call PUT '' "{\"num_instances\": $1}"
@@ -62,7 +69,7 @@ measure_steady() {
     first "$EPOCHREALTIME" "$url" release-one >/dev/null
     settled steady
     say 'steady: pages that no cache holds, for a minute each, and what is done meanwhile'
-    under_load 'a node killed' kill_node
+    under_load 'nodes killed, one of two' kill_nodes
     settled steady
     under_load '2, 4 and 2 instances' scale_there_and_back
     under_load 'a new release' new_release

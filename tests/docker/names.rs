@@ -8,7 +8,7 @@ use reqwest::{Client, Method, StatusCode};
 use serde_json::json;
 
 use super::server::{Server, Site};
-use super::{docker, engine_alone};
+use super::{docker, engine_alone, try_docker};
 
 /// Says what PHP was told, plants cookies, and takes its time.
 pub const ECHO: &str = "<?php add_action('init', function () { switch (strtok($_SERVER['REQUEST_URI'], '?')) {
@@ -17,6 +17,11 @@ pub const ECHO: &str = "<?php add_action('init', function () { switch (strtok($_
     foreach (['a=1; Domain=.www.wpaas.localhost; Path=/', 'b=2; path=/; domain = wpaas.localhost;Domain=localhost; HttpOnly', 'c=3; Path=/; HttpOnly'] as $cookie) header(\"Set-Cookie: $cookie\", false);
     exit('planted');
   case '/t/slow': header('Cache-Control: no-store'); sleep(6); exit('slow and whole');
+  case '/t/half':
+    echo str_repeat('half ', 20000);
+    $half = WP_CONTENT_DIR . '/uploads/half';
+    if (!file_exists($half)) { file_put_contents($half, gethostname()); sleep(50); }
+    exit('and the other');
 } });";
 
 struct Visitor {
@@ -88,6 +93,7 @@ async fn a_gateway_answers_to_its_site_s_names_and_vouches_for_what_it_says() {
     cookies(&visitor).await;
     one_domain_is_primary(&server, &site, &visitor, address, &platform).await;
     checks_need_no_database(&server, &site, &visitor).await;
+    half_a_page_is_not_sent(&server, &site, &url).await;
     a_request_under_way_ends_before_its_node_goes(&server, &site, &url).await;
     a_killed_gateway_is_back(&site, &visitor).await;
 }
@@ -160,6 +166,22 @@ async fn checks_need_no_database(server: &Server, site: &Site, visitor: &Visitor
             (visitor.ask("/wp-login.php", &[]).await.status == 200).then_some(())
         })
         .await;
+    server.settled(site).await;
+}
+
+/// Of a node that dies while it makes a page nothing has been sent: the visitor gets the page from another.
+async fn half_a_page_is_not_sent(server: &Server, site: &Site, url: &str) {
+    let visitor = Visitor::at(url);
+    let page = tokio::spawn(async move { visitor.ask("/t/half", &[]).await });
+    let busy = async || {
+        let any = Server::container(site, "wordpress-0");
+        try_docker(&["exec", &any, "cat", "/srv/wordpress/wp-content/uploads/half"])
+            .filter(|node| !node.is_empty())
+    };
+    let node = server.until("a node is at it", Duration::from_secs(60), busy).await;
+    docker(&["kill", &Server::container(site, &node)]);
+    let page = page.await.unwrap();
+    assert_eq!((page.status, page.body.len()), (StatusCode::OK, 5 * 20000 + "and the other".len()));
     server.settled(site).await;
 }
 

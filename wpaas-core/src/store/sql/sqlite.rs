@@ -9,8 +9,8 @@ use super::readers::Readers;
 use super::{SqlStore, unavailable};
 use crate::store::StoreError;
 
-/// Reads that go on beside the writer and each other.
-const READERS: usize = 4;
+/// Reads that go on beside the writer and each other: most of each is waiting for its thread.
+const READERS: usize = 8;
 
 impl SqlStore {
     /// Opens a `SQLite` file, or makes one that only its owner can read, and brings its schema up to date. No server
