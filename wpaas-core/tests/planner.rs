@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use support::{Harness, wanted};
 use wpaas_core::code::{Digest, Layout};
 use wpaas_core::converge::{
-    Action, Candidate, Coverage, DatabaseReport, Facts, Intent, NodeReport, ObjectState, Part, Preview,
-    ReleaseRef, SitePlan, Step, StepReason, Told, Trouble, Wanted, lint, plan, status, verdict,
+    Action, Candidate, Coverage, DatabasePhase, DatabaseReport, Facts, Intent, NodeReport, ObjectState, Part,
+    Preview, ReleaseRef, SitePlan, Step, StepReason, Told, Trouble, Wanted, lint, plan, status, verdict,
 };
 use wpaas_core::id::ReleaseId;
 use wpaas_core::site::DatabaseSize::{One, Three};
@@ -195,6 +195,34 @@ fn a_node_that_its_component_left_behind_comes_back_by_a_restart() {
     (node.state, node.primary, node.lost_for) = (Some(5), false, Some(20));
     let plan = plan(&site.intent, &facts);
     assert_eq!(plan.steps.iter().map(ToString::to_string).collect::<Vec<_>>(), ["remove database-1"]);
+}
+
+#[test]
+fn a_joiner_whose_component_has_ended_is_made_to_wait_and_a_founder_is_not() {
+    let mut site = Harness::up(wanted(1, Three));
+    let mut facts = site.facts();
+    let starts = |facts: &mut Facts, joins| {
+        for report in &mut facts.reports {
+            let (part, NodeReport::Database(node)) = (report.part, &mut report.node) else { continue };
+            (node.state, node.primary) = (None, false);
+            node.phase = DatabasePhase::Waiting;
+            if part == Part::Database(1) {
+                (node.phase, node.joins) = (DatabasePhase::Starting, joins);
+            }
+        }
+    };
+    let steps = |facts: &Facts| {
+        let plan = plan(&site.intent, facts);
+        plan.steps.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    starts(&mut facts, false);
+    assert_eq!(steps(&facts), [""; 0]);
+    starts(&mut facts, true);
+    assert_eq!(steps(&facts), ["remove database-1"]);
+    let other = facts.reports.iter_mut().find(|report| report.part == Part::Database(2)).unwrap();
+    let NodeReport::Database(node) = &mut other.node else { panic!("is a database") };
+    node.phase = DatabasePhase::Recovering;
+    assert_eq!(steps(&facts), [""; 0], "it may be in a component");
 }
 
 #[test]

@@ -197,6 +197,7 @@ fn database(node: &Node, data: Option<&Data>) -> DatabaseReport {
         primary: node.member,
         size: u8::from(node.member),
         lost_for: None,
+        joins: false,
         error: None,
     }
 }

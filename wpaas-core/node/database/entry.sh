@@ -7,7 +7,7 @@
 shopt -s dotglob
 data=/var/lib/mysql mark=/var/lib/mysql/wpaas-founding order=$settings/order
 options=--defaults-file=/run/wpaas/mariadb.cnf
-phase=recovering empty=false uuid='' seqno='' founding=0 state=null primary=false size=0 lost_for=null error=''
+phase=recovering empty=false uuid='' seqno='' founding=0 state=null primary=false size=0 lost_for=null joins=false error=''
 server='' recovered='' stopping='' set_password='' sql='' seen='' obeyed='' next_look=0 kill_at='' end_at=''
 seeding='' unsure='' lost_since=''
 
@@ -15,7 +15,7 @@ publish() {
     local position=null
     if [[ $uuid ]]; then position="{\"uuid\":\"$uuid\",\"seqno\":$seqno}"; fi
     json "$error"
-    body="{\"boot\":\"$boot\",\"database\":{\"phase\":\"$phase\",\"empty\":$empty,\"position\":$position,\"founding\":$founding,\"state\":$state,\"primary\":$primary,\"size\":$size,\"lost_for\":$lost_for,\"error\":$REPLY}}"
+    body="{\"boot\":\"$boot\",\"database\":{\"phase\":\"$phase\",\"empty\":$empty,\"position\":$position,\"founding\":$founding,\"state\":$state,\"primary\":$primary,\"size\":$size,\"lost_for\":$lost_for,\"joins\":$joins,\"error\":$REPLY}}"
 }
 
 # die CODE: reports the last lines of the log and ends.
@@ -153,6 +153,7 @@ start_joining() {
         clear_leftovers
     fi
     if [[ $unsure ]]; then recovered=''; fi
+    joins=true
     setting database.conf peers
     start "--wsrep-cluster-address=gcomm://$REPLY"
 }

@@ -74,6 +74,9 @@ pub struct DatabaseReport {
     /// For how many seconds, in steps of five, its MariaDB has said that it is in no primary component; none while
     /// it is in one, is on its way there, or gives no answer.
     pub lost_for: Option<u32>,
+    /// While it starts: whether it was to join a component, and did not found one.
+    #[serde(default)]
+    pub joins: bool,
     /// What went wrong, for people.
     pub error: Option<String>,
 }

@@ -19,6 +19,7 @@ use crate::id::{OrgId, SiteId, SpaceId};
 use crate::quota::Usage;
 
 mod acme;
+mod ahead;
 mod apply;
 mod check;
 mod claims;

@@ -95,28 +95,27 @@ impl Place {
             match process {
                 Process::Recovering => self.set(n, Process::Waiting),
                 Process::Founding => self.set(n, Process::Member),
-                Process::Joining => self.transfer(n),
-                Process::Waiting | Process::Member => continue,
+                Process::Joining if self.component.as_ref().is_some_and(|component| component.primary) => {
+                    self.transfer(n);
+                }
+                Process::Joining | Process::Waiting | Process::Member => continue,
             }
             changed = true;
         }
         changed
     }
 
-    /// A joiner gets the component's state; without a component it gives up.
+    /// A joiner gets the component's state. Without a component it waits for ever, as one of Galera does that had heard
+    /// of the component before that ended; others give up.
     fn transfer(&mut self, n: u8) {
-        match self.component.as_mut().filter(|component| component.primary) {
-            Some(component) => {
-                component.members.insert(n);
-                let (data, number) = (Data::Whole(component.position.clone()), component.number);
-                if let Some(volume) = self.volume(n) {
-                    volume.data = data;
-                    volume.founding = volume.founding.max(number);
-                }
-                self.set(n, Process::Member);
-            }
-            None => self.stop_database(n, ObjectState::Stopped),
+        let Some(component) = self.component.as_mut() else { return };
+        component.members.insert(n);
+        let (data, number) = (Data::Whole(component.position.clone()), component.number);
+        if let Some(volume) = self.volume(n) {
+            volume.data = data;
+            volume.founding = volume.founding.max(number);
         }
+        self.set(n, Process::Member);
     }
 
     /// Visitors write.
@@ -211,6 +210,7 @@ impl Place {
             primary,
             size: u8::try_from(size).unwrap_or(u8::MAX),
             lost_for: self.component.as_ref().filter(|c| member && !c.primary).map(|c| c.lost_for / 5 * 5),
+            joins: node.process == Some(Process::Joining),
             error: None,
         })
     }

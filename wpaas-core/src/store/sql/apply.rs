@@ -1,4 +1,5 @@
-use super::check::check;
+use super::ahead::Ahead;
+use super::check::{asks, check};
 use super::db::{Db, Query, query};
 use super::read::wrong_passwords;
 use super::{acme, int, metering, micros, webhooks};
@@ -22,13 +23,17 @@ type Done = Result<(), StoreError>;
 pub(super) async fn apply(db: &mut Db, change: Change) -> Result<Committed, StoreError> {
     let mut committed = Committed::default();
     let mut made = Vec::new();
+    let first = change.writes.first().map(Write::implied).unwrap_or_default();
+    let mut ahead = Ahead::of(change.expect.iter().chain(&first).flat_map(asks).collect(), db).await?;
     for expect in &change.expect {
-        check(db, expect, change.at).await?;
+        check(&ahead, db, expect, change.at).await?;
     }
     for write in change.writes {
         for expect in write.implied().iter().filter(|expect| !is_so(expect, &made)) {
-            check(db, expect, change.at).await?;
+            check(&ahead, db, expect, change.at).await?;
         }
+        // What is written may be what was read.
+        ahead = Ahead::default();
         made.extend(write.makes());
         committed.sites.extend(write.changed_site());
         committed.customers.extend(write.changed_customer().cloned());

@@ -1,5 +1,6 @@
 use jiff::Timestamp;
 
+use super::ahead::Ahead;
 use super::db::{Db, Query, query};
 use super::{Users, micros, usage};
 use crate::account::{Customer, Lifecycle, Org, Space, Version};
@@ -11,25 +12,39 @@ use crate::store::{Expect, Record, StoreError, Violation};
 
 type Checked = Result<(), StoreError>;
 
-/// Whether what is expected is so, on a connection that is in a transaction.
-pub(super) async fn check(db: &mut Db, expect: &Expect, at: Timestamp) -> Checked {
+/// What [`check`] asks of the database first, as far as that gives one value at most.
+pub(super) fn asks(expect: &Expect) -> Vec<Query> {
     match expect {
-        Expect::CustomerActive(cid) => lifecycle(db, cid, |found| found == Lifecycle::Active).await,
+        Expect::CustomerActive(cid) | Expect::CustomerPresent(cid) => vec![customer(cid)],
+        Expect::Version(record, _) | Expect::Present(record) => vec![version_of(record)],
+        Expect::Absent(record) => vec![once_there(record)],
+        Expect::CidUnused(cid) => vec![version_of(&Record::Customer(cid.clone()))],
+        Expect::QuotaAllows { org, space, .. } => vec![org_doc(*org), space_doc(*space)],
+        Expect::IdempotencyUnused(principal, key, stale) => vec![in_the_way(principal, key, *stale)],
+        Expect::IdempotencyHeld(principal, key, begun_at) => vec![its_own(principal, key, *begun_at)],
+        named => taken(named).into_iter().collect(),
+    }
+}
+
+/// Whether what is expected is so, on a connection that is in a transaction.
+pub(super) async fn check(ahead: &Ahead, db: &mut Db, expect: &Expect, at: Timestamp) -> Checked {
+    match expect {
+        Expect::CustomerActive(cid) => lifecycle(ahead, db, cid, |found| found == Lifecycle::Active).await,
         Expect::CustomerPresent(cid) => {
-            lifecycle(db, cid, |found| matches!(found, Lifecycle::Active | Lifecycle::Suspended)).await
+            lifecycle(ahead, db, cid, |found| matches!(found, Lifecycle::Active | Lifecycle::Suspended)).await
         }
-        Expect::Version(record, expected) => match version(db, record).await? {
+        Expect::Version(record, expected) => match version(ahead, db, record).await? {
             Some(found) if found == *expected => Ok(()),
             found => violated(Violation::Version { record: record.clone(), found }),
         },
-        Expect::Present(record) if version(db, record).await?.is_none() => {
+        Expect::Present(record) if version(ahead, db, record).await?.is_none() => {
             violated(Violation::Absent(record.clone()))
         }
-        Expect::Absent(record) if was_there(db, record).await? => {
+        Expect::Absent(record) if ahead.number(once_there(record), db).await?.is_some() => {
             violated(Violation::Present(record.clone()))
         }
         Expect::Present(_) | Expect::Absent(_) => Ok(()),
-        Expect::CidUnused(cid) => match version(db, &Record::Customer(cid.clone())).await? {
+        Expect::CidUnused(cid) => match version(ahead, db, &Record::Customer(cid.clone())).await? {
             Some(_) => violated(Violation::CidUsed(cid.clone())),
             None => Ok(()),
         },
@@ -38,7 +53,7 @@ pub(super) async fn check(db: &mut Db, expect: &Expect, at: Timestamp) -> Checke
         | Expect::SpaceNameFree(..)
         | Expect::SiteNameFree(..)
         | Expect::UsernameFree(..)
-        | Expect::ExternalLoginFree(..) => free(db, expect).await,
+        | Expect::ExternalLoginFree(..) => free(ahead, db, expect).await,
         Expect::DomainsFree(site, domains) => domains_free(db, *site, domains, expect).await,
         Expect::LoginPending(state) => pending(db, state).await,
         Expect::OrgEmpty(org) => {
@@ -57,9 +72,11 @@ pub(super) async fn check(db: &mut Db, expect: &Expect, at: Timestamp) -> Checke
             );
             nothing_in(db, None, sites.bind(space.to_string()), at).await
         }
-        Expect::QuotaAllows { org, space, site, usage } => quota(db, *org, *space, *site, *usage).await,
+        Expect::QuotaAllows { org, space, site, usage } => {
+            quota(ahead, db, *org, *space, *site, *usage).await
+        }
         Expect::QuotaFitsOrg(org, quota) => {
-            let org = org_quota(db, *org).await?;
+            let org = org_quota(ahead, db, *org).await?;
             fits(quota.fits_in(&org))
         }
         Expect::QuotaCoversSpaces(org, quota) => covers(db, *org, quota).await,
@@ -69,8 +86,18 @@ pub(super) async fn check(db: &mut Db, expect: &Expect, at: Timestamp) -> Checke
         },
         Expect::PaymentAccount(cid, name) => payment_account(db, cid, name).await,
         Expect::PaymentAccountUnused(cid, name) => no_org_pays_by(db, cid, name).await,
-        Expect::IdempotencyUnused(principal, key, stale) => idempotency(db, principal, key, *stale).await,
-        Expect::IdempotencyHeld(principal, key, begun_at) => held(db, principal, key, *begun_at).await,
+        Expect::IdempotencyUnused(principal, key, stale) => {
+            match ahead.count(in_the_way(principal, key, *stale), db).await? {
+                0 => Ok(()),
+                _ => violated(Violation::IdempotencyUsed),
+            }
+        }
+        Expect::IdempotencyHeld(principal, key, begun_at) => {
+            match ahead.count(its_own(principal, key, *begun_at), db).await? {
+                0 => violated(Violation::IdempotencyLost),
+                _ => Ok(()),
+            }
+        }
     }
 }
 
@@ -78,16 +105,20 @@ fn violated<T>(violation: Violation) -> Result<T, StoreError> {
     Err(StoreError::Violated(violation))
 }
 
-async fn lifecycle(db: &mut Db, cid: &Cid, fit: impl Fn(Lifecycle) -> bool) -> Checked {
-    let found = query("SELECT doc FROM customers WHERE cid = $1").bind(cid.to_string()).text(db).await?;
-    let Some(found) = found else { return violated(Violation::CustomerAbsent) };
+fn customer(cid: &Cid) -> Query {
+    query("SELECT doc FROM customers WHERE cid = $1").bind(cid.to_string())
+}
+
+async fn lifecycle(ahead: &Ahead, db: &mut Db, cid: &Cid, fit: impl Fn(Lifecycle) -> bool) -> Checked {
+    let Some(found) = ahead.text(customer(cid), db).await? else {
+        return violated(Violation::CustomerAbsent);
+    };
     let customer = Customer::from(read::<CustomerRow>(&found)?);
     if fit(customer.lifecycle) { Ok(()) } else { violated(Violation::CustomerInactive(customer.lifecycle)) }
 }
 
 async fn payment_account(db: &mut Db, cid: &Cid, name: &Slug) -> Checked {
-    let found = query("SELECT doc FROM customers WHERE cid = $1").bind(cid.to_string()).text(db).await?;
-    let Some(found) = found else { return violated(Violation::CustomerAbsent) };
+    let Some(found) = customer(cid).text(db).await? else { return violated(Violation::CustomerAbsent) };
     let has = Customer::from(read::<CustomerRow>(&found)?).payment_accounts.contains_key(name);
     if has { Ok(()) } else { violated(Violation::PaymentAccountAbsent) }
 }
@@ -103,7 +134,7 @@ async fn no_org_pays_by(db: &mut Db, cid: &Cid, name: &Slug) -> Checked {
     Ok(())
 }
 
-async fn version(db: &mut Db, record: &Record) -> Result<Option<Version>, StoreError> {
+fn version_of(record: &Record) -> Query {
     let (sql, key) = match record {
         Record::Customer(cid) => ("SELECT version FROM customers WHERE cid = $1", cid.to_string()),
         Record::Org(id) => ("SELECT version FROM orgs WHERE id = $1", id.to_string()),
@@ -117,16 +148,20 @@ async fn version(db: &mut Db, record: &Record) -> Result<Option<Version>, StoreE
             ("SELECT version FROM acme_accounts WHERE directory = $1", directory.clone())
         }
     };
-    let found = query(sql).bind(key).number(db).await?;
+    query(sql).bind(key)
+}
+
+async fn version(ahead: &Ahead, db: &mut Db, record: &Record) -> Result<Option<Version>, StoreError> {
+    let found = ahead.number(version_of(record), db).await?;
     Ok(found.map(|version| u64::try_from(version).unwrap_or(0)))
 }
 
-/// Whether it is there, or was: ids of sites are never used again.
-async fn was_there(db: &mut Db, record: &Record) -> Result<bool, StoreError> {
-    let Record::Site(id) = record else { return Ok(version(db, record).await?.is_some()) };
-    let found = "SELECT (SELECT COUNT(*) FROM sites WHERE id = $1) \
-                 + (SELECT COUNT(*) FROM tombstones WHERE site_id = $1)";
-    Ok(query(found).bind(id.to_string()).count(db).await? > 0)
+/// Gives a number if it is there, or was: ids of sites are never used again.
+fn once_there(record: &Record) -> Query {
+    let Record::Site(id) = record else { return version_of(record) };
+    let found = "SELECT version FROM sites WHERE id = $1 \
+                 UNION ALL SELECT generation FROM tombstones WHERE site_id = $1 LIMIT 1";
+    query(found).bind(id.to_string())
 }
 
 /// What in a space or an org is in the way of its removal at this time.
@@ -149,7 +184,8 @@ async fn domains_free(db: &mut Db, site: SiteId, domains: &[Hostname], expect: &
     Ok(())
 }
 
-async fn free(db: &mut Db, expect: &Expect) -> Checked {
+/// Counts who has the name that is to be free.
+fn taken(expect: &Expect) -> Option<Query> {
     let login = |username: &crate::name::Username| username.as_str().to_ascii_lowercase();
     let (sql, parent, name) = match expect {
         Expect::LoginFree(username) => (
@@ -174,10 +210,17 @@ async fn free(db: &mut Db, expect: &Expect) -> Checked {
             issuer.clone(),
             subject.clone(),
         ),
-        _ => return Ok(()),
+        _ => return None,
     };
-    let taken = query(sql).bind(parent).bind(name).count(db).await?;
-    if taken == 0 { Ok(()) } else { violated(Violation::Taken(Box::new(expect.clone()))) }
+    Some(query(sql).bind(parent).bind(name))
+}
+
+async fn free(ahead: &Ahead, db: &mut Db, expect: &Expect) -> Checked {
+    let Some(taken) = taken(expect) else { return Ok(()) };
+    match ahead.count(taken, db).await? {
+        0 => Ok(()),
+        _ => violated(Violation::Taken(Box::new(expect.clone()))),
+    }
 }
 
 async fn pending(db: &mut Db, state: &[u8; 32]) -> Checked {
@@ -192,18 +235,33 @@ fn fits(does: bool) -> Checked {
     if does { Ok(()) } else { violated(Violation::QuotaAboveOrg) }
 }
 
-async fn org_quota(db: &mut Db, org: OrgId) -> Result<Quota, StoreError> {
-    let found = query("SELECT doc FROM orgs WHERE id = $1").bind(org.to_string()).text(db).await?;
+fn org_doc(org: OrgId) -> Query {
+    query("SELECT doc FROM orgs WHERE id = $1").bind(org.to_string())
+}
+
+fn space_doc(space: SpaceId) -> Query {
+    query("SELECT doc FROM spaces WHERE id = $1").bind(space.to_string())
+}
+
+async fn org_quota(ahead: &Ahead, db: &mut Db, org: OrgId) -> Result<Quota, StoreError> {
+    let found = ahead.text(org_doc(org), db).await?;
     found.map_or(Ok(Quota::default()), |doc| Ok(Org::from(read::<OrgRow>(&doc)?).quota))
 }
 
-async fn space_quota(db: &mut Db, space: SpaceId) -> Result<Quota, StoreError> {
-    let found = query("SELECT doc FROM spaces WHERE id = $1").bind(space.to_string()).text(db).await?;
+async fn space_quota(ahead: &Ahead, db: &mut Db, space: SpaceId) -> Result<Quota, StoreError> {
+    let found = ahead.text(space_doc(space), db).await?;
     found.map_or(Ok(Quota::default()), |doc| Ok(Space::from(read::<SpaceRow>(&doc)?).quota))
 }
 
-async fn quota(db: &mut Db, org: OrgId, space: SpaceId, site: Option<SiteId>, wanted: Usage) -> Checked {
-    let (of_org, of_space) = (org_quota(db, org).await?, space_quota(db, space).await?);
+async fn quota(
+    ahead: &Ahead,
+    db: &mut Db,
+    org: OrgId,
+    space: SpaceId,
+    site: Option<SiteId>,
+    wanted: Usage,
+) -> Checked {
+    let (of_org, of_space) = (org_quota(ahead, db, org).await?, space_quota(ahead, db, space).await?);
     if of_org == Quota::default() && of_space == Quota::default() {
         // Without a limit nothing is summed up; with one, the sum is over no more than it allows.
         return Ok(());
@@ -226,30 +284,15 @@ async fn covers(db: &mut Db, org: OrgId, quota: &Quota) -> Checked {
     Ok(())
 }
 
-async fn idempotency(db: &mut Db, principal: &str, key: &str, stale: Timestamp) -> Checked {
-    let in_the_way = "SELECT COUNT(*) FROM idempotency \
-                      WHERE principal = $1 AND key = $2 AND (status IS NOT NULL OR begun_at >= $3)";
-    match of_key(db, in_the_way, principal, key, stale).await? {
-        0 => Ok(()),
-        _ => violated(Violation::IdempotencyUsed),
-    }
+/// Counts what keeps the key from being used.
+fn in_the_way(principal: &str, key: &str, stale: Timestamp) -> Query {
+    let sql = "SELECT COUNT(*) FROM idempotency \
+               WHERE principal = $1 AND key = $2 AND (status IS NOT NULL OR begun_at >= $3)";
+    query(sql).bind(principal).bind(key).bind(micros(stale))
 }
 
-async fn held(db: &mut Db, principal: &str, key: &str, begun_at: Timestamp) -> Checked {
-    let its_own = "SELECT COUNT(*) FROM idempotency WHERE principal = $1 AND key = $2 AND begun_at = $3";
-    match of_key(db, its_own, principal, key, begun_at).await? {
-        0 => violated(Violation::IdempotencyLost),
-        _ => Ok(()),
-    }
-}
-
-/// Counts what is kept for the key.
-async fn of_key(
-    db: &mut Db,
-    sql: &'static str,
-    principal: &str,
-    key: &str,
-    at: Timestamp,
-) -> Result<u64, StoreError> {
-    query(sql).bind(principal.to_owned()).bind(key.to_owned()).bind(micros(at)).count(db).await
+/// Counts the request of this key that began at this time.
+fn its_own(principal: &str, key: &str, begun_at: Timestamp) -> Query {
+    let sql = "SELECT COUNT(*) FROM idempotency WHERE principal = $1 AND key = $2 AND begun_at = $3";
+    query(sql).bind(principal).bind(key).bind(micros(begun_at))
 }

@@ -1,6 +1,7 @@
 //! One text of SQL for `SQLite` and `PostgreSQL`: a query and its values, run on either.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 #[cfg(feature = "postgres")]
@@ -157,7 +158,7 @@ impl Db {
 }
 
 /// A value for a place of a query.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Value {
     Text(Option<String>),
     Int(Option<i64>),
@@ -187,7 +188,7 @@ values! {
 }
 
 /// A statement whose places are `$1`, `$2`, …, with what goes there.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Query {
     pub(super) sql: Cow<'static, str>,
     pub(super) values: Vec<Value>,
@@ -201,6 +202,20 @@ pub(super) const fn query(sql: &'static str) -> Query {
 /// A query that was put together from names of the schema; never from anything that came from outside.
 pub(super) const fn made(sql: String) -> Query {
     Query { sql: Cow::Owned(sql), values: Vec::new() }
+}
+
+/// Adds a statement to a text, its places counted from after this many values.
+pub(super) fn push_renumbered(text: &mut String, sql: &str, values: usize) {
+    for (n, piece) in sql.split('$').enumerate() {
+        let digits = piece.bytes().take_while(u8::is_ascii_digit).count();
+        match piece[..digits].parse::<usize>() {
+            Ok(place) if n > 0 => {
+                // Writing to a text does not fail.
+                let _written = write!(text, "${}{}", place + values, &piece[digits..]);
+            }
+            _ => text.push_str(piece),
+        }
+    }
 }
 
 /// What a row is read into: a tuple of columns.

@@ -1,11 +1,9 @@
 //! A connection to a file of `SQLite`.
 
-use std::fmt::Write as _;
-
 use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
 
-use super::db::{Query, bound};
+use super::db::{Query, bound, push_renumbered};
 
 /// A connection to a file. Each turn of the thread that works on it costs more than most statements do, so what gives
 /// no rows waits for the next that does.
@@ -59,17 +57,7 @@ impl File {
 pub(super) fn together(queries: impl IntoIterator<Item = Query>) -> Query {
     let (mut sql, mut values) = (String::new(), Vec::new());
     for query in queries {
-        for (n, piece) in query.sql.split('$').enumerate() {
-            let digits = piece.bytes().take_while(u8::is_ascii_digit).count();
-            match piece[..digits].parse::<usize>() {
-                Ok(place) if n > 0 => {
-                    let place = place + values.len();
-                    // Writing to a text does not fail.
-                    let _written = write!(sql, "${place}{}", &piece[digits..]);
-                }
-                _ => sql.push_str(piece),
-            }
-        }
+        push_renumbered(&mut sql, &query.sql, values.len());
         sql.push_str("; ");
         values.extend(query.values);
     }

@@ -21,8 +21,9 @@ impl Pass<'_> {
             self.replace_lost(LOST_ALONE);
             self.join(joining);
         } else if let Some(n) = joining {
-            // It gives up by itself, where there is nothing to join.
+            // It mostly gives up by itself, where there is nothing to join.
             self.replace_lost(LOST_ALONE);
+            self.replace_stranded(n, last);
             self.hold(Part::Database(n), HoldReason::Starting);
         } else {
             self.found(last);
@@ -161,6 +162,20 @@ impl Pass<'_> {
             self.step(part, Action::Remove { object }, StepReason::LostComponent);
         }
         any
+    }
+
+    /// Replaces a joiner for which there is nothing to join any more, as every other node waits for an order: what it had
+    /// heard of has ended, and Galera may wait for that for ever.
+    fn replace_stranded(&mut self, n: u8, last: u8) {
+        let part = Part::Database(n);
+        let waits = |n: u8| self.member(n).is_some_and(|other| other.report.phase == DatabasePhase::Waiting);
+        let alone = (0..=last).filter(|other| *other != n && self.is_member(*other)).all(waits);
+        let joins =
+            |member: &Member<'_>| member.report.joins && member.report.phase == DatabasePhase::Starting;
+        let stranded = self.member(n).filter(joins).map(|member| member.object.id.clone());
+        if let Some(object) = stranded.filter(|_| alone && !self.has_step(part)) {
+            self.step(part, Action::Remove { object }, StepReason::LostComponent);
+        }
     }
 
     /// The node to found on, with its order; the part in question when histories differ.
