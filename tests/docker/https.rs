@@ -1,8 +1,7 @@
 //! HTTPS at the edge: an authority that we did not write proves the names of a site by way of the edge, and visitors
 //! reach the site's own gateway through it, by the name that TLS begins with.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
@@ -12,43 +11,12 @@ use serde_json::{Value, json};
 use super::engine_alone;
 use super::names::ECHO;
 use super::server::Server;
+use crate::challenge_dns::ChallengeDns;
 use crate::pebble::{Pebble, Temper, is_there};
 use crate::ports::free_port;
 
 /// Generous: an order takes some seconds, and what is due is looked for every minute.
 const PATIENCE: Duration = Duration::from_secs(240);
-
-/// A DNS in which every name leads to this machine.
-struct Dns {
-    child: Child,
-    at: SocketAddr,
-}
-
-impl Dns {
-    fn start() -> Self {
-        let [at, management] =
-            [free_port(), free_port()].map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-        let mut command = Command::new("pebble-challtestsrv");
-        command.args(["-dns01", &at.to_string(), "-management", &management.to_string(), "-defaultIPv6", ""]);
-        for other in ["-http01", "-https01", "-tlsalpn01"] {
-            command.args([other, ""]);
-        }
-        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let mut dns = Self { child, at };
-        while TcpStream::connect(at).is_err() {
-            assert_eq!(dns.child.try_wait().unwrap(), None, "the DNS server ended");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        dns
-    }
-}
-
-impl Drop for Dns {
-    fn drop(&mut self) {
-        let _ended = self.child.kill();
-        let _waited = self.child.wait();
-    }
-}
 
 /// Visitors who trust the authority alone, to whom all names lead here.
 struct Visitors {
@@ -86,7 +54,7 @@ async fn sites_that_share_the_edge_are_served_over_https_with_certificates_of_th
     }
     let Some(_alone) = engine_alone().await else { return };
     let (plain, secure, names) = (free_port(), free_port(), free_port());
-    let dns = Dns::start();
+    let dns = ChallengeDns::start();
     let pebble = Pebble::start(dns.at, plain, Temper::Even);
     let more = format!(
         "[dns]\nlisten = \"127.0.0.1:{names}\"\n[edge]\nlisten = \"127.0.0.1:{plain}\"\nlisten_tls = \"127.0.0.1:{secure}\"\n\

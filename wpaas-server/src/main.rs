@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// Most of a request's time goes by in allocations; this one takes half of the system's.
+/// The system's took a tenth of the time of an authorised `GET`.
 #[global_allocator]
 static HEAP: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod account;
+#[path = "../../../tests/challenge_dns.rs"]
+mod challenge_dns;
 #[expect(dead_code, reason = "others stop it, and visit what it has certified")]
 #[path = "../../../tests/pebble.rs"]
 mod pebble;

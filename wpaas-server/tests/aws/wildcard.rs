@@ -1,40 +1,25 @@
 //! A wildcard certificate of the platform's names, proved in the hosted zone to an authority that we did not write.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use reqwest::Client;
 use serde_json::json;
 
 use crate::account::{Account, KEY};
+use crate::challenge_dns::ChallengeDns;
 use crate::pebble::{Pebble, Temper, is_there};
 use crate::ports::free_port;
 use crate::server::Server;
 
 /// Name servers of the hosted zone: moto has none.
 struct NameServers {
-    child: Child,
-    at: SocketAddr,
-    management: String,
+    dns: ChallengeDns,
     client: Client,
 }
 
 impl NameServers {
     fn start() -> Self {
-        let [at, management] =
-            [free_port(), free_port()].map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-        let mut command = Command::new("pebble-challtestsrv");
-        command.args(["-dns01", &at.to_string(), "-management", &management.to_string()]);
-        for other in ["-http01", "-https01", "-tlsalpn01"] {
-            command.args([other, ""]);
-        }
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        while TcpStream::connect(management).is_err() {
-            assert_eq!(child.try_wait().unwrap(), None, "the name servers ended");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Self { child, at, management: format!("http://{management}"), client: Client::new() }
+        Self { dns: ChallengeDns::start(), client: Client::new() }
     }
 
     /// Has them answer with this name's texts as the hosted zone has them, for as long as it is polled.
@@ -44,19 +29,12 @@ impl NameServers {
             let texts = aws.texts(name).await;
             for text in texts.iter().filter(|text| !known.contains(*text)) {
                 let body = json!({"host": format!("{name}."), "value": text}).to_string();
-                let request = self.client.post(format!("{}/set-txt", self.management)).body(body);
+                let request = self.client.post(format!("http://{}/set-txt", self.dns.management)).body(body);
                 request.send().await.unwrap().error_for_status().unwrap();
             }
             known = texts;
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
-    }
-}
-
-impl Drop for NameServers {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
     }
 }
 
@@ -67,7 +45,7 @@ async fn the_hosted_zone_proves_a_wildcard_certificate() {
         return;
     }
     let servers = NameServers::start();
-    let pebble = Pebble::start(servers.at, free_port(), Temper::Even);
+    let pebble = Pebble::start(servers.dns.at, free_port(), Temper::Even);
     let acme = format!("[acme]\ndirectory = \"{}\"\nroot = {:?}\n", pebble.directory(), pebble.root());
     let config = aws.configuration() + &acme;
     let server = Server::start(&aws.prepared.domain, &config, &KEY).await;
