@@ -95,12 +95,14 @@ async fn posts(store: Arc<SqlStore>, end: Instant) -> Result<u32, StoreError> {
             key: site.id.to_string(),
             request: [7; 32],
             begun_at: now,
-            response: None,
+            response: StoredResponse { status: 0, sealed: vec![7; 64] },
         };
-        store.commit(Change::at(now).write(Write::ReserveIdempotent(key.clone(), now))).await?;
-        store.commit(creation(&site, now)).await?;
-        let response = Some(StoredResponse { status: 202, sealed: vec![7; 1200] });
-        store.commit(Change::at(now).write(Write::PutIdempotent(Idempotent { response, ..key }))).await?;
+        let unused = Expect::IdempotencyUnused(key.principal.clone(), key.key.clone(), now);
+        let held = Expect::IdempotencyHeld(key.principal.clone(), key.key.clone(), now);
+        store.commit(creation(&site, now).expect(unused).write(Write::PutIdempotent(key.clone()))).await?;
+        let response = StoredResponse { status: 202, sealed: vec![7; 1200] };
+        let answered = Write::PutIdempotent(Idempotent { response, ..key });
+        store.commit(Change::at(now).expect(held).write(answered)).await?;
         done += 1;
     }
     Ok(done)

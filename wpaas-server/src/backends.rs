@@ -104,8 +104,9 @@ async fn simulate(
 }
 
 #[cfg(not(feature = "aws"))]
-async fn aws(_: BackendStart<'_>) -> Result<Started, StartError> {
-    Err(StartError::Backend("this program was built without AWS: build it with --features aws".into()))
+fn aws(_: BackendStart<'_>) -> std::future::Ready<Result<Started, StartError>> {
+    let why = "this program was built without AWS: build it with --features aws";
+    std::future::ready(Err(StartError::Backend(why.into())))
 }
 
 #[cfg(not(feature = "docker"))]

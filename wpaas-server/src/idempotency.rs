@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tracing::Instrument;
-use wpaas_core::service::{Idempotency, Reservation, Service};
+use wpaas_core::service::{Idempotency, Keyed, Performed, Service};
 
 use crate::auth::Caller;
 use crate::problem::{Problem, chain};
@@ -51,9 +51,9 @@ async fn once(
     let digest = digest(&parts, &body);
     match state.service.begin_idempotent(actor, key, digest, Timestamp::now()).await? {
         Idempotency::Replay { status, body } => replay(status, &body),
-        Idempotency::Fresh(reservation) => {
+        Idempotency::Fresh(keyed) => {
             let request = Request::from_parts(parts, Body::from(body));
-            run_to_the_end(state.service.clone(), reservation, request, next).await
+            run_to_the_end(state.service.clone(), keyed, request, next).await
         }
     }
 }
@@ -61,14 +61,19 @@ async fn once(
 /// In a task of its own: a caller that hangs up must find the answer when it asks again.
 async fn run_to_the_end(
     service: Service,
-    reservation: Reservation,
+    keyed: Keyed,
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
     let id = request_id::current().unwrap_or_default();
     let work = async move {
-        let response = reservation.scope(next.run(request)).await;
-        keep(&service, reservation, response).await
+        let (response, performed) = keyed.clone().perform(next.run(request)).await;
+        match performed {
+            Some(performed) if response.status().is_success() => keep(&service, performed, response).await,
+            None if !response.status().is_success() => refused(&service, &keyed, response).await,
+            // What fails after it has changed something has used its key, and has no answer to keep.
+            _ => Ok(response),
+        }
     };
     let task = tokio::spawn(request_id::scope(id, work.in_current_span()));
     match task.await {
@@ -78,17 +83,21 @@ async fn run_to_the_end(
     }
 }
 
-/// Keeps what was done. What was refused changed nothing, and may be sent again with the same key.
-async fn keep(service: &Service, reservation: Reservation, response: Response) -> Result<Response, Problem> {
+/// What was refused changed nothing, and may be sent again with the same key; unless it was refused because another
+/// with this key has done the same meanwhile.
+async fn refused(service: &Service, keyed: &Keyed, response: Response) -> Result<Response, Problem> {
+    match service.done_under(keyed, Timestamp::now()).await? {
+        Some(Idempotency::Replay { status, body }) => replay(status, &body),
+        _ => Ok(response),
+    }
+}
+
+/// Keeps what was done.
+async fn keep(service: &Service, performed: Performed, response: Response) -> Result<Response, Problem> {
     let (parts, body) = response.into_parts();
     let body = to_bytes(body, usize::MAX).await.map_err(|error| Problem::internal(&error))?;
-    let now = Timestamp::now();
-    let kept = if parts.status.is_success() {
-        let envelope = envelope(&parts.headers, &body).map_err(|error| Problem::internal(&error))?;
-        service.finish_idempotent(reservation, parts.status.as_u16(), &envelope, now).await
-    } else {
-        service.abandon_idempotent(reservation, now).await
-    };
+    let envelope = envelope(&parts.headers, &body).map_err(|error| Problem::internal(&error))?;
+    let kept = service.finish_idempotent(performed, parts.status.as_u16(), &envelope, Timestamp::now()).await;
     if let Err(error) = kept {
         tracing::error!(error = chain(&error), "an answer could not be kept for its idempotency key");
     }

@@ -51,7 +51,7 @@ fn meaning(violation: &Violation) -> Option<ServiceError> {
         Violation::CustomerInactive(lifecycle) => writable(*lifecycle).err(),
         Violation::OrgQuota(limit) => Some(ServiceError::QuotaExceeded { of: Noun::Org, limit: *limit }),
         Violation::SpaceQuota(limit) => Some(ServiceError::QuotaExceeded { of: Noun::Space, limit: *limit }),
-        Violation::IdempotencyLost => Some(ServiceError::conflict(
+        Violation::IdempotencyUsed | Violation::IdempotencyLost => Some(ServiceError::conflict(
             ConflictCode::IdempotencyKeyInUse,
             "another request with this idempotency key is done meanwhile: try again shortly",
         )),

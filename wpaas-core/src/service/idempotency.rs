@@ -1,14 +1,16 @@
+use std::cell::Cell;
+
 use jiff::{SignedDuration, Timestamp};
 
-use super::commit::Rounds;
 use super::{ConflictCode, Service, ServiceError};
 use crate::access::Actor;
-use crate::store::{Change, Committed, Expect, Idempotent, StoreError, StoredResponse, Violation, Write};
+use crate::store::{
+    Change, Committed, Expect, Idempotent, Mode, StoreError, StoredResponse, Violation, Write,
+};
 
 /// How long answers are kept.
 const KEPT: SignedDuration = SignedDuration::from_hours(24);
-/// After so long, a request that was not answered yet is taken for one whose server died. One that has changed nothing,
-/// should it still be at work, changes nothing any more.
+/// After so long, a request that was done and not answered is taken for one whose server died.
 const STALE: SignedDuration = SignedDuration::from_secs(30);
 /// In the place of the status of an answer: what was asked for is done, and the answer is not kept yet. In the place of
 /// the answer stands what it was done to.
@@ -18,8 +20,8 @@ const LONGEST_KEY: usize = 255;
 /// What is known of an idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Idempotency {
-    /// Nothing: do the request, then finish or abandon the reservation.
-    Fresh(Reservation),
+    /// Nothing: do the request.
+    Fresh(Keyed),
     /// It was done: answer this again.
     Replay {
         /// The HTTP status.
@@ -29,50 +31,75 @@ pub enum Idempotency {
     },
 }
 
-/// The right to do the request of an idempotency key.
+/// A request under an idempotency key under which nothing was done yet. Several may be at work under one key; one of
+/// them changes something.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reservation {
+pub struct Keyed {
     principal: String,
     key: String,
     request: [u8; 32],
     begun_at: Timestamp,
 }
 
+/// A request that has changed something, so that its key is used: its answer is to be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Performed(Keyed);
+
 tokio::task_local! {
-    /// What the task that runs has reserved.
-    static RESERVED: Reservation;
+    /// The request that the task does, and whether it has changed something.
+    static AT_WORK: (Keyed, Cell<bool>);
 }
 
-impl Reservation {
+impl Keyed {
     /// Does the request. What it changes says in the same transaction that the request is done: whoever asks again
-    /// does it no second time, even if this server ends before it answers.
-    pub async fn scope<T>(&self, request: impl Future<Output = T>) -> T {
-        RESERVED.scope(self.clone(), request).await
+    /// does it no second time, even if this server ends before it answers. A request that changed nothing leaves its
+    /// key as it was.
+    pub async fn perform<T>(self, request: impl Future<Output = T>) -> (T, Option<Performed>) {
+        let work = async {
+            let done = request.await;
+            (done, AT_WORK.with(|(keyed, changed)| changed.get().then(|| Performed(keyed.clone()))))
+        };
+        AT_WORK.scope((self, Cell::new(false)), work).await
+    }
+
+    /// What must be so for it to change something: the first time, that nobody has.
+    fn expects(&self, changed: bool, now: Timestamp) -> Expect {
+        let (principal, key) = (self.principal.clone(), self.key.clone());
+        if changed {
+            Expect::IdempotencyHeld(principal, key, self.begun_at)
+        } else {
+            Expect::IdempotencyUnused(principal, key, forgotten(now))
+        }
+    }
+
+    fn kept(&self, response: StoredResponse) -> Write {
+        let Self { principal, key, request, begun_at } = self.clone();
+        Write::PutIdempotent(Idempotent { principal, key, request, begun_at, response })
+    }
+
+    fn context(&self) -> String {
+        context(&self.principal, &self.key)
     }
 }
 
 impl Service {
     /// Commits; under an idempotency key with the word that its request is done.
-    pub(super) async fn commit_under_key(&self, change: Change) -> Result<Committed, StoreError> {
-        let Ok(reserved) = RESERVED.try_with(Clone::clone) else { return self.store().commit(change).await };
-        let Reservation { principal, key, request, begun_at } = reserved;
-        let held = Expect::IdempotencyHeld(principal.clone(), key.clone(), begun_at);
+    pub(super) async fn commit_under_key(&self, mut change: Change) -> Result<Committed, StoreError> {
+        let at_work = AT_WORK.try_with(|(keyed, changed)| (keyed.clone(), changed.get()));
+        let (keyed, changed) = match at_work {
+            Ok(at_work) if change.mode == Mode::Commit => at_work,
+            _ => return self.store().commit(change).await,
+        };
         let subject = change.events.first().map_or_else(String::new, |event| event.subject.to_string());
-        let sealed = self.inner.keyring.seal(&context(&principal, &key), subject.as_bytes());
+        let sealed = self.inner.keyring.seal(&keyed.context(), subject.as_bytes());
         let sealed = sealed.map_err(|error| StoreError::Unavailable(Box::new(error)))?;
-        let response = Some(StoredResponse { status: DONE, sealed });
-        let word = Write::PutIdempotent(Idempotent { principal, key, request, begun_at, response });
-        self.store().commit(change.expect(held).write(word)).await
-    }
-
-    /// Commits what ends a reservation, unless the key's row says that it is not for it to end.
-    async fn end_reservation(&self, change: Change) -> Result<(), ServiceError> {
-        match self.store().commit(change).await {
-            Ok(_) | Err(StoreError::Violated(Violation::IdempotencyLost | Violation::IdempotencyUsed)) => {
-                Ok(())
-            }
-            Err(error) => Err(error.into()),
-        }
+        // Before all else: of two that do the same, the second is told so, and not what the first left in its way.
+        change.expect.insert(0, keyed.expects(changed, change.at));
+        let word = keyed.kept(StoredResponse { status: DONE, sealed });
+        let expire = Write::ExpireIdempotent(forgotten(change.at));
+        let committed = self.store().commit(change.write(word).write(expire)).await?;
+        AT_WORK.with(|(_, changed)| changed.set(true));
+        Ok(committed)
     }
 
     /// Begins a request under an idempotency key; `request` is the SHA-256 of all of it that matters.
@@ -91,18 +118,29 @@ impl Service {
             let why = format!("must have 1 to {LONGEST_KEY} characters");
             return Err(ServiceError::invalid("Idempotency-Key", why));
         }
-        let (principal, key) = (principal(actor, request), key.to_owned());
-        let reservation = Reservation { principal, key, request, begun_at: now };
-        let mut rounds = Rounds::default();
-        loop {
-            let found = self.store().idempotent(&reservation.principal, &reservation.key).await?;
-            if let Some(found) = found.filter(|found| !is_stale(found, now)) {
-                return self.replay(found, request, now);
-            }
-            if self.commit(reserve(&reservation, now), &mut rounds).await? {
-                return Ok(Idempotency::Fresh(reservation));
-            }
-        }
+        // Of a request that holds a password its digest alone would tell whether a guess is right.
+        let request = self.inner.keyring.digest("idempotency/", &request);
+        let keyed =
+            Keyed { principal: principal(actor, request), key: key.to_owned(), request, begun_at: now };
+        Ok(self.done_under(&keyed, now).await?.unwrap_or(Idempotency::Fresh(keyed)))
+    }
+
+    /// What has been done under the key of a request that has changed nothing: where another of its kind was quicker,
+    /// that one's answer counts, and not what this one found in its way.
+    ///
+    /// # Errors
+    ///
+    /// As [`Service::begin_idempotent`].
+    pub async fn done_under(
+        &self,
+        keyed: &Keyed,
+        now: Timestamp,
+    ) -> Result<Option<Idempotency>, ServiceError> {
+        let found = self.store().idempotent(&keyed.principal, &keyed.key).await?;
+        // What it has done itself, where the store could not tell it so, is not another's.
+        let counts =
+            |found: &Idempotent| found.begun_at >= forgotten(now) && found.begun_at != keyed.begun_at;
+        found.filter(counts).map(|found| self.replay(found, keyed.request, now)).transpose()
     }
 
     /// Keeps the answer, sealed, for a day.
@@ -112,37 +150,17 @@ impl Service {
     /// `Unavailable`.
     pub async fn finish_idempotent(
         &self,
-        reservation: Reservation,
+        Performed(keyed): Performed,
         status: u16,
         body: &[u8],
         now: Timestamp,
     ) -> Result<(), ServiceError> {
-        let Reservation { principal, key, request, begun_at } = reservation;
-        let sealed =
-            self.inner.keyring.seal(&context(&principal, &key), body).map_err(ServiceError::Keyring)?;
-        let response = Some(StoredResponse { status, sealed });
-        let held = Expect::IdempotencyHeld(principal.clone(), key.clone(), begun_at);
-        let kept = Idempotent { principal, key, request, begun_at, response };
-        self.end_reservation(Change::at(now).write(Write::PutIdempotent(kept)).expect(held)).await
-    }
-
-    /// Gives the key free again, after a failure that may not come again. One under which something was changed all
-    /// the same stays used.
-    ///
-    /// # Errors
-    ///
-    /// `Unavailable`.
-    pub async fn abandon_idempotent(
-        &self,
-        reservation: Reservation,
-        now: Timestamp,
-    ) -> Result<(), ServiceError> {
-        let Reservation { principal, key, request: _, begun_at } = reservation;
-        // Only its own, which began no later, and only if nothing was changed under it.
-        let later = begun_at.saturating_add(SignedDuration::from_micros(1)).unwrap_or(Timestamp::MAX);
-        let unanswered = Expect::IdempotencyUnused(principal.clone(), key.clone(), later);
-        let change = Change::at(now).write(Write::DeleteIdempotent { principal, key }).expect(unanswered);
-        self.end_reservation(change).await
+        let sealed = self.inner.keyring.seal(&keyed.context(), body).map_err(ServiceError::Keyring)?;
+        let kept = keyed.kept(StoredResponse { status, sealed });
+        match self.store().commit(Change::at(now).expect(keyed.expects(true, now)).write(kept)).await {
+            Ok(_) | Err(StoreError::Violated(Violation::IdempotencyLost)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn replay(
@@ -156,14 +174,13 @@ impl Service {
             let message = "this idempotency key was used for another request: use a new one";
             return Err(ServiceError::conflict(ConflictCode::IdempotencyKeyReused, message));
         }
+        let StoredResponse { status, sealed } = response;
         // What is done has its answer a moment later, unless its server has ended.
-        let at_work =
-            |response: &StoredResponse| response.status == DONE && now.duration_since(begun_at) <= STALE;
-        let Some(StoredResponse { status, sealed }) = response.filter(|response| !at_work(response)) else {
+        if status == DONE && now.duration_since(begun_at) <= STALE {
             let message =
                 "the first request with this idempotency key is still being done: try again shortly";
             return Err(ServiceError::conflict(ConflictCode::IdempotencyKeyInUse, message));
-        };
+        }
         let body = self.inner.keyring.open(&context(&principal, &key), &sealed);
         let body = body.map_err(ServiceError::Keyring)?.to_vec();
         if status == DONE {
@@ -187,17 +204,32 @@ fn context(principal: &str, key: &str) -> String {
     format!("idempotency/{principal}/{key}")
 }
 
-fn is_stale(found: &Idempotent, now: Timestamp) -> bool {
-    let age = now.duration_since(found.begun_at);
-    age > KEPT || (found.response.is_none() && age > STALE)
+/// What began before this counts no more.
+fn forgotten(now: Timestamp) -> Timestamp {
+    now.saturating_sub(KEPT).unwrap_or(now)
 }
 
-fn reserve(reservation: &Reservation, now: Timestamp) -> Change {
-    let Reservation { principal, key, request, begun_at } = reservation.clone();
-    let stale = now.saturating_sub(STALE).unwrap_or(now);
-    let forgotten = now.saturating_sub(KEPT).unwrap_or(now);
-    Change::at(now).write(Write::ExpireIdempotent(forgotten)).write(Write::ReserveIdempotent(
-        Idempotent { principal, key, request, begun_at, response: None },
-        stale,
-    ))
+#[cfg(test)]
+mod tests {
+    use super::super::test::{NOW, settings};
+    use super::*;
+    use crate::keyring::Keyring;
+    use crate::store::memory::MemoryStore;
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn what_is_kept_of_a_request_tells_nothing_without_the_keys() {
+        let store = Arc::new(MemoryStore::default());
+        let kept = async |keyring: Keyring| {
+            let service = Service::new(Arc::clone(&store) as _, Arc::new(keyring), settings());
+            match service.begin_idempotent(None, "k", [1; 32], NOW).await {
+                Ok(Idempotency::Fresh(keyed)) => keyed,
+                other => panic!("is fresh: {other:?}"),
+            }
+        };
+        let (one, other) = (kept(Keyring::ephemeral()).await, kept(Keyring::ephemeral()).await);
+        assert_ne!(one.request, [1; 32]);
+        assert_ne!(one, other, "another installation keeps another digest");
+        assert!(!one.principal.contains(&hex::encode([1; 32])), "{}", one.principal);
+    }
 }

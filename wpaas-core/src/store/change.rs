@@ -143,10 +143,9 @@ pub enum Expect {
     ExternalLoginFree(String, String),
     /// The login that has begun with this state is there, so nobody has taken it yet.
     LoginPending([u8; 32]),
-    /// Nothing is kept for the principal's idempotency key, or only a request that began before this time
-    /// and was never answered.
+    /// Nothing is kept for the principal's idempotency key of a request that began at this time or later.
     IdempotencyUnused(String, String, Timestamp),
-    /// The principal's idempotency key is still that of the request that began at this time.
+    /// What is kept for the principal's idempotency key is of the request that began at this time.
     IdempotencyHeld(String, String, Timestamp),
 }
 
@@ -220,15 +219,8 @@ pub enum Write {
     UpdateDelivery(Delivery),
     InsertAcmeAccount(AcmeAccount),
     UpdateAcmeAccount(AcmeAccount),
-    /// Keeps a request for an idempotency key that is not used, or only by one that began before this time and
-    /// was never answered.
-    ReserveIdempotent(Idempotent, Timestamp),
     /// Sets or replaces what is kept for an idempotency key.
     PutIdempotent(Idempotent),
-    DeleteIdempotent {
-        principal: String,
-        key: String,
-    },
     /// What began before this time is forgotten.
     ExpireIdempotent(Timestamp),
 }
@@ -300,9 +292,6 @@ impl Write {
             }
             Self::PurgeSite(stone, version) => vec![Expect::Version(Record::Site(stone.id), *version)],
             Self::InsertSecret(new) => vec![Expect::Present(Record::Site(new.site))],
-            Self::ReserveIdempotent(new, stale) => {
-                vec![Expect::IdempotencyUnused(new.principal.clone(), new.key.clone(), *stale)]
-            }
             Self::InsertWebhook(new, _) => vec![Expect::Absent(Record::Webhook(new.id))],
             Self::UpdateWebhook(new) => vec![Expect::Version(Record::Webhook(new.id), before(new.version))],
             Self::DeleteWebhook(id, version) => vec![Expect::Version(Record::Webhook(*id), *version)],
@@ -328,7 +317,6 @@ impl Write {
             | Self::RecordStatus(..)
             | Self::Meter(..)
             | Self::PutIdempotent(_)
-            | Self::DeleteIdempotent { .. }
             | Self::ExpireIdempotent(_) => Vec::new(),
         }
     }
@@ -429,6 +417,6 @@ pub enum Violation {
     LoginNotPending,
     /// The idempotency key was used before.
     IdempotencyUsed,
-    /// Another request took the idempotency key over.
+    /// What is kept for the idempotency key is another request's, or nothing is any more.
     IdempotencyLost,
 }

@@ -129,8 +129,8 @@ pub struct Idempotent {
     pub request: [u8; 32],
     /// When the request began.
     pub begun_at: Timestamp,
-    /// What was answered; `None` while it is being done.
-    pub response: Option<StoredResponse>,
+    /// What was answered.
+    pub response: StoredResponse,
 }
 
 /// An answer that is given again.

@@ -1,76 +1,93 @@
 use wpaas_core::access::Actor;
-use wpaas_core::service::{Idempotency, Reservation, ServiceError};
+use wpaas_core::service::{Idempotency, Keyed, Performed, ServiceError};
 
 use crate::{NOW, World, at, code, customer, parse};
 
 on_each_store! {
     an_idempotent_request_is_done_once
     what_was_done_is_not_done_again_though_its_answer_is_lost
-    a_request_whose_key_was_taken_over_changes_nothing
-    defaults_that_are_made_on_the_way_make_no_request_done
+    of_two_with_one_key_one_changes_something
+    what_changes_nothing_leaves_its_key_as_it_was
+    an_answer_is_kept_for_a_day
+}
+
+async fn begun(world: &World, seconds: i64) -> Keyed {
+    let op = Some(&Actor::Operator);
+    match world.begin_idempotent(op, "k", [1; 32], at(seconds)).await {
+        Ok(Idempotency::Fresh(keyed)) => keyed,
+        other => panic!("is fresh: {other:?}"),
+    }
+}
+
+/// Registers a customer under the key.
+async fn registered(world: &World, keyed: Keyed) -> Performed {
+    keyed.perform(world.acme()).await.1.expect("it has changed something")
 }
 
 async fn an_idempotent_request_is_done_once(world: World) {
     let op = Some(&Actor::Operator);
     let begin = async |request, seconds| world.begin_idempotent(op, "k", [request; 32], at(seconds)).await;
-    let Idempotency::Fresh(first) = begin(1, 0).await.expect("is fresh") else { panic!("is fresh") };
+    let first = registered(&world, begun(&world, 0).await).await;
     assert_eq!(code(begin(1, 1).await), "idempotency_key_in_use");
     assert_eq!(code(begin(2, 1).await), "idempotency_key_reused");
     world.finish_idempotent(first, 201, b"body", at(2)).await.expect("is kept");
     let replay = Idempotency::Replay { status: 201, body: b"body".to_vec() };
     assert_eq!(begin(1, 3).await.expect("replays"), replay);
-    assert!(matches!(begin(1, 24 * 3600 + 1).await, Ok(Idempotency::Fresh(_))));
     let other = world.begin_idempotent(None, "k", [1; 32], NOW).await;
-    let Ok(Idempotency::Fresh(other)) = other else { panic!("another's key is another's") };
-    world.abandon_idempotent(other, NOW).await.expect("is free");
-    assert!(matches!(world.begin_idempotent(None, "k", [1; 32], NOW).await, Ok(Idempotency::Fresh(_))));
-    assert!(matches!(world.begin_idempotent(None, "k", [1; 32], at(31)).await, Ok(Idempotency::Fresh(_))));
+    assert!(matches!(other, Ok(Idempotency::Fresh(_))), "another's key is another's");
 }
 
-async fn begun(world: &World, seconds: i64) -> Reservation {
+async fn an_answer_is_kept_for_a_day(world: World) {
+    let first = registered(&world, begun(&world, 0).await).await;
+    world.finish_idempotent(first, 201, b"body", at(2)).await.expect("is kept");
+    let day = 24 * 3600;
     let op = Some(&Actor::Operator);
-    match world.begin_idempotent(op, "k", [1; 32], at(seconds)).await {
-        Ok(Idempotency::Fresh(reservation)) => reservation,
-        other => panic!("is fresh: {other:?}"),
-    }
+    let replay = world.begin_idempotent(op, "k", [1; 32], at(day)).await;
+    assert!(matches!(replay, Ok(Idempotency::Replay { .. })), "{replay:?}");
+    let again = begun(&world, day + 1).await;
+    let registered = world.register_customer(op, customer("Other", "other"), at(day + 1));
+    let (other, performed) = again.perform(registered).await;
+    other.expect("the key is as new");
+    performed.expect("and is used again");
 }
 
 async fn what_was_done_is_not_done_again_though_its_answer_is_lost(world: World) {
     let op = Some(&Actor::Operator);
-    let first = begun(&world, 0).await;
-    first.scope(world.acme()).await;
+    let first = registered(&world, begun(&world, 0).await).await;
     // The server dies here. It might as well be about to answer; then, however late, whoever asks again is told.
     assert_eq!(code(world.begin_idempotent(op, "k", [1; 32], at(1)).await), "idempotency_key_in_use");
     for seconds in [31, 3600] {
         let again = world.begin_idempotent(op, "k", [1; 32], at(seconds)).await;
         assert!(matches!(&again, Err(ServiceError::AnswerLost { subject }) if subject == "acm"), "{again:?}");
     }
-    world.abandon_idempotent(first.clone(), at(2)).await.expect("changes nothing");
-    assert_eq!(code(world.begin_idempotent(op, "k", [1; 32], at(33)).await), "idempotency_answer_lost");
     world.finish_idempotent(first, 201, b"body", at(4)).await.expect("is kept");
     let replay = Idempotency::Replay { status: 201, body: b"body".to_vec() };
     assert_eq!(world.begin_idempotent(op, "k", [1; 32], at(5)).await.expect("replays"), replay);
 }
 
-async fn a_request_whose_key_was_taken_over_changes_nothing(world: World) {
-    let slow = begun(&world, 0).await;
-    let quick = begun(&world, 31).await;
-    quick.scope(world.acme()).await;
+async fn of_two_with_one_key_one_changes_something(world: World) {
+    let (slow, quick) = (begun(&world, 0).await, begun(&world, 1).await);
+    let quick = registered(&world, quick).await;
     let op = Some(&Actor::Operator);
-    let late = slow.scope(world.register_customer(op, customer("Other", "other"), at(32))).await;
-    assert_eq!(code(late), "idempotency_key_in_use");
-    world.abandon_idempotent(slow.clone(), at(33)).await.expect("gives up what is not its own any more");
-    world.finish_idempotent(slow, 200, b"late", at(34)).await.expect("keeps nothing");
-    assert_eq!(code(world.begin_idempotent(op, "k", [1; 32], at(62)).await), "idempotency_answer_lost");
+    let late = world.register_customer(op, customer("Other", "other"), at(2));
+    let (late, performed) = slow.clone().perform(late).await;
+    assert_eq!((code(late), performed), ("idempotency_key_in_use", None));
+    // It is the other's answer that counts.
+    assert_eq!(code(world.done_under(&slow, at(2)).await), "idempotency_key_in_use");
+    world.finish_idempotent(quick, 200, b"quick", at(3)).await.expect("is kept");
+    let replay = Idempotency::Replay { status: 200, body: b"quick".to_vec() };
+    assert_eq!(world.done_under(&slow, at(4)).await.expect("is known"), Some(replay));
     assert_eq!(world.kinds().await, ["customer_registered"]);
 }
 
-async fn defaults_that_are_made_on_the_way_make_no_request_done(world: World) {
-    let op = Some(&Actor::Operator);
+async fn what_changes_nothing_leaves_its_key_as_it_was(world: World) {
     let (cid, _) = world.acme().await;
     let first = begun(&world, 0).await;
-    let org = first.scope(world.org_by_name(&Actor::Operator, &cid, &parse("default"), NOW)).await;
+    let name = parse("default");
+    let org = world.org_by_name(&Actor::Operator, &cid, &name, NOW);
+    let (org, performed) = first.clone().perform(org).await;
     org.expect("the default org is made as it is asked for");
-    assert_eq!(code(world.begin_idempotent(op, "k", [1; 32], at(1)).await), "idempotency_key_in_use");
-    assert!(matches!(world.begin_idempotent(op, "k", [1; 32], at(31)).await, Ok(Idempotency::Fresh(_))));
+    assert_eq!(performed, None);
+    assert_eq!(world.done_under(&first, at(1)).await.expect("is known"), None);
+    begun(&world, 1).await;
 }

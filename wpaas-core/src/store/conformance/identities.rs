@@ -212,25 +212,21 @@ pub(super) async fn an_idempotency_key_is_used_once(store: &dyn Store) {
         key: "k".to_owned(),
         request: [1; 32],
         begun_at: NOW,
-        response: None,
+        response: StoredResponse { status: 0, sealed: vec![] },
     };
-    let reserve = |stale| write(Write::ReserveIdempotent(begun.clone(), stale));
-    done(store, reserve(NOW)).await;
-    assert_eq!(violation(store, reserve(NOW)).await, Violation::IdempotencyUsed);
-    // The first one's server died: another may take over.
-    done(store, reserve(at(1))).await;
-
-    let held = |begun_at| {
-        let held = Expect::IdempotencyHeld("operator".to_owned(), "k".to_owned(), begun_at);
-        write(Write::PutIdempotent(begun.clone())).expect(held)
-    };
-    done(store, held(NOW)).await;
-    assert_eq!(violation(store, held(at(1))).await, Violation::IdempotencyLost);
-
-    let response = Some(StoredResponse { status: 201, sealed: vec![1, 2, 3] });
+    let put = |kept: &Idempotent| write(Write::PutIdempotent(kept.clone()));
+    let unused = |since| Expect::IdempotencyUnused("operator".to_owned(), "k".to_owned(), since);
+    let held = |begun_at| Expect::IdempotencyHeld("operator".to_owned(), "k".to_owned(), begun_at);
+    assert_eq!(violation(store, put(&begun).expect(held(NOW))).await, Violation::IdempotencyLost);
+    done(store, put(&begun).expect(unused(NOW))).await;
+    assert_eq!(violation(store, put(&begun).expect(unused(NOW))).await, Violation::IdempotencyUsed);
+    assert_eq!(violation(store, put(&begun).expect(held(at(1)))).await, Violation::IdempotencyLost);
+    assert_eq!(store.idempotent("operator", "k").await.expect("read"), Some(begun.clone()));
+    let response = StoredResponse { status: 201, sealed: vec![1, 2, 3] };
     let answered = Idempotent { response, ..begun.clone() };
-    done(store, write(Write::PutIdempotent(answered.clone()))).await;
-    assert_eq!(violation(store, reserve(at(1))).await, Violation::IdempotencyUsed);
+    // Of what is so old that it counts no more, nothing is in the way.
+    done(store, put(&begun).expect(unused(at(1)))).await;
+    done(store, put(&answered).expect(held(NOW))).await;
     assert_eq!(store.idempotent("operator", "k").await.expect("read"), Some(answered));
     assert_eq!(store.idempotent("somebody", "k").await.expect("read"), None);
 
@@ -244,7 +240,7 @@ pub(super) async fn an_idempotency_key_is_used_once(store: &dyn Store) {
 pub(super) fn filling() -> Vec<Write> {
     let user = user();
     let identity = Identity::User(cid(), user.id);
-    let response = Some(StoredResponse { status: 201, sealed: vec![0, 1, 255] });
+    let response = StoredResponse { status: 201, sealed: vec![0, 1, 255] };
     let (principal, key_of_client) = (user.id.to_string(), "k \u{e4}".to_owned());
     let login = ExternalLogin {
         issuer: "https://issuer.example".to_owned(),

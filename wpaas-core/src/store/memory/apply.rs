@@ -134,11 +134,8 @@ impl State {
             Write::InsertAcmeAccount(account) | Write::UpdateAcmeAccount(account) => {
                 self.acme_accounts.insert(account.directory.clone(), account);
             }
-            Write::ReserveIdempotent(new, _) | Write::PutIdempotent(new) => {
-                self.idempotent.insert((new.principal.clone(), new.key.clone()), new);
-            }
-            Write::DeleteIdempotent { principal, key } => {
-                self.idempotent.remove(&(principal, key));
+            Write::PutIdempotent(kept) => {
+                self.idempotent.insert((kept.principal.clone(), kept.key.clone()), kept);
             }
             Write::ExpireIdempotent(before) => self.idempotent.retain(|_, kept| kept.begun_at >= before),
         }

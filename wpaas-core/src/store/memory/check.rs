@@ -90,10 +90,10 @@ impl State {
                 let user = self.orgs.values().find(pays_by);
                 user.map_or(Ok(()), |org| Err(Violation::PaymentAccountUsed(org.name.clone())))
             }
-            Expect::IdempotencyUnused(principal, key, stale) => {
-                let used = self.idempotent.get(&(principal.clone(), key.clone()));
-                let in_the_way = used.is_some_and(|used| used.response.is_some() || used.begun_at >= *stale);
-                if in_the_way { Err(Violation::IdempotencyUsed) } else { Ok(()) }
+            Expect::IdempotencyUnused(principal, key, since) => {
+                let kept = self.idempotent.get(&(principal.clone(), key.clone()));
+                let used = kept.is_some_and(|kept| kept.begun_at >= *since);
+                if used { Err(Violation::IdempotencyUsed) } else { Ok(()) }
             }
             Expect::IdempotencyHeld(principal, key, begun_at) => {
                 let kept = self.idempotent.get(&(principal.clone(), key.clone()));

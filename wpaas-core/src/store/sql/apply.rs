@@ -132,11 +132,7 @@ async fn do_write(db: &mut Db, write: Write) -> Done {
         Write::DeleteWebhook(id, _) => delete(db, "DELETE FROM webhooks WHERE id = $1", id.to_string()).await,
         Write::UpdateDelivery(delivery) => webhooks::deliver(db, delivery).await,
         Write::InsertAcmeAccount(account) | Write::UpdateAcmeAccount(account) => acme::put(db, account).await,
-        Write::ReserveIdempotent(kept, _) | Write::PutIdempotent(kept) => put_idempotent(db, kept).await,
-        Write::DeleteIdempotent { principal, key } => {
-            let delete = "DELETE FROM idempotency WHERE principal = $1 AND key = $2";
-            run(db, query(delete).bind(principal).bind(key)).await
-        }
+        Write::PutIdempotent(kept) => put_idempotent(db, kept).await,
         Write::ExpireIdempotent(before) => {
             let expire = "DELETE FROM idempotency WHERE begun_at < $1";
             run(db, query(expire).bind(micros(before))).await
@@ -369,7 +365,6 @@ async fn hash_password(db: &mut Db, hash: SealedSecret) -> Done {
 
 async fn put_idempotent(db: &mut Db, kept: Idempotent) -> Done {
     let Idempotent { principal, key, request, begun_at, response } = kept;
-    let (status, sealed) = response.map(|kept| (i64::from(kept.status), kept.sealed)).unzip();
     let put = query(
         "INSERT INTO idempotency (principal, key, request, begun_at, status, sealed) \
          VALUES ($1, $2, $3, $4, $5, $6) \
@@ -380,7 +375,7 @@ async fn put_idempotent(db: &mut Db, kept: Idempotent) -> Done {
     .bind(key)
     .bind(request.to_vec())
     .bind(micros(begun_at))
-    .bind(status)
-    .bind(sealed);
+    .bind(i64::from(response.status))
+    .bind(response.sealed);
     run(db, put).await
 }

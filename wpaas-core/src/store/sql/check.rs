@@ -20,7 +20,7 @@ pub(super) fn asks(expect: &Expect) -> Vec<Query> {
         Expect::Absent(record) => vec![once_there(record)],
         Expect::CidUnused(cid) => vec![version_of(&Record::Customer(cid.clone()))],
         Expect::QuotaAllows { org, space, .. } => vec![org_doc(*org), space_doc(*space)],
-        Expect::IdempotencyUnused(principal, key, stale) => vec![in_the_way(principal, key, *stale)],
+        Expect::IdempotencyUnused(principal, key, since) => vec![kept(principal, key, *since)],
         Expect::IdempotencyHeld(principal, key, begun_at) => vec![its_own(principal, key, *begun_at)],
         named => taken(named).into_iter().collect(),
     }
@@ -86,8 +86,8 @@ pub(super) async fn check(ahead: &Ahead, db: &mut Db, expect: &Expect, at: Times
         },
         Expect::PaymentAccount(cid, name) => payment_account(db, cid, name).await,
         Expect::PaymentAccountUnused(cid, name) => no_org_pays_by(db, cid, name).await,
-        Expect::IdempotencyUnused(principal, key, stale) => {
-            match ahead.count(in_the_way(principal, key, *stale), db).await? {
+        Expect::IdempotencyUnused(principal, key, since) => {
+            match ahead.count(kept(principal, key, *since), db).await? {
                 0 => Ok(()),
                 _ => violated(Violation::IdempotencyUsed),
             }
@@ -284,11 +284,11 @@ async fn covers(db: &mut Db, org: OrgId, quota: &Quota) -> Checked {
     Ok(())
 }
 
-/// Counts what keeps the key from being used.
-fn in_the_way(principal: &str, key: &str, stale: Timestamp) -> Query {
+/// Counts what is kept for the key of a request that began since this time.
+fn kept(principal: &str, key: &str, since: Timestamp) -> Query {
     let sql = "SELECT COUNT(*) FROM idempotency \
-               WHERE principal = $1 AND key = $2 AND (status IS NOT NULL OR begun_at >= $3)";
-    query(sql).bind(principal).bind(key).bind(micros(stale))
+               WHERE principal = $1 AND key = $2 AND status IS NOT NULL AND begun_at >= $3";
+    query(sql).bind(principal).bind(key).bind(micros(since))
 }
 
 /// Counts the request of this key that began at this time.

@@ -6,7 +6,7 @@ use crate::name::Cid;
 use crate::store::row::{EventRow, read};
 use crate::store::{Event, EventFilter, EventReads, EventScope, Idempotent, StoreError, StoredResponse};
 
-type IdempotentColumns = (Vec<u8>, i64, Option<i64>, Option<Vec<u8>>);
+type IdempotentColumns = (Vec<u8>, i64, i64, Vec<u8>);
 
 #[async_trait]
 impl EventReads for SqlStore {
@@ -34,8 +34,8 @@ impl EventReads for SqlStore {
     }
 
     async fn idempotent(&self, principal: &str, key: &str) -> Result<Option<Idempotent>, StoreError> {
-        let sql =
-            "SELECT request, begun_at, status, sealed FROM idempotency WHERE principal = $1 AND key = $2";
+        let sql = "SELECT request, begun_at, status, sealed FROM idempotency \
+                   WHERE principal = $1 AND key = $2 AND status IS NOT NULL";
         let found: Option<IdempotentColumns> =
             query(sql).bind(principal.to_owned()).bind(key.to_owned()).first(&self.readers).await?;
         found.map(|columns| idempotent(principal, key, columns)).transpose()
@@ -73,12 +73,7 @@ fn scoped(of: &EventScope) -> (&'static str, Option<String>, Option<String>) {
 fn idempotent(principal: &str, key: &str, columns: IdempotentColumns) -> Result<Idempotent, StoreError> {
     let (request, begun_at, status, sealed) = columns;
     let corrupt = || StoreError::Corrupt { what: "what is kept for an idempotency key".to_owned() };
-    let response = match (status, sealed) {
-        (Some(status), Some(sealed)) => {
-            Some(StoredResponse { status: u16::try_from(status).map_err(|_| corrupt())?, sealed })
-        }
-        _ => None,
-    };
+    let response = StoredResponse { status: u16::try_from(status).map_err(|_| corrupt())?, sealed };
     Ok(Idempotent {
         principal: principal.to_owned(),
         key: key.to_owned(),
