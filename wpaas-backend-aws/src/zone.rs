@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 use wpaas_core::converge::{BackendError, ErrorClass};
 use wpaas_core::fleet::NameService;
 use wpaas_core::name::Hostname;
@@ -18,9 +19,11 @@ use crate::cloud::{CloudError, Page, Record, RecordChange, TextRecord, Zone};
 const TTL: u32 = 60;
 /// Changes of one request: half of what Route 53 takes, as a changed record counts twice.
 const BATCH: usize = 500;
-/// Of the records there are, at most one part in this many is removed at a time; few are, whatever their share.
+/// Of the records there are, at most one part in this many is removed at once; few are, whatever their share.
 const SHARE: usize = 5;
 const FEW: usize = 10;
+/// What nobody has wanted for so long is removed, however much it is: the address may be a stranger's by now.
+const PATIENCE: Duration = Duration::from_secs(900);
 /// How long a text may take to be with all servers of the zone: mostly that is within a minute.
 const SPREADING: Duration = Duration::from_secs(120);
 /// How often that is asked. Route 53 takes five requests a second of an account.
@@ -34,13 +37,15 @@ pub struct ZoneKeeper {
     domain: String,
     /// One change at a time: Route 53 refuses a second. Whose turn it is knows the texts that were put there.
     turn: Arc<Mutex<BTreeMap<String, BTreeSet<String>>>>,
+    /// The records that nobody wants, and since when that is seen.
+    stale: Arc<Mutex<BTreeMap<String, Instant>>>,
 }
 
 impl ZoneKeeper {
     /// Of the names below this domain.
     #[must_use]
     pub fn new(zone: Arc<dyn Zone>, domain: &str) -> Self {
-        Self { zone, domain: domain.to_ascii_lowercase(), turn: Arc::default() }
+        Self { zone, domain: domain.to_ascii_lowercase(), turn: Arc::default(), stale: Arc::default() }
     }
 
     /// Puts a text into the TXT record of this name, and returns once all servers of the zone answer with it.
@@ -91,9 +96,11 @@ impl ZoneKeeper {
         self.zone.change(&[change]).await.map(drop).map_err(|error| error.because("changing the zone"))
     }
 
-    async fn changes(&self, wanted: &BTreeMap<String, Ipv4Addr>) -> Result<Vec<RecordChange>, BackendError> {
+    /// The records that are wpaas's.
+    async fn ours(&self) -> Result<BTreeMap<String, Record>, BackendError> {
         let found = self.records().await.map_err(|error| error.because("reading the zone"))?;
-        Ok(changes(&found, wanted, &self.domain))
+        let ours = found.into_iter().filter(|record| is_below(&record.name, &self.domain));
+        Ok(ours.map(|record| (record.name.clone(), record)).collect())
     }
 
     async fn records(&self) -> Result<Vec<Record>, CloudError> {
@@ -113,7 +120,9 @@ impl ZoneKeeper {
 impl NameService for ZoneKeeper {
     async fn keep(&self, records: &BTreeMap<Hostname, IpAddr>) -> Result<usize, BackendError> {
         let _turn = self.turn.lock().await;
-        let changes = self.changes(&of_v4(records)).await?;
+        let (ours, wanted) = (self.ours().await?, of_v4(records, &self.domain));
+        let mut changes = lacking(&ours, &wanted);
+        changes.extend(removals(&ours, &wanted, &mut *self.stale.lock().await, Instant::now()));
         for batch in changes.chunks(BATCH) {
             self.zone.change(batch).await.map_err(|error| error.because("changing the zone"))?;
         }
@@ -121,43 +130,52 @@ impl NameService for ZoneKeeper {
     }
 
     async fn lacks(&self, records: &BTreeMap<Hostname, IpAddr>) -> Result<usize, BackendError> {
-        let changes = self.changes(&of_v4(records)).await?;
-        Ok(changes.iter().filter(|change| matches!(change, RecordChange::Upsert(_))).count())
+        Ok(lacking(&self.ours().await?, &of_v4(records, &self.domain)).len())
     }
 }
 
+fn is_below(name: &str, domain: &str) -> bool {
+    name.strip_suffix(domain).is_some_and(|host| host.ends_with('.'))
+}
+
 /// Elastic IPs are of IPv4.
-fn of_v4(records: &BTreeMap<Hostname, IpAddr>) -> BTreeMap<String, Ipv4Addr> {
+fn of_v4(records: &BTreeMap<Hostname, IpAddr>, domain: &str) -> BTreeMap<String, Ipv4Addr> {
     let v4 = |(name, to): (&Hostname, &IpAddr)| match to {
-        IpAddr::V4(to) => Some((name.to_string(), *to)),
-        IpAddr::V6(_) => None,
+        IpAddr::V4(to) if is_below(name.as_str(), domain) => Some((name.to_string(), *to)),
+        IpAddr::V4(_) | IpAddr::V6(_) => None,
     };
     records.iter().filter_map(v4).collect()
 }
 
-/// What has to change. Too many removals at once are none: then it is likelier that what is wanted was not read
-/// whole.
-fn changes(found: &[Record], wanted: &BTreeMap<String, Ipv4Addr>, domain: &str) -> Vec<RecordChange> {
-    let ours = |name: &str| name.strip_suffix(domain).is_some_and(|host| host.ends_with('.'));
-    let there: BTreeMap<&str, &Record> = found.iter().map(|record| (record.name.as_str(), record)).collect();
+/// What is not there as it is wanted.
+fn lacking(ours: &BTreeMap<String, Record>, wanted: &BTreeMap<String, Ipv4Addr>) -> Vec<RecordChange> {
     let same =
-        |name: &str, ip: Ipv4Addr| there.get(name).is_some_and(|record| record.ip == ip && record.ttl == TTL);
-    let new = wanted.iter().filter(|(name, ip)| ours(name) && !same(name, **ip));
-    let mut changes: Vec<_> = new
-        .map(|(name, ip)| RecordChange::Upsert(Record { name: name.clone(), ip: *ip, ttl: TTL }))
-        .collect();
-    let ours: Vec<_> = found.iter().filter(|record| ours(&record.name)).collect();
-    let stale: Vec<_> = ours.iter().filter(|record| !wanted.contains_key(&record.name)).collect();
-    if stale.len() <= FEW || stale.len() * SHARE <= ours.len() {
-        changes.extend(stale.into_iter().map(|record| RecordChange::Delete((*record).clone())));
-    } else {
+        |name: &str, ip: Ipv4Addr| ours.get(name).is_some_and(|record| record.ip == ip && record.ttl == TTL);
+    let lacking = wanted.iter().filter(|(name, ip)| !same(name, **ip));
+    lacking.map(|(name, ip)| RecordChange::Upsert(Record { name: name.clone(), ip: *ip, ttl: TTL })).collect()
+}
+
+/// What is there and nobody wants. Of too much at once, only what nobody has wanted for long: at first it is likelier
+/// that what is wanted was not read whole.
+fn removals(
+    ours: &BTreeMap<String, Record>,
+    wanted: &BTreeMap<String, Ipv4Addr>,
+    since: &mut BTreeMap<String, Instant>,
+    now: Instant,
+) -> Vec<RecordChange> {
+    let stale: Vec<_> = ours.values().filter(|record| !wanted.contains_key(&record.name)).collect();
+    let seen = |record: &&Record| (record.name.clone(), since.get(&record.name).copied().unwrap_or(now));
+    *since = stale.iter().map(seen).collect();
+    let many = stale.len() > FEW && stale.len() * SHARE > ours.len();
+    if many {
         tracing::warn!(
             stale = stale.len(),
             of = ours.len(),
-            "too many names would go at once; they stay for now"
+            "too many names would go at once; they stay a while"
         );
     }
-    changes
+    let is_due = |record: &&Record| !many || now - since[&record.name] >= PATIENCE;
+    stale.into_iter().filter(is_due).map(|record| RecordChange::Delete(record.clone())).collect()
 }
 
 #[cfg(test)]
@@ -243,5 +261,21 @@ mod tests {
         keeper.keep(&wanted(0..100)).await.unwrap();
         assert_eq!(keeper.keep(&BTreeMap::new()).await.unwrap(), 0);
         assert_eq!(keeper.keep(&wanted(0..85)).await.unwrap(), 15);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_has_wanted_for_long_goes_however_much_it_is() {
+        let aws = Simulator::default();
+        let keeper = ZoneKeeper::new(Arc::new(aws.clone()), "www.example.com");
+        keeper.keep(&wanted(0..20)).await.unwrap();
+        assert_eq!(keeper.keep(&wanted(0..8)).await.unwrap(), 0, "12 of 20");
+        tokio::time::advance(PATIENCE / 2).await;
+        assert_eq!(keeper.keep(&BTreeMap::new()).await.unwrap(), 0, "and the others");
+        tokio::time::advance(PATIENCE / 2).await;
+        assert_eq!(keeper.keep(&BTreeMap::new()).await.unwrap(), 12, "the others are few then");
+        assert_eq!(keeper.keep(&BTreeMap::new()).await.unwrap(), 8);
+        keeper.keep(&wanted(0..20)).await.unwrap();
+        tokio::time::advance(PATIENCE).await;
+        assert_eq!(keeper.keep(&BTreeMap::new()).await.unwrap(), 0, "they were wanted meanwhile");
     }
 }

@@ -1,5 +1,6 @@
 //! A site's code: where it comes from, how it is fetched, checked, pinned to a digest and kept.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
@@ -214,12 +215,17 @@ pub trait ReleaseStore: fmt::Debug + Send + Sync + 'static {
         digest: &Digest,
     ) -> std::io::Result<BoxStream<'static, std::io::Result<bytes::Bytes>>>;
 
-    /// The archives that nobody has put since this time.
+    /// The archives besides the used ones, and since when each was found to be in no use by every call of this. That
+    /// is kept beside the archive, and begins anew when it is put again.
     ///
     /// # Errors
     ///
     /// Of the storage.
-    async fn put_before(&self, time: std::time::SystemTime) -> std::io::Result<Vec<Digest>>;
+    async fn unused(
+        &self,
+        used: &BTreeSet<Digest>,
+        now: std::time::SystemTime,
+    ) -> std::io::Result<Vec<(Digest, std::time::SystemTime)>>;
 
     /// Forgets an archive; nothing happens when there is none.
     ///

@@ -7,7 +7,7 @@ mod plan;
 mod zone;
 
 pub use backend::{FleetBackend, NameService};
-pub use names::{Names, SitePlace};
+pub use names::{Names, Said, SitePlace};
 pub use plan::{
     FleetFacts, FleetIntent, FleetNode, FleetObject, FleetPart, FleetStep, InvalidFleetPart, plan,
 };

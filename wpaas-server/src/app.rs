@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use wpaas_core::code::reference::InvalidPolicy;
+use wpaas_core::converge::simulated::{Simulated, World};
 use wpaas_core::keyring::{Keyring, KeyringError};
 use wpaas_core::service::Service;
 use wpaas_core::store::{InvalidUrl, StoreError};
@@ -39,6 +40,7 @@ pub struct Server {
     /// What works beside the listeners: stopped after them.
     tasks: Tasks,
     patience: Duration,
+    simulated: Option<Arc<Simulated>>,
 }
 
 /// Why the server can't start. The text is for the operator.
@@ -120,15 +122,32 @@ impl Server {
     ///
     /// See [`StartError`].
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
+        Self::start_in(settings, World::default()).await
+    }
+
+    /// As [`Server::start`] does; where nothing real runs, in a world that is there already.
+    ///
+    /// # Errors
+    ///
+    /// See [`StartError`].
+    pub async fn start_in(settings: Settings, world: World) -> Result<Self, StartError> {
         // Nodes and other servers are told where it is.
         let reports = bind(settings.report_listen).await?;
         let settings = Arc::new(Settings { report_listen: reports.address, ..settings });
-        let (state, tasks) = open(&settings).await?;
+        let (state, tasks) = open(&settings, world).await?;
+        let simulated = state.simulated.clone();
         let stop_listening = state.stopping.clone();
         let api = listen(bind(settings.listen).await?, router::api(state.clone()), &stop_listening);
         let reports = listen(reports, router::reports(state), &stop_listening);
         tracing::info!(api = %api.address(), reports = %reports.address(), "ready for requests");
-        Ok(Self { api, reports, stop_listening, tasks, patience: settings.limits.shutdown.as_std() })
+        Ok(Self {
+            api,
+            reports,
+            stop_listening,
+            tasks,
+            patience: settings.limits.shutdown.as_std(),
+            simulated,
+        })
     }
 
     /// Where the API answers.
@@ -141,6 +160,12 @@ impl Server {
     #[must_use]
     pub const fn report_address(&self) -> SocketAddr {
         self.reports.address()
+    }
+
+    /// What runs, where nothing real does.
+    #[must_use]
+    pub fn simulated(&self) -> Option<&Simulated> {
+        self.simulated.as_deref()
     }
 
     /// Completes when a part that should run for ever has ended: only stopping is left then.
@@ -162,7 +187,7 @@ impl Server {
 }
 
 /// Everything but the listeners.
-pub async fn open(settings: &Arc<Settings>) -> Result<(AppState, Tasks), StartError> {
+pub async fn open(settings: &Arc<Settings>, world: World) -> Result<(AppState, Tasks), StartError> {
     let data = &settings.data;
     storage::private_folder(data).map_err(|source| StartError::Data { path: data.clone(), source })?;
     let operator = OperatorToken::load_or_create(data).map_err(StartError::Token)?;
@@ -182,6 +207,7 @@ pub async fn open(settings: &Arc<Settings>) -> Result<(AppState, Tasks), StartEr
         watch: &watch,
         tenure: &tenure,
         tasks: &mut tasks,
+        world,
     };
     let backends::Started { converger, simulated, fleet, names, texts: hosted } =
         backends::start(start).await?;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use wpaas_core::claim::Tenure;
 use wpaas_core::code::local_store::LocalReleaseStore;
-use wpaas_core::converge::simulated::{Simulated, Weather};
+use wpaas_core::converge::simulated::{Simulated, Weather, World};
 use wpaas_core::converge::{Backend, Converger, ConvergerHandle, Report};
 use wpaas_core::fleet::{FleetBackend, NameService};
 use wpaas_core::service::Service;
@@ -49,14 +49,16 @@ pub struct BackendStart<'a> {
     pub tenure: &'a Tenure,
     /// Where what runs is kept.
     pub tasks: &'a mut Tasks,
+    /// What is there already, where nothing real runs.
+    pub world: World,
 }
 
 /// What runs now.
 pub struct Started {
     /// Takes reports and explains plans.
     pub converger: ConvergerHandle,
-    /// Nothing real runs.
-    pub simulated: bool,
+    /// What is there, where nothing real runs.
+    pub simulated: Option<Arc<Simulated>>,
     /// Where the fleet's own nodes run, if they do.
     pub fleet: Option<Arc<dyn FleetBackend>>,
     /// Who answers for the sites' names, where that is no server of our own.
@@ -78,15 +80,20 @@ pub async fn start(start: BackendStart<'_>) -> Result<Started, StartError> {
 fn simulated(mut start: BackendStart<'_>) -> Started {
     tracing::warn!("NOTHING REAL RUNS: the backend is simulated, and no site can be opened");
     let latency = start.settings.simulated.latency.as_std();
-    let (backend, said) = Simulated::in_weather(Weather { latency, ..Weather::calm() });
+    let world = std::mem::take(&mut start.world);
+    let (backend, said) = Simulated::of(world, Weather { latency, ..Weather::calm() }, None);
     backend.keep_time(Timestamp::now, Arc::new(start.service.intents()));
+    for (site, _) in backend.objects() {
+        // Its nodes say how they are.
+        backend.outside(site, |_| ());
+    }
     let converger = start_converger(backend.clone(), &mut start);
     let stopping = start.tasks.stopping();
-    let work = simulate(backend, said, converger.clone());
+    let work = simulate(backend.clone(), said, converger.clone());
     start.tasks.spawn("simulation", async move {
         stopping.run_until_cancelled(work).await;
     });
-    Started { converger, simulated: true, fleet: None, names: None, texts: None }
+    Started { converger, simulated: Some(backend), fleet: None, names: None, texts: None }
 }
 
 async fn simulate(

@@ -1,6 +1,6 @@
 //! Keeps what belongs to no one site as it should be: the zone's file, the DNS server, the edge.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use wpaas_core::converge::{
     ConvergerHandle, DnsState, Fingerprint, Intents as _, NodeFile, ObjectId, ObjectState,
 };
 use wpaas_core::fleet::{
-    FleetBackend, FleetFacts, FleetIntent, FleetPart, FleetStep, NameService, Names, SitePlace, Zone,
+    FleetBackend, FleetFacts, FleetIntent, FleetPart, FleetStep, NameService, Names, Said, SitePlace, Zone,
     next_serial, plan, serial_of,
 };
 use wpaas_core::id::SiteId;
@@ -30,6 +30,7 @@ use crate::problem::chain;
 
 mod kept;
 mod nodes;
+mod remembered;
 
 use kept::Kept;
 
@@ -69,6 +70,12 @@ pub struct Fleet {
     program: Option<nodes::Program>,
     /// `None` until they were read for the first time: a zone of none would take every name away.
     names: Option<Names>,
+    /// What was published is kept here, for names of which a store that is put back knows nothing.
+    names_file: PathBuf,
+    /// Whether the file lacks something.
+    unsaved: bool,
+    /// Sites whose names may have to change, once it can be read or seen how they are.
+    unsure: BTreeSet<SiteId>,
     zone: Option<(Zone, u32, String)>,
     told: HashMap<ObjectId, Fingerprint>,
     dns_states: HashMap<SiteId, DnsState>,
@@ -106,6 +113,9 @@ impl Fleet {
             texts,
             program,
             names: None,
+            names_file: settings.data.join("names.json"),
+            unsaved: false,
+            unsure: BTreeSet::new(),
             zone: None,
             told: HashMap::new(),
             dns_states: HashMap::new(),
@@ -127,6 +137,9 @@ impl Fleet {
                         let swept = self.sweep().await;
                         sweep = Instant::now() + if swept { SWEEP } else { RESYNC };
                     }
+                    for site in std::mem::take(&mut self.unsure) {
+                        self.learn(site).await;
+                    }
                     let settled = self.converge().await;
                     next = Instant::now() + if settled { RESYNC } else { SOON };
                 }
@@ -136,21 +149,45 @@ impl Fleet {
 
     /// Reads one site's names; whether they differ.
     async fn learn(&mut self, site: SiteId) -> bool {
-        let Some(names) = &mut self.names else { return false };
+        if self.names.is_none() {
+            return false;
+        }
         match self.service.names_of(site).await {
-            Ok(place) => names.set(site, place),
-            Err(error) => self.unreadable(&error),
+            Ok(said) => self.hear(site, said).await,
+            Err(error) => {
+                self.unsure.insert(site);
+                self.unreadable(&error)
+            }
         }
     }
 
-    async fn sweep(&mut self) -> bool {
-        match self.service.names().await {
-            Ok(names) => {
-                self.names = Some(names);
-                true
-            }
-            Err(error) => self.unreadable(&error),
+    /// Takes in what the store says of a site; whether its names differ.
+    async fn hear(&mut self, site: SiteId, said: Said) -> bool {
+        let Some(names) = &mut self.names else { return false };
+        let doubts = names.doubts(site, &said);
+        let newest = if doubts { self.converger.newest(site).await } else { None };
+        if doubts && newest.is_none() {
+            self.unsure.insert(site);
         }
+        let differs = names.hear(site, said, newest);
+        self.unsaved |= differs;
+        differs
+    }
+
+    async fn sweep(&mut self) -> bool {
+        let said = match self.service.names().await {
+            Ok(said) => said,
+            Err(error) => return self.unreadable(&error),
+        };
+        let names = self.names.get_or_insert_with(|| remembered::load(&self.names_file));
+        let lost: Vec<_> = names.ids().filter(|site| !said.contains_key(site)).collect();
+        for (site, said) in said {
+            self.hear(site, said).await;
+        }
+        for site in lost {
+            self.learn(site).await;
+        }
+        true
     }
 
     fn unreadable(&mut self, error: &StoreError) -> bool {
@@ -162,6 +199,9 @@ impl Fleet {
     async fn converge(&mut self) -> bool {
         let led = std::mem::replace(&mut self.leads, self.tenure.leads());
         let takes_over = self.leads && !led;
+        if let Err(error) = self.save_names() {
+            self.say(Some(format!("{} can't be written: {error}", self.names_file.display())));
+        }
         if let (Some(service), Some(names)) = (&mut self.service_of_names, &self.names) {
             service.keep(names.records(self.edge.address()), self.leads).await;
         } else if let Err(error) = self.write_zone(takes_over) {
@@ -173,6 +213,14 @@ impl Fleet {
         };
         let served = self.publish_dns().await;
         settled && served
+    }
+
+    fn save_names(&mut self) -> std::io::Result<()> {
+        if let Some(names) = self.names.as_ref().filter(|_| self.unsaved) {
+            remembered::save(&self.names_file, names)?;
+            self.unsaved = false;
+        }
+        Ok(())
     }
 
     /// Writes the zone's file, if it is to be another; whoever takes over writes it anew, so that its serial is newer

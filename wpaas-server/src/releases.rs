@@ -14,7 +14,7 @@ use tokio::task::{self, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use wpaas_core::claim::Tenure;
 use wpaas_core::code::fetch::{MadeRelease, ReleaseMaker};
-use wpaas_core::code::{CodeError, ReleaseStore};
+use wpaas_core::code::{CodeError, Digest, ReleaseStore};
 use wpaas_core::converge::WorkQueue;
 use wpaas_core::id::{ReleaseId, SiteId};
 use wpaas_core::secret::{SecretError, Secrets};
@@ -23,6 +23,11 @@ use wpaas_core::site::{CodeFailure, Generation, Proof, Release};
 use wpaas_core::store::Committed;
 
 use crate::problem::chain;
+
+/// An archive is kept for so long from when it was first seen that no release needs it.
+const UNUSED: Duration = Duration::from_secs(7 * 24 * 3600);
+
+type Failed = Box<dyn std::error::Error + Send + Sync>;
 
 /// Fetches code until told to stop.
 #[derive(Debug)]
@@ -70,8 +75,7 @@ impl ReleaseWorker {
     const AT_ONCE: usize = 2;
     /// Sites are asked for again this often, should a hint be lost.
     const SWEEP: Duration = Duration::from_secs(30);
-    /// Archives that no release needs are looked for this often, and kept at least this long: what is put is
-    /// recorded sooner.
+    /// Archives that no release needs are looked for this often, and not at the start.
     const REMOVAL: Duration = Duration::from_secs(600);
     /// Sites asked for at a time.
     const PAGE: usize = 200;
@@ -84,7 +88,7 @@ impl ReleaseWorker {
             busy: HashMap::new(),
             failures: HashMap::new(),
             again: WorkQueue::default(),
-            next_removal: Instant::now(),
+            next_removal: Instant::now() + Self::REMOVAL,
         }
     }
 
@@ -104,20 +108,22 @@ impl ReleaseWorker {
                 () = sleep_until(due) => while self.again.pop(Instant::now()).is_some() {},
             }
             sweep = Instant::now() + Self::SWEEP;
-            // What is being made is not recorded yet.
-            if self.running.is_empty() && self.next_removal <= Instant::now() {
-                self.next_removal = Instant::now() + Self::REMOVAL;
-                let store = &self.shared.maker.store;
-                if let Err(error) = remove_unused(&self.shared.service, store.as_ref(), Self::REMOVAL).await {
-                    tracing::warn!(
-                        error = chain(error.as_ref()),
-                        "archives that no release needs are still there"
-                    );
-                }
-            }
+            self.tidy_up().await;
             if let Err(error) = self.start_more().await {
                 tracing::error!(error = chain(&error), "the sites whose code is wanted can't be listed");
             }
+        }
+    }
+
+    /// Looks for archives that no release needs, when it is time and this server's to do.
+    async fn tidy_up(&mut self) {
+        let Shared { service, maker, tenure, .. } = &*self.shared;
+        if self.next_removal > Instant::now() || !tenure.leads() {
+            return;
+        }
+        self.next_removal = Instant::now() + Self::REMOVAL;
+        if let Err(error) = remove_unused(service, maker.store.as_ref(), SystemTime::now()).await {
+            tracing::warn!(error = chain(error.as_ref()), "archives that no release needs are still there");
         }
     }
 
@@ -168,24 +174,28 @@ impl ReleaseWorker {
     }
 }
 
-/// Removes the archives that no release needs and nobody has put for so long. What is in use is read after what is
-/// there: so an archive that was put and recorded meanwhile stays.
-async fn remove_unused(
-    service: &Service,
-    store: &dyn ReleaseStore,
-    age: Duration,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let old = SystemTime::now().checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH);
-    let there = store.put_before(old).await?;
-    if there.is_empty() {
+/// Removes the archives that no release has needed for so long. A store that was put back does not know the releases
+/// recorded since, which sites still run: so none goes while any site is behind, and else there are days to see it.
+async fn remove_unused(service: &Service, store: &dyn ReleaseStore, now: SystemTime) -> Result<(), Failed> {
+    if long_unused(service, store, now).await?.is_empty() || service.any_behind().await? {
         return Ok(());
     }
-    let used = service.digests_in_use().await?;
-    for digest in there.iter().filter(|digest| !used.contains(digest)) {
-        store.remove(digest).await?;
+    // One of them may have been put again meanwhile.
+    for digest in long_unused(service, store, now).await? {
+        store.remove(&digest).await?;
         tracing::info!(%digest, "an archive that no release needs is removed");
     }
     Ok(())
+}
+
+async fn long_unused(
+    service: &Service,
+    store: &dyn ReleaseStore,
+    now: SystemTime,
+) -> Result<Vec<Digest>, Failed> {
+    let unused = store.unused(&service.digests_in_use().await?, now).await?;
+    let is_long = |since: &SystemTime| now.duration_since(*since).is_ok_and(|unused| unused >= UNUSED);
+    Ok(unused.into_iter().filter(|(_, since)| is_long(since)).map(|(digest, _)| digest).collect())
 }
 
 /// From the first failure to the next try: twice as long each time, up to a quarter of an hour.
@@ -261,12 +271,4 @@ fn told(failure: &Failure) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_grow_and_end_growing() {
-        let seconds: Vec<_> = [0, 1, 2, 8, 40].map(|failures| pause(failures).as_secs()).into();
-        assert_eq!(seconds, [5, 10, 20, 900, 900]);
-    }
-}
+mod tests;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use wpaas_core::code::reference::CodePolicy;
 use wpaas_core::converge::ConvergerHandle;
+use wpaas_core::converge::simulated::Simulated;
 use wpaas_core::service::{Registration, Service, SiteView};
 
 use crate::autoscale::Loads;
@@ -58,15 +59,15 @@ pub struct Shared {
     pub sso: Arc<Sso>,
     /// The server is to stop: streams end.
     pub stopping: CancellationToken,
-    /// Nothing real runs, and every answer says so.
-    pub simulated: bool,
+    /// Where nothing real runs, and every answer says so.
+    pub simulated: Option<Arc<Simulated>>,
 }
 
 impl Shared {
     /// A site as it is answered.
     pub fn shown(&self, view: SiteView) -> SiteDto {
         let scaling = self.loads.decide(&view.site, Timestamp::now());
-        SiteDto::new(view, self.simulated, scaling)
+        SiteDto::new(view, self.simulated.is_some(), scaling)
     }
 
     /// Whether anyone may register customers.

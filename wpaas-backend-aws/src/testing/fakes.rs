@@ -40,7 +40,11 @@ impl ReleaseStore for Fakes {
         Ok(stream::once(async { Ok(line) }).boxed())
     }
 
-    async fn put_before(&self, _: std::time::SystemTime) -> io::Result<Vec<Digest>> {
+    async fn unused(
+        &self,
+        _: &std::collections::BTreeSet<Digest>,
+        _: std::time::SystemTime,
+    ) -> io::Result<Vec<(Digest, std::time::SystemTime)>> {
         Ok(Vec::new())
     }
 

@@ -86,7 +86,11 @@ impl ReleaseStore for Archives {
         Ok(stream::iter(chunks).boxed())
     }
 
-    async fn put_before(&self, _: std::time::SystemTime) -> std::io::Result<Vec<Digest>> {
+    async fn unused(
+        &self,
+        _: &std::collections::BTreeSet<Digest>,
+        _: std::time::SystemTime,
+    ) -> std::io::Result<Vec<(Digest, std::time::SystemTime)>> {
         Ok(Vec::new())
     }
 

@@ -1,5 +1,6 @@
 //! Releases kept in a directory of this machine.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -52,20 +53,22 @@ impl ReleaseStore for LocalReleaseStore {
         Ok(ReaderStream::with_capacity(file, 64 << 10).boxed())
     }
 
-    async fn put_before(&self, time: SystemTime) -> io::Result<Vec<Digest>> {
-        let directory = self.directory.clone();
-        tokio::task::spawn_blocking(move || put_before(&directory, time)).await.map_err(io::Error::other)?
+    async fn unused(
+        &self,
+        used: &BTreeSet<Digest>,
+        now: SystemTime,
+    ) -> io::Result<Vec<(Digest, SystemTime)>> {
+        let (directory, used) = (self.directory.clone(), used.clone());
+        blocking(move || unused(&directory, &used, now)).await
     }
 
     async fn remove(&self, digest: &Digest) -> io::Result<()> {
-        match tokio::fs::remove_file(self.place(digest)).await {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        let place = self.place(digest);
+        blocking(move || remove(&place).and_then(|()| remove(&mark(&place)))).await
     }
 }
 
-async fn blocking(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
@@ -89,19 +92,48 @@ fn put(digest: &Digest, file: &Path, place: &Path) -> io::Result<()> {
     place.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
 }
 
-fn put_before(directory: &Path, time: SystemTime) -> io::Result<Vec<Digest>> {
-    let mut digests = Vec::new();
+/// The archives besides the used ones. Since when one is in no use is when its mark was made; a mark from before it was
+/// put last counts no more.
+fn unused(
+    directory: &Path,
+    used: &BTreeSet<Digest>,
+    now: SystemTime,
+) -> io::Result<Vec<(Digest, SystemTime)>> {
+    let mut unused = Vec::new();
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().replace('-', ":");
-        let digest = name.strip_suffix(".tar.gz").and_then(|name| name.parse().ok());
-        if let Some(digest) = digest
-            && entry.metadata()?.modified()? < time
-        {
-            digests.push(digest);
+        let digest = name.strip_suffix(".tar.gz").and_then(|name| name.parse::<Digest>().ok());
+        let Some(digest) = digest else { continue };
+        let mark = mark(&entry.path());
+        if used.contains(&digest) {
+            remove(&mark)?;
+        } else {
+            unused.push((digest, marked(&mark, entry.metadata()?.modified()?, now)?));
         }
     }
-    Ok(digests)
+    Ok(unused)
+}
+
+/// When an archive that was put then was marked; that is now, if it was not yet.
+fn marked(mark: &Path, put: SystemTime, now: SystemTime) -> io::Result<SystemTime> {
+    match fs::metadata(mark).and_then(|mark| mark.modified()) {
+        Ok(since) if since >= put => Ok(since),
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => File::create(mark)?.set_modified(now).map(|()| now),
+    }
+}
+
+/// The file beside an archive that tells since when it is in no use.
+fn mark(place: &Path) -> PathBuf {
+    place.with_extension("unused")
+}
+
+fn remove(file: &Path) -> io::Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn move_across(file: &Path, place: &Path) -> io::Result<()> {
@@ -160,21 +192,31 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_put_long_ago_is_told_from_what_was_put_again() {
+    async fn what_is_in_no_use_is_so_from_the_first_look_until_it_is_used_or_put_again() {
         let temp = tempfile::tempdir().unwrap();
         let store = LocalReleaseStore::open(temp.path().join("releases")).unwrap();
-        let (old, again, file) = (digest_of(b"old"), digest_of(b"again"), temp.path().join("file"));
+        let (one, other, file) = (digest_of(b"one"), digest_of(b"other"), temp.path().join("file"));
         fs::write(temp.path().join("releases/.put-left"), b"half").unwrap();
-        for (digest, bytes) in [(&old, &b"old"[..]), (&again, b"again")] {
+        for (digest, bytes) in [(&one, &b"one"[..]), (&other, b"other")] {
             fs::write(&file, bytes).unwrap();
             store.put(digest, &file).await.unwrap();
             let long_ago = SystemTime::UNIX_EPOCH;
             File::options().append(true).open(store.place(digest)).unwrap().set_modified(long_ago).unwrap();
         }
-        fs::write(&file, b"again").unwrap();
-        store.put(&again, &file).await.unwrap();
-        let hour_ago = SystemTime::now() - std::time::Duration::from_secs(3600);
-        assert_eq!(store.put_before(hour_ago).await.unwrap(), [old]);
+        let at = |day: u64| SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(day * 86_400);
+        let unused = async |used: &[Digest], day| {
+            let found = store.unused(&used.iter().copied().collect(), at(day)).await.unwrap();
+            found.into_iter().collect::<std::collections::BTreeMap<_, _>>()
+        };
+        assert_eq!(unused(&[], 3).await, [(one, at(3)), (other, at(3))].into());
+        assert_eq!(unused(&[one], 4).await, [(other, at(3))].into());
+        assert_eq!(unused(&[], 5).await, [(one, at(5)), (other, at(3))].into());
+        fs::write(&file, b"other").unwrap();
+        store.put(&other, &file).await.unwrap();
+        assert_eq!(unused(&[], 40_000).await, [(one, at(5)), (other, at(40_000))].into());
+        store.remove(&one).await.unwrap();
+        store.remove(&other).await.unwrap();
+        assert_eq!(fs::read_dir(temp.path().join("releases")).unwrap().count(), 1, "no mark stays");
     }
 
     #[tokio::test]

@@ -128,6 +128,7 @@ enum Command {
     Dns(SiteId, Option<DnsState>),
     Explain(SiteId, oneshot::Sender<Option<SitePlan>>),
     Preview(Box<Intent>, oneshot::Sender<SitePlan>),
+    Newest(SiteId, oneshot::Sender<Option<Generation>>),
 }
 
 /// Talks to a running [`Converger`].
@@ -154,6 +155,14 @@ impl ConvergerHandle {
         let (answer, plan) = oneshot::channel();
         self.commands.send(Command::Explain(site, answer)).ok()?;
         plan.await.ok()?
+    }
+
+    /// The newest generation that anything of a site was made for, whatever the store knows of it: 0 where nothing of
+    /// it is there; `None` while that can't be seen, and from a stopped converger.
+    pub async fn newest(&self, site: SiteId) -> Option<Generation> {
+        let (answer, newest) = oneshot::channel();
+        self.commands.send(Command::Newest(site, answer)).ok()?;
+        newest.await.ok()?
     }
 
     /// What would be done now if this were wanted; `None` from a stopped converger.
@@ -327,6 +336,9 @@ impl Converger {
             }
             Command::Preview(intent, answer) => {
                 let _gone = answer.send(plan(&intent, &self.view.facts(intent.site, now)));
+            }
+            Command::Newest(site, answer) => {
+                let _gone = answer.send(self.newest(site, now));
             }
         }
     }

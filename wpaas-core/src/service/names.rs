@@ -2,55 +2,54 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::{Service, Settings};
-use crate::fleet::{Names, SitePlace};
+use crate::fleet::{Said, SitePlace};
 use crate::id::SiteId;
 use crate::name::Slug;
-use crate::site::{AddressKind, Site, SiteAddress, SiteNames, platform_name};
+use crate::site::{AddressKind, Generation, Site, SiteAddress, SiteNames, platform_name};
 use crate::store::{Page, SiteFacts, StoreError};
 
 /// Sites read at a time.
 const PIECE: usize = 500;
 
 impl Service {
-    /// Where every site is that is to run and was seen to have an address.
+    /// Where every site is that there is.
     ///
     /// # Errors
     ///
     /// When the store can't be read.
-    pub async fn names(&self) -> Result<Names, StoreError> {
+    pub async fn names(&self) -> Result<BTreeMap<SiteId, Said>, StoreError> {
         let mut page = Page::first(PIECE);
-        let mut places = BTreeMap::new();
+        let mut said = BTreeMap::new();
         loop {
             let sites = self.store().site_facts(&page).await?;
             page.after = sites.last().map(|facts| facts.site.id);
             let is_last = sites.len() < PIECE;
             for facts in sites {
-                if let Some(place) = self.place_of(&facts).await? {
-                    places.insert(facts.site.id, place);
-                }
+                said.insert(facts.site.id, self.said_of(&facts).await?);
             }
             if is_last {
-                return Ok(Names::new(places));
+                return Ok(said);
             }
         }
     }
 
-    /// Where one site is; `None` for one that is not to run, or has no address yet.
+    /// Where one site is.
     ///
     /// # Errors
     ///
     /// When the store can't be read.
-    pub async fn names_of(&self, site: SiteId) -> Result<Option<SitePlace>, StoreError> {
+    pub async fn names_of(&self, site: SiteId) -> Result<Said, StoreError> {
         match self.store().site_facts_of(site).await? {
-            Some(facts) => self.place_of(&facts).await,
-            None => Ok(None),
+            Some(facts) => self.said_of(&facts).await,
+            None if self.store().tombstone(site).await?.is_some() => Ok(Said::Nowhere(Generation::MAX)),
+            None => Ok(Said::Nothing),
         }
     }
 
-    async fn place_of(&self, facts: &SiteFacts) -> Result<Option<SitePlace>, StoreError> {
+    async fn said_of(&self, facts: &SiteFacts) -> Result<Said, StoreError> {
         let stored = self.store().site(facts.site.id).await?;
         let address = stored.and_then(|stored| stored.status?.status.address);
-        Ok(address.and_then(|address| place(facts, &address, self.settings())))
+        Ok(said(facts, address.as_ref(), self.settings()))
     }
 }
 
@@ -62,22 +61,27 @@ impl Settings {
     }
 }
 
-/// Where a site is. Pure.
-fn place(facts: &SiteFacts, address: &SiteAddress, settings: &Settings) -> Option<SitePlace> {
-    if !facts.is_live() {
-        return None;
-    }
+/// Where a site is that was seen to have this address. Pure.
+fn said(facts: &SiteFacts, address: Option<&SiteAddress>, settings: &Settings) -> Said {
     let SiteFacts { site, org_name, customer: _, founded: _, challenge: _ } = facts;
-    let SiteNames { platform, domains, routes, primary: _, edge: _ } =
-        settings.names_of(site, org_name.as_ref()?)?;
+    let names = org_name.as_ref().filter(|_| facts.is_live()).and_then(|org| settings.names_of(site, org));
+    match (names, address) {
+        (None, _) => Said::Nowhere(site.generation),
+        (Some(_), None) => Said::Nothing,
+        (Some(names), Some(address)) => Said::At(site.generation, place(site, names, address)),
+    }
+}
+
+fn place(site: &Site, names: SiteNames, address: &SiteAddress) -> SitePlace {
+    let SiteNames { platform, domains, routes, primary: _, edge: _ } = names;
     let SiteAddress { ip, local_port } = *address;
-    Some(SitePlace {
+    SitePlace {
         platform: std::iter::once(platform).chain(routes.into_values()).collect(),
         domains,
         gateway: ip,
         public: local_port.map_or(ip, |_| IpAddr::from(Ipv4Addr::LOCALHOST)),
         shared: site.spec.address == AddressKind::Shared,
-    })
+    }
 }
 
 #[cfg(test)]
@@ -97,8 +101,15 @@ mod tests {
             challenge: None,
         };
         let address = SiteAddress { ip: IpAddr::from([10, 208, 0, 2]), local_port: None };
-        let of = |facts: &SiteFacts| place(facts, &address, &settings());
-        let found = of(&facts(site(), Lifecycle::Active)).unwrap();
+        let there = |facts: &SiteFacts, address: &SiteAddress| match said(facts, Some(address), &settings()) {
+            Said::At(1, place) => Some(place),
+            Said::Nowhere(1) => None,
+            other => panic!("{other:?}"),
+        };
+        let of = |facts: &SiteFacts| there(facts, &address);
+        let active = facts(site(), Lifecycle::Active);
+        assert_eq!(said(&active, None, &settings()), Said::Nothing);
+        let found = of(&active).unwrap();
         assert_eq!(found.platform, ["blog.acm.www.wpaas.localhost".parse().unwrap()]);
         assert_eq!((found.public, found.shared), (address.ip, false));
         assert_eq!(of(&facts(site(), Lifecycle::Suspended)), None);
@@ -106,7 +117,7 @@ mod tests {
         deleted.lifecycle = SiteLifecycle::Deleting { since: NOW, purge_after: NOW };
         assert_eq!(of(&facts(deleted, Lifecycle::Active)), None);
         let published = SiteAddress { local_port: Some(20_000), ..address.clone() };
-        let found = place(&facts(site(), Lifecycle::Active), &published, &settings()).unwrap();
+        let found = there(&active, &published).unwrap();
         assert_eq!((found.gateway, found.public), (address.ip, IpAddr::from([127, 0, 0, 1])));
     }
 }

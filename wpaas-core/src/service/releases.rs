@@ -124,7 +124,28 @@ impl Service {
         }
     }
 
-    /// The digests of all releases that sites have: every other archive can go.
+    /// Whether what runs of any site was made for a newer generation than the store has.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    pub async fn any_behind(&self) -> Result<bool, ServiceError> {
+        let mut page = Page::first(500);
+        loop {
+            let facts = self.store().site_facts(&page).await?;
+            page.after = facts.last().map(|facts| facts.site.id);
+            for facts in &facts {
+                if self.store().site(facts.site.id).await?.is_some_and(|stored| stored.is_behind()) {
+                    return Ok(true);
+                }
+            }
+            if facts.len() < page.limit {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// The digests of all releases that sites have.
     ///
     /// # Errors
     ///

@@ -85,8 +85,8 @@ pub struct Releases {
 }
 
 impl Releases {
-    /// So many of those that did not fail stay, besides the one that serves and those that routes show; and of those
-    /// that failed, what is among the newest so many.
+    /// So many of those that proved themselves stay when another is to be tried, besides the one that serves and those
+    /// that routes show; and of those that failed, what is among the newest so many.
     pub const KEPT: usize = 5;
 
     /// All of them, the newest first.
@@ -228,10 +228,10 @@ impl Releases {
         let serving = self.serving;
         let (mut all, mut good) = (0, 0);
         self.list.retain(|release| {
-            let failed = matches!(release.proof, Proof::Failed { .. });
+            let proved = matches!(release.proof, Proof::Proved { .. });
             all += 1;
-            good += usize::from(!failed);
-            let recent = if failed { all } else { good };
+            good += usize::from(proved);
+            let recent = if proved { good } else { all };
             recent <= Self::KEPT || Some(release.id) == serving || pinned.contains(&release.id)
         });
     }
@@ -297,7 +297,7 @@ mod tests {
     #[test]
     fn the_last_five_stay_and_what_is_used() {
         let (mut releases, ids) = with(6);
-        assert_eq!(revisions(&releases), ["6", "5", "4", "3", "2"]);
+        assert_eq!(revisions(&releases), ["6", "5", "4", "3", "2", "1"], "five when the sixth came");
         assert!(releases.go_back(ids[1], NOW));
         let pinned = BTreeSet::from([ids[2]]);
         for n in 7..=11 {
@@ -306,7 +306,16 @@ mod tests {
             releases.add(new, &pinned);
             assert!(releases.judge(id, proved()) && releases.go_back(ids[1], NOW));
         }
-        assert_eq!(revisions(&releases), ["11", "10", "9", "8", "7", "3", "2"], "pinned, and serving");
+        assert_eq!(revisions(&releases), ["11", "10", "9", "8", "7", "6", "3", "2"], "pinned, and serving");
+    }
+
+    #[test]
+    fn one_that_fails_takes_no_proved_ones_place() {
+        let (mut releases, _) = with(5);
+        let bad = release(6);
+        releases.add(bad.clone(), &BTreeSet::new());
+        assert!(releases.judge(bad.id, Proof::Failed { reason: "500".to_owned(), at: NOW }));
+        assert_eq!(revisions(&releases), ["6", "5", "4", "3", "2", "1"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::account::{ApiKey, Customer, Lifecycle, Org, Space, User, Version};
 use crate::id::SiteId;
 use crate::name::Slug;
 use crate::secret::SecretName;
-use crate::site::{Site, SiteLifecycle, SiteStatus};
+use crate::site::{Generation, Site, SiteLifecycle, SiteStatus};
 use crate::webhook::{Delivery, Webhook};
 
 /// A site with what was last found of it.
@@ -14,6 +14,20 @@ pub struct StoredSite {
     pub site: Site,
     /// What was found; `None` before the first look.
     pub status: Option<StoredStatus>,
+}
+
+impl StoredSite {
+    /// The newest generation that was seen of it.
+    #[must_use]
+    pub fn seen(&self) -> Generation {
+        self.status.as_ref().map_or(0, |seen| seen.status.observed_generation)
+    }
+
+    /// Whether what runs was made for a newer generation than the store has, which has lost that.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.seen() > self.site.generation
+    }
 }
 
 /// A key, and who it speaks for.

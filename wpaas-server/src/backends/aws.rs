@@ -54,7 +54,7 @@ pub async fn start(mut start: BackendStart<'_>) -> Result<Started, StartError> {
     }
     let names = keeper.clone().map(|keeper| Arc::new(keeper) as Arc<dyn NameService>);
     let texts = keeper.map(|keeper| Arc::new(HostedTexts(keeper)) as Arc<dyn Texts>);
-    Ok(Started { converger, simulated: false, fleet: None, names, texts })
+    Ok(Started { converger, simulated: None, fleet: None, names, texts })
 }
 
 /// Texts in the hosted zone.

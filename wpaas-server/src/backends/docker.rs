@@ -29,7 +29,7 @@ pub fn start(mut start: BackendStart<'_>) -> Result<Started, StartError> {
         stopping.run_until_cancelled(prepare(backend, watch)).await;
         stopping.cancelled().await;
     });
-    Ok(Started { converger, simulated: false, fleet: Some(fleet), names: None, texts: None })
+    Ok(Started { converger, simulated: None, fleet: Some(fleet), names: None, texts: None })
 }
 
 /// Until the images are there, nodes can't be made, and the server is not ready.

@@ -57,7 +57,7 @@ pub async fn ready(State(state): State<AppState>) -> Response {
     let backend = BackendCheck { kind: state.settings.backend, check };
     let ready = store.ready && backend.check.ready;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(Readiness { ready, simulated: state.simulated, store, backend })).into_response()
+    (status, Json(Readiness { ready, simulated: state.simulated.is_some(), store, backend })).into_response()
 }
 
 /// What is counted.

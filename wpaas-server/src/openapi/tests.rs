@@ -57,7 +57,8 @@ async fn the_document_knows_each_method_of_each_route() {
         ..crate::config::Flags::default()
     };
     let settings = Arc::new(crate::config::Settings::load(flags).unwrap());
-    let (state, _tasks) = crate::app::open(&settings).await.unwrap();
+    let nothing = wpaas_core::converge::simulated::World::default();
+    let (state, _tasks) = crate::app::open(&settings, nothing).await.unwrap();
     let operator = std::fs::read_to_string(folder.path().join("data/operator-token")).unwrap();
     let api = router::api(state);
     for (path, mut item) in router::document().paths.paths {

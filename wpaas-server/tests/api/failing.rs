@@ -1,13 +1,15 @@
 //! A `PostgreSQL` that fails. Empty without `WPAAS_TEST_POSTGRES`.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use wpaas_core::id::SiteId;
 use wpaas_core::store::scratch;
 
-use super::harness::{Answer, Api, LOG, PASSWORD, site};
+use super::harness::{Answer, Api, PASSWORD, Runs, Tenant, site};
 use super::several::on;
 
 /// A `PostgreSQL` that a test may stop.
@@ -20,13 +22,15 @@ impl Own {
         Self::at(|_| true)
     }
 
-    /// One whose disk can be filled; `None` where this process may not mount one.
+    /// One whose disk can be filled; `None` where this process is not root, and may not mount one.
     fn on_small_disk() -> Option<(Self, String)> {
         Self::at(|folder| {
             std::fs::create_dir(folder).unwrap();
             let mount = ["-t", "tmpfs", "-o", "size=200m", "tmpfs"];
             let mounted = Command::new("mount").args(mount).arg(folder).output();
             let mounted = mounted.is_ok_and(|mounted| mounted.status.success());
+            let is_root = std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
+            assert!(mounted || !is_root, "root can't mount a file system here");
             if !mounted {
                 println!("skipped: no file system can be mounted here");
                 std::fs::remove_dir(folder).unwrap();
@@ -118,42 +122,61 @@ async fn until_answered(api: &Api, name: &str, status: u16) -> Answer {
     }
 }
 
+/// The path of a site that is up, and its customer.
+async fn up(api: &Api) -> (Tenant, String) {
+    let tenant = api.tenant("acme").await;
+    let path = format!("/wpaas/{}/default/blog", tenant.cid);
+    api.post("/wpaas", &tenant.key, site("blog")).await.is(202);
+    is_up(api, &path, &tenant).await;
+    (tenant, path)
+}
+
+async fn is_up(api: &Api, path: &str, tenant: &Tenant) {
+    api.until(path, &tenant.key, |site| site["status"]["phase"] == "ready").await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_goes_and_comes_is_survived() {
     let Some((own, server)) = Own::new() else { return };
     let api = Api::with(on(&scratch::beside(&server).await)).await;
-    let tenant = api.tenant("acme").await;
-    let path = format!("/wpaas/{}/default/blog", tenant.cid);
-    api.post("/wpaas", &tenant.key, site("blog")).await.is(202);
+    let (tenant, path) = up(&api).await;
+    let runs = api.runs();
 
     own.run("stop", &[]);
     let refused = register(&api, "away").await.is(503);
     assert!(!refused.header("retry-after").is_empty());
-    api.get(&path, &tenant.key).await.is(503);
+    assert!(!api.get(&path, &tenant.key).await.is(503).header("retry-after").is_empty());
     api.get("/readyz", "").await.is(503);
     api.get("/healthz", "").await.is(200);
     own.run("start", &[]);
     until_answered(&api, "back", 201).await;
-    api.get(&path, &tenant.key).await.is(200);
+    is_up(&api, &path, &tenant).await;
+    assert_eq!(api.runs(), runs, "nothing of the site was touched");
 
     own.run("kill", &[]);
     own.run("start", &[]);
     until_answered(&api, "again", 201).await;
+    is_up(&api, &path, &tenant).await;
+    assert_eq!(api.runs(), runs);
 
     let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname LIKE 'test%'";
     for number in 0..5 {
         own.run("sql", &[cut]);
         until_answered(&api, &format!("cut-{number}"), 201).await;
     }
+    is_up(&api, &path, &tenant).await;
+    assert_eq!(api.runs(), runs);
 
     // As a full disk or a standby does: everything can be read and nothing written.
     own.run("sql", &["ALTER SYSTEM SET default_transaction_read_only = on"]);
     own.run("sql", &["SELECT pg_reload_conf()"]);
     until_answered(&api, "read-only", 503).await;
-    api.until(&path, &tenant.key, |site| site["name"] == "blog").await;
+    is_up(&api, &path, &tenant).await;
     own.run("sql", &["ALTER SYSTEM RESET default_transaction_read_only"]);
     own.run("sql", &["SELECT pg_reload_conf()"]);
     until_answered(&api, "writable", 201).await;
+    is_up(&api, &path, &tenant).await;
+    assert_eq!(api.runs(), runs);
     api.server.stop().await;
 }
 
@@ -161,6 +184,8 @@ async fn a_database_that_goes_and_comes_is_survived() {
 async fn a_database_that_was_put_back_is_gone_on_with() {
     let Some((own, server)) = Own::new() else { return };
     let api = Api::with(on(&scratch::beside(&server).await)).await;
+    let (tenant, path) = up(&api).await;
+    let runs = api.runs();
     let kept = register(&api, "kept").await.is(201).body["cid"].clone();
     own.run("stop", &[]);
     own.copy("data", "older");
@@ -173,6 +198,8 @@ async fn a_database_that_was_put_back_is_gone_on_with() {
     let customers = api.get("/customers", &api.operator).await.is(200).body["items"].clone();
     let cids: Vec<_> = customers.as_array().unwrap().iter().map(|customer| customer["cid"].clone()).collect();
     assert!(cids.contains(&kept) && !cids.contains(&lost), "{cids:?}");
+    is_up(&api, &path, &tenant).await;
+    assert_eq!(api.runs(), runs);
     api.server.stop().await;
 }
 
@@ -180,6 +207,8 @@ async fn a_database_that_was_put_back_is_gone_on_with() {
 async fn a_full_disk_is_a_503_until_there_is_room() {
     let Some((own, server)) = Own::on_small_disk() else { return };
     let api = Api::with(on(&scratch::beside(&server).await)).await;
+    let (tenant, site) = up(&api).await;
+    let runs = api.runs();
     let mut kept = vec![register(&api, "before").await.is(201).body["cid"].clone()];
     own.fill();
     // What is in the log's current file has room; the next file has none.
@@ -193,6 +222,7 @@ async fn a_full_disk_is_a_503_until_there_is_room() {
         assert!(kept.len() < 5000, "the disk is full, and everything is still taken");
     };
     assert!(!refused.is(503).header("retry-after").is_empty());
+    assert_eq!(api.runs(), runs, "nothing of the site was touched");
     own.make_room();
     // One that found no room while it recovered has ended, and is the operator's to start.
     if !own.may_fail("sql", &["SELECT 1"]).status.success() {
@@ -210,6 +240,8 @@ async fn a_full_disk_is_a_503_until_there_is_room() {
     for cid in kept {
         assert!(found.contains(&cid), "{cid} was acknowledged");
     }
+    is_up(&api, &site, &tenant).await;
+    assert_eq!(api.runs(), runs);
     api.server.stop().await;
 }
 
@@ -275,8 +307,12 @@ async fn a_standby_that_lost_the_last_commits_takes_nothing_from_what_runs() {
     pair.cut();
     let put = api.put(&blog, key, json!({"num_instances": 3})).await.is(202);
     api.until(&blog, key, |site| site["num_instances"] == 3).await;
-    let lost = api.post("/wpaas", key, site("shop")).await.is(202).body["id"].as_str().unwrap().to_owned();
+    let lost = api.post("/wpaas", key, site("shop")).await.is(202).body["id"].clone();
+    let lost: SiteId = serde_json::from_value(lost).unwrap();
     api.until(&path("shop"), key, |site| site["status"]["phase"] == "ready").await;
+    let shop = format!("shop.{}", tenant.cid);
+    api.until_named(&shop).await;
+    let runs = api.runs();
 
     pair.fail_over();
     until_answered(&api, "after", 201).await;
@@ -288,23 +324,17 @@ async fn a_standby_that_lost_the_last_commits_takes_nothing_from_what_runs() {
         (&json!(1), &json!(3)),
         "{found}"
     );
-    let began = Instant::now();
-    let is_told = || {
-        String::from_utf8_lossy(&LOG.lock().unwrap())
-            .lines()
-            .any(|line| line.contains(&lost) && line.contains("left alone"))
-    };
-    while !is_told() {
-        assert!(
-            began.elapsed() < Duration::from_secs(60),
-            "nobody tells of what runs for a site that is lost"
-        );
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    Api::until_left_alone(&lost.to_string()).await;
+    assert_eq!(api.runs(), runs, "nothing was taken from either");
 
     // Somebody says what is wanted now.
     let said = api.put(&blog, key, json!({})).await.is(202);
     assert!(said.body["generation"].as_u64() > put.body["generation"].as_u64(), "{}", said.body);
     api.until(&blog, key, |site| behind(site) == Some("False") && site["num_instances"] == 1).await;
+    let of_shop = |runs: Runs| runs.into_iter().filter(|(site, ..)| *site == lost).collect::<Vec<_>>();
+    let left = of_shop(api.runs());
+    assert!(left.len() > 3, "{left:?}");
+    assert_eq!(left, of_shop(runs));
+    assert!(api.has_name(&shop), "and its name still leads there");
     api.server.stop().await;
 }

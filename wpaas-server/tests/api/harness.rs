@@ -1,5 +1,6 @@
 //! A server of its own for each test, and what tests say to it.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -8,6 +9,9 @@ use reqwest::header::HeaderMap;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use wpaas_core::converge::simulated::World;
+use wpaas_core::converge::{ObjectId, Part};
+use wpaas_core::id::SiteId;
 use wpaas_server::config::{BackendKind, Flags, LogFormat, LogSettings, Settings};
 use wpaas_server::{Server, telemetry};
 
@@ -58,6 +62,9 @@ impl Write for Shared {
         Ok(())
     }
 }
+
+/// What runs, by the site, the part and the id that no other thing gets.
+pub type Runs = BTreeSet<(SiteId, Part, ObjectId)>;
 
 pub struct Api {
     pub server: Server,
@@ -123,6 +130,11 @@ impl Api {
 
     /// A server over what is in the folder.
     pub async fn in_folder(folder: TempDir, flags: Flags) -> Self {
+        Self::in_world(folder, flags, World::default()).await
+    }
+
+    /// A server over what is in the folder, and over what runs already.
+    pub async fn in_world(folder: TempDir, flags: Flags, world: World) -> Self {
         LazyLock::force(&LOG);
         let local = Some("127.0.0.1:0".parse().unwrap());
         let data = Some(folder.path().join("data"));
@@ -131,13 +143,52 @@ impl Api {
         let limits_principal_rate = flags.limits_principal_rate.or(Some(0));
         let flags =
             Flags { listen: local, report_listen: local, data, backend, limits_principal_rate, ..flags };
-        let server = Server::start(Settings::load(flags).unwrap()).await.unwrap();
+        let server = Server::start_in(Settings::load(flags).unwrap(), world).await.unwrap();
         let operator = std::fs::read_to_string(folder.path().join("data/operator-token")).unwrap();
         Self { server, operator: operator.trim().to_owned(), folder, client: Client::new() }
     }
 
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")
+    }
+
+    /// What runs.
+    pub fn world(&self) -> World {
+        self.server.simulated().unwrap().world()
+    }
+
+    pub fn runs(&self) -> Runs {
+        let objects = self.server.simulated().unwrap().objects();
+        objects.into_iter().map(|(site, object)| (site, object.part, object.id)).collect()
+    }
+
+    /// Waits until the zone has a name that begins so.
+    pub async fn until_named(&self, name: &str) {
+        let began = std::time::Instant::now();
+        while !self.has_name(name) {
+            assert!(began.elapsed().as_secs() < 30, "the zone has no {name}");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Whether the zone has a name that begins so.
+    pub fn has_name(&self, name: &str) -> bool {
+        let zone = std::fs::read_to_string(self.data().join("dns/zone")).unwrap_or_default();
+        zone.lines().any(|line| line.starts_with(&format!("{name}.")) && line.contains(" IN A "))
+    }
+
+    /// Waits until it is logged of a site that the store does not know it and that nothing was done to it.
+    pub async fn until_left_alone(site: &str) {
+        let began = std::time::Instant::now();
+        let is_told = || {
+            String::from_utf8_lossy(&LOG.lock().unwrap())
+                .lines()
+                .any(|line| line.contains(site) && line.contains("left alone"))
+        };
+        while !is_told() {
+            assert!(began.elapsed().as_secs() < 60, "nobody tells of what runs for a site that is lost");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
     }
 
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {

@@ -1,13 +1,15 @@
 //! An installation that moves from `SQLite` to `PostgreSQL` and back, and one that is restored, with the commands that
-//! README names. Empty without `WPAAS_TEST_POSTGRES`.
+//! README names. What needs `PostgreSQL` is empty without `WPAAS_TEST_POSTGRES`.
 
 use std::path::Path;
 use std::process::Command;
 
+use tempfile::TempDir;
+use wpaas_core::converge::simulated::World;
 use wpaas_core::store::scratch;
 use wpaas_server::config::Flags;
 
-use super::harness::{Api, site};
+use super::harness::{Api, Runs, site};
 use super::several::on;
 
 /// What the server's program prints, with this data folder and, if one is named, on this database.
@@ -107,4 +109,70 @@ async fn a_dump_of_the_database_is_a_backup() {
     known.is_at(&api).await;
     api.get(&format!("/customers/{lost}"), &api.operator).await.is(404);
     api.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_data_folder_of_a_stopped_server_is_a_backup() {
+    let api = Api::start().await;
+    let known = Known::make(&api).await;
+    api.until(&known.path, &known.key, |site| site["status"]["phase"] == "ready").await;
+    let (world, runs, folder) = stopped(api).await;
+    let (data, backup) = (folder.path().join("data"), folder.path().join("backup"));
+    copy(&data, &backup);
+    let api = Api::in_world(folder, Flags::default(), world).await;
+    known.is_at(&api).await;
+    let lost = api.customer("lost").await;
+    let (world, _, folder) = stopped(api).await;
+    std::fs::remove_dir_all(&data).unwrap();
+    copy(&backup, &data);
+    let api = Api::in_world(folder, Flags::default(), world).await;
+    known.is_at(&api).await;
+    api.until(&known.path, &known.key, |site| site["status"]["phase"] == "ready").await;
+    api.get(&format!("/customers/{lost}"), &api.operator).await.is(404);
+    assert_eq!(api.runs(), runs, "nothing of the site was touched");
+    api.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_is_older_than_what_runs_takes_nothing_from_it() {
+    let api = Api::start().await;
+    let known = Known::make(&api).await;
+    let (data, dump) = (api.data(), api.folder.path().join("dump"));
+    run(&data, None, &["export", dump.to_str().unwrap()]).unwrap();
+    let made = api.post("/wpaas", &known.key, site("shop")).await.is(202).body["id"].clone();
+    let shop = known.path.replace("blog", "shop");
+    api.until(&shop, &known.key, |site| site["status"]["phase"] == "ready").await;
+    let cid = known.path.split('/').nth(2).unwrap();
+    api.until_named(&format!("shop.{cid}")).await;
+    let archive = data.join(format!("releases/sha256-{}.tar.gz", "0".repeat(64)));
+    std::fs::File::create(&archive).unwrap().set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+
+    let (world, runs, folder) = stopped(api).await;
+    for left in ["wpaas.sqlite", "wpaas.sqlite-wal", "wpaas.sqlite-shm"] {
+        let _absent = std::fs::remove_file(data.join(left));
+    }
+    run(&data, None, &["import", dump.to_str().unwrap()]).unwrap();
+    let api = Api::in_world(folder, Flags::default(), world).await;
+    known.is_at(&api).await;
+    api.get(&shop, &known.key).await.is_problem(404, "not_found");
+    Api::until_left_alone(made.as_str().unwrap()).await;
+    // Once the zone has a later name, the server has been through all that a start does.
+    api.post("/wpaas", &known.key, site("next")).await.is(202);
+    api.until_named(&format!("next.{cid}")).await;
+    assert!(api.has_name(&format!("shop.{cid}")), "its name leads there");
+    assert!(archive.exists(), "and its code is kept");
+    assert!(runs.is_subset(&api.runs()), "nothing of either was touched");
+    api.server.stop().await;
+}
+
+/// Stops the server: what ran stays.
+async fn stopped(api: Api) -> (World, Runs, TempDir) {
+    let (world, runs) = (api.world(), api.runs());
+    let Api { server, folder, .. } = api;
+    server.stop().await;
+    (world, runs, folder)
+}
+
+fn copy(from: &Path, to: &Path) {
+    assert!(Command::new("cp").arg("-a").args([from, to]).status().unwrap().success());
 }

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::wanted::chain;
-use super::{BackendError, Converger, Event, Instant, Observation, Scope, Sight, SiteId, timestamp};
+use super::{
+    BackendError, Converger, Event, Generation, Instant, Observation, Scope, Sight, SiteId, timestamp,
+};
+use crate::converge::Coverage;
 
 impl Converger {
     /// Above this number of hinted sites one listing of everything is cheaper.
@@ -95,6 +98,13 @@ impl Converger {
                 self.queue.push(site, now);
             }
         }
+    }
+
+    /// The newest generation that anything of the site was made for, as far as all of it can be seen.
+    pub(super) fn newest(&self, site: SiteId, now: Instant) -> Option<Generation> {
+        let facts = self.view.facts(site, now);
+        let is_seen = self.sight.unseen.is_none() && facts.coverage == Coverage::Complete;
+        is_seen.then(|| facts.objects.iter().map(|object| object.generation).max().unwrap_or(0))
     }
 
     /// A site that nobody wants is reported, never removed.

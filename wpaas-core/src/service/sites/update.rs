@@ -35,7 +35,7 @@ impl Service {
             let (mut site, changed) = match decided {
                 Some(decided) => decided,
                 // Said again what is wanted, so it counts.
-                None if is_behind(&stored) => (next(&stored.site), Vec::new()),
+                None if stored.is_behind() => (next(&stored.site), Vec::new()),
                 None => return self.view(&at, stored),
             };
             site.domains.follow(&site.spec.domains, now);
@@ -115,16 +115,9 @@ pub(in crate::service) fn next(site: &Site) -> Site {
     next
 }
 
-/// Whether what runs was made for a newer generation than the store has, which has lost that.
-fn is_behind(stored: &StoredSite) -> bool {
-    let seen = stored.status.as_ref().map_or(0, |seen| seen.status.observed_generation);
-    seen > stored.site.generation
-}
-
 /// Above whatever was made for the site before the store was put back: what somebody says now is the newest.
 pub(super) fn raise(site: &mut Site, stored: &StoredSite) {
-    let seen = stored.status.as_ref().map_or(0, |seen| seen.status.observed_generation);
-    site.generation = site.generation.max(seen.saturating_add(u64::from(is_behind(stored))));
+    site.generation = site.generation.max(stored.seen().saturating_add(u64::from(stored.is_behind())));
 }
 
 pub(in crate::service) fn changeable(at: &Place, site: &Site) -> Result<(), ServiceError> {

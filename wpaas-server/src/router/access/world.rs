@@ -94,7 +94,8 @@ impl World {
         let limits_principal_rate = Some(0);
         let flags = Flags { data: Some(data.clone()), backend, limits_principal_rate, ..Flags::default() };
         let settings = Arc::new(Settings::load(flags).unwrap());
-        let (state, tasks) = crate::app::open(&settings).await.unwrap();
+        let nothing = wpaas_core::converge::simulated::World::default();
+        let (state, tasks) = crate::app::open(&settings, nothing).await.unwrap();
         let operator = std::fs::read_to_string(data.join("operator-token")).unwrap().trim().to_owned();
         let keyring = Arc::new(Keyring::open_or_create(&data.join("keys")).unwrap());
         let store = Arc::new(RecordingStore::new(Arc::new(MemoryStore::default())));
