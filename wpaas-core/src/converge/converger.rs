@@ -13,8 +13,8 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::{
-    Applied, Backend, BackendError, DnsState, Intent, Intents, IntentsError, Observation, Report, Retries,
-    Scope, SitePlan, Step, View, WorkQueue, plan,
+    Applied, Backend, BackendError, DnsState, ErrorClass, Intent, Intents, IntentsError, Observation, Report,
+    Retries, Scope, SitePlan, Step, View, WorkQueue, plan,
 };
 use crate::claim::Tenure;
 use crate::id::{SiteId, SiteMap, SiteSet};
@@ -23,6 +23,7 @@ use crate::site::{Generation, SiteStatus};
 
 mod metering;
 mod pass;
+mod pause;
 mod sight;
 mod steps;
 mod telling;
@@ -336,13 +337,15 @@ impl Converger {
         let now = Instant::now();
         let sweep = (!self.loads.sweeping).then(|| self.loads.next_sweep.unwrap_or(now));
         let fleet = (!self.sight.fleet).then(|| self.sight.next_fleet.unwrap_or(now));
-        [sweep, fleet, self.queue.next_due()].into_iter().flatten().min()
+        let fleet = fleet.map(|at| self.paused.map_or(at, |until| at.max(until)));
+        [sweep, fleet, self.paused, self.queue.next_due()].into_iter().flatten().min()
     }
 
     fn due(&mut self, now: Instant) {
         if !self.loads.sweeping && self.loads.next_sweep.is_none_or(|at| at <= now) {
             self.sweep(None);
         }
+        self.resume(now);
         if self.sight.next_fleet.is_none_or(|at| at <= now) {
             self.look_at_all(now);
         }
