@@ -13,8 +13,8 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::{
-    Applied, Backend, BackendError, DnsState, ErrorClass, Intent, Intents, IntentsError, Observation, Report,
-    Retries, Scope, SitePlan, Step, View, WorkQueue, plan,
+    Applied, Backend, BackendError, DnsState, ErrorClass, Facts, Intent, Intents, IntentsError, Observation,
+    Report, Retries, Scope, SitePlan, Step, View, WorkQueue, plan,
 };
 use crate::claim::Tenure;
 use crate::id::{SiteId, SiteMap, SiteSet};
@@ -64,6 +64,9 @@ pub struct Converger {
     paused: Option<Instant>,
     /// Which sites this server tends.
     tenure: Tenure,
+    planner: fn(&Intent, &Facts) -> SitePlan,
+    /// Whether plans that break a rule are refused.
+    linted: bool,
 }
 
 /// Which intents are being loaded.
@@ -202,6 +205,8 @@ impl Converger {
             sight,
             paused: None,
             tenure: Tenure::everything(),
+            planner: plan,
+            linted: true,
         };
         (converger, ConvergerHandle { commands: sender })
     }
@@ -210,6 +215,13 @@ impl Converger {
     #[must_use]
     pub fn tending(mut self, tenure: Tenure) -> Self {
         self.tenure = tenure;
+        self
+    }
+
+    /// By another planner, and without the lint: for tests of what judges both.
+    #[cfg(feature = "testing")]
+    pub(crate) fn planning_by(mut self, planner: super::trial::Planner, linted: bool) -> Self {
+        (self.planner, self.linted) = (planner, linted);
         self
     }
 
@@ -323,11 +335,11 @@ impl Converger {
             }
             // Whoever asked may have gone.
             Command::Explain(site, answer) => {
-                let plan = self.wanted.get(&site).map(|intent| plan(intent, &self.view.facts(site, now)));
-                let _gone = answer.send(plan);
+                let plan = |intent: &Arc<Intent>| (self.planner)(intent, &self.view.facts(site, now));
+                let _gone = answer.send(self.wanted.get(&site).map(plan));
             }
             Command::Preview(intent, answer) => {
-                let _gone = answer.send(plan(&intent, &self.view.facts(intent.site, now)));
+                let _gone = answer.send((self.planner)(&intent, &self.view.facts(intent.site, now)));
             }
         }
     }

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::id::SiteId;
 
+mod content;
 mod galera;
 mod place;
 mod runs;

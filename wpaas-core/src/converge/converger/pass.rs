@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Converger, Event, Instant, IntentsError, SiteId, SitePlan, SiteStatus, plan, timestamp};
+use super::{Converger, Event, Instant, IntentsError, SiteId, SitePlan, SiteStatus, timestamp};
 use crate::converge::{
     Act, Coverage, Intent, Trouble, Verdict, Violation, Wanted, acts, floor, keep_what_is_there,
     keep_what_runs, lint, status, verdict,
@@ -51,7 +51,7 @@ impl Converger {
             }
         };
         let facts = self.view.facts(site, now);
-        let plan = plan(&intent, &facts);
+        let plan = (self.planner)(&intent, &facts);
         let plan = if behind { keep_what_runs(plan) } else { plan };
         let plan = if self.view.doubts() { keep_what_is_there(plan) } else { plan };
         if plan.is_empty() && facts.busy.is_empty() {
@@ -59,7 +59,7 @@ impl Converger {
         } else {
             let found = Found {
                 verdict: verdict(&intent, &facts),
-                broken: lint(&intent, &facts, &plan).err(),
+                broken: self.linted.then(|| lint(&intent, &facts, &plan).err()).flatten(),
                 under_way: facts.busy.len(),
                 acts: acts(&intent, &facts, &plan),
             };
