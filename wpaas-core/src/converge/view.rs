@@ -266,6 +266,10 @@ mod tests {
         assert_eq!(listed(&mut view, site, now + soon, Some(old.clone())), Some(made));
         let ready = object("new", ObjectState::Ready);
         assert_eq!(listed(&mut view, site, now + soon, Some(ready.clone())), Some(ready), "how it is now");
+        assert!(
+            listed(&mut view, site, now + late, None).is_some(),
+            "all that was there: the next one tells"
+        );
         assert_eq!(listed(&mut view, site, now + late, None), None);
         let (mut view, site, now) = after(Some(Applied::Absent));
         assert_eq!(listed(&mut view, site, now + soon, Some(old.clone())), None);

@@ -16,13 +16,14 @@ use crate::id::SiteId;
 pub fn says_the_same_as_fresh(world: &World, site: SiteId, run: &RunIntent) -> Result<(), String> {
     let (is, fresh) = (world.content(site), deployed(world.anew(site), site, run)?.content(site));
     let only = |here: &[String], there: &[String]| {
-        here.iter().filter(|line| !there.contains(line)).map(|line| format!("\n  {line}")).collect::<String>()
+        let only: Vec<&str> = here.iter().filter(|line| !there.contains(line)).map(String::as_str).collect();
+        only.join("\n  ")
     };
     if is == fresh {
         return Ok(());
     }
     let (missing, wrong) = (only(&fresh, &is), only(&is, &fresh));
-    Err(format!("L4: a fresh deployment says:{missing}\nand this one:{wrong}"))
+    Err(format!("L4: a fresh deployment says:\n  {missing}\nand this one:\n  {wrong}"))
 }
 
 /// What the planner of production makes of a world in which nothing goes wrong.
