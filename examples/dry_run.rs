@@ -58,3 +58,11 @@ fn wanted() -> Result<RunIntent, Box<dyn Error>> {
         was_founded: false,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn it_ends_in_nothing_to_do() {
+        super::main().expect("the last plan is empty");
+    }
+}

@@ -8,6 +8,7 @@
 //! - `drift`: microseconds from a hint that a node died to the first step of the plan that replaces it, p50;
 //! - `idle`: milliseconds of processor time that 10 s of nothing to do take, on average: a resync in each, and one
 //!   reading of all that is wanted in three of them; what nodes report is not counted;
+//! - `queue`: microseconds a site of making every site of the work queue due, twice, and taking each;
 //! - `start`: seconds from the converger's start to the last site's first pass.
 //!
 //! Prints `NAME VALUE` lines, for `scripts/bench` to set side by side with a peer.
@@ -26,7 +27,7 @@ use fakes::{Fakes, Running};
 use made::Fleet;
 use peak_alloc::PeakAlloc;
 use tokio::time::Instant;
-use wpaas_core::converge::{Scope, View, plan};
+use wpaas_core::converge::{Scope, View, WorkQueue, plan};
 
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;
@@ -37,7 +38,7 @@ const ROUNDS: usize = 5;
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     let [measure, sites] = arguments.as_slice() else {
-        println!("usage: fleet pass|memory|drift|idle|start SITES");
+        println!("usage: fleet pass|memory|drift|idle|queue|start SITES");
         return;
     };
     let sites = sites.parse().unwrap();
@@ -48,6 +49,7 @@ fn main() {
             "memory" => memory(sites).await,
             "drift" => drift(sites).await,
             "idle" => idle(sites).await,
+            "queue" => queue(sites),
             "start" => start(sites).await,
             other => panic!("{other}: not a measure"),
         }
@@ -122,6 +124,26 @@ async fn quiet_ms(running: &Running, after: Duration) -> f64 {
     let worked = processor_s();
     tokio::time::sleep(Duration::from_secs(10)).await;
     (processor_s() - worked) * 1e3
+}
+
+/// Each site is due late at first, and then at once: as after a change of one that was to be tried again.
+fn queue(sites: usize) {
+    let fleet = Fleet::of(sites);
+    let (now, mut took) = (Instant::now(), Vec::new());
+    for _ in 0..ROUNDS {
+        let mut queue = WorkQueue::default();
+        let began = Clock::now();
+        for intent in &fleet.intents {
+            queue.push(intent.site, now + Duration::from_secs(60));
+        }
+        for intent in &fleet.intents {
+            queue.push(intent.site, now);
+        }
+        let taken = std::iter::from_fn(|| queue.pop(now)).count();
+        took.push(micros(began, sites));
+        assert_eq!((taken, queue.next_due()), (sites, None));
+    }
+    println!("queue_us_per_site {:.3}", median(&mut took));
 }
 
 async fn start(sites: usize) {

@@ -35,7 +35,7 @@ pub(crate) use converger::chain;
 
 pub use act::{Act, acts};
 pub use backend::{Applied, Backend, BackendError, Capabilities, ErrorClass, hints};
-pub use behind::{floor, keep_what_runs};
+pub use behind::{floor, keep_what_is_there, keep_what_runs};
 pub use converger::{Converger, ConvergerHandle};
 pub use facts::{Facts, Seen, Told};
 pub use fingerprint::Fingerprint;

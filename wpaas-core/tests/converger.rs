@@ -1,6 +1,10 @@
 //! The loop under a virtual clock, over the simulated backend and one that fails on demand.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
+#[path = "converger/looks.rs"]
+mod looks;
+#[path = "converger/pause.rs"]
+mod pause;
 #[path = "converger/servers.rs"]
 mod servers;
 mod support;
@@ -118,6 +122,7 @@ struct Flaky {
     failing: Mutex<Option<(Part, ErrorClass)>>,
     hanging: Mutex<Option<SiteId>>,
     applied: AtomicUsize,
+    observed: AtomicUsize,
 }
 
 #[async_trait]
@@ -127,6 +132,7 @@ impl Backend for Flaky {
     }
 
     async fn observe(&self, scope: &Scope) -> Result<Observation, BackendError> {
+        self.observed.fetch_add(1, Ordering::Relaxed);
         assert!(!self.panicking.swap(false, Ordering::Relaxed), "as told");
         if self.cut.load(Ordering::Relaxed) {
             return Err(BackendError::new(ErrorClass::Transient, "the cable is out"));
@@ -185,6 +191,7 @@ fn start() -> World {
         failing: Mutex::default(),
         hanging: Mutex::default(),
         applied: AtomicUsize::new(0),
+        observed: AtomicUsize::new(0),
     });
     let (converger, handle) = Converger::new(backend.clone(), book.clone());
     let handle = Arc::new(Mutex::new(handle));

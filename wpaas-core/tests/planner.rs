@@ -334,6 +334,8 @@ fn different_histories_wait_for_a_person_and_say_so() {
     site.pass();
     let mut facts = site.facts();
     assert_eq!(told(&mut site, &facts), ["NotSynced", "None"]);
+    let founding = plan(&site.intent, &facts);
+    lint(&site.intent, &facts, &founding).unwrap();
     let other = facts.reports.iter_mut().find(|report| report.part == Part::Database(2)).unwrap();
     let NodeReport::Database(DatabaseReport { position: Some(position), .. }) = &mut other.node else {
         panic!("database-2 waits");
@@ -341,6 +343,8 @@ fn different_histories_wait_for_a_person_and_say_so() {
     position.uuid = uuid::Uuid::from_u128(7);
     assert_eq!(told(&mut site, &facts), ["Diverged", "None"]);
     assert_eq!(plan(&site.intent, &facts).steps, []);
+    let broken = lint(&site.intent, &facts, &founding).unwrap_err();
+    assert_eq!((broken.rule, broken.why), (1, "founds though nodes hold different histories"));
 }
 
 #[test]

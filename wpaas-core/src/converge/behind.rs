@@ -12,11 +12,21 @@ pub fn floor(intent: &Intent, facts: &Facts) -> Option<Generation> {
 /// What may be done of a plan that rests on a store that is behind: what heals. What takes something away, or leads
 /// visitors elsewhere, waits until a person has said again what is wanted.
 #[must_use]
-pub fn keep_what_runs(mut plan: SitePlan) -> SitePlan {
-    let (heals, waits) = plan.steps.into_iter().partition(|step| heals(&step.action));
-    plan.steps = heals;
-    plan.holds
-        .extend(waits.into_iter().map(|step| Hold { part: step.part, reason: HoldReason::StoreBehind }));
+pub fn keep_what_runs(plan: SitePlan) -> SitePlan {
+    only(plan, heals, &HoldReason::StoreBehind)
+}
+
+/// What may be done of a plan while listings lack more than is believed: nothing is removed.
+#[must_use]
+pub fn keep_what_is_there(plan: SitePlan) -> SitePlan {
+    only(plan, |action| !matches!(action, Action::Remove { .. }), &HoldReason::Doubted)
+}
+
+/// Only these of the plan's actions are taken; the others wait.
+fn only(mut plan: SitePlan, taken: impl Fn(&Action) -> bool, reason: &HoldReason) -> SitePlan {
+    let (steps, waits): (Vec<_>, Vec<_>) = plan.steps.into_iter().partition(|step| taken(&step.action));
+    plan.steps = steps;
+    plan.holds.extend(waits.into_iter().map(|step| Hold { part: step.part, reason: reason.clone() }));
     plan
 }
 
@@ -51,8 +61,13 @@ mod tests {
             step(Part::Gateway(0), Action::Configure { object, files: Vec::new() }),
         ];
         let kept = keep_what_runs(SitePlan { site, generation: 7, steps, holds: Vec::new() });
-        assert_eq!(kept.steps, [heal]);
+        assert_eq!(kept.steps, [heal.clone()]);
         let held = |part| Hold { part, reason: HoldReason::StoreBehind };
         assert_eq!(kept.holds, [held(Part::Wordpress(0)), held(Part::Gateway(0))]);
+        let steps =
+            vec![heal.clone(), step(Part::Wordpress(0), Action::Remove { object: ObjectId::new("b") })];
+        let kept = keep_what_is_there(SitePlan { site, generation: 7, steps, holds: Vec::new() });
+        assert_eq!(kept.steps, [heal]);
+        assert_eq!(kept.holds, [Hold { part: Part::Wordpress(0), reason: HoldReason::Doubted }]);
     }
 }

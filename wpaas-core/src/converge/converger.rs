@@ -13,8 +13,8 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::{
-    Applied, Backend, BackendError, DnsState, Intent, Intents, IntentsError, Observation, Report, Retries,
-    Scope, SitePlan, Step, View, WorkQueue, plan,
+    Applied, Backend, BackendError, DnsState, ErrorClass, Facts, Intent, Intents, IntentsError, Observation,
+    Report, Retries, Scope, SitePlan, Step, View, WorkQueue, plan,
 };
 use crate::claim::Tenure;
 use crate::id::{SiteId, SiteMap, SiteSet};
@@ -23,6 +23,7 @@ use crate::site::{Generation, SiteStatus};
 
 mod metering;
 mod pass;
+mod pause;
 mod sight;
 mod steps;
 mod telling;
@@ -63,6 +64,9 @@ pub struct Converger {
     paused: Option<Instant>,
     /// Which sites this server tends.
     tenure: Tenure,
+    planner: fn(&Intent, &Facts) -> SitePlan,
+    /// Whether plans that break a rule are refused.
+    linted: bool,
 }
 
 /// Which intents are being loaded.
@@ -210,6 +214,8 @@ impl Converger {
             sight,
             paused: None,
             tenure: Tenure::everything(),
+            planner: plan,
+            linted: true,
         };
         (converger, ConvergerHandle { commands: sender })
     }
@@ -218,6 +224,13 @@ impl Converger {
     #[must_use]
     pub fn tending(mut self, tenure: Tenure) -> Self {
         self.tenure = tenure;
+        self
+    }
+
+    /// By another planner, and without the lint: for tests of what judges both.
+    #[cfg(feature = "testing")]
+    pub(crate) fn planning_by(mut self, planner: super::trial::Planner, linted: bool) -> Self {
+        (self.planner, self.linted) = (planner, linted);
         self
     }
 
@@ -331,11 +344,11 @@ impl Converger {
             }
             // Whoever asked may have gone.
             Command::Explain(site, answer) => {
-                let plan = self.wanted.get(&site).map(|intent| plan(intent, &self.view.facts(site, now)));
-                let _gone = answer.send(plan);
+                let plan = |intent: &Arc<Intent>| (self.planner)(intent, &self.view.facts(site, now));
+                let _gone = answer.send(self.wanted.get(&site).map(plan));
             }
             Command::Preview(intent, answer) => {
-                let _gone = answer.send(plan(&intent, &self.view.facts(intent.site, now)));
+                let _gone = answer.send((self.planner)(&intent, &self.view.facts(intent.site, now)));
             }
             Command::Newest(site, answer) => {
                 let _gone = answer.send(self.newest(site, now));
@@ -348,13 +361,15 @@ impl Converger {
         let now = Instant::now();
         let sweep = (!self.loads.sweeping).then(|| self.loads.next_sweep.unwrap_or(now));
         let fleet = (!self.sight.fleet).then(|| self.sight.next_fleet.unwrap_or(now));
-        [sweep, fleet, self.queue.next_due()].into_iter().flatten().min()
+        let fleet = fleet.map(|at| self.paused.map_or(at, |until| at.max(until)));
+        [sweep, fleet, self.paused, self.queue.next_due()].into_iter().flatten().min()
     }
 
     fn due(&mut self, now: Instant) {
         if !self.loads.sweeping && self.loads.next_sweep.is_none_or(|at| at <= now) {
             self.sweep(None);
         }
+        self.resume(now);
         if self.sight.next_fleet.is_none_or(|at| at <= now) {
             self.look_at_all(now);
         }

@@ -71,8 +71,15 @@ fn founding(_: &Intent, facts: &Facts, plan: &SitePlan, step: &Step) -> Verdict 
     )?;
     require(reports.iter().all(|report| report.founding < number), "uses a founding's number again")?;
     let founder = database(facts, step.part).ok_or("founds on a node that has not reported")?;
-    let reach = |report: &DatabaseReport| report.position.as_ref().map(|position| position.seqno);
+    let reach = |report: &DatabaseReport| report.position.as_ref().map(|it| (!it.uuid.is_nil(), it.seqno));
+    let mut histories = reports.iter().filter_map(|report| Some(report.position.as_ref()?.uuid));
+    let first = histories.find(|uuid| !uuid.is_nil());
+    require(
+        histories.all(|uuid| uuid.is_nil() || Some(uuid) == first),
+        "founds though nodes hold different histories",
+    )?;
     require(reports.iter().all(|report| reach(report) <= reach(founder)), "founds on a node that is behind")?;
+    require(founder.empty || founder.position.is_some(), "founds on a copy that was cut off")?;
     require(
         !founder.empty || reports.iter().all(|report| report.empty),
         "founds on an empty volume while another holds data",

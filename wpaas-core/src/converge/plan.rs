@@ -93,6 +93,9 @@ pub enum HoldReason {
     /// The store has lost what was wanted last.
     #[error("stays as it is: the store is older than what runs; say again what is wanted of the site")]
     StoreBehind,
+    /// A listing lacked more than is believed.
+    #[error("stays until listings tell again what is there")]
+    Doubted,
     /// The node that tries the new release has not come to its end.
     #[error("tries the new release, which is served once it has proved itself")]
     Proving,

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::id::SiteId;
 
+mod content;
 mod galera;
 mod place;
 mod runs;
@@ -346,6 +347,10 @@ impl State {
         if self.sky.happens(self.sky.weather.partial) {
             seen.coverage = Coverage::Partial;
             seen.objects.retain(|_| !self.sky.happens(300));
+        } else if self.sky.happens(self.sky.weather.lacking) {
+            let half = seen.objects.len().saturating_sub(1) / 2;
+            seen.objects.retain(|_| self.sky.happens(200));
+            seen.objects.truncate(half);
         }
         seen
     }

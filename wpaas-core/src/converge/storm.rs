@@ -25,6 +25,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use super::simulated::Weather;
+use super::trial::Planner;
 
 mod book;
 mod end;
@@ -100,9 +101,22 @@ impl Storm {
     ///
     /// Where no runtime can be had.
     pub fn run(&self) -> Result<Trace, Failure> {
+        self.run_by(super::plan, true)
+    }
+
+    /// The same with this planner; `linted` says whether plans that break a rule are refused, as in production.
+    ///
+    /// # Errors
+    ///
+    /// As [`Storm::run`].
+    ///
+    /// # Panics
+    ///
+    /// Where no runtime can be had.
+    pub fn run_by(&self, planner: Planner, linted: bool) -> Result<Trace, Failure> {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         let runtime = builder.enable_time().start_paused(true).build().expect("a runtime without I/O");
         let failed = |(what, log)| Failure { seed: self.seed, what, log };
-        runtime.block_on(scene::play(self)).map_err(failed)
+        runtime.block_on(scene::play(self, planner, linted)).map_err(failed)
     }
 }

@@ -3,8 +3,9 @@
 //!
 //! A [`Trial`] owns a [`World`], one or two servers that each see it through a [`View`], and a planner. It has no
 //! clock, no randomness and no I/O: an [`Op`] holds every choice, so that a sequence of them is a replay. What
-//! must never happen (S1 to S11) is an error of [`Trial::take`]; what must happen in the end (L1 to L4, L6) of
-//! [`Trial::finish`].
+//! must never happen (S1 to S6, S8, S9, S12) is an error of [`Trial::take`]; what must happen in the end (L1 to L4,
+//! L6) of [`Trial::finish`]. Elsewhere are S7 (`conformance`, where secrets are) and what needs the real converger:
+//! [`super::storm`], and for S11 (looks that don't show all) the tests of the converger.
 //!
 //! ```
 //! use wpaas_core::converge::trial::{Fate, Op, Trial, wanted};
@@ -23,7 +24,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::simulated::World;
+use super::simulated::{Law, World};
 use super::{
     Facts, Intent, ObjectId, Observation, Part, ReleaseRef, Report, RunIntent, Scope, SitePlan, Step, View,
     Wanted,
@@ -32,12 +33,14 @@ use crate::id::SiteId;
 use crate::site::{DatabaseSize, Generation};
 
 mod end;
+mod fresh;
 mod ops;
 mod safety;
 pub mod script;
 
 pub use end::is_as_fresh;
 pub(crate) use end::operator;
+pub use fresh::says_the_same_as_fresh;
 pub(crate) use ops::settle;
 pub use ops::{Change, Fate, Op, Outside};
 pub(crate) use safety::{Case, is_refused, judge, with_decoys};
@@ -133,6 +136,13 @@ impl Trial {
     #[must_use]
     pub fn with_two_servers(mut self) -> Self {
         self.join();
+        self
+    }
+
+    /// In a world in which this law does not hold: what the trial has to say of that.
+    #[must_use]
+    pub fn without_law(mut self, law: Law) -> Self {
+        self.world = self.world.without(law);
         self
     }
 

@@ -9,9 +9,11 @@ use tokio::time::Instant;
 use super::{Applied, Coverage, Facts, Object, Observation, Report, Scope, Step};
 use crate::id::{SiteId, SiteMap};
 
+mod doubts;
 mod site;
 
-use site::SiteView;
+use doubts::{Doubts, Missed};
+use site::{Absence, SiteView};
 
 /// The fleet as far as it is known. A listing that began before a step ended can't undo what the step did.
 ///
@@ -26,8 +28,7 @@ pub struct View {
     listening: Option<Instant>,
     /// A listing may be older than its beginning by this.
     lag: Duration,
-    /// Whether the last listing lacked more than can be believed at once.
-    doubts: bool,
+    doubts: Doubts,
 }
 
 impl View {
@@ -35,8 +36,6 @@ impl View {
     pub const STALE: Duration = Duration::from_secs(20);
     /// After this time a node that was told something and did not answer is told again.
     pub const TELL_AGAIN: Duration = Duration::from_secs(10);
-    /// Of fewer objects than this, all can be gone at once.
-    const MANY: usize = 16;
 
     /// Of a backend whose listings may be as old as this: nobody learns from one before that time that what a step
     /// has just made is not there, or that what it removed is.
@@ -47,28 +46,34 @@ impl View {
 
     /// Takes a listing in. Returns the sites of which anything changed.
     ///
-    /// One of everything that lacks more than half of what was there proves no absence: so much is believed to be gone
-    /// only when the next one lacks it, too.
+    /// One that lacks more than half of what was there, of everything or of its site, proves no absence: then only that
+    /// is gone which the next complete one lacks, too.
     pub fn listed(&mut self, scope: &Scope, began: Instant, observation: Observation) -> Vec<SiteId> {
         let complete = observation.coverage == Coverage::Complete;
         match scope {
             Scope::Site(site) => {
                 let own = |(listed, object)| (listed == *site).then_some(object);
                 let objects = observation.objects.into_iter().filter_map(own).collect();
-                self.merge(BTreeMap::from([(*site, objects)]), complete, began)
+                let news = BTreeMap::from([(*site, objects)]);
+                let known = self.sites.get(site).map_or(0, |view| view.facts.objects.len());
+                let missed = self.missed(&news, complete, began);
+                let kept = self.doubts.weigh(scope, complete, known, missed);
+                self.merge(news, complete, &kept, began)
             }
             Scope::Fleet => {
-                let complete = complete && self.is_believed(observation.objects.len());
-                let first = complete && !self.complete;
+                let news = self.news(observation.objects, complete);
+                let known = self.sites.values().map(|view| view.facts.objects.len()).sum();
+                let missed = self.missed(&news, complete, began);
+                let kept = self.doubts.weigh(scope, complete, known, missed);
+                let first = complete && kept.is_empty() && !self.complete;
                 if first {
                     self.complete();
                 }
-                let news = self.news(observation.objects, complete);
                 let lag = self.lag;
                 for view in self.sites.values_mut() {
                     view.forget_steps(began, lag);
                 }
-                let changed = self.merge(news, complete, began);
+                let changed = self.merge(news, complete, &kept, began);
                 if first {
                     self.listen(began);
                 }
@@ -77,19 +82,19 @@ impl View {
         }
     }
 
-    /// Whether the last listing of everything lacked more than is believed at once; the next one tells.
+    /// Whether a listing lacked more than is believed at once; the next complete one tells.
     #[must_use]
-    pub const fn doubts(&self) -> bool {
-        self.doubts
+    pub fn doubts(&self) -> bool {
+        !self.doubts.is_empty()
     }
 
-    /// Whether a complete listing of so many objects proves that the others are gone.
-    fn is_believed(&mut self, listed: usize) -> bool {
-        let known: usize = self.sites.values().map(|view| view.facts.objects.len()).sum();
-        let lacks_much = known >= Self::MANY && listed < known / 2;
-        let believed = !lacks_much || self.doubts;
-        self.doubts = !believed;
-        believed
+    /// What a complete listing of these sites lacks, though nothing says that it should have gone.
+    fn missed(&self, listed: &BTreeMap<SiteId, Vec<Object>>, complete: bool, began: Instant) -> Missed {
+        let missed = |(site, objects): (&SiteId, &Vec<Object>)| {
+            let missed = self.sites.get(site)?.missed(objects, began, self.lag);
+            (complete && !missed.is_empty()).then_some((*site, missed))
+        };
+        listed.iter().filter_map(missed).collect()
     }
 
     /// From now on, what was never seen is not there.
@@ -144,10 +149,15 @@ impl View {
         &mut self,
         listed: BTreeMap<SiteId, Vec<Object>>,
         complete: bool,
+        kept: &Missed,
         began: Instant,
     ) -> Vec<SiteId> {
         let lag = self.lag;
-        let merge = |(site, objects)| self.site(site).merge(objects, complete, began, lag).then_some(site);
+        let merge = |(site, objects)| {
+            let stays = kept.get(&site).map_or(&[][..], Vec::as_slice);
+            let absence = if complete { Absence::But(stays) } else { Absence::Unproved };
+            self.site(site).merge(objects, absence, began, lag).then_some(site)
+        };
         listed.into_iter().filter_map(merge).collect()
     }
 
@@ -204,6 +214,7 @@ impl View {
     /// Forgets a site that is gone.
     pub fn forget(&mut self, site: SiteId) {
         self.sites.remove(&site);
+        self.doubts.forget(site);
     }
 }
 
@@ -255,6 +266,10 @@ mod tests {
         assert_eq!(listed(&mut view, site, now + soon, Some(old.clone())), Some(made));
         let ready = object("new", ObjectState::Ready);
         assert_eq!(listed(&mut view, site, now + soon, Some(ready.clone())), Some(ready), "how it is now");
+        assert!(
+            listed(&mut view, site, now + late, None).is_some(),
+            "all that was there: the next one tells"
+        );
         assert_eq!(listed(&mut view, site, now + late, None), None);
         let (mut view, site, now) = after(Some(Applied::Absent));
         assert_eq!(listed(&mut view, site, now + soon, Some(old.clone())), None);
@@ -268,54 +283,5 @@ mod tests {
         assert_eq!(listed(&mut view, site, now, Some(there.clone())), None);
         let soon = now + Duration::from_secs(1);
         assert_eq!(listed(&mut view, site, soon, Some(there.clone())), Some(there));
-    }
-}
-
-#[cfg(test)]
-mod doubts {
-    use super::*;
-    use crate::converge::{ObjectId, ObjectState, Part};
-
-    fn object(site: SiteId, n: u8) -> (SiteId, Object) {
-        let (part, id) = (Part::Wordpress(n), ObjectId::new(&format!("{site} {n}")));
-        let state = ObjectState::Ready;
-        (site, Object { part, id, fingerprint: None, generation: 1, epoch: 1, state, entry: None })
-    }
-
-    /// The view lists this many of the objects. Returns how many it knows then.
-    fn list(view: &mut View, objects: &[(SiteId, Object)], shown: usize) -> usize {
-        let objects = objects[..shown].to_vec();
-        view.listed(
-            &Scope::Fleet,
-            Instant::now(),
-            Observation { coverage: Coverage::Complete, objects, runs: Vec::new() },
-        );
-        view.sites.values().map(|view| view.facts.objects.len()).sum()
-    }
-
-    fn fleet(sites: u8) -> Vec<(SiteId, Object)> {
-        let ids: Vec<_> = (0..sites).map(|_| SiteId::new()).collect();
-        ids.into_iter().flat_map(|site| (0..4).map(move |n| object(site, n))).collect()
-    }
-
-    #[test]
-    fn more_than_half_is_gone_only_when_it_is_twice_not_listed() {
-        let (mut view, all) = (View::default(), fleet(5));
-        assert_eq!(list(&mut view, &all, 20), 20);
-        assert_eq!(list(&mut view, &all, 10), 10, "half can be gone");
-        assert_eq!(list(&mut view, &all, 20), 20);
-        assert_eq!(list(&mut view, &all, 9), 20);
-        assert!(view.doubts());
-        assert_eq!(list(&mut view, &all, 20), 20, "it was a bad listing");
-        assert_eq!(list(&mut view, &all, 0), 20);
-        assert_eq!(list(&mut view, &all, 0), 0, "they are gone");
-        assert!(!view.doubts());
-    }
-
-    #[test]
-    fn of_a_few_all_can_be_gone() {
-        let (mut view, all) = (View::default(), fleet(3));
-        assert_eq!(list(&mut view, &all, 12), 12);
-        assert_eq!(list(&mut view, &all, 0), 0);
     }
 }

@@ -3,6 +3,7 @@
 
 mod conformance;
 mod mutants;
+mod passes;
 mod random;
 mod single_faults;
 mod storms;

@@ -66,6 +66,7 @@ impl Fleet {
             failing: Mutex::default(),
             hanging: Mutex::default(),
             applied: AtomicUsize::new(0),
+            observed: AtomicUsize::new(0),
         });
         let handles = Arc::<Mutex<Vec<ConvergerHandle>>>::default();
         let told = handles.clone();

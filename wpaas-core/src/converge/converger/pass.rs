@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Converger, Event, Instant, IntentsError, SiteId, SitePlan, SiteStatus, plan, timestamp};
+use super::{Converger, Event, Instant, IntentsError, SiteId, SitePlan, SiteStatus, timestamp};
 use crate::converge::{
-    Act, Coverage, Intent, Trouble, Verdict, Violation, Wanted, acts, floor, keep_what_runs, lint, status,
-    verdict,
+    Act, Coverage, Intent, Trouble, Verdict, Violation, Wanted, acts, floor, keep_what_is_there,
+    keep_what_runs, lint, status, verdict,
 };
 use crate::site::Generation;
 
@@ -51,14 +51,15 @@ impl Converger {
             }
         };
         let facts = self.view.facts(site, now);
-        let plan = plan(&intent, &facts);
+        let plan = (self.planner)(&intent, &facts);
         let plan = if behind { keep_what_runs(plan) } else { plan };
+        let plan = if self.view.doubts() { keep_what_is_there(plan) } else { plan };
         if plan.is_empty() && facts.busy.is_empty() {
             self.quiet(&intent, &plan, now);
         } else {
             let found = Found {
                 verdict: verdict(&intent, &facts),
-                broken: lint(&intent, &facts, &plan).err(),
+                broken: self.linted.then(|| lint(&intent, &facts, &plan).err()).flatten(),
                 under_way: facts.busy.len(),
                 acts: acts(&intent, &facts, &plan),
             };
@@ -115,7 +116,7 @@ impl Converger {
     }
 
     fn is_gone(&self, intent: &Intent, now: Instant) -> bool {
-        if intent.wanted != Wanted::Gone {
+        if intent.wanted != Wanted::Gone || self.view.doubts() {
             return false;
         }
         let facts = self.view.facts(intent.site, now);
@@ -134,7 +135,7 @@ impl Converger {
             return None;
         }
         let at = self.retries.when(intent.site, intent.generation, now);
-        let at = self.paused.map_or(at, |until| until.max(at));
+        let at = self.paused(now).map_or(at, |until| until.max(at));
         if at > now {
             self.queue.push(intent.site, at);
             return Some(at);
@@ -144,7 +145,7 @@ impl Converger {
         let begun = &plan.steps[..room.min(plan.steps.len())];
         self.tell(intent.site, intent.generation, begun, acts);
         for step in begun.iter().cloned() {
-            self.begin(step);
+            self.begin(step, now);
         }
         None
     }

@@ -19,7 +19,8 @@ impl Converger {
         if self.sight.unseen.is_some() {
             return;
         }
-        if self.sight.sites.contains(&site) || self.sight.sites.len() >= Self::MANY {
+        let paused = self.paused(now).is_some();
+        if paused || self.sight.sites.contains(&site) || self.sight.sites.len() >= Self::MANY {
             self.sight.pending.insert(site);
             if self.sight.pending.len() > Self::MANY {
                 self.look_at_all(now);
@@ -30,9 +31,13 @@ impl Converger {
         self.observe(Scope::Site(site), now);
     }
 
-    /// Lists everything.
+    /// Lists everything, at once or when the backend's pause is over.
     pub(super) fn look_at_all(&mut self, now: Instant) {
         if self.sight.fleet {
+            return;
+        }
+        if let Some(until) = self.paused(now) {
+            self.sight.next_fleet = Some(until);
             return;
         }
         self.sight.fleet = true;
@@ -78,21 +83,16 @@ impl Converger {
             tracing::info!("the backend can be seen");
         }
         self.meter(scope, began, &observation, now);
+        let doubted = self.view.doubts();
         for site in self.view.listed(scope, began, observation) {
             self.wake(site, now);
         }
         if *scope == Scope::Fleet {
-            let mut next = self.backend.capabilities().resync;
-            if self.view.doubts() {
-                tracing::warn!(
-                    "a listing lacks more than half of what was there; the next one tells whether it is gone"
-                );
-                next = Sight::SEARCH;
-            }
-            self.sight.next_fleet = Some(now + next);
+            self.sight.next_fleet = Some(now + self.backend.capabilities().resync);
             self.silent_nodes(now);
         }
-        if found {
+        self.doubt(doubted, now);
+        if found || (doubted && !self.view.doubts()) {
             let all: Vec<_> = self.wanted.keys().copied().collect();
             for site in all {
                 self.queue.push(site, now);
@@ -105,6 +105,20 @@ impl Converger {
         let facts = self.view.facts(site, now);
         let is_seen = self.sight.unseen.is_none() && facts.coverage == Coverage::Complete;
         is_seen.then(|| facts.objects.iter().map(|object| object.generation).max().unwrap_or(0))
+    }
+
+    /// What can't be believed is listed again soon.
+    fn doubt(&mut self, doubted: bool, now: Instant) {
+        if !self.view.doubts() {
+            return;
+        }
+        if !doubted {
+            tracing::warn!(
+                "a listing lacks more than half of what was there; until others tell whether it is gone nothing is removed"
+            );
+        }
+        let soon = now + Sight::SEARCH;
+        self.sight.next_fleet = Some(self.sight.next_fleet.map_or(soon, |at| at.min(soon)));
     }
 
     /// A site that nobody wants is reported, never removed.
@@ -128,15 +142,16 @@ impl Converger {
 
     fn saw_nothing(&mut self, scope: &Scope, error: &BackendError, now: Instant) {
         let why = chain(error);
+        let again = self.pause_for(error.class, now).unwrap_or(now).max(now + Sight::SEARCH);
         if *scope == Scope::Fleet || self.sight.unseen.is_some() {
-            self.sight.next_fleet = Some(now + Sight::SEARCH);
+            self.sight.next_fleet = Some(again);
         } else {
             // One site's listing failed: a listing of everything tells whether the backend is there at all.
             self.look_at_all(now);
             return;
         }
         if self.sight.unseen.as_ref() != Some(&why) {
-            tracing::warn!(error = why, next_try = %timestamp(now + Sight::SEARCH, now), "the backend can't be seen");
+            tracing::warn!(error = why, next_try = %timestamp(again, now), "the backend can't be seen");
             self.sight.unseen = Some(why);
             let all: Vec<SiteId> = self.wanted.keys().copied().collect();
             for site in all {

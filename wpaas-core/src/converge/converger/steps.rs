@@ -11,10 +11,7 @@ use super::{Applied, BackendError, Converger, Event, Instant, SiteId, Step};
 use crate::converge::{Action, ErrorClass, Wanted};
 
 impl Converger {
-    /// A backend that asks for a pause without saying how long gets this.
-    const PAUSE: Duration = Duration::from_secs(5);
-
-    pub(super) fn begin(&mut self, step: Step) {
+    pub(super) fn begin(&mut self, step: Step, now: Instant) {
         self.view.step_began(&step);
         let rank = match (self.is_new(step.site), self.errors.contains_key(&step.site)) {
             (false, _) => Rank::Mends,
@@ -22,10 +19,14 @@ impl Converger {
             (true, true) => Rank::Fails,
         };
         self.turns.wait(rank, step);
-        self.next_turns();
+        self.next_turns(now);
     }
 
-    fn next_turns(&mut self) {
+    /// Takes the steps whose turn it is, unless the backend is to be left alone.
+    pub(super) fn next_turns(&mut self, now: Instant) {
+        if self.paused(now).is_some() {
+            return;
+        }
         while let Some((rank, step)) = self.turns.take() {
             self.apply(rank, step);
         }
@@ -65,7 +66,6 @@ impl Converger {
         now: Instant,
     ) {
         self.turns.ended(rank);
-        self.next_turns();
         let site = step.site;
         match result {
             Ok(applied) => {
@@ -78,6 +78,8 @@ impl Converger {
                 self.look_at(site, now);
             }
         }
+        // Only now: it may have asked to be left alone.
+        self.next_turns(now);
     }
 
     fn failed(&mut self, step: &Step, error: &BackendError, now: Instant) {
@@ -87,9 +89,9 @@ impl Converger {
         match error.class {
             // What is there is not what was planned on: the look that follows tells.
             ErrorClass::Conflict | ErrorClass::Transient => self.back_off(site, generation, now),
-            ErrorClass::Throttled { retry_after } => {
-                self.paused = Some(now + retry_after.unwrap_or(Self::PAUSE));
-                self.queue.push(site, now + retry_after.unwrap_or(Self::PAUSE));
+            ErrorClass::Throttled { .. } => {
+                let until = self.pause_for(error.class, now);
+                self.queue.push(site, until.unwrap_or(now));
             }
             ErrorClass::Permanent => {
                 self.retries.parked(site, generation, now);

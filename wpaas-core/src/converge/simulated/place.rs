@@ -159,6 +159,7 @@ impl Place {
             self.leave(n, false);
         }
         self.objects.remove(&step.part);
+        self.forget_foundings();
         Ok(Applied::Absent)
     }
 

@@ -19,6 +19,8 @@ pub struct Weather {
     pub lateness: Duration,
     /// Chance that a listing lacks some of what is there, and says so.
     pub partial: u16,
+    /// Chance that a listing lacks most of what is there, and says that it is complete.
+    pub lacking: u16,
     /// Chance that a listing fails.
     pub unseen: u16,
     /// Chance that a step's request is lost on its way.
@@ -51,6 +53,7 @@ impl Weather {
             listing_lag: Duration::ZERO,
             lateness: Duration::ZERO,
             partial: 0,
+            lacking: 0,
             unseen: 0,
             lost: 0,
             unanswered: 0,
@@ -73,6 +76,7 @@ impl Weather {
             listing_lag: Duration::from_secs(3),
             lateness: Duration::from_secs(40),
             partial: 50,
+            lacking: 20,
             unseen: 30,
             lost: 40,
             unanswered: 40,

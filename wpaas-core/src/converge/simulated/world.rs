@@ -178,7 +178,11 @@ impl World {
             .flat_map(|(site, place)| place.breaches.iter().map(|breach| (*site, breach.as_str())))
     }
 
-    fn place(&mut self, site: SiteId) -> &mut Place {
+    pub(super) fn place_of(&self, site: SiteId) -> Option<&Place> {
+        self.places.get(&site)
+    }
+
+    pub(super) fn place(&mut self, site: SiteId) -> &mut Place {
         self.places.entry(site).or_default()
     }
 }

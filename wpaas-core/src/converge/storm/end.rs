@@ -9,7 +9,7 @@ use super::judge::short;
 use super::people::calm_weather;
 use super::scene::Scene;
 use crate::converge::simulated::BAD_RELEASE;
-use crate::converge::trial::{Change, Outside, is_as_fresh, operator};
+use crate::converge::trial::{Change, Outside, is_as_fresh, operator, says_the_same_as_fresh};
 use crate::converge::{Candidate, ReleaseRef, SitePlan};
 use crate::id::SiteId;
 
@@ -47,7 +47,17 @@ impl Scene {
             self.split(site, false);
             self.settle_on_a_release(site, wish);
         }
-        self.pass(lateness).await
+        self.pass(lateness.max(self.grace_left())).await
+    }
+
+    /// How long the graces last that were to end in the storm; those of hours do not.
+    fn grace_left(&self) -> Duration {
+        let now = Instant::now();
+        let left = self.book.wanted().into_values().filter_map(|wish| match wish.life {
+            Life::Deleted { purge_after } => Some(purge_after.saturating_duration_since(now)),
+            Life::Runs | Life::Rests => None,
+        });
+        left.filter(|left| *left < HOUR).max().unwrap_or_default()
     }
 
     /// L5: whoever wanted a release that can't be had, or none yet, wants another.
@@ -74,16 +84,33 @@ impl Scene {
                     None => return Err(format!("L1: the server does not know {}", short(site))),
                 }
             }
-            if waiting.is_empty() {
+            let left = self.left_over();
+            if waiting.is_empty() && left.is_empty() {
                 return Ok(());
             }
             if Instant::now() > deadline {
-                return Err(format!("L1: not converged in {PATIENCE:?}: {}", waiting[0].1));
+                let plan = waiting.first().map_or_else(String::new, |(_, plan)| plan.to_string());
+                return Err(match left.as_slice() {
+                    [] => format!("L1: not converged in {PATIENCE:?}: {plan}"),
+                    left => format!("L3: gone for {PATIENCE:?}, and there is left: {}", left.join(", ")),
+                });
             }
             for (site, plan) in waiting {
                 self.operate(site, &plan);
             }
         }
+    }
+
+    /// L3: what is left of sites whose grace was over before it calmed down: parts, or the record that they are to go.
+    fn left_over(&self) -> Vec<String> {
+        let (wanted, now) = (self.book.wanted(), Instant::now());
+        let goes = |site: &&SiteId| wanted.get(*site).is_none_or(|wish| wish.is_over(now));
+        let left = self.sites.iter().filter(goes).flat_map(|site| {
+            let record = wanted.contains_key(site).then(|| "its record".to_owned());
+            let parts = self.parts(*site).into_iter().map(|part| part.to_string());
+            parts.chain(record).map(|what| format!("{what} of {}", short(*site)))
+        });
+        left.collect()
     }
 
     fn operate(&mut self, site: SiteId, plan: &SitePlan) {
@@ -100,6 +127,7 @@ impl Scene {
                 continue;
             }
             is_as_fresh(&self.world(), site, &wish.run)?;
+            says_the_same_as_fresh(&self.world(), site, &wish.run)?;
             let ready = self.book.found(site).is_some_and(|status| status.is_ready());
             if !ready && wish.run.wordpress > 0 {
                 return Err(format!("L1: {} has converged, and its status does not say so", short(site)));

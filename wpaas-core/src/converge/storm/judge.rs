@@ -29,6 +29,8 @@ struct Court {
     decoys: Vec<(SiteId, Object)>,
     /// Since when each WordPress node that serves was seen to.
     serving: BTreeMap<(SiteId, u8), Instant>,
+    /// By how much a clock has been ahead at most: a grace may have ended as much too early.
+    ahead: Duration,
     /// The server of the last effect on a site.
     acted: BTreeMap<SiteId, u64>,
     log: Vec<String>,
@@ -50,6 +52,7 @@ impl Judge {
             disturbed: BTreeMap::new(),
             decoys,
             serving: BTreeMap::new(),
+            ahead: Duration::ZERO,
             acted: BTreeMap::new(),
             log: Vec::new(),
             effects: 0,
@@ -85,6 +88,11 @@ impl Judge {
         let mut court = self.court();
         court.note(&format!("{}: {what}", short(site)));
         court.disturbed.insert(site, Instant::now());
+    }
+
+    /// From now on a server may believe that it is an hour later.
+    pub(super) fn clock_ahead(&self) {
+        self.court().ahead = HOUR;
     }
 
     pub(super) fn effects(&self) -> usize {
@@ -202,10 +210,11 @@ impl Court {
         }
         let newest = self.wishes.range((site, 0)..=(site, u64::MAX)).next_back();
         let Some((_, newest)) = newest else { return };
-        // A clock that is an hour ahead ends a grace an hour too early: no more than that.
-        let planned = wish.at(now + HOUR);
+        // A clock that is ahead ends a grace too early: by no more than that.
+        let planned = wish.at(now + self.ahead);
         let informed = !late && quiet && !self.has_just_begun(step) && newest.generation == step.generation;
-        let case = Case { site, planned: &planned, wanted: &newest.at(now + HOUR), informed };
+        let wanted = newest.at(now + self.ahead);
+        let case = Case { site, planned: &planned, wanted: &wanted, informed, fenced: !late };
         if let Err(what) = judge(world, step, &case) {
             self.fail(format!("{}: {what}", short(site)));
         }
@@ -222,6 +231,11 @@ impl Court {
 }
 
 impl Wish {
+    /// Whether the site is deleted and its grace is over.
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        self.at(now) == Wanted::Gone
+    }
+
     /// What a server whose clock says this wants.
     pub(super) fn at(&self, now: Instant) -> Wanted {
         match self.life {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rand::RngExt as _;
+use rand::rngs::StdRng;
 use tokio::time::Instant;
 
 use super::book::{HOUR, Life, Wish};
@@ -39,6 +40,10 @@ impl Scene {
 
     fn user(&mut self, site: SiteId) {
         let Some(mut wish) = self.book.wanted().remove(&site) else { return };
+        // What is to go comes back no more.
+        if wish.is_over(Instant::now()) {
+            return;
+        }
         let rng = &mut self.rng;
         let change = match rng.random_range(0..18_u8) {
             0..3 => Change::Wordpress(rng.random_range(0..4)),
@@ -61,7 +66,7 @@ impl Scene {
         change.to(&mut wish.run, wish.generation);
         wish.life = match change {
             Change::Rest => Life::Rests,
-            Change::Gone => Life::Deleted { purge_after: Instant::now() + 2 * HOUR },
+            Change::Gone => Life::Deleted { purge_after: Instant::now() + grace(rng) },
             // A deleted site takes no change but its restoring, a resting one keeps it for later.
             Change::Run => Life::Runs,
             _ if matches!(wish.life, Life::Deleted { .. }) => return,
@@ -138,6 +143,9 @@ impl Scene {
             desk.epoch,
             if ahead { "ahead" } else { "behind" }
         ));
+        if ahead {
+            self.judge.clock_ahead();
+        }
         desk.clock(ahead);
     }
 
@@ -149,6 +157,11 @@ impl Scene {
         let weather = if calm { calm_weather() } else { Weather::storm(seed) };
         self.backend.turn(weather);
     }
+}
+
+/// Half of the graces end while the storm goes on.
+fn grace(rng: &mut StdRng) -> Duration {
+    if rng.random() { Duration::from_secs(rng.random_range(0..600)) } else { 2 * HOUR }
 }
 
 /// Nothing goes wrong, but everything takes its time.

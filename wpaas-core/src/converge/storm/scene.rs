@@ -14,7 +14,7 @@ use super::judge::Judge;
 use super::{Storm, Trace};
 use crate::claim::Tenure;
 use crate::converge::simulated::{Simulated, World};
-use crate::converge::trial::with_decoys;
+use crate::converge::trial::{Planner, with_decoys};
 use crate::converge::{Converger, ConvergerHandle, Report};
 use crate::id::SiteId;
 
@@ -39,6 +39,8 @@ type Ears = Arc<Mutex<Vec<(u64, ConvergerHandle)>>>;
 #[derive(Debug)]
 pub(super) struct Scene {
     pub(super) storm: Storm,
+    planner: Planner,
+    linted: bool,
     pub(super) rng: StdRng,
     pub(super) judge: Judge,
     pub(super) book: Arc<Book>,
@@ -51,8 +53,12 @@ pub(super) struct Scene {
 }
 
 /// Goes through a storm. What went wrong comes with everything that was done.
-pub(super) async fn play(storm: &Storm) -> Result<Trace, (String, Vec<String>)> {
-    let mut scene = Scene::new(storm);
+pub(super) async fn play(
+    storm: &Storm,
+    planner: Planner,
+    linted: bool,
+) -> Result<Trace, (String, Vec<String>)> {
+    let mut scene = Scene::new(storm, planner, linted);
     let judge = scene.judge.clone();
     let played = async {
         scene.weather().await?;
@@ -63,7 +69,7 @@ pub(super) async fn play(storm: &Storm) -> Result<Trace, (String, Vec<String>)> 
 }
 
 impl Scene {
-    fn new(storm: &Storm) -> Self {
+    fn new(storm: &Storm, planner: Planner, linted: bool) -> Self {
         let world = with_decoys();
         let judge = Judge::new(&world);
         let (backend, reports) = Simulated::of(world, storm.weather, Some(Box::new(judge.clone())));
@@ -73,8 +79,9 @@ impl Scene {
         beat(backend.clone());
         let sites = (1..=storm.sites).map(site).collect();
         let rng = StdRng::seed_from_u64(storm.seed);
+        let (storm, servers) = (*storm, Vec::new());
         let mut scene =
-            Self { storm: *storm, rng, judge, book, backend, servers: Vec::new(), sites, ears, epoch: 0 };
+            Self { storm, planner, linted, rng, judge, book, backend, servers, sites, ears, epoch: 0 };
         for site in scene.sites.clone() {
             scene.first_wish(site);
         }
@@ -89,6 +96,7 @@ impl Scene {
         let desk = Desk::new(self.book.clone(), self.epoch, self.storm.seed);
         let (converger, handle) = Converger::new(self.backend.clone(), desk.clone());
         self.ears.lock().unwrap_or_else(PoisonError::into_inner).push((self.epoch, handle.clone()));
+        let converger = converger.planning_by(self.planner, self.linted);
         let running =
             tokio::spawn(converger.tending(Tenure::believing(self.epoch)).run(std::future::pending()));
         self.servers.push(Server { desk, handle, running });

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Failure, Op, Trial};
+use super::{Failure, Op, Trial, says_the_same_as_fresh};
 use crate::converge::simulated::World;
 use crate::converge::trial::{Change, Fate};
 use crate::converge::{Hold, Part, RunIntent, SitePlan, Wanted};
@@ -61,17 +61,18 @@ pub fn is_as_fresh(world: &World, site: SiteId, run: &RunIntent) -> Result<(), S
 }
 
 impl Trial {
-    /// Passes until there is nothing to do; then three without an effect (L1, L6).
+    /// Passes until there is nothing to do; then three without an effect (L1, L6). Returns how many there were before
+    /// there was nothing to do.
     ///
     /// # Errors
     ///
     /// What must not be on the way, or the plan that it got stuck with.
-    pub fn converge(&mut self) -> Result<(), Failure> {
+    pub fn converge(&mut self) -> Result<usize, Failure> {
         for server in 0..self.servers.len() {
             self.take(Op::Learn(server))?;
         }
         let mut last = self.pass()?;
-        for _ in 0..Self::PASSES {
+        for passes in 0..Self::PASSES {
             if last.is_empty() {
                 for _ in 0..3 {
                     let again = self.pass()?;
@@ -79,7 +80,7 @@ impl Trial {
                         return Err(self.fail(format!("L1: there was nothing to do, and then:\n{again}")));
                     }
                 }
-                return Ok(());
+                return Ok(passes);
             }
             if last.steps.is_empty() {
                 self.operate(&last);
@@ -129,6 +130,7 @@ impl Trial {
         self.converge()?;
         if let Wanted::Run(run) = &self.intent.wanted {
             is_as_fresh(&self.world, site, run).map_err(|what| self.fail(what))?;
+            says_the_same_as_fresh(&self.world, site, run).map_err(|what| self.fail(what))?;
         }
         self.restart_does_nothing()?;
         self.take(Op::User(Change::Gone))?;

@@ -202,7 +202,7 @@ impl Trial {
             Op::Judge(server) => self.judge(self.at(server)),
             Op::Plan(server) => self.plan(self.at(server))?,
             Op::Land(server, step, fate) => self.land(self.at(server), step, fate)?,
-            Op::Late(step) => self.late(step),
+            Op::Late(step) => self.late(step)?,
             Op::LookBegins(server) => {
                 let look = (self.now, self.world.list(&Scope::Fleet));
                 self.server(server).look.get_or_insert(look);
@@ -336,6 +336,8 @@ impl Trial {
                 self.effect(&step, informed)?
             }
             Fate::HalfMade => {
+                self.check_effect(&step, informed)?;
+                self.check_fence(&step)?;
                 // Refused or half made: the server hears of a failure either way.
                 drop(self.world.apply_half(&step));
                 None
@@ -346,14 +348,17 @@ impl Trial {
         Ok(())
     }
 
-    fn late(&mut self, step: usize) {
-        if !self.late.is_empty() {
-            let step = self.late.remove(step % self.late.len());
-            self.log.push(format!("  {step}"));
-            self.disturbed += 1;
-            // Nobody waits for this answer any more.
-            drop(self.world.apply_late(&step));
+    fn late(&mut self, step: usize) -> Result<(), Failure> {
+        if self.late.is_empty() {
+            return Ok(());
         }
+        let step = self.late.remove(step % self.late.len());
+        self.log.push(format!("  {step}"));
+        self.disturbed += 1;
+        self.check_late(&step)?;
+        // Nobody waits for this answer any more.
+        drop(self.world.apply_late(&step));
+        Ok(())
     }
 
     fn look_partly(&mut self, server: usize, part: u8) {

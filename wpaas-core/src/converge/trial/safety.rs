@@ -32,6 +32,8 @@ pub(crate) struct Case<'a> {
     pub(crate) wanted: &'a Wanted,
     /// Whether its server knows of all that came from outside, and of the newest spec.
     pub(crate) informed: bool,
+    /// Whether what is newer refuses it; what was accepted long ago and takes effect late is past that.
+    pub(crate) fenced: bool,
 }
 
 /// Whether a step that is about to take effect does harm: S3, S4, S6, rules 5 and 6.
@@ -42,7 +44,7 @@ pub(crate) fn judge(world: &World, step: &Step, case: &Case<'_>) -> Result<(), S
     let Action::Remove { object } = &step.action else { return Ok(()) };
     let there = world.object(step.site, step.part).filter(|there| there.id == *object);
     let Some(there) = there else { return Ok(()) };
-    if is_refused(world, step) || there.state == ObjectState::Removing {
+    if (case.fenced && is_refused(world, step)) || there.state == ObjectState::Removing {
         return Ok(());
     }
     if step.part.holds_data() {
@@ -107,7 +109,7 @@ fn judge_serving(world: &World, slot: u8, case: &Case<'_>) -> Result<(), String>
 }
 
 impl Trial {
-    /// After everything that happens: S1, S2, S5, S12.
+    /// After everything that happens: S1 and S2 (which the world writes down), S5, S12.
     pub(super) fn check(&self) -> Result<(), Failure> {
         if let Some((_, breach)) = self.world.breaches().next() {
             return Err(self.fail(breach));
@@ -123,19 +125,25 @@ impl Trial {
             let what = "which is not for them, or has not proved itself";
             return Err(self.fail(format!("S12: visitors are sent to {part} with {release}, {what}")));
         }
-        let parts = self.parts();
-        if parts.windows(2).any(|pair| pair[0] == pair[1]) {
-            return Err(self.fail("S2: two objects of one part"));
-        }
         Ok(())
     }
 
     /// Before a step takes effect. `informed` says whether its server knows of all that came from outside: what
     /// it can't know, it can't be blamed for.
     pub(super) fn check_effect(&self, step: &Step, informed: bool) -> Result<(), Failure> {
+        self.check_case(step, informed, true)
+    }
+
+    /// Before a step takes effect that was accepted long ago: nobody can be blamed for what has come since, but for
+    /// what it was planned for.
+    pub(super) fn check_late(&self, step: &Step) -> Result<(), Failure> {
+        self.check_case(step, false, false)
+    }
+
+    fn check_case(&self, step: &Step, informed: bool, fenced: bool) -> Result<(), Failure> {
         let planned = self.wishes.get(&step.generation).unwrap_or(&self.intent.wanted);
         let informed = informed && step.generation == self.intent.generation;
-        let case = Case { site: self.intent.site, planned, wanted: &self.intent.wanted, informed };
+        let case = Case { site: self.intent.site, planned, wanted: &self.intent.wanted, informed, fenced };
         judge(&self.world, step, &case).map_err(|what| self.fail(what))
     }
 

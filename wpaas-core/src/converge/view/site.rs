@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::View;
-use crate::converge::{Applied, Coverage, Facts, Object, ObjectState, Part, Report, Step, Told};
+use crate::converge::{Applied, Coverage, Facts, Object, ObjectId, ObjectState, Part, Report, Step, Told};
 
 /// The facts as the planner reads them, with the times that decide how long each of them counts.
 #[derive(Debug, Clone)]
@@ -24,6 +24,21 @@ pub(super) struct SiteView {
     shown: u128,
     /// Whether the listing under way has shown anything else.
     other: bool,
+}
+
+/// What a listing proves of what it does not show.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Absence<'a> {
+    /// Nothing.
+    Unproved,
+    /// That it is gone, but for these.
+    But(&'a [ObjectId]),
+}
+
+impl Absence<'_> {
+    fn is_proved(self, object: &Object) -> bool {
+        matches!(self, Self::But(kept) if !kept.contains(&object.id))
+    }
 }
 
 /// What steps did with a part.
@@ -74,17 +89,12 @@ impl SiteView {
     pub(super) fn merge(
         &mut self,
         listed: Vec<Object>,
-        complete: bool,
+        absence: Absence<'_>,
         began: Instant,
         lag: Duration,
     ) -> bool {
-        let touched = |part: Part| self.steps.iter().find(|touched| touched.part == part);
-        let newer = |part: Part| {
-            touched(part).is_some_and(|it| it.under_way || it.ended.is_some_and(|at| at >= began))
-        };
-        let older = |part: Part| {
-            touched(part).and_then(|it| it.effect).is_some_and(|at| !lag.is_zero() && at + lag >= began)
-        };
+        let newer = |part: Part| self.is_newer(part, began);
+        let older = |part: Part| self.may_be_unlisted(part, began, lag);
         let same = |object: &Object| {
             self.facts.objects.iter().any(|known| known.part == object.part && known.id == object.id)
         };
@@ -94,7 +104,7 @@ impl SiteView {
             .collect();
         let keep = |object: &&Object| {
             let told = objects.iter().any(|listed| listed.part == object.part);
-            newer(object.part) || (!told && (!complete || older(object.part)))
+            newer(object.part) || (!told && (!absence.is_proved(object) || older(object.part)))
         };
         let kept: Vec<Object> = self.facts.objects.iter().filter(keep).cloned().collect();
         objects.extend(kept);
@@ -106,6 +116,34 @@ impl SiteView {
         self.forget_changed_nodes(&objects);
         self.facts.objects = objects;
         true
+    }
+
+    /// The known objects that a listing lacks, though it was to show them: no step has touched their parts since, and
+    /// they were not on their way out.
+    pub(super) fn missed(&self, listed: &[Object], began: Instant, lag: Duration) -> Vec<ObjectId> {
+        let told = |part: Part| listed.iter().any(|object| object.part == part);
+        let due = |object: &&Object| {
+            object.state != ObjectState::Removing
+                && !told(object.part)
+                && !self.is_newer(object.part, began)
+                && !self.may_be_unlisted(object.part, began, lag)
+        };
+        self.facts.objects.iter().filter(due).map(|object| object.id.clone()).collect()
+    }
+
+    fn steps_of(&self, part: Part) -> Option<&Touched> {
+        self.steps.iter().find(|touched| touched.part == part)
+    }
+
+    /// Whether a step has touched the part since a listing began.
+    fn is_newer(&self, part: Part, began: Instant) -> bool {
+        self.steps_of(part).is_some_and(|it| it.under_way || it.ended.is_some_and(|at| at >= began))
+    }
+
+    /// Whether a listing may be too old to show what a step did with the part.
+    fn may_be_unlisted(&self, part: Part, began: Instant, lag: Duration) -> bool {
+        let effect = self.steps_of(part).and_then(|it| it.effect);
+        effect.is_some_and(|at| !lag.is_zero() && at + lag >= began)
     }
 
     /// What a node said counts only while that same node runs.
