@@ -1,8 +1,11 @@
-# What the scripts share: words for people, and installing and starting what is missing. Sourced by bash.
+# What the scripts share: words for people, installing and starting what is missing, asking the API. Sourced by bash, be it
+# the one of 2007 that macOS has.
 # shellcheck shell=bash
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-state=$root/.wpaas
+# The folder of all that the scripts keep. As whoever called means it: below, this is the root.
+state=${WPAAS_STATE:-$root/.wpaas}
+if [[ $state != /* ]]; then state=$PWD/$state WPAAS_STATE=$PWD/$state; fi
 cd "$root"
 
 bold='' plain=''
@@ -21,6 +24,16 @@ have() { command -v "$1" >/dev/null 2>&1; }
 # can_install: whether this is a Debian-like machine on which packages can be installed without asking.
 can_install() { have apt-get && [[ $(id -u) == 0 ]]; }
 
+# refresh_lists: tells apt of the packages there are now, unless that was done within a day.
+refresh_lists() {
+    local lists
+    lists=$(find /var/lib/apt/lists -name '*_Packages*' 2>/dev/null || true)
+    if [[ $lists && $(find "$state/apt-updated" -mmin -1440 2>/dev/null) ]]; then return; fi
+    apt-get update -qq || fail 'apt-get update failed'
+    mkdir -p "$state"
+    touch "$state/apt-updated"
+}
+
 # install PACKAGE…: installs Debian packages; where that can't be, says what is missing and ends.
 install() {
     if ! can_install; then
@@ -28,15 +41,12 @@ install() {
             'Install them by your own means and start this again.'
     fi
     say "installing $*"
-    if [[ ! -f $state/apt-updated ]]; then
-        apt-get update -qq
-        mkdir -p "$state" && touch "$state/apt-updated"
-    fi
+    refresh_lists
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
-# ensure COMMAND PACKAGE: the command is there, installed if it must be.
-ensure() { have "$1" || install "$2"; }
+# ensure COMMAND PACKAGE…: the command is there, installed if it must be.
+ensure() { have "$1" || install "${@:2}"; }
 
 # missing COMMAND:PACKAGE…: the packages whose commands are not there.
 missing() {
@@ -44,81 +54,149 @@ missing() {
     for pair in "$@"; do have "${pair%%:*}" || printf '%s ' "${pair#*:}"; done
 }
 
-ensure_rust() {
-    if have cargo || [[ -x $HOME/.cargo/bin/cargo ]]; then
-        PATH=$HOME/.cargo/bin:$PATH
-        return
-    fi
-    if can_install && apt-cache show rustup >/dev/null 2>&1; then
-        install rustup
-        rustup default "$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)"
-        return
-    fi
-    fail 'missing: Rust' 'Install it from https://rustup.rs and start this again.'
+have_rust() { have cargo || [[ -x $HOME/.cargo/bin/cargo ]]; }
+
+# missing_to_build: the packages that ensure_compiler and ensure_rust will install.
+missing_to_build() {
+    missing 'cc:gcc libc6-dev' 'git:git ca-certificates'
+    have_rust || printf 'rustup '
 }
 
 ensure_compiler() {
-    have cc || install gcc libc6-dev
-    have git || install git ca-certificates
+    ensure cc gcc libc6-dev
+    ensure git git ca-certificates
+}
+
+ensure_rust() {
+    have_rust || install_rust
+    PATH=$HOME/.cargo/bin:$PATH
+}
+
+install_rust() {
+    if can_install; then refresh_lists; fi
+    if ! can_install || ! apt-cache show rustup >/dev/null 2>&1; then
+        fail 'missing: Rust' 'Install it from https://rustup.rs and start this again.'
+    fi
+    install rustup
+    rustup default "$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)"
 }
 
 docker_answers() { docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }
 
+# missing_for_docker: the packages that ensure_docker will install.
+missing_for_docker() {
+    docker_answers || missing iptables:iptables dockerd:docker.io docker:docker-cli mmdebstrap:mmdebstrap
+}
+
 # ensure_docker: an Engine answers; on Debian as root it is installed and started if it must be.
 ensure_docker() {
-    if have docker && docker_answers; then return; fi
+    if docker_answers; then return; fi
     if ! can_install; then
         fail 'no Docker Engine answers' 'Start Docker (Docker Desktop, or the docker service) and start this again,' \
             'or try the API without it: scripts/quickstart --simulated'
     fi
-    have ps || install procps
-    have dockerd || install docker.io iptables
-    have docker || install docker-cli
-    have mmdebstrap || install mmdebstrap
-    if ! docker_answers; then start_dockerd; fi
+    ensure iptables iptables
+    ensure dockerd docker.io
+    ensure docker docker-cli
+    ensure mmdebstrap mmdebstrap
+    start_engine
 }
 
-# alive NAME: whether a process of that name runs; one that has ended and was not waited for does not.
-# shellcheck disable=SC2009 # pgrep does not tell the dead from the living
-alive() { ps -C "$1" -o stat= 2>/dev/null | grep -qv '^Z'; }
+# The Engine that this script started, of all scripts: its id and its log.
+engine=$state/dockerd-$(basename "$0")
 
-start_dockerd() {
+under_systemd() { [[ -d /run/systemd/system ]]; }
+
+# start_engine: an Engine answers that end_engine can end.
+start_engine() {
     say 'starting the Docker Engine'
-    if [[ -d /run/systemd/system ]]; then
+    mkdir -p "$state"
+    if under_systemd; then
         systemctl start docker
-    else
-        mkdir -p "$state"
+    elif ! docker_answers; then
         # What a killed Engine left behind keeps a new one from starting.
         if ! alive dockerd; then rm -f /var/run/docker.pid; fi
         if ! alive containerd; then rm -f /var/run/docker/containerd/containerd.pid; fi
-        setsid nohup dockerd >"$state/dockerd.log" 2>&1 </dev/null &
-        echo $! >"$state/dockerd.pid"
+        launch "$engine.pid" dockerd >"$engine.log" 2>&1
     fi
     local try
     for try in {1..120}; do
-        if docker_answers; then return; fi
+        if docker_answers; then break; fi
         sleep 0.25
     done
-    fail "the Docker Engine does not answer after $((try / 4)) s" "Its log is $state/dockerd.log or journalctl -u docker."
+    docker_answers || fail 'the Docker Engine does not answer after 30 s' "Its log is $engine.log or journalctl -u docker."
+    if under_systemd; then systemctl show --property=MainPID --value docker >"$engine.pid"; fi
 }
 
-# running FILE WORD: whether the process whose id is in FILE runs and is the one of that name. One that was killed and not
-# waited for does not run.
+# end_engine: ends the Engine if it is still the one that this script started, and nobody's containers run on it.
+end_engine() {
+    if ! running "$engine.pid" dockerd; then
+        rm -f "$engine.pid"
+    elif [[ $(docker container ls --quiet 2>/dev/null) ]]; then
+        note 'the Docker Engine stays: containers run on it'
+    else
+        if under_systemd; then systemctl stop docker.socket docker || true; fi
+        end "$engine.pid" dockerd
+    fi
+}
+
+# reach_docker: an Engine answers that something is to be removed from, or nothing at all is removed.
+reach_docker() {
+    if docker_answers; then return; fi
+    if can_install && have dockerd; then
+        start_engine
+    else
+        fail 'no Docker Engine answers, and what was made in it would be left there' \
+            "Start Docker (Docker Desktop, or the docker service), and then this again: scripts/$(basename "$0") --purge"
+    fi
+}
+
+# command_of PID: the command line of a process that runs. One that was killed and not waited for does not.
+command_of() {
+    if [[ ! -e /proc/self/stat ]]; then
+        ps -p "$1" -o stat=,command= 2>/dev/null | sed -n '/^Z/!s/^[^ ]* *//p'
+        return
+    fi
+    local stat
+    stat=$(cat "/proc/$1/stat" 2>/dev/null || true)
+    if [[ ! $stat || ${stat##*') '} == [ZX]* ]]; then return; fi
+    # One that is just ending has a name, but no command line any more.
+    cat "/proc/$1/cmdline" "/proc/$1/comm" 2>/dev/null | tr '\0' ' ' || true
+}
+
+# alive NAME: whether a process of that name runs. On Linux only.
+alive() {
+    local process name
+    for process in /proc/[0-9]*; do
+        { read -r name <"$process/comm"; } 2>/dev/null || continue
+        if [[ $name == "$1" && $(command_of "${process#/proc/}") ]]; then return; fi
+    done
+    return 1
+}
+
+# running FILE TEXT: whether the process whose id is in FILE runs and has that text in its command line.
 running() {
-    [[ -f $1 ]] && ps -p "$(cat "$1")" -o stat=,command= 2>/dev/null | grep -v '^Z' | grep -q -- "$2"
+    local pid
+    [[ -f $1 ]] && pid=$(cat "$1") && [[ $pid && $(command_of "$pid") == *"$2"* ]]
 }
 
-# began FILE: keeps the id of the process that was just begun in the background. For a moment it is still this script.
-began() {
+# launch FILE COMMAND…: begins it apart from this terminal, and keeps its id in FILE. macOS has no setsid.
+launch() {
+    if have setsid; then
+        setsid nohup "${@:2}" </dev/null &
+    else
+        nohup "${@:2}" </dev/null &
+    fi
     echo $! >"$1"
+    # For a moment it is still this script.
     local try
     for try in {1..100}; do
-        if [[ $(ps -p "$(cat "$1")" -o command= 2>/dev/null) != "$(ps -p $$ -o command=)" ]]; then return; fi
+        if [[ $(command_of $!) != "$(command_of $$)" ]]; then return; fi
         sleep 0.02
     done
 }
 
-# end FILE WORD: ends the process whose id is in FILE, if it still is the one of that name.
+# end FILE TEXT: ends the process whose id is in FILE, if it still has that text in its command line.
 end() {
     local pid try
     if running "$1" "$2"; then
@@ -133,18 +211,52 @@ end() {
     rm -f "$1"
 }
 
-# ours: every Docker object that carries the label of this installation, by kind.
+# ours KIND INSTALLATION [OPTION…]: the ids of the Docker objects of this kind that carry the label of this installation.
 ours() { docker "$1" ls "${@:3}" --quiet --filter "label=wpaas.installation=$2"; }
+
+# remove_ours INSTALLATION: removes every Docker object that carries its label.
+remove_ours() {
+    local id
+    for id in $(ours container "$1" --all); do docker container rm --force --volumes "$id" >/dev/null; done
+    for id in $(ours network "$1"); do docker network rm "$id" >/dev/null; done
+    for id in $(ours volume "$1"); do docker volume rm "$id" >/dev/null; done
+}
+
+# A secret of 24 letters and digits. The list of processes shows what commands are given, to all: a secret goes into one by
+# standard input, a file or the environment.
+secret() { head -c 400 /dev/urandom | LC_ALL=C tr -dc 'a-zA-Z0-9' | head -c 24; }
 
 # call METHOD PATH TOKEN [BODY]: asks the API at $api and prints the answer; what it refuses ends the script.
 # shellcheck disable=SC2154 # whoever calls sets it
 call() {
     local answer code
-    answer=$(curl -sS -X "$1" -H "Authorization: Bearer $3" -H 'Content-Type: application/json' \
-        --write-out '\n%{http_code}' "$api$2" ${4:+--data "$4"})
+    answer=$(curl -sS -X "$1" -H @<(printf 'Authorization: Bearer %s\n' "$3") -H 'Content-Type: application/json' \
+        --write-out '\n%{http_code}' ${4:+--data-binary @-} "$api$2" <<<"${4-}")
     code=${answer##*$'\n'} answer=${answer%$'\n'*}
     if ((code >= 400)); then
         fail "$1 $2 answered $code" "$(jq -r '.detail // .title // .' <<<"$answer" 2>/dev/null || printf '%s' "$answer")"
     fi
     printf '%s' "$answer"
+}
+
+# tenant NAME EMAIL OPERATOR: a customer with a user `dev` who may make sites, unless they are there, and a key of that user:
+# `cid` and `key`.
+# shellcheck disable=SC2034 # whoever calls reads them
+tenant() {
+    local users space
+    cid=$(call GET '/customers?limit=500' "$3" | jq -r --arg email "$2" '.items[] | select(.username == $email).cid')
+    if [[ ! $cid ]]; then
+        cid=$(call POST /customers "$3" "$(password=$(secret) jq -n --arg name "$1" --arg email "$2" \
+            '{name: $name, email: $email, username: $email, password: $ENV.password}')" | jq -r .cid)
+    fi
+    users=$(call GET "/users/$cid" "$3" | jq -r '.items[].username')
+    if grep -qx dev <<<"$users"; then
+        key=$(call POST "/users/$cid/dev/keys" "$3" '{}' | jq -r .key)
+        return
+    fi
+    space=$(call GET "/orgs/$cid/default" "$3" | jq -r .id)
+    space=$(call GET "/spaces/$space/default" "$3" | jq -r .id)
+    key=$(call POST /users "$3" "$(password=$(secret) jq -n --arg cid "$cid" --arg space "$space" \
+        '{cid: $cid, username: "dev", name: "A developer", email: "dev@example.com", password: $ENV.password,
+          spaces: [$space], enabled: true}')" | jq -r .api_key.key)
 }

@@ -78,11 +78,9 @@ start_rate_servers() { # sqlite|postgres
     fi
     new_database "$1"
     # What is posted comes up beside the requests, as slowly as it would in earnest.
-    setsid nohup "$rate_server" --backend simulated --simulated-latency 1s --listen "127.0.0.1:$port" --report-listen "127.0.0.1:$report_port" \
-        --data "$here/data" --log-filter warn --limits-principal-rate 0 "${ours[@]}" >"$here/server.log" 2>&1 </dev/null &
-    began "$here/server.pid"
-    setsid nohup "$db_bench" "$kind" "$peer_port" "$REPLY" >"$here/db-bench.log" 2>&1 </dev/null &
-    began "$here/db-bench.pid"
+    launch "$here/server.pid" "$rate_server" --backend simulated --simulated-latency 1s --listen "127.0.0.1:$port" --report-listen "127.0.0.1:$report_port" \
+        --data "$here/data" --log-filter warn --limits-principal-rate 0 "${ours[@]}" >"$here/server.log" 2>&1
+    launch "$here/db-bench.pid" "$db_bench" "$kind" "$peer_port" "$REPLY" >"$here/db-bench.log" 2>&1
     for _ in {1..200}; do
         if curl -sf -o /dev/null "$api/readyz" && curl -s -o /dev/null "http://127.0.0.1:$peer_port/"; then return; fi
         sleep 0.1

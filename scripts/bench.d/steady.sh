@@ -15,9 +15,8 @@ steady_code() {
 
 serve_code() {
     steady_code release-one
-    setsid nohup git daemon --reuseaddr --listen=127.0.0.1 --port="$git_port" --base-path="$here" --export-all \
-        >"$here/git.log" 2>&1 </dev/null &
-    began "$here/git.pid"
+    launch "$here/git.pid" git daemon --reuseaddr --listen=127.0.0.1 --port="$git_port" --base-path="$here" --export-all \
+        >"$here/git.log" 2>&1
 }
 
 site_call() { call "$1" "/wpaas/$cid/default/steady$2" "$key" "${3-}" >"$here/site.json"; }
