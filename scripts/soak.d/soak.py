@@ -127,6 +127,8 @@ class Soak:
             self.figures["failover of the writer"].append(gap)
             self.figures["one node back"].append(back)
             self.say(f"{site.name}: writes went on after {gap:.1f} s, whole after {back:.1f} s")
+            if gap > 5:
+                self.fail(f"{site.name}: no write for {gap:.1f} s after the writer's node was killed")
 
     def kill_all_database_nodes(self, site, _, __):
         self.settle(site)

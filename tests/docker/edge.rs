@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::names::ECHO;
 use super::server::Server;
+use super::wordpress::{GIF, Wordpress};
 use super::{docker, engine_alone};
 use crate::ports::free_port;
 
@@ -68,6 +69,10 @@ async fn shared_sites_open_by_their_names_at_one_port_and_dns_outlives_the_serve
             opens(&url).await.filter(|(status, _)| *status == 200)
         })
         .await;
+
+    let editor = Wordpress::at_edge(&url, &host);
+    assert!(editor.login("admin", "swordfish-1").await);
+    let picture = editor.upload("dot.gif", GIF).await;
 
     // The first hop alone is believed, and it is the edge: WordPress learns who really asked.
     let request = browser.get(format!("{url}t/echo?all")).header("X-Forwarded-For", "203.0.113.7");
@@ -138,6 +143,8 @@ async fn shared_sites_open_by_their_names_at_one_port_and_dns_outlives_the_serve
             (status == 200 && dig(dns_port, &host) == "127.0.0.1").then_some(())
         })
         .await;
+
+    assert_eq!(editor.bytes(&picture).await, GIF);
 
     // What is gone has no name.
     server.done(Method::DELETE, &format!("{}?grace=0", site.path), &tenant.key, None).await;

@@ -10,8 +10,8 @@ use super::{docker, engine_alone, sql};
 const MU_PLUGIN: &str = "<?php add_action('wp_footer', function () { echo 'first-release'; });
 add_action('wpaas_tick', function () { update_option('wpaas_ticks', 1 + (int) get_option('wpaas_ticks')); });
 add_action('init', function () { if (!wp_next_scheduled('wpaas_tick')) wp_schedule_single_event(time() - 1, 'wpaas_tick'); });
-add_action('rest_api_init', function () { register_rest_route('t/v1', '/ticks', ['methods' => 'GET',
-  'permission_callback' => '__return_true', 'callback' => function () { return (int) get_option('wpaas_ticks'); }]); });";
+add_action('rest_api_init', function () { register_rest_route('t/v1', '/opcache', ['methods' => 'GET',
+  'permission_callback' => '__return_true', 'callback' => function () { return opcache_get_status(false); }]); });";
 
 #[tokio::test]
 async fn a_site_from_git_does_what_wordpress_does() {
@@ -23,7 +23,8 @@ async fn a_site_from_git_does_what_wordpress_does() {
     let site = server
         .post_site(&tenant, json!({
             "name": "blog", "title": "Ünïcode & <b>bold</b>", "code": {"git": git, "ref": "main"}, "num_instances": 2,
-            "admin_password": "swordfish-1", "domains": ["www.blog.example"],
+            "admin_username": "boss", "admin_email": "boss@blog.example", "admin_password": "swordfish-1",
+            "domains": ["www.blog.example"],
         }))
         .await;
     let url = server.settled(&site).await;
@@ -46,8 +47,11 @@ async fn a_site_from_git_does_what_wordpress_does() {
     assert_eq!(wordpress.get_as("evil.example").await.0, 421);
 
     // An editor.
-    assert!(!Wordpress::at(&url).login("admin", "wrong").await);
-    assert!(wordpress.login("admin", "swordfish-1").await);
+    assert!(!Wordpress::at(&url).login("boss", "wrong").await);
+    assert!(!Wordpress::at(&url).login("admin", "swordfish-1").await);
+    assert!(wordpress.login("boss", "swordfish-1").await);
+    let me = wordpress.rest(reqwest::Method::GET, "/wp/v2/users/me?context=edit", None).await;
+    assert_eq!((me["username"].as_str(), me["email"].as_str()), (Some("boss"), Some("boss@blog.example")));
     let post = wordpress.publish("A permalink").await;
     assert_eq!(post, "/a-permalink/");
     assert_eq!(wordpress.get(&post).await.0, 200);
@@ -55,17 +59,24 @@ async fn a_site_from_git_does_what_wordpress_does() {
     let picture = wordpress.upload("dot.gif", GIF).await;
     for part in ["wordpress-0", "wordpress-1"] {
         let path = format!("http://127.0.0.1{picture}");
-        let read = "echo base64_encode(file_get_contents($argv[1]));";
+        let read = "echo bin2hex(file_get_contents($argv[1]));";
         let node = Server::container(&site, part);
         let seen = docker(&["exec", &node, "php", "-r", read, &path]);
-        assert!(!seen.is_empty(), "{part} serves the upload");
+        assert_eq!(seen, hex(GIF), "{part} serves the upload");
     }
     assert_eq!(wordpress.bytes(&picture).await, GIF);
 
-    // Cron runs outside page loads.
+    // PHP keeps what it has compiled.
+    let opcache = wordpress.rest(reqwest::Method::GET, "/t/v1/opcache", None).await;
+    assert_eq!(opcache["opcache_enabled"], true, "{opcache}");
+    assert!(opcache["opcache_statistics"]["hits"].as_u64() > Some(0), "{opcache}");
+
+    // Cron runs outside page loads: nobody asks for one meanwhile.
+    let database = Server::container(&site, "database-0");
+    let ticks = "SELECT option_value FROM wordpress.wp_options WHERE option_name = 'wpaas_ticks'";
     server
         .until("cron", std::time::Duration::from_secs(120), async || {
-            (wordpress.get("/wp-json/t/v1/ticks").await.1.trim() != "0").then_some(())
+            docker(&sql(&database, ticks)).parse().ok().filter(|ticks: &u32| *ticks > 0)
         })
         .await;
 
@@ -81,7 +92,6 @@ async fn a_site_from_git_does_what_wordpress_does() {
         .output()
         .unwrap();
     assert!(!write.status.success(), "code is read-only");
-    let database = Server::container(&site, "database-0");
     let durable = docker(&sql(&database, "SELECT @@innodb_flush_log_at_trx_commit"));
     assert_eq!(durable, "1");
 
@@ -91,14 +101,14 @@ async fn a_site_from_git_does_what_wordpress_does() {
     server.settled(&site).await;
     server
         .until("the new password", std::time::Duration::from_secs(30), async || {
-            Wordpress::at(&url).login("admin", "swordfish-2").await.then_some(())
+            Wordpress::at(&url).login("boss", "swordfish-2").await.then_some(())
         })
         .await;
-    assert!(!Wordpress::at(&url).login("admin", "swordfish-1").await);
+    assert!(!Wordpress::at(&url).login("boss", "swordfish-1").await);
 
     // One that is set inside WordPress is no drift: it outlives the nodes of the release that follows.
     let editor = Wordpress::at(&url);
-    assert!(editor.login("admin", "swordfish-2").await);
+    assert!(editor.login("boss", "swordfish-2").await);
     let own = json!({"password": "set-inside-3"});
     editor.rest(reqwest::Method::POST, "/wp/v2/users/me", Some(own)).await;
 
@@ -121,8 +131,8 @@ async fn a_site_from_git_does_what_wordpress_does() {
         .await;
     server.settled(&site).await;
     assert_eq!(wordpress.get(&post).await.0, 200, "the data stayed");
-    assert!(Wordpress::at(&url).login("admin", "set-inside-3").await);
-    assert!(!Wordpress::at(&url).login("admin", "swordfish-2").await);
+    assert!(Wordpress::at(&url).login("boss", "set-inside-3").await);
+    assert!(!Wordpress::at(&url).login("boss", "swordfish-2").await);
 }
 
 #[tokio::test]
@@ -200,6 +210,10 @@ async fn a_whole_wordpress_tree_replaces_the_stock_one() {
     server.settled(&site).await;
     assert!(Wordpress::at(&url).login("admin", "swordfish-1").await, "the same site");
     assert_eq!(server.site(&site).await["release"]["layout"], "tree");
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The S3 to test with, if there is one.

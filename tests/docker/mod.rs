@@ -12,6 +12,7 @@ mod https;
 mod names;
 mod redundancy;
 mod releases;
+mod reports;
 mod restarts;
 mod schema;
 mod server;

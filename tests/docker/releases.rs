@@ -13,8 +13,10 @@ use super::wordpress::{GIF, Wordpress};
 use super::{docker, engine_alone, sql, try_docker};
 
 const TITLE: &str = "Releases and more";
+const UPLOADS: &str = "/srv/wordpress/wp-content/uploads";
 
-/// Says which release it is, keeps a counter in PHP's own session, and tells which node answered.
+/// Says which release it is, keeps a counter in PHP's own session, and tells which node answered. Asked to, a request or
+/// an event of cron goes on until there is a file `go-on` among the uploads.
 fn plugin(release: &str) -> String {
     format!(
         "<?php add_action('wp_footer', function () {{ echo '{release}'; }});
@@ -23,7 +25,18 @@ add_action('init', function () {{
   session_start(); $_SESSION['n'] = 1 + ($_SESSION['n'] ?? 0);
   header('Content-Type: text/plain'); exit('n=' . $_SESSION['n'] . ' ' . gethostname());
 }});
-add_action('template_redirect', function () {{ if (get_option('test_blank')) exit('welcome'); }});"
+add_action('template_redirect', function () {{ if (get_option('test_blank')) exit('welcome'); }});
+function test_wait($file, $text) {{
+  $folder = wp_upload_dir()['basedir'];
+  file_put_contents(\"$folder/$file\", \"$text begins\\n\", FILE_APPEND);
+  for ($n = 0; $n < 1200 && !file_exists(\"$folder/go-on\"); $n++) usleep(100000);
+  file_put_contents(\"$folder/$file\", \"$text ends\\n\", FILE_APPEND);
+}}
+add_action('init', function () {{
+  if (isset($_GET['hang'])) {{ test_wait('hanging', 'one'); exit; }}
+  if (isset($_GET['event'])) wp_schedule_single_event(time() - 1, 'test_event');
+}});
+add_action('test_event', function () {{ test_wait('events', gethostname()); }});"
     )
 }
 
@@ -169,6 +182,7 @@ async fn a_site_goes_through_its_releases_and_no_visitor_notices() {
             nodes().find(|node| runs(node, &holder)).map(|runner| (holder, runner))
         })
         .await;
+    steps.only_one_runs_cron(&runner, &holder).await;
     let began = Instant::now();
     docker(&["kill", &runner]);
     server
@@ -176,8 +190,12 @@ async fn a_site_goes_through_its_releases_and_no_visitor_notices() {
             (steps.cron_runner() != holder).then_some(())
         })
         .await;
-    println!("another ran cron after {:?}", began.elapsed());
+    let took = began.elapsed();
+    println!("another ran cron after {took:?}");
+    assert!(took <= Duration::from_secs(60), "another took over after {took:?} only");
     server.settled(&site).await;
+    let events = docker(&["exec", &steps.node(), "cat", &format!("{UPLOADS}/events")]);
+    assert_eq!(events.lines().count(), 2, "it ran once: {events}");
 
     // A page that is 200 and shows nothing of the site is no good page.
     steps.sql("INSERT INTO wordpress.wp_options (option_name, option_value) VALUES ('test_blank', '1')");
@@ -219,6 +237,45 @@ impl Steps<'_> {
     fn sql(&self, query: &str) -> String {
         let node = Server::container(self.site, "database-0");
         docker(&sql(&node, query))
+    }
+
+    /// While visitors have every PHP of the runner's node and an event goes on, it renews its lease, and no other node
+    /// runs that event, too.
+    async fn only_one_runs_cron(&self, runner: &str, holder: &str) {
+        let lines = |file: &str| {
+            let said = try_docker(&["exec", runner, "cat", &format!("{UPLOADS}/{file}")]);
+            said.unwrap_or_default().lines().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let patience = Duration::from_secs(60);
+        Wordpress::at(self.url).get("/?event").await;
+        self.server.until("cron runs", patience, async || (!lines("events").is_empty()).then_some(())).await;
+        for _ in 0..8 {
+            let visit = "file_get_contents('http://127.0.0.1/?hang');";
+            docker(&["exec", "--detach", runner, "php", "-r", visit]);
+        }
+        // As many as PHP has for visitors (php-fpm.conf).
+        self.server
+            .until("its PHP is busy", patience, async || (lines("hanging").len() == 6).then_some(()))
+            .await;
+        self.sql("UPDATE wordpress.wpaas SET until = UNIX_TIMESTAMP() + 15 WHERE name = 'cron'");
+        self.server
+            .until("the lease is renewed", patience, async || {
+                assert_eq!(self.cron_runner(), holder, "another took over from one that lives");
+                let left =
+                    self.sql("SELECT until - UNIX_TIMESTAMP() FROM wordpress.wpaas WHERE name = 'cron'");
+                (left.parse::<i64>().unwrap() > 20).then_some(())
+            })
+            .await;
+        assert_eq!(lines("hanging").len(), 6, "it was busy all the time");
+        docker(&["exec", runner, "touch", &format!("{UPLOADS}/go-on")]);
+        let ended = async || (lines("events").len() > 1 && lines("hanging").len() == 16).then_some(());
+        self.server.until("all come to their end", patience, ended).await;
+    }
+
+    /// One that serves.
+    fn node(&self) -> String {
+        let mut nodes = (0..4).map(|n| Server::container(self.site, &format!("wordpress-{n}")));
+        nodes.find(|node| !node.is_empty()).unwrap()
     }
 
     /// The boot of the node that holds the lease on cron.

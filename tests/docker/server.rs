@@ -20,8 +20,12 @@ pub struct Server {
     client: Client,
     /// `DOCKER_HOST`, where it is not the usual one.
     docker_host: Option<String>,
+    /// The program that runs.
+    program: PathBuf,
     git: Child,
     git_port: u16,
+    /// Where nodes report to.
+    pub report_port: u16,
 }
 
 /// A customer with a user who may make sites.
@@ -65,8 +69,10 @@ impl Server {
             client: Client::new(),
             docker_host,
             folder,
+            program: env!("CARGO_BIN_EXE_wpaas-server-under-test").into(),
             git,
             git_port,
+            report_port,
         };
         server.run().await;
         server
@@ -75,7 +81,7 @@ impl Server {
     /// Starts the server's process and waits until it answers.
     pub async fn run(&mut self) {
         let log = std::fs::File::options().create(true).append(true).open(self.path("server.log")).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_wpaas-server-under-test"));
+        let mut command = Command::new(&self.program);
         command.arg("--config").arg(self.path("server.toml")).stdout(log.try_clone().unwrap()).stderr(log);
         if let Some(host) = &self.docker_host {
             command.env("DOCKER_HOST", host);
@@ -89,6 +95,20 @@ impl Server {
         }
         let token = std::fs::read_to_string(self.path("data/operator-token")).unwrap();
         token.trim().clone_into(&mut self.operator);
+    }
+
+    /// In its place, as of another version: its set-up of nodes has this text instead of that one, which is as long.
+    pub async fn replace(&mut self, text: &str, instead: &str) {
+        assert_eq!(text.len(), instead.len(), "nothing else moves in the program");
+        let other = self.path("other-version");
+        std::fs::copy(&self.program, &other).unwrap();
+        let edit = format!("s/{text}/{instead}/");
+        let edited = Command::new("sed").env("LC_ALL", "C").args(["-i", &edit]).arg(&other).status().unwrap();
+        assert!(edited.success());
+        self.kill();
+        self.program = other;
+        self.run().await;
+        self.ready().await;
     }
 
     /// As `kill -9`.

@@ -50,7 +50,12 @@ impl Tree {
 
     /// A tar archive of it, whose pages say this.
     pub fn archive(&self, name: &str, marker: &str) -> Vec<u8> {
-        let code = format!("<?php add_action('wp_footer', function () {{ echo '{marker}'; }});");
+        self.archive_with(name, marker, "")
+    }
+
+    /// The same, with this code, too, in every page.
+    pub fn archive_with(&self, name: &str, marker: &str, code: &str) -> Vec<u8> {
+        let code = format!("<?php add_action('wp_footer', function () {{ echo '{marker}'; }});\n{code}");
         std::fs::write(self.work.join("wordpress/wp-content/mu-plugins/tree.php"), code).unwrap();
         let archive = self.work.join(format!("{name}.tar.gz"));
         let tar = ["-czf", archive.to_str().unwrap(), "-C", self.work.to_str().unwrap(), "wordpress"];

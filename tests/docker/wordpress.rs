@@ -1,5 +1,7 @@
 //! What an editor and a visitor do with a WordPress.
 
+use std::net::SocketAddr;
+
 use reqwest::multipart::{Form, Part};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, StatusCode};
@@ -14,6 +16,13 @@ impl Wordpress {
     pub fn at(url: &str) -> Self {
         let client = Client::builder().cookie_store(true).redirect(Policy::none()).build().unwrap();
         Self { client, url: url.trim_end_matches('/').to_owned() }
+    }
+
+    /// At the edge of this machine, by its name.
+    pub fn at_edge(url: &str, host: &str) -> Self {
+        let here = SocketAddr::from(([127, 0, 0, 1], 0));
+        let builder = Client::builder().cookie_store(true).redirect(Policy::none()).resolve(host, here);
+        Self { client: builder.build().unwrap(), url: url.trim_end_matches('/').to_owned() }
     }
 
     pub async fn get(&self, path: &str) -> (StatusCode, String) {

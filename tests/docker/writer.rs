@@ -7,24 +7,29 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// A connection an insert, as WordPress opens one a request. Says `ack NUMBER NODE` or `error TEXT`.
+/// A connection an insert, as WordPress opens one a request, or with an argument one for all as long as it lasts. Says
+/// `ack NUMBER NODE` or `error TEXT`.
 const SCRIPT: &str = r#"
 mysqli_report(MYSQLI_REPORT_ERROR | MYSQLI_REPORT_STRICT);
 $password = strtok(file_get_contents('/etc/wpaas/secrets/database-password'), "\n");
 stream_set_blocking(STDIN, false);
-for ($n = 1, $made = false; !feof(STDIN); $n++, fread(STDIN, 1), usleep(10000)) {
+[$held, $table] = isset($argv[1]) ? [true, 'held'] : [false, 'proof'];
+for ($n = 1, $made = false, $db = null; !feof(STDIN); $n++, fread(STDIN, 1), usleep(10000)) {
     try {
-        $db = mysqli_init();
-        $db->options(MYSQLI_OPT_CONNECT_TIMEOUT, 2);
-        $db->options(MYSQLI_OPT_READ_TIMEOUT, 20);
-        $db->real_connect('gateway-0', 'wordpress', $password, 'wordpress');
-        if (!$made) $db->query('CREATE TABLE IF NOT EXISTS proof (n BIGINT PRIMARY KEY) ENGINE=InnoDB');
+        if (!$db) {
+            $db = mysqli_init();
+            $db->options(MYSQLI_OPT_CONNECT_TIMEOUT, 2);
+            $db->options(MYSQLI_OPT_READ_TIMEOUT, 20);
+            $db->real_connect('gateway-0', 'wordpress', $password, 'wordpress');
+        }
+        if (!$made) $db->query("CREATE TABLE IF NOT EXISTS $table (n BIGINT PRIMARY KEY) ENGINE=InnoDB");
         $made = true;
         $node = $db->query('SELECT @@wsrep_node_name')->fetch_row()[0];
-        $db->query("INSERT INTO proof VALUES ($n)");
+        $db->query("INSERT INTO $table VALUES ($n)");
         echo "ack $n $node\n";
-        $db->close();
+        if (!$held) { $db->close(); $db = null; }
     } catch (Throwable $error) {
+        $db = null;
         echo 'error ', strtr($error->getMessage(), "\n", ' '), "\n";
         usleep(40000);
     }
@@ -49,8 +54,17 @@ pub struct Answer {
 impl Writer {
     /// Starts writing from within this container of a WordPress node.
     pub fn start(wordpress: &str) -> Self {
+        Self::run(wordpress, &[])
+    }
+
+    /// The same over one connection, as long as it lasts.
+    pub fn holding(wordpress: &str) -> Self {
+        Self::run(wordpress, &["--", "held"])
+    }
+
+    fn run(wordpress: &str, arguments: &[&str]) -> Self {
         let mut command = Command::new("docker");
-        command.args(["exec", "--interactive", wordpress, "php", "-r", SCRIPT]);
+        command.args(["exec", "--interactive", wordpress, "php", "-r", SCRIPT]).args(arguments);
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -79,6 +93,15 @@ impl Writer {
         let answers = self.answers();
         let since = answers.into_iter().rev().take_while(|answer| answer.at > since);
         since.filter_map(|answer| answer.result.ok()).map(|(_, node)| node).next()
+    }
+
+    /// The nodes that acknowledged since then, one after the other.
+    pub fn nodes(&self, since: Instant) -> Vec<String> {
+        let answers = self.answers().into_iter().filter(|answer| answer.at > since);
+        let mut nodes: Vec<_> =
+            answers.filter_map(|answer| answer.result.ok()).map(|(_, node)| node).collect();
+        nodes.dedup();
+        nodes
     }
 
     /// Errors since then.

@@ -29,7 +29,7 @@ pub use domain::{
     NoAnswer,
 };
 pub use names::{AddressKind, EdgePorts, SiteNames, org_label, platform_name, route_name};
-pub use release::{Proof, Release, ReleaseState, Releases};
+pub use release::{Proof, Release, ReleaseState, Releases, SchemaChange};
 pub use status::{Condition, ConditionKind, PartStatus, SiteStatus, Truth};
 
 /// Grows by one with every change of a site's spec or lifecycle; what a site's `ETag` and `If-Match` compare,

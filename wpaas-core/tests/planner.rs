@@ -423,7 +423,8 @@ fn stored(digest: [u8; 32]) -> ReleaseRef {
 }
 
 fn try_out(site: &mut Harness, digest: [u8; 32]) {
-    let candidate = Candidate { id: ReleaseId::new(), release: stored(digest), restores: None };
+    let candidate =
+        Candidate { id: ReleaseId::new(), release: stored(digest), restores: None, changes: None };
     site.change(|run| (run.candidate, run.refused) = (Some(candidate), None));
 }
 

@@ -257,7 +257,7 @@ impl Shared {
 fn release(made: MadeRelease, generation: Generation, created_at: Timestamp) -> Release {
     let MadeRelease { digest, layout, revision } = made;
     let (id, proof) = (ReleaseId::new(), Proof::Untried);
-    Release { id, digest, layout, revision, generation, created_at, proof, restores: None }
+    Release { id, digest, layout, revision, generation, created_at, proof, restores: None, changes: None }
 }
 
 /// What the customer may know: the text of a code error is made for that, the rest is ours.

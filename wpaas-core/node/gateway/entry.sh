@@ -12,6 +12,7 @@ certificates=/run/wpaas/crt-list
 previews=/run/wpaas/previews # the names that show another release, and the server that has it
 phase=starting revision='' error='' servers='' stopping='' next_look=0 fast_until=0
 routes='' routed='' unread='' refused='' shown='' showing='' authorities='' named='' tls='' answering=yes unserved='' answer=()
+connected=() writer=''
 declare -A wanted=() known=() up=() loaded=()
 # Requests under way or waiting, in hundredths, on average of the last five seconds; what was counted since.
 busy=null counted=0 counts=0 count_until=0
@@ -62,19 +63,26 @@ read_routes() {
 
 # survey: what HAProxy has: the state of each server that is in service, and whether it is up, and how many
 # requests for visitors are under way or wait. A database node is a server of two backends: of `donor` it is in
-# service only while no database node is Synced.
+# service only while no database node is Synced. `connected` are the database slots that have connections, `writer`
+# is the node that new ones go to, if it is Synced.
 survey() {
     local line
     local -a field donors=()
-    # Of a server, name, state and administrative state are fields 3, 5 and 6; of the backend, what it has is field 4.
-    admin 'show servers state; show stat wordpress 2 -1' || return 1
-    known=() up=()
+    # Of a server, name, state and administrative state are fields 3, 5 and 6; in statistics, what it has is field 4.
+    admin 'show servers state; show stat wordpress 2 -1; show stat database 4 -1; show stat donor 4 -1; show table database' || return 1
+    known=() up=() connected=() writer=''
     for line in "${answer[@]}"; do
         if [[ $line == wordpress,BACKEND,* ]]; then
             IFS=, read -ra field <<<"$line"
             counted=$((counted + field[4])) counts=$((counts + 1))
             continue
         fi
+        if [[ $line =~ ^(database|donor),(database|donor)-[0-2], ]]; then
+            IFS=, read -ra field <<<"$line"
+            if ((field[4])); then connected+=("${field[0]}/${field[1]}"); fi
+            continue
+        fi
+        if [[ $line =~ \ key=1\ .*\ server_id=([1-3])(\ |$) ]]; then writer=database-$((BASH_REMATCH[1] - 1)); fi
         read -ra field <<<"$line"
         if [[ ! ${field[3]-} =~ ^(wordpress|database|donor)-[0-9]+$ ]] || ((field[6] & 0x63)); then continue; fi
         if [[ ${field[3]} == donor-* ]]; then
@@ -87,8 +95,21 @@ survey() {
         fi
         if [[ ${field[5]} == 2 ]]; then up[${field[3]}]=yes; fi
     done
+    if [[ ! ${up[${writer:-none}]-} ]]; then writer=''; fi
     if [[ ${up[database-0]-}${up[database-1]-}${up[database-2]-} ]]; then return; fi
     for line in "${donors[@]}"; do up[$line]=yes; done
+}
+
+# one_writer: connections to another database node than the one that new ones go to are cut, so that no two take writes
+# for long. They are those of a node that was in use until it was down or not Synced: while no other is, nothing is cut.
+# What is under way on a node that is drained comes to its end.
+one_writer() {
+    local slot name commands=''
+    for slot in "${connected[@]}"; do
+        name=database-${slot##*-}
+        if [[ $writer && $name != "$writer" && ${known[$name]-} != drain ]]; then commands+="shutdown sessions server $slot;"; fi
+    done
+    if [[ $commands ]]; then admin "$commands"; fi
 }
 
 # slots NAME: REPLY is where HAProxy has it: one with names of its own in a backend of its own.
@@ -236,6 +257,7 @@ look() {
         if [[ $phase == serving ]]; then error='HAProxy does not answer'; fi
         return 1
     fi
+    one_writer
     # A name shows its own server before anything else is done for it.
     if [[ $shown != "$showing" ]] && fill "$previews" "$shown"; then showing=$shown; fi
     if [[ $shown == "$showing" ]] && { approach || { survey && approach; }; }; then agreed=yes

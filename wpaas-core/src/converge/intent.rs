@@ -6,7 +6,7 @@ use crate::code::{Digest, Layout};
 use crate::id::{ReleaseId, SiteId};
 use crate::name::{Email, Username};
 use crate::secret::SecretRef;
-use crate::site::{DatabaseSize, Generation};
+use crate::site::{DatabaseSize, Generation, SchemaChange};
 
 /// What is wanted of one site, as the planner takes it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -99,6 +99,8 @@ pub struct Candidate {
     pub release: ReleaseRef,
     /// Before it is, the database becomes what it was before that release changed its schema.
     pub restores: Option<ReleaseId>,
+    /// Once it has proved itself, it takes a dump, changes the database's schema so, and is tried again.
+    pub changes: Option<SchemaChange>,
 }
 
 /// A release that is shown under other names than the site's own.

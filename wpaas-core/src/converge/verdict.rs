@@ -1,6 +1,7 @@
 use super::{Facts, Intent, NodeReport, Part, RunIntent, Wanted, WordpressPhase, WordpressReport};
 use crate::id::ReleaseId;
 use crate::node::{self, Purpose, WordpressSite};
+use crate::site::SchemaChange;
 
 /// What a node found of the release that it tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,24 +19,28 @@ pub struct Proved {
     pub wordpress: Option<String>,
     /// The `db_version` of its WordPress.
     pub schema: Option<u64>,
+    /// It did so with the database's schema as it is, and has yet to change it and do so again.
+    pub changes: Option<SchemaChange>,
 }
 
 /// What is known now of the release that is tried; `None` as long as nothing is. Pure.
 #[must_use]
 pub fn verdict(intent: &Intent, facts: &Facts) -> Option<Verdict> {
     let Wanted::Run(run) = &intent.wanted else { return None };
-    let release = run.candidate?.id;
+    let candidate = run.candidate?;
     let (_, report) = trial(intent, run, facts)?;
+    let changes = report.upgrade().map(|(from, to)| SchemaChange { from, to });
     let found = match report.phase {
-        WordpressPhase::Serving if report.upgrade().is_none() => {
-            Ok(Proved { wordpress: report.version.clone(), schema: report.schema })
+        // That is kept before it is told to.
+        WordpressPhase::Serving if changes.is_none() || candidate.changes.is_none() => {
+            Ok(Proved { wordpress: report.version.clone(), schema: report.schema, changes })
         }
         WordpressPhase::Refused => {
             Err(report.error.clone().unwrap_or_else(|| "it gave no reason".to_owned()))
         }
         _ => return None,
     };
-    Some(Verdict { release, found })
+    Some(Verdict { release: candidate.id, found })
 }
 
 /// The node that tries the candidate, once it says something.

@@ -5,9 +5,7 @@ use std::net::IpAddr;
 
 use super::outline::{self, FileOf, MountOf, Outline};
 use crate::code::Layout;
-use crate::converge::{
-    Candidate, FileContent, Fingerprint, NodeFile, NodeRole, NodeSpec, Part, ReleaseRef, RunIntent,
-};
+use crate::converge::{Candidate, Fingerprint, NodeFile, NodeRole, NodeSpec, Part, ReleaseRef, RunIntent};
 use crate::id::SiteId;
 use crate::secret::{SecretName, SecretRef};
 
@@ -96,18 +94,6 @@ impl<'a> WordpressSite<'a> {
     pub fn live_files(&self) -> Vec<NodeFile> {
         described(self.site, &self.conf, |node| node.live.iter().map(FileOf::file).collect())
     }
-
-    /// The same, for a node that is to take a dump and make the database one of this schema.
-    #[must_use]
-    pub fn upgrading(&self, schema: u64) -> Vec<NodeFile> {
-        let mut files = self.live_files();
-        for file in &mut files {
-            if let FileContent::Text(conf) = &mut file.content {
-                *conf = conf.replace("\nend\n", &format!("\nupgrade={schema}\nend\n"));
-            }
-        }
-        files
-    }
 }
 
 /// Tells what the nodes are made of.
@@ -188,9 +174,10 @@ impl fmt::Display for Conf<'_> {
              admin_version={admin_version}\nrelease={release}\nlayout={layout}\ncron={cron}\n"
         )?;
         match purpose {
-            Purpose::Trial(Candidate { id, restores, .. }) => {
+            Purpose::Trial(Candidate { id, restores, changes, .. }) => {
                 writeln!(f, "trial=on\ncandidate={id}")?;
                 restores.iter().try_for_each(|before| writeln!(f, "restore={before}"))?;
+                changes.iter().try_for_each(|change| writeln!(f, "upgrade={}", change.to))?;
             }
             Purpose::Visitors | Purpose::Preview => writeln!(f, "trial=off")?,
         }

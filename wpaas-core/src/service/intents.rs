@@ -316,7 +316,12 @@ const fn reference(release: &Release) -> ReleaseRef {
 
 fn candidate(site: &Site) -> Option<Candidate> {
     let candidate = site.releases.candidate().filter(|_| site.spec.code.is_some())?;
-    Some(Candidate { id: candidate.id, release: reference(candidate), restores: candidate.restores })
+    Some(Candidate {
+        id: candidate.id,
+        release: reference(candidate),
+        restores: candidate.restores,
+        changes: candidate.changes,
+    })
 }
 
 fn refused(site: &Site) -> Option<String> {

@@ -8,7 +8,7 @@ use crate::code::{Code, Digest};
 use crate::converge::{Proved, Verdict};
 use crate::id::SiteId;
 use crate::secret::{SecretName, SecretRef};
-use crate::site::{CodeFailure, Generation, Proof, Release, ReleaseState, Site};
+use crate::site::{CodeFailure, Generation, Proof, Release, ReleaseState, SchemaChange, Site};
 use crate::store::{Change, EventKind, StoredSite, Who, Write};
 
 mod rollback;
@@ -77,6 +77,10 @@ impl Service {
             let Some(StoredSite { site: before, .. }) = self.store().site(site).await? else { return Ok(()) };
             let Some(after) = decide_judge(&before, verdict, now) else { return Ok(()) };
             let (kind, detail) = match &verdict.found {
+                Ok(Proved { changes: Some(SchemaChange { from, to }), .. }) => (
+                    EventKind::ReleaseChangesSchema,
+                    json!({ "release": verdict.release, "from": from, "to": to }),
+                ),
                 Ok(_) => (EventKind::ReleaseServed, json!({ "release": verdict.release })),
                 Err(why) => {
                     (EventKind::ReleaseRefused, json!({ "release": verdict.release, "message": why }))
@@ -178,11 +182,15 @@ fn decide_judge(site: &Site, verdict: &Verdict, now: Timestamp) -> Option<Site> 
     let Verdict { release, found } = verdict;
     let mut after = site.clone();
     after.version += 1;
-    let proof = match found {
-        Ok(Proved { wordpress, schema }) => Proof::Proved { wordpress: wordpress.clone(), schema: *schema },
-        Err(reason) => Proof::Failed { reason: reason.clone(), at: now },
+    let news = match found {
+        Ok(Proved { changes: Some(change), .. }) => after.releases.change_schema(*release, *change),
+        Ok(Proved { wordpress, schema, changes: None }) => {
+            let proof = Proof::Proved { wordpress: wordpress.clone(), schema: *schema };
+            after.releases.judge(*release, proof)
+        }
+        Err(reason) => after.releases.judge(*release, Proof::Failed { reason: reason.clone(), at: now }),
     };
-    if !after.releases.judge(*release, proof) {
+    if !news {
         return None;
     }
     after.code.keeps_stock &= after.releases.serving().is_none();
@@ -235,6 +243,7 @@ mod tests {
             generation: 0,
             created_at: Timestamp::UNIX_EPOCH,
             restores: None,
+            changes: None,
         }
     }
 
@@ -269,7 +278,17 @@ mod tests {
     #[test]
     fn a_release_serves_once_it_is_found_good_and_never_if_it_is_bad() {
         let before = decide_record(&wanting(), 3, &Ok(ready())).unwrap();
-        let proved = Proved { wordpress: Some("6.8".to_owned()), schema: Some(60421) };
+        let proved = Proved { wordpress: Some("6.8".to_owned()), schema: Some(60421), changes: None };
+        let change = SchemaChange { from: 60420, to: 60421 };
+        let found = Ok(Proved { changes: Some(change), ..proved.clone() });
+        let changes = Verdict { release: ready().id, found };
+        let before = decide_judge(&before, &changes, NOW).unwrap();
+        assert_eq!(
+            before.releases.candidate().and_then(|it| it.changes),
+            Some(change),
+            "known before it is done"
+        );
+        assert_eq!(decide_judge(&before, &changes, NOW), None, "once");
         let good = Verdict { release: ready().id, found: Ok(proved) };
         let after = decide_judge(&before, &good, NOW).unwrap();
         assert_eq!(after.releases.serving().map(|it| it.id), Some(ready().id));

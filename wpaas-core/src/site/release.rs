@@ -27,6 +27,20 @@ pub struct Release {
     /// With it the database goes back to what it was before that release changed its schema.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restores: Option<ReleaseId>,
+    /// How it was told to change the database's schema, kept before it was: so that is known whatever became of it
+    /// then. A dump of its own has what was there before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes: Option<SchemaChange>,
+}
+
+/// A change of the database's schema, in numbers of WordPress's `db_version`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SchemaChange {
+    /// What the database had.
+    pub from: u64,
+    /// What it is made.
+    pub to: u64,
 }
 
 impl Release {
@@ -86,7 +100,8 @@ pub struct Releases {
 
 impl Releases {
     /// So many of those that proved themselves stay when another is to be tried, besides the one that serves and those
-    /// that routes show; and of those that failed, what is among the newest so many.
+    /// that routes show; as many that failed once they had changed the schema, as their dumps are the ways back; and of
+    /// others that failed, what is among the newest so many.
     pub const KEPT: usize = 5;
 
     /// All of them, the newest first.
@@ -126,23 +141,28 @@ impl Releases {
         older.into_iter().find(|release| matches!(release.proof, Proof::Proved { .. }))
     }
 
-    /// The release before whose change of the schema a dump was taken of the database as this one knew it.
+    /// The last release before whose change of the schema a dump was taken of the database as this one knew it,
+    /// whether or not it has proved itself after that.
     #[must_use]
     pub fn changed_since(&self, id: ReleaseId) -> Option<&Release> {
         let schema = self.get(id)?.schema()?;
-        let newer = self.list.iter().take_while(|release| release.id != id);
-        newer.filter(|release| release.schema().is_some_and(|other| other > schema)).last()
+        let mut newer = self.list.iter().take_while(|release| release.id != id);
+        newer
+            .find(|release| release.changes.is_some_and(|change| change.from <= schema && schema < change.to))
     }
 
     /// The schema that the database has, where it is newer than that of the release that serves, as after a
-    /// rollback of the code alone: both.
+    /// rollback of the code alone, or a release that failed once it had changed the schema: both.
     #[must_use]
     pub fn newer_schema(&self) -> Option<(u64, u64)> {
         let serving = self.serving()?.schema()?;
         let mut database = 0;
-        for release in self.list.iter().rev() {
-            let Some(schema) = release.schema() else { continue };
-            database = if release.restores.is_some() { schema } else { schema.max(database) };
+        for release in self.list.iter().rev().filter(|release| release.proof != Proof::Untried) {
+            let changed = release.changes.map(|change| change.to);
+            database = match release.schema() {
+                Some(schema) if release.restores.is_some() => schema,
+                schema => schema.max(changed).unwrap_or(0).max(database),
+            };
         }
         (serving < database).then_some((serving, database))
     }
@@ -174,6 +194,14 @@ impl Releases {
         self.withdraw("newer code came before it was tried to its end", new.created_at);
         self.list.insert(0, new);
         self.drop_old(pinned);
+    }
+
+    /// Keeps how the one that is tried is going to change the database's schema. Returns whether that was not known.
+    pub fn change_schema(&mut self, id: ReleaseId, change: SchemaChange) -> bool {
+        let candidate = self.list.first_mut().filter(|it| it.id == id && it.proof == Proof::Untried);
+        let Some(candidate) = candidate.filter(|it| it.changes.is_none()) else { return false };
+        candidate.changes = Some(change);
+        true
     }
 
     /// Keeps what was found of the one that is tried, and serves it if it is good. Returns whether that release is
@@ -213,7 +241,10 @@ impl Releases {
         let known = self.get(id).filter(|release| matches!(release.proof, Proof::Proved { .. })).cloned();
         let Some(known) = known else { return false };
         self.withdraw("a rollback was asked for before it was tried to its end", now);
-        self.list.insert(0, Release { id: new, created_at: now, proof: Proof::Untried, restores, ..known });
+        self.list.insert(
+            0,
+            Release { id: new, created_at: now, proof: Proof::Untried, restores, changes: None, ..known },
+        );
         self.drop_old(pinned);
         true
     }
@@ -226,12 +257,20 @@ impl Releases {
 
     fn drop_old(&mut self, pinned: &BTreeSet<ReleaseId>) {
         let serving = self.serving;
-        let (mut all, mut good) = (0, 0);
+        let (mut all, mut good, mut changed) = (0, 0, 0);
         self.list.retain(|release| {
             let proved = matches!(release.proof, Proof::Proved { .. });
+            let changes = matches!(release.proof, Proof::Failed { .. }) && release.changes.is_some();
             all += 1;
             good += usize::from(proved);
-            let recent = if proved { good } else { all };
+            changed += usize::from(changes);
+            let recent = if proved {
+                good
+            } else if changes {
+                changed
+            } else {
+                all
+            };
             recent <= Self::KEPT || Some(release.id) == serving || pinned.contains(&release.id)
         });
     }
@@ -253,6 +292,7 @@ mod tests {
             created_at: NOW,
             proof: Proof::Untried,
             restores: None,
+            changes: None,
         }
     }
 
@@ -358,12 +398,13 @@ mod tests {
     fn a_rollback_knows_what_became_of_the_database() {
         let none = BTreeSet::new();
         let mut releases = Releases::default();
-        let ids: Vec<_> = [1, 1, 2, 2, 3]
+        let ids: Vec<_> = [(1, None), (1, None), (2, Some(1)), (2, None), (3, Some(2))]
             .into_iter()
-            .map(|schema| {
-                let new = release(u8::try_from(releases.list.len()).unwrap());
-                let id = new.id;
-                releases.add(new, &none);
+            .map(|(schema, from)| {
+                let id = tried(&mut releases);
+                if let Some(from) = from {
+                    assert!(releases.change_schema(id, SchemaChange { from, to: schema }));
+                }
                 assert!(releases.judge(id, of_schema(schema)));
                 id
             })
@@ -380,6 +421,56 @@ mod tests {
         assert_eq!(releases.serving().map(|it| it.id), Some(ids[1]), "until it has proved itself");
         assert!(releases.judge(again, of_schema(1)));
         assert_eq!((releases.newer_schema(), changed(&releases, again)), (None, None));
+    }
+
+    /// A new one that is tried.
+    fn tried(releases: &mut Releases) -> ReleaseId {
+        let new = release(100 + u8::try_from(releases.list.len()).unwrap());
+        let id = new.id;
+        releases.add(new, &BTreeSet::new());
+        id
+    }
+
+    #[test]
+    fn a_schema_is_known_to_be_changed_by_a_release_that_fails_or_makes_way() {
+        let failed = || Proof::Failed { reason: "500".to_owned(), at: NOW };
+        for withdrawn in [false, true] {
+            let (mut releases, ids) = with(1);
+            let change = SchemaChange { from: 60421, to: 60422 };
+            let bad = tried(&mut releases);
+            assert!(releases.change_schema(bad, change));
+            assert!(!releases.change_schema(bad, SchemaChange { from: 60422, to: 60422 }), "once");
+            assert_eq!(releases.newer_schema(), None, "it is under way");
+            assert!(if withdrawn { releases.go_back(ids[0], NOW) } else { releases.judge(bad, failed()) });
+            assert!(!releases.change_schema(bad, change));
+            assert_eq!(releases.newer_schema(), Some((60421, 60422)));
+            assert_eq!(releases.changed_since(ids[0]).map(|it| it.id), Some(bad));
+
+            // The next finds it changed, and takes no dump.
+            let good = tried(&mut releases);
+            assert!(releases.judge(good, of_schema(60422)));
+            assert_eq!(releases.newer_schema(), None);
+            assert_eq!(releases.changed_since(ids[0]).map(|it| it.id), Some(bad));
+
+            // However many fail after that.
+            for _ in 0..9 {
+                let other = tried(&mut releases);
+                assert!(releases.judge(other, failed()));
+            }
+            assert_eq!(releases.changed_since(ids[0]).map(|it| it.id), Some(bad));
+        }
+    }
+
+    #[test]
+    fn the_last_dump_of_a_schema_is_what_a_rollback_goes_back_to() {
+        let (mut releases, ids) = with(1);
+        let first = tried(&mut releases);
+        assert!(releases.change_schema(first, SchemaChange { from: 60421, to: 60422 }));
+        // It made way before it had begun, so the next one changes the schema.
+        let second = tried(&mut releases);
+        assert!(releases.change_schema(second, SchemaChange { from: 60421, to: 60422 }));
+        assert!(releases.judge(second, of_schema(60422)));
+        assert_eq!(releases.changed_since(ids[0]).map(|it| it.id), Some(second));
     }
 
     #[test]

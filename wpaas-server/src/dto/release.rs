@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use wpaas_core::code::{Digest, Layout};
 use wpaas_core::id::ReleaseId;
 use wpaas_core::service::ReleaseView;
-use wpaas_core::site::{Generation, Proof, Release, ReleaseState, Releases};
+use wpaas_core::site::{Generation, Proof, Release, ReleaseState, Releases, SchemaChange};
 
 /// A release.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -28,6 +28,8 @@ pub struct ReleaseDto {
     created_at: Timestamp,
     /// Served with the database as it was before that release changed its schema.
     restores: Option<ReleaseId>,
+    /// It changed the database's schema so, or began to, whatever became of it then: null if it was not told to.
+    changes: Option<SchemaChange>,
 }
 
 impl ReleaseDto {
@@ -39,7 +41,8 @@ impl ReleaseDto {
 
 impl From<ReleaseView> for ReleaseDto {
     fn from(ReleaseView { release, state }: ReleaseView) -> Self {
-        let Release { id, digest, layout, revision, generation, created_at, proof, restores } = release;
+        let Release { id, digest, layout, revision, generation, created_at, proof, restores, changes } =
+            release;
         let (wordpress_version, schema, reason, failed_at) = match proof {
             Proof::Untried => (None, None, None, None),
             Proof::Proved { wordpress, schema } => (wordpress, schema, None, None),
@@ -58,6 +61,7 @@ impl From<ReleaseView> for ReleaseDto {
             generation,
             created_at,
             restores,
+            changes,
         }
     }
 }

@@ -88,14 +88,16 @@ impl Pass<'_> {
         Some(slot)
     }
 
-    /// A node that tries a release is asked for the new schema once the release has proved itself with the old.
+    /// A node that tries a release is asked for the new schema once the release has proved itself with the old, and that
+    /// is kept with it.
     fn trial_node(&mut self, part: Part, spec: &WordpressSite<'_>, run: &RunIntent) {
         let reported = trial(self.intent, run, self.facts).filter(|(of, _)| *of == part);
         let Some((_, report)) = reported else { return self.hold(part, HoldReason::Silent) };
         match (report.phase, report.upgrade()) {
             (WordpressPhase::Serving, Some((from, to))) => {
-                if let Some(object) = self.facts.ready(part) {
-                    let action = Action::Configure { object: object.id.clone(), files: spec.upgrading(to) };
+                let known = run.candidate.is_some_and(|candidate| candidate.changes.is_some());
+                if let Some(object) = self.facts.ready(part).filter(|_| known) {
+                    let action = Action::Configure { object: object.id.clone(), files: spec.live_files() };
                     self.tell(part, action, StepReason::Schema);
                 }
                 self.hold(part, HoldReason::Upgrading { from, to });

@@ -6,8 +6,8 @@ use super::{Failure, Server, Trial};
 use crate::code::{Digest, Layout};
 use crate::converge::simulated::World;
 use crate::converge::{
-    Action, Candidate, Coverage, ErrorClass, Part, Preview, ReleaseRef, RunIntent, Scope, Verdict, View,
-    Wanted, lint, verdict,
+    Action, Candidate, Coverage, ErrorClass, Part, Preview, Proved, ReleaseRef, RunIntent, Scope, Verdict,
+    View, Wanted, lint, verdict,
 };
 use crate::id::{ReleaseId, SiteId};
 use crate::site::DatabaseSize;
@@ -159,16 +159,21 @@ impl Change {
 
 fn try_out(run: &mut RunIntent, digest: [u8; 32], generation: Generation) {
     let id = ReleaseId::from_uuid(uuid::Uuid::from_u128(u128::from(generation)));
-    (run.candidate, run.refused) = (Some(Candidate { id, release: stored(digest), restores: None }), None);
+    (run.candidate, run.refused) =
+        (Some(Candidate { id, release: stored(digest), restores: None, changes: None }), None);
 }
 
 /// As the store does: what is tried is served if it is good, and refused if it is not. Returns whether the verdict is
 /// of what is tried.
 pub(crate) fn settle(run: &mut RunIntent, verdict: Verdict) -> bool {
     let Verdict { release, found } = verdict;
-    let Some(candidate) = run.candidate.filter(|candidate| candidate.id == release) else { return false };
+    let Some(mut candidate) = run.candidate.filter(|candidate| candidate.id == release) else { return false };
     run.candidate = None;
     match found {
+        Ok(Proved { changes: Some(change), .. }) => {
+            candidate.changes = Some(change);
+            run.candidate = Some(candidate);
+        }
         Ok(_) => run.release = Some(candidate.release),
         Err(why) => run.refused = Some(why),
     }

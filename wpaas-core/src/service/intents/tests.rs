@@ -61,6 +61,7 @@ fn the_release_before_serves_until_the_next_has_proved_itself() {
         id: ReleaseId::new(),
         proof: Proof::Untried,
         restores: None,
+        changes: None,
         digest: stored,
         layout: Layout::Content,
         revision: "abc".to_owned(),
@@ -78,7 +79,10 @@ fn the_release_before_serves_until_the_next_has_proved_itself() {
     site.releases.add(release_of.clone(), &site.pinned());
     assert_eq!(release(&site), Some(ReleaseRef::Stock), "not tried yet");
     let tried = ReleaseRef::Stored { digest: stored, layout: Layout::Content };
-    assert_eq!(candidate(&site), Some(Candidate { id: release_of.id, release: tried, restores: None }));
+    assert_eq!(
+        candidate(&site),
+        Some(Candidate { id: release_of.id, release: tried, restores: None, changes: None })
+    );
     assert!(site.releases.judge(release_of.id, Proof::Proved { wordpress: None, schema: None }));
     assert_eq!((candidate(&site), refused(&site)), (None, None));
     assert_eq!(release(&site), Some(ReleaseRef::Stored { digest: stored, layout: Layout::Content }));
@@ -100,6 +104,7 @@ fn a_route_shows_another_release_or_is_one_more_name() {
             created_at: NOW,
             proof: Proof::Untried,
             restores: None,
+            changes: None,
         };
         ids.push(release.id);
         site.releases.add(release, &site.pinned());

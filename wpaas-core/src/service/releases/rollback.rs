@@ -102,6 +102,7 @@ mod tests {
     use crate::code::Digest;
     use crate::service::releases::tests::{ready, wanting};
     use crate::service::test::NOW;
+    use crate::site::SchemaChange;
 
     #[test]
     fn a_rollback_names_a_release_that_proved_itself() {
@@ -125,10 +126,16 @@ mod tests {
     fn with_schemas(schemas: &[u64]) -> (Site, Vec<ReleaseId>) {
         let mut site = wanting();
         let mut ids = Vec::new();
+        let mut database = schemas[0];
         for (n, schema) in (1..).zip(schemas) {
             let release = Release { id: ReleaseId::new(), digest: Digest::from_sha256([n; 32]), ..ready() };
             ids.push(release.id);
             site.releases.add(release, &site.pinned());
+            if *schema > database {
+                let change = SchemaChange { from: database, to: *schema };
+                assert!(site.releases.change_schema(ids[ids.len() - 1], change));
+                database = *schema;
+            }
             let proof = Proof::Proved { wordpress: None, schema: Some(*schema) };
             assert!(site.releases.judge(ids[ids.len() - 1], proof));
         }

@@ -67,6 +67,7 @@ pub(super) async fn a_site_comes_back_as_it_was_written(store: &dyn Store) {
         created_at: at(3),
         proof: Proof::Untried,
         restores: None,
+        changes: None,
     };
     site.releases.add(release.clone(), &site.pinned());
     assert!(site.releases.judge(release.id, Proof::Proved { wordpress: None, schema: Some(60421) }));
