@@ -59,6 +59,42 @@ async fn a_suspended_customer_only_reads() {
 }
 
 #[tokio::test]
+async fn a_change_that_ends_a_suspension_is_done_whole_or_not_at_all() {
+    let api = Api::start().await;
+    let path = format!("/customers/{}", api.customer("acme").await);
+    let stale = api.get(&path, &api.operator).await.header("etag").to_owned();
+    api.put(&path, &api.operator, json!({"status": "suspended"})).await.is(200);
+    let put = |tag: String, body| {
+        let request = api.request(Method::PUT, &path).bearer_auth(&api.operator);
+        send(request.header("if-match", tag).json(&body))
+    };
+    let tag = || async { api.get(&path, &api.operator).await.header("etag").to_owned() };
+    put(stale, json!({"status": "paid"})).await.is_problem(412, "version_mismatch");
+    put(tag().await, json!({"status": "paid", "name": " "})).await.is_problem(422, "invalid");
+    let still = api.get(&path, &api.operator).await;
+    assert_eq!(still.body["lifecycle"]["state"], "suspended", "what is refused changes nothing");
+    let cid = path.rsplit('/').next().unwrap();
+    let own = json!({"username": "acme@example.com", "password": PASSWORD});
+    let own = api.post("/sessions", "", own).await.is(201).body["token"].as_str().unwrap().to_owned();
+    for status in ["active", "suspended"] {
+        api.put(&path, &own, json!({"status": status})).await.is_problem(403, "forbidden");
+    }
+    let paid = put(tag().await, json!({"status": "paid", "name": "Acme"})).await.is(200).body;
+    assert_eq!(
+        (&paid["status"], &paid["lifecycle"]["state"], &paid["name"]),
+        (&"paid".into(), &"active".into(), &"Acme".into())
+    );
+    let suspended = put(tag().await, json!({"status": "suspended", "name": "B"})).await.is(200).body;
+    assert_eq!((&suspended["status"], &suspended["name"]), (&"suspended".into(), &"B".into()));
+    assert_eq!(suspended["version"], paid["version"].as_u64().unwrap() + 1, "one change");
+    let told = api.get(&format!("/events?cid={cid}"), &api.operator).await.is(200).body;
+    let told: Vec<_> =
+        told["items"].as_array().unwrap().iter().map(|event| event["kind"].as_str().unwrap()).collect();
+    let changes = ["customer_resumed", "customer_updated", "customer_suspended", "customer_updated"];
+    assert_eq!(told[told.len() - 4..], changes, "{told:?}");
+}
+
+#[tokio::test]
 async fn pages_of_a_list_follow_each_other() {
     let api = Api::start().await;
     for name in ["anton", "berta", "caesar"] {
