@@ -9,6 +9,7 @@ mod engine;
 mod first_site;
 mod healing;
 mod https;
+mod isolation;
 mod names;
 mod redundancy;
 mod releases;

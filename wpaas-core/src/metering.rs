@@ -4,6 +4,10 @@
 //! run, and gives the [`Slice`]s that are complete by it. A slice never crosses a full hour and a meter only
 //! moves forward, so that the same slices come of the same runs however often, late or out of order they are
 //! looked at, and whoever looks.
+//!
+//! What nobody was told of while no server looked is counted as far as the backend still tells: it knows the last
+//! start and the end before that, no more. So what somebody removed by hand meanwhile counts up to when it was last
+//! seen, and what was restarted more than once counts through all but the last of the pauses.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -41,6 +41,9 @@ pub struct CustomerUpdate {
     pub plan: Option<CustomerPlan>,
     /// Of its own payment account. Only the operator may change it.
     pub payment: PaymentUpdate,
+    /// Whether it only reads; see [`Service::suspend_customer`](super::Service::suspend_customer). Only the operator may
+    /// change it.
+    pub suspended: Option<bool>,
     /// Of further payment accounts, which are made so, too; `None` takes one away. Only the operator may change them.
     pub payment_accounts: BTreeMap<Slug, Option<PaymentUpdate>>,
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::commit::{Rounds, of_site};
+use super::commit::{Rounds, of_site, writable};
 use super::{Page, Service, ServiceError, Settings, SitePath};
 use crate::access::{Action, Actor};
 use crate::id::SiteId;
@@ -76,17 +76,18 @@ impl Service {
         Ok(due)
     }
 
-    /// All claims of a site, for somebody who wants them looked at now.
+    /// All claims of a site, for somebody who wants them looked at now, which may change them.
     ///
     /// # Errors
     ///
-    /// `NotFound`, `Forbidden`.
+    /// `NotFound`, `Forbidden`, `CustomerSuspended`.
     pub async fn claims_to_check(
         &self,
         actor: &Actor,
         path: &SitePath,
     ) -> Result<ClaimsToLookAt, ServiceError> {
-        let (_, StoredSite { site, .. }) = self.find(actor, Action::SiteUpdate, path).await?;
+        let (at, StoredSite { site, .. }) = self.find(actor, Action::SiteUpdate, path).await?;
+        writable(at.customer.lifecycle)?;
         self.claims_of(site.id).await
     }
 

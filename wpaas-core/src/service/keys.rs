@@ -226,6 +226,6 @@ pub(super) fn of_key(key: &ApiKey, who: Who, kind: EventKind) -> NewEvent {
         Identity::Customer(cid) => (Some(cid.clone()), cid.to_string()),
         Identity::User(cid, id) => (Some(cid.clone()), id.to_string()),
     };
-    let detail = json!({ "owner": owner, "label": key.label, "expires_at": key.expires_at });
+    let detail = json!({ "owner": owner, "expires_at": key.expires_at });
     NewEvent { cid, org: None, space: None, who, kind, subject: Subject::Key(key.id), detail }
 }

@@ -146,6 +146,6 @@ fn event(login: &ExternalLogin, kind: EventKind, who: Who) -> Option<NewEvent> {
         Identity::Customer(cid) => (cid, Subject::Customer(cid.clone())),
         Identity::User(cid, id) => (cid, Subject::User(*id)),
     };
-    let detail = json!({ "login": login.id(), "issuer": login.issuer, "account": login.label });
+    let detail = json!({ "login": login.id(), "issuer": login.issuer });
     Some(NewEvent { cid: Some(cid.clone()), org: None, space: None, who, kind, subject, detail })
 }

@@ -33,7 +33,7 @@ pub struct NewEvent {
     pub kind: EventKind,
     /// To what.
     pub subject: Subject,
-    /// More, for people and programs; never a secret.
+    /// More, for people and programs; never a secret, nor what tells of a person: events outlive whom they tell of.
     pub detail: serde_json::Value,
 }
 

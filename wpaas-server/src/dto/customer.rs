@@ -127,7 +127,7 @@ pub struct CustomerUpdateDto {
     /// Must be the path's.
     pub cid: Option<Cid>,
     /// `free` and `paid` are plans, `suspended` is where it stands; `active` ends a suspension.
-    pub status: Option<StatusDto>,
+    status: Option<StatusDto>,
     #[schema(value_type = Option<schema::Line>)]
     name: Option<String>,
     email: Option<Email>,
@@ -185,6 +185,7 @@ impl From<CustomerUpdateDto> for CustomerUpdate {
             password: password.map(|SecretText(secret)| secret),
             plan: plan.or(named),
             payment: payment.0.into(),
+            suspended: status.map(|status| status == StatusDto::Suspended),
             payment_accounts: payment_accounts
                 .into_iter()
                 .map(|(name, update)| (name, account(update)))

@@ -44,7 +44,7 @@ pub struct EventQuery {
     /// Of this kind alone, as `site_created`.
     kind: Option<EventKind>,
     /// Done by `operator`, `anonymous`, `system`, or by the customer or user of this id, alone.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, max_length = 64)]
     who: Option<Doer>,
     /// At this time or later.
     since: Option<Timestamp>,

@@ -78,7 +78,7 @@ impl<'de> Deserialize<'de> for Limit {
 #[serde(deny_unknown_fields, bound(deserialize = "K: std::str::FromStr"))]
 pub struct PageQuery<K: utoipa::PartialSchema> {
     /// Where the page before ended.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, max_length = 512)]
     cursor: Option<Cursor<K>>,
     /// How many at a time.
     #[param(value_type = Option<u16>, minimum = 1, maximum = 500)]

@@ -105,7 +105,7 @@ pub struct OrgQuery {
     /// This one only.
     pub name: Option<Slug>,
     /// Where the page before ended.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, max_length = 512)]
     pub cursor: Option<Cursor<OrgId>>,
     /// How many at a time.
     #[param(value_type = Option<u16>, minimum = 1, maximum = 500)]

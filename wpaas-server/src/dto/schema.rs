@@ -7,6 +7,9 @@ use utoipa::openapi::{KnownFormat, ObjectBuilder, OneOfBuilder, Ref, RefOr, Sche
 use utoipa::{PartialSchema, ToSchema};
 use wpaas_core::name::Slug;
 
+/// The characters of each part of a credential, at most.
+const LONGEST_CREDENTIAL: usize = crate::extract::Credential::LONGEST;
+
 fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
 }
@@ -99,7 +102,7 @@ schemas! {
         .item(role("org", &[("org", "OrgId"), ("role", "OrgRole")]))
         .item(role("space", &[("org", "OrgId"), ("space", "SpaceId"), ("role", "SpaceRole")]));
     /// A token, an SSH key, or an S3 key by its parts.
-    Credential: OneOfBuilder::new().item(text().write_only(true)).item(s3_key());
+    Credential: OneOfBuilder::new().item(text().max_length(Some(LONGEST_CREDENTIAL)).write_only(true)).item(s3_key());
 }
 
 /// With these fields and no other.
@@ -115,7 +118,7 @@ fn role(scope: &str, fields: &[(&str, &str)]) -> ObjectBuilder {
 }
 
 /// An object whose keys are names, as those of sites.
-fn by_name(values: impl Into<AdditionalProperties<Schema>>) -> ObjectBuilder {
+pub fn by_name(values: impl Into<AdditionalProperties<Schema>>) -> ObjectBuilder {
     let names = match Slug::schema() {
         RefOr::T(names) => Some(names),
         RefOr::Ref(_) => None,
@@ -126,7 +129,7 @@ fn by_name(values: impl Into<AdditionalProperties<Schema>>) -> ObjectBuilder {
 fn s3_key() -> ObjectBuilder {
     let mut key = ObjectBuilder::new().schema_type(Type::Object).write_only(true);
     for (name, required) in [("access_key_id", true), ("secret_access_key", true), ("session_token", false)] {
-        key = key.property(name, text());
+        key = key.property(name, text().max_length(Some(LONGEST_CREDENTIAL)));
         if required {
             key = key.required(name);
         }

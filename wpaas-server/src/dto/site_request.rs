@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 use wpaas_core::code::Code;
 use wpaas_core::code::reference::CodePolicy;
 use wpaas_core::id::{ReleaseId, SiteId};
@@ -52,7 +54,7 @@ pub struct NewSiteDto {
     #[serde(default)]
     address: AddressKind,
     #[serde(default)]
-    #[schema(value_type = BTreeMap<String, RouteDto>)]
+    #[schema(value_type = Routes)]
     routes: BTreeMap<Slug, Object<RouteDto>>,
     #[serde(default)]
     #[schema(value_type = schema::Labels)]
@@ -104,6 +106,23 @@ impl From<FeaturesUpdateDto> for FeaturesUpdate {
 struct RouteDto {
     /// A kept release; what the site serves without one.
     release: Option<ReleaseId>,
+}
+
+/// As the document tells of routes: their names are as those of sites.
+#[derive(Debug)]
+enum Routes {}
+
+impl PartialSchema for Routes {
+    fn schema() -> RefOr<Schema> {
+        schema::by_name(Ref::from_schema_name(RouteDto::name())).into()
+    }
+}
+
+impl ToSchema for Routes {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((RouteDto::name().into_owned(), RouteDto::schema()));
+        RouteDto::schemas(schemas);
+    }
 }
 
 fn shown(routes: BTreeMap<Slug, Object<RouteDto>>) -> BTreeMap<Slug, Route> {
@@ -186,7 +205,7 @@ pub struct SiteUpdateDto {
     #[schema(value_type = Option<Hostname>)]
     primary_domain: Nullable<Hostname>,
     address: Option<AddressKind>,
-    #[schema(value_type = Option<BTreeMap<String, RouteDto>>)]
+    #[schema(value_type = Option<Routes>)]
     routes: Option<BTreeMap<Slug, Object<RouteDto>>>,
     #[schema(value_type = Option<schema::Labels>)]
     labels: Option<BTreeMap<String, String>>,
@@ -341,10 +360,10 @@ pub struct SiteQuery {
     name: Option<Slug>,
     status: Option<PhaseDto>,
     #[serde(default)]
-    #[param(value_type = Option<String>, example = "tier=gold,team")]
+    #[param(value_type = Option<String>, max_length = 8192, example = "tier=gold,team")]
     label: Labels,
     /// Where the page before ended.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, max_length = 512)]
     pub cursor: Option<Cursor<SiteId>>,
     /// How many at a time.
     #[param(value_type = Option<u16>, minimum = 1, maximum = 500)]
@@ -364,16 +383,21 @@ impl SiteQuery {
 
 /// Labels of a query: `a=b,c`.
 #[derive(Debug, Default, Deserialize)]
-#[serde(from = "String")]
+#[serde(try_from = "String")]
 struct Labels(Vec<(String, Option<String>)>);
 
-impl From<String> for Labels {
-    fn from(text: String) -> Self {
+impl TryFrom<String> for Labels {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        if text.chars().count() > 8192 {
+            return Err("must have 8192 characters or less");
+        }
         let label = |item: &str| match item.split_once('=') {
             Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
             None => (item.to_owned(), None),
         };
-        Self(text.split(',').filter(|item| !item.is_empty()).map(label).collect())
+        Ok(Self(text.split(',').filter(|item| !item.is_empty()).map(label).collect()))
     }
 }
 

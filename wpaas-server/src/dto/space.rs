@@ -100,7 +100,7 @@ pub struct SpaceQuery {
     /// This one only.
     pub name: Option<Slug>,
     /// Where the page before ended.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, max_length = 512)]
     pub cursor: Option<Cursor<SpaceId>>,
     /// How many at a time.
     #[param(value_type = Option<u16>, minimum = 1, maximum = 500)]

@@ -60,11 +60,13 @@ pub struct CallbackQuery {
     #[param(value_type = String, min_length = 1, max_length = 512)]
     pub state: SecretText,
     /// What the provider tells whose account it is for.
-    #[param(value_type = Option<String>, min_length = 1)]
+    #[param(value_type = Option<String>, min_length = 1, max_length = 8192)]
     pub code: Option<SecretText>,
     /// Why there is no code.
+    #[param(max_length = 1024)]
     pub error: Option<String>,
     /// Which provider answers.
+    #[param(max_length = 2048)]
     pub iss: Option<String>,
 }
 

@@ -10,7 +10,9 @@ use wpaas_core::name::Cid;
 use super::list::{Cursor, Limit};
 use crate::problem::Problem;
 
-/// Something ran, or was there, from one time to another within one hour. Never changed once it is shown.
+/// Something ran, or was there, from one time to another within one hour, as the backend tells it. Never changed once
+/// it is shown. Of what happened while no server ran, a backend does not tell all: what was removed by hand then counts
+/// up to when it was last seen, and the pauses of several restarts but the last one count, too.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct UsageView {
     /// Grows with every record.
@@ -100,7 +102,7 @@ pub struct UsageQuery {
     /// Those that begin before.
     to: Option<Timestamp>,
     /// Where the page before ended.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, max_length = 512)]
     pub cursor: Option<Cursor<u64>>,
     /// How many at a time.
     #[param(value_type = Option<u16>, minimum = 1, maximum = 500)]

@@ -189,7 +189,7 @@ pub struct UserQuery {
     #[serde(alias = "username")]
     pub name: Option<Username>,
     /// Where the page before ended.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, max_length = 512)]
     pub cursor: Option<Cursor<UserId>>,
     /// How many at a time.
     #[param(value_type = Option<u16>, minimum = 1, maximum = 500)]

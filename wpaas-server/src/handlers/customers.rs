@@ -3,14 +3,14 @@
 use axum::extract::State;
 use jiff::Timestamp;
 use serde::Deserialize;
-use wpaas_core::account::{Customer, Lifecycle};
+use wpaas_core::account::Customer;
 use wpaas_core::name::Cid;
 use wpaas_core::service::Grace;
 
 use crate::answer::Answer;
 use crate::auth::{Caller, MaybeCaller};
 use crate::config::Period;
-use crate::dto::customer::{CustomerUpdateDto, CustomerView, NewCustomerDto, StatusDto};
+use crate::dto::customer::{CustomerUpdateDto, CustomerView, NewCustomerDto};
 use crate::dto::list::{ListView, PageQuery};
 use crate::dto::schema;
 use crate::extract::{Body, Expected, IfMatch, Path, Query, agree};
@@ -74,16 +74,8 @@ pub async fn update(
     Expected(if_match): Expected,
     Body(mut dto): Body<CustomerUpdateDto>,
 ) -> Shown {
-    let (cid, status, now) = (agree("cid", cid, dto.cid.take())?, dto.status, Timestamp::now());
-    let is = state.service.customer(&caller.0, &cid).await?.lifecycle;
-    if is == Lifecycle::Suspended && status.is_some_and(|status| status != StatusDto::Suspended) {
-        state.service.resume_customer(&caller.0, &cid, now).await?;
-    }
-    let customer = state.service.update_customer(&caller.0, &cid, dto.into(), if_match, now).await?;
-    if status == Some(StatusDto::Suspended) && is != Lifecycle::Suspended {
-        return Ok(shown(state.service.suspend_customer(&caller.0, &cid, now).await?));
-    }
-    Ok(shown(customer))
+    let (cid, now) = (agree("cid", cid, dto.cid.take())?, Timestamp::now());
+    Ok(shown(state.service.update_customer(&caller.0, &cid, dto.into(), if_match, now).await?))
 }
 
 /// What the query of a deletion may say.

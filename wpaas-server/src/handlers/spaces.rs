@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use jiff::Timestamp;
 use wpaas_core::account::Space;
-use wpaas_core::id::SpaceId;
+use wpaas_core::id::{OrgId, SpaceId};
 use wpaas_core::name::{Cid, Slug};
 use wpaas_core::service::{Listed, Page, Recursion, ServiceError};
 
@@ -100,11 +100,21 @@ pub async fn get(
     Path((place, name)): Path<(OrgOrCustomer, Slug)>,
 ) -> Shown {
     let now = Timestamp::now();
-    if let OrgOrCustomer::Customer(cid) = &place {
-        // The default space of a customer that has no org yet: that comes first.
+    let org = org_at(&state, &caller, &place, now).await?;
+    Ok(shown(state.service.space_by_name(&caller.0, org, &name, now).await?))
+}
+
+/// The org that is meant. A customer's default org may not be stored yet: that comes first.
+async fn org_at(
+    state: &AppState,
+    caller: &Caller,
+    place: &OrgOrCustomer,
+    now: Timestamp,
+) -> Result<OrgId, ServiceError> {
+    if let OrgOrCustomer::Customer(cid) = place {
         state.service.org_by_name(&caller.0, cid, &Slug::default_name(), now).await?;
     }
-    Ok(shown(state.service.space_by_name(&caller.0, place.org(), &name, now).await?))
+    Ok(place.org())
 }
 
 /// Changes a space.
@@ -119,6 +129,7 @@ pub async fn update(
     let org = agree("org_id", place.org(), dto.org_id.take())?;
     let name = agree("name", name, dto.name.take())?;
     let now = Timestamp::now();
+    org_at(&state, &caller, &place, now).await?;
     Ok(shown(state.service.update_space(&caller.0, org, &name, dto.into(), if_match, now).await?))
 }
 
@@ -133,6 +144,7 @@ pub async fn delete(
 ) -> Result<StatusCode, Problem> {
     let recursion = Recursion::from(query);
     let now = Timestamp::now();
-    state.service.delete_space(&caller.0, place.org(), &name, recursion, if_match, now).await?;
+    let org = org_at(&state, &caller, &place, now).await?;
+    state.service.delete_space(&caller.0, org, &name, recursion, if_match, now).await?;
     Ok(gone(recursion))
 }

@@ -34,6 +34,52 @@ fn every_reference_leads_somewhere() {
     assert!(found.is_empty(), "these lead nowhere: {found:?}");
 }
 
+/// Where a text or a number has no limit.
+fn unlimited(document: &Value, schema: &Value, at: &str, found: &mut BTreeSet<String>) {
+    if let Some(reference) = schema["$ref"].as_str() {
+        let named = document.pointer(reference.trim_start_matches('#')).unwrap();
+        return unlimited(document, named, at, found);
+    }
+    let kinds = schema["type"].as_array().cloned().unwrap_or_else(|| vec![schema["type"].clone()]);
+    let is = |kind: &str| kinds.iter().any(|one| one == kind);
+    let has = |limits: &[&str]| limits.iter().any(|limit| schema.get(limit).is_some());
+    let text = is("string") && !has(&["enum", "const", "pattern", "maxLength", "format"]);
+    let number = (is("integer") || is("number")) && !has(&["enum", "const", "maximum", "format"]);
+    if text || number {
+        found.insert(at.to_owned());
+    }
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        unlimited(document, property, &format!("{at}.{name}"), found);
+    }
+    for parts in ["oneOf", "anyOf", "allOf"] {
+        schema[parts].as_array().into_iter().flatten().for_each(|part| unlimited(document, part, at, found));
+    }
+    for parts in ["items", "additionalProperties", "propertyNames"] {
+        if schema[parts].is_object() {
+            unlimited(document, &schema[parts], &format!("{at}.{parts}"), found);
+        }
+    }
+}
+
+#[test]
+fn every_text_and_number_of_a_request_has_a_limit() {
+    let document = written();
+    let mut found = BTreeSet::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let at = format!("{method} {path}");
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                let at = format!("{at} {}", parameter["name"]);
+                unlimited(&document, &parameter["schema"], &at, &mut found);
+            }
+            for body in operation["requestBody"]["content"].as_object().into_iter().flatten() {
+                unlimited(&document, &body.1["schema"], &at, &mut found);
+            }
+        }
+    }
+    assert!(found.is_empty(), "these have no limit: {found:#?}");
+}
+
 #[test]
 fn every_operation_has_a_name_of_its_own_and_says_what_it_answers() {
     let mut names = BTreeSet::new();

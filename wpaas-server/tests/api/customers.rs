@@ -1,7 +1,8 @@
 //! `/customers`.
 
+use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::harness::{Api, PASSWORD, send};
 
@@ -59,6 +60,42 @@ async fn a_suspended_customer_only_reads() {
 }
 
 #[tokio::test]
+async fn a_change_that_ends_a_suspension_is_done_whole_or_not_at_all() {
+    let api = Api::start().await;
+    let path = format!("/customers/{}", api.customer("acme").await);
+    let stale = api.get(&path, &api.operator).await.header("etag").to_owned();
+    api.put(&path, &api.operator, json!({"status": "suspended"})).await.is(200);
+    let put = |tag: String, body| {
+        let request = api.request(Method::PUT, &path).bearer_auth(&api.operator);
+        send(request.header("if-match", tag).json(&body))
+    };
+    let tag = || async { api.get(&path, &api.operator).await.header("etag").to_owned() };
+    put(stale, json!({"status": "paid"})).await.is_problem(412, "version_mismatch");
+    put(tag().await, json!({"status": "paid", "name": " "})).await.is_problem(422, "invalid");
+    let still = api.get(&path, &api.operator).await;
+    assert_eq!(still.body["lifecycle"]["state"], "suspended", "what is refused changes nothing");
+    let cid = path.rsplit('/').next().unwrap();
+    let own = json!({"username": "acme@example.com", "password": PASSWORD});
+    let own = api.post("/sessions", "", own).await.is(201).body["token"].as_str().unwrap().to_owned();
+    for status in ["active", "suspended"] {
+        api.put(&path, &own, json!({"status": status})).await.is_problem(403, "forbidden");
+    }
+    let paid = put(tag().await, json!({"status": "paid", "name": "Acme"})).await.is(200).body;
+    assert_eq!(
+        (&paid["status"], &paid["lifecycle"]["state"], &paid["name"]),
+        (&"paid".into(), &"active".into(), &"Acme".into())
+    );
+    let suspended = put(tag().await, json!({"status": "suspended", "name": "B"})).await.is(200).body;
+    assert_eq!((&suspended["status"], &suspended["name"]), (&"suspended".into(), &"B".into()));
+    assert_eq!(suspended["version"], paid["version"].as_u64().unwrap() + 1, "one change");
+    let told = api.get(&format!("/events?cid={cid}"), &api.operator).await.is(200).body;
+    let told: Vec<_> =
+        told["items"].as_array().unwrap().iter().map(|event| event["kind"].as_str().unwrap()).collect();
+    let changes = ["customer_resumed", "customer_updated", "customer_suspended", "customer_updated"];
+    assert_eq!(told[told.len() - 4..], changes, "{told:?}");
+}
+
+#[tokio::test]
 async fn pages_of_a_list_follow_each_other() {
     let api = Api::start().await;
     for name in ["anton", "berta", "caesar"] {
@@ -107,4 +144,138 @@ async fn a_customer_deleted_without_a_grace_leaves_only_its_id() {
     assert!(!left.to_string().contains("example.com"), "{left}");
     api.get(&path, &tenant.key).await.is_problem(401, "unauthenticated");
     assert_ne!(api.customer("acme").await, tenant.cid);
+}
+
+#[tokio::test]
+async fn a_suspended_site_rests_and_comes_back_as_it_was() {
+    let api = Api::start().await;
+    let tenant = api.tenant("acme").await;
+    let body = json!({"name": "blog", "num_instances": 2, "admin_password": "a fine password"});
+    api.post("/wpaas", &tenant.key, body).await.is(202);
+    let path = format!("/wpaas/{}/default/blog", tenant.cid);
+    let runs = |site: &Value| site["status"]["phase"] == "ready" && site["actual"] == site["expected"];
+    let before = api.until(&path, &tenant.key, runs).await;
+    let customer = format!("/customers/{}", tenant.cid);
+    api.post(&format!("{customer}/suspend"), &api.operator, json!({})).await.is(200);
+    let nothing = json!({"num_instances": 0, "database_instances": 0});
+    let rests = |site: &Value| site["status"]["phase"] == "suspended" && site["actual"] == nothing;
+    let rest = api.until(&path, &tenant.key, rests).await;
+    assert_eq!(rest["expected"], before["expected"], "what is wanted stays");
+    api.post(&format!("{customer}/resume"), &api.operator, json!({})).await.is(200);
+    let after = api.until(&path, &tenant.key, runs).await;
+    for same in ["spec", "generation", "names", "expected", "actual", "id", "release"] {
+        assert_eq!(after[same], before[same], "{same}");
+    }
+    assert_eq!(after["status"]["address"], before["status"]["address"]);
+}
+
+#[tokio::test]
+async fn a_plain_deletion_can_be_taken_back_for_seven_days_and_of_a_site_for_one() {
+    let api = Api::start().await;
+    let tenant = api.tenant("acme").await;
+    api.post("/wpaas", &tenant.key, super::harness::site("blog")).await.is(202);
+    for (path, hours) in
+        [(format!("/wpaas/{}/default/blog", tenant.cid), 24), (format!("/customers/{}", tenant.cid), 7 * 24)]
+    {
+        let grace = SignedDuration::from_hours(hours);
+        let before = Timestamp::now() + grace;
+        let going = api.delete(&path, &api.operator).await.is(202).body["lifecycle"].clone();
+        let end: Timestamp = going["purge_after"].as_str().unwrap().parse().unwrap();
+        assert!((before..=Timestamp::now() + grace).contains(&end), "{path}: {going}");
+    }
+}
+
+#[tokio::test]
+async fn plan_and_lifecycle_are_shown_apart_and_as_one_status() {
+    let api = Api::start().await;
+    let path = format!("/customers/{}", api.customer("acme").await);
+    for (change, plan, lifecycle, status) in [
+        (json!({}), "free", "active", "free"),
+        (json!({"plan": "paid"}), "paid", "active", "paid"),
+        (json!({"status": "suspended"}), "paid", "suspended", "suspended"),
+        (json!({"status": "active"}), "paid", "active", "paid"),
+        (json!({"status": "free"}), "free", "active", "free"),
+    ] {
+        let shown = api.put(&path, &api.operator, change.clone()).await.is(200).body;
+        assert_eq!(
+            (&shown["plan"], &shown["lifecycle"]["state"], &shown["status"]),
+            (&json!(plan), &json!(lifecycle), &json!(status)),
+            "{change}"
+        );
+        assert_eq!(api.get(&path, &api.operator).await.is(200).body, shown);
+    }
+}
+
+/// As many pages of one each as there are things, and no thing twice.
+async fn by_ones(api: &Api, list: &str) -> usize {
+    let whole = api.get(list, &api.operator).await.is(200).body;
+    let (mut items, mut next) = (Vec::new(), Some(String::new()));
+    while let Some(cursor) = next {
+        let joined = if list.contains('?') { "&" } else { "?" };
+        let page = api.get(&format!("{list}{joined}limit=1{cursor}"), &api.operator).await.is(200).body;
+        items.extend(page["items"].as_array().unwrap().iter().cloned());
+        next = page["next"].as_str().map(|next| format!("&cursor={next}"));
+    }
+    assert_eq!(json!(items), whole["items"], "{list}");
+    items.len()
+}
+
+#[tokio::test]
+async fn every_list_goes_on_where_its_page_ended() {
+    let api = Api::start().await;
+    let tenant = api.tenant("acme").await;
+    let (cid, org) = (&tenant.cid, &tenant.org);
+    for name in ["one", "two"] {
+        api.post("/orgs", &api.operator, json!({"cid": cid, "name": name})).await.is(201);
+        api.post("/spaces", &api.operator, json!({"org_id": org, "name": name})).await.is(201);
+        let user = json!({"cid": cid, "name": name, "email": "u@example.com"});
+        api.post("/users", &api.operator, user).await.is(201);
+        api.post(&format!("/users/{cid}/dev/keys"), &api.operator, json!({"label": name})).await.is(201);
+        api.post("/wpaas", &tenant.key, super::harness::site(name)).await.is(202);
+        // Nothing of it moves any more.
+        let seen = |site: &Value| site["status"]["phase"] == "ready";
+        api.until(&format!("/wpaas/{cid}/default/{name}"), &tenant.key, seen).await;
+    }
+    for list in [
+        format!("/orgs/{cid}"),
+        format!("/spaces/{org}"),
+        format!("/users/{cid}"),
+        format!("/users/{cid}/dev/keys"),
+    ] {
+        assert_eq!(by_ones(&api, &list).await, 3, "{list}");
+    }
+    let names = async |query: &str| {
+        let listed = api.get(&format!("/wpaas/{cid}/default{query}"), &tenant.key).await.is(200).body;
+        let items = listed["items"].as_array().unwrap().iter();
+        let names: Vec<_> = items.map(|site| site["name"].as_str().unwrap().to_owned()).collect();
+        (names, listed["next"].as_str().map(ToOwned::to_owned))
+    };
+    let (first, next) = names("?limit=1&status=ready").await;
+    let (second, end) = names(&format!("?limit=1&status=ready&cursor={}", next.unwrap())).await;
+    assert_eq!((first, second, end), (vec!["one".to_owned()], vec!["two".to_owned()], None));
+    assert_eq!(names("?status=progressing").await, (Vec::new(), None));
+}
+
+#[tokio::test]
+async fn the_page_about_the_api_needs_nothing_from_elsewhere() {
+    let api = Api::start().await;
+    let page = api.get("/docs/index.html", "").await.is(200);
+    assert!(page.header("content-security-policy").starts_with("default-src 'self'"));
+    let page = page.body.as_str().unwrap().to_owned();
+    let quoted = page.split('"').skip(1).step_by(2);
+    let assets: Vec<_> =
+        quoted.filter(|text| [".js", ".css", ".png"].iter().any(|end| text.ends_with(end))).collect();
+    assert!(assets.len() > 3, "{page}");
+    for asset in assets {
+        let asset = asset.trim_start_matches("./");
+        assert!(!asset.contains("//"), "{asset} is from elsewhere");
+        api.get(&format!("/docs/{asset}"), "").await.is(200);
+    }
+    assert!(!page.contains("http://") && !page.contains("https://"), "{page}");
+    let initializer = api.get("/docs/swagger-initializer.js", "").await.is(200).body;
+    assert!(initializer.as_str().unwrap().contains("/openapi.json"), "{initializer}");
+    assert!(!initializer.as_str().unwrap().contains("://"), "{initializer}");
+    // Its examples are what the tests use as passwords.
+    let document = api.request(Method::GET, "/openapi.json").send().await.unwrap();
+    assert_eq!(document.json::<Value>().await.unwrap()["openapi"], "3.1.0");
 }

@@ -13,7 +13,7 @@ use super::harness::{Api, Runs, site};
 use super::several::on;
 
 /// What the server's program prints, with this data folder and, if one is named, on this database.
-fn run(data: &Path, database: Option<&str>, words: &[&str]) -> Result<String, String> {
+pub fn run(data: &Path, database: Option<&str>, words: &[&str]) -> Result<String, String> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wpaas-server"));
     command.args(words).arg("--data").arg(data).args(["--backend", "simulated"]);
     if let Some(database) = database {

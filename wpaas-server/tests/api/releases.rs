@@ -71,3 +71,35 @@ async fn a_moved_branch_is_fetched_when_asked_for() {
     let moved = |site: &Value| site["release"]["revision"] != first["revision"];
     api.until(&path, &tenant.key, moved).await;
 }
+
+#[tokio::test]
+async fn a_dry_run_of_a_rollback_or_a_fetch_changes_nothing() {
+    let folder = TempDir::new().unwrap();
+    let good = repository(folder.path());
+    let prefix = format!("file://{}/", folder.path().display());
+    let api = Api::with(Flags { code_allowed_prefixes: Some(vec![prefix]), ..Flags::default() }).await;
+    let tenant = api.tenant("acme").await;
+    let path = post(&api, &tenant, "blog", json!({"git": good, "ref": "main"})).await;
+    let served = |site: &Value| site["release"]["revision"].as_str().map(ToOwned::to_owned);
+    let first = api.until(&path, &tenant.key, |site| served(site).is_some()).await;
+    std::fs::write(folder.path().join("blog/mu-plugins/hello.php"), "<?php // again").unwrap();
+    git(&folder.path().join("blog"), &["commit", "--quiet", "--all", "--message", "again"]);
+    let fetch = api.post(&format!("{path}/releases?dry_run=true"), &tenant.key, json!({})).await.is(200).body;
+    assert_eq!(fetch["dry_run"], true, "{fetch}");
+    assert_eq!(api.get(&path, &tenant.key).await.body["generation"], first["generation"]);
+    api.post(&format!("{path}/releases"), &tenant.key, json!({})).await.is(202);
+    let moved = |site: &Value| {
+        served(site).is_some_and(|release| Some(release) != served(&first))
+            && site["status"]["phase"] == "ready"
+    };
+    let second = api.until(&path, &tenant.key, moved).await;
+    let all = api.get(&format!("{path}/releases"), &tenant.key).await.is(200).body;
+    assert_eq!(all["items"].as_array().unwrap().len(), 2, "{all}");
+    let back = api.post(&format!("{path}/rollback?dry_run=true"), &tenant.key, json!({})).await.is(200).body;
+    assert_eq!((&back["dry_run"], served(&back["site"])), (&json!(true), served(&first)));
+    assert!(back["plan"]["text"].as_str().unwrap().contains("wordpress-"), "{back}");
+    let now = api.get(&path, &tenant.key).await.body;
+    assert_eq!((&now["generation"], served(&now)), (&second["generation"], served(&second)));
+    api.post(&format!("{path}/rollback"), &tenant.key, json!({})).await.is(202);
+    api.until(&path, &tenant.key, |site| served(site) == served(&first)).await;
+}

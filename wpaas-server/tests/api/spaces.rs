@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::harness::Api;
+use super::harness::{Api, site};
 
 #[tokio::test]
 async fn the_default_space_is_found_by_org_and_by_customer() {
@@ -33,4 +33,73 @@ async fn a_space_is_made_changed_and_deleted() {
     assert_eq!((&changed["quota"]["sites"], &changed["description"]), (&1.into(), &"ours".into()));
     api.delete(&path, &api.operator).await.is(204);
     api.get(&path, &api.operator).await.is_problem(404, "not_found");
+}
+
+#[tokio::test]
+async fn a_space_that_is_not_empty_says_what_is_inside() {
+    let api = Api::start().await;
+    let tenant = api.tenant("acme").await;
+    let (cid, org) = (&tenant.cid, &tenant.org);
+    api.post("/spaces", &api.operator, json!({"org_id": org, "name": "team"})).await.is(201);
+    for space in ["team", "default"] {
+        let (sites, path) = (format!("/wpaas/{cid}/{space}"), format!("/spaces/{org}/{space}"));
+        api.post(&sites, &api.operator, site(&format!("blog-{space}"))).await.is(202);
+        let refused = api.delete(&path, &api.operator).await;
+        if space == "team" {
+            let detail = refused.is_problem(409, "not_empty").body["detail"].as_str().unwrap().to_owned();
+            assert!(detail.contains("site blog-team"), "{detail}");
+        } else {
+            refused.is_problem(409, "default_space");
+        }
+        api.delete(&format!("{path}?recursive=true"), &api.operator).await.is(202);
+    }
+    api.get(&format!("/spaces/{org}/team"), &api.operator).await.is_problem(404, "not_found");
+    // The default space is emptied, and stays.
+    api.get(&format!("/spaces/{org}/default"), &api.operator).await.is(200);
+    let listed = api.get(&format!("/wpaas/{cid}/default"), &api.operator).await.is(200).body;
+    let live = listed["items"].as_array().unwrap().iter().any(|site| site["lifecycle"]["state"] == "live");
+    assert!(!live, "{listed}");
+    // So is the default org.
+    let other = json!({"org_id": org, "name": "other"});
+    api.post("/spaces", &api.operator, other).await.is(201);
+    api.delete(&format!("/orgs/{cid}/default?recursive=true"), &api.operator).await.is(202);
+    api.get(&format!("/orgs/{cid}/default"), &api.operator).await.is(200);
+    api.get(&format!("/spaces/{org}/other"), &api.operator).await.is_problem(404, "not_found");
+}
+
+/// Each quota of an org and of a space, and what passes it.
+#[tokio::test]
+async fn no_quota_is_passed() {
+    let api = Api::start().await;
+    let tenant = api.tenant("acme").await;
+    let sites = format!("/wpaas/{}/default", tenant.cid);
+    let (org, space) = (format!("/orgs/{}/default", tenant.cid), format!("/spaces/{}/default", tenant.org));
+    let with = |name: &str, nodes: u8| {
+        let mut body = site(name);
+        body["database"] = json!({"num_instances": nodes});
+        body
+    };
+    api.post(&sites, &tenant.key, with("blog", 1)).await.is(202);
+    for path in [&org, &space] {
+        for (quota, body) in [
+            (json!({"sites": 1}), with("shop", 1)),
+            (json!({"wordpress_instances": 1}), with("shop", 1)),
+            (json!({"database_instances": 3}), with("shop", 3)),
+            (json!({"storage_gib": 39}), with("shop", 1)),
+        ] {
+            api.put(path, &api.operator, json!({"quota": quota})).await.is(200);
+            let refused = api.post(&sites, &tenant.key, body).await;
+            let detail =
+                refused.is_problem(409, "quota_exceeded").body["detail"].as_str().unwrap().to_owned();
+            let what = quota.as_object().unwrap().keys().next().unwrap();
+            assert!(detail.contains(what.as_str()), "{path} {quota}: {detail}");
+        }
+        let more = json!({"database_instances": 2, "storage_gib": 59});
+        api.put(path, &api.operator, json!({"quota": more})).await.is(200);
+        let grown = json!({"database": {"num_instances": 3}});
+        let grown = api.put(&format!("{sites}/blog"), &tenant.key, grown).await;
+        grown.is_problem(409, "quota_exceeded");
+        api.put(path, &api.operator, json!({"quota": {}})).await.is(200);
+    }
+    api.post(&sites, &tenant.key, with("shop", 3)).await.is(202);
 }

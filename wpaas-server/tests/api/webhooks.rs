@@ -241,3 +241,44 @@ async fn what_is_wrong_is_named() {
     api.delete(&path, &api.operator).await.is(204);
     api.get(&path, &api.operator).await.is_problem(404, "not_found");
 }
+
+#[tokio::test]
+async fn what_is_not_taken_is_told_again_after_a_pause() {
+    let mut receiver = Receiver::start().await;
+    let api = Api::with(receiver.flags()).await;
+    let webhook = create(&api, &receiver.address, &["customer_deletion_requested"]).await;
+    let cid = api.customer("acme").await;
+    receiver.answers(503);
+    api.delete(&format!("/customers/{cid}"), &api.operator).await.is(202);
+    let refused = receiver.next().await;
+    receiver.answers(204);
+    let again = receiver.next().await;
+    assert_eq!((again.header("webhook-id"), &again.body), (refused.header("webhook-id"), &refused.body));
+    assert_eq!(again.json()["type"], "customer_deletion_requested");
+    let taken = |shown: &Value| shown["delivery"]["after"] == refused.seq();
+    let shown = api.until(&path(&webhook), &api.operator, taken).await;
+    let tries = shown["delivery"]["attempts"].as_array().unwrap();
+    assert_eq!(tries.iter().map(|one| &one["status"]).collect::<Vec<_>>(), [503, 204]);
+    let at = |one: &Value| one["at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    assert!(at(&tries[1]).duration_since(at(&tries[0])).as_millis() >= 2500, "{tries:?}");
+}
+
+#[tokio::test]
+async fn a_site_that_changes_its_condition_is_told_of() {
+    let mut receiver = Receiver::start().await;
+    let api = Api::with(receiver.flags()).await;
+    create(&api, &receiver.address, &["site_condition_changed"]).await;
+    let tenant = api.tenant("acme").await;
+    let made = api.post("/wpaas", &tenant.key, super::harness::site("blog")).await.is(202).body;
+    loop {
+        let told = receiver.next().await.json();
+        assert_eq!(
+            (&told["type"], &told["data"]["subject"]["id"]),
+            (&json!("site_condition_changed"), &made["id"])
+        );
+        let detail = &told["data"]["detail"];
+        if detail["condition"] == "Ready" && detail["status"] == "True" {
+            return;
+        }
+    }
+}

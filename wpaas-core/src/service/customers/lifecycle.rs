@@ -122,6 +122,15 @@ fn decide_resume(customer: &Customer) -> Decision {
     }
 }
 
+/// What an update asks of it: suspended or not. One that is to be removed is not suspended.
+pub(super) fn decide_standing(customer: &Customer, suspended: Option<bool>) -> Decision {
+    match suspended {
+        Some(true) => decide_suspend(customer),
+        Some(false) if customer.lifecycle == Lifecycle::Suspended => decide_resume(customer),
+        Some(false) | None => Ok(None),
+    }
+}
+
 fn decide_delete(actor: &Actor, customer: &Customer, purge_after: Timestamp) -> Decision {
     let was_suspended = match customer.lifecycle {
         Lifecycle::Suspended if *actor == Actor::Operator => true,

@@ -1,6 +1,7 @@
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::lifecycle::decide_standing;
 use super::{CustomerUpdate, PaymentUpdate};
 use crate::access::{Action, Actor, Scope};
 use crate::account::{Customer, Identity, Payment};
@@ -14,11 +15,12 @@ use crate::store::{Change, EventKind, Expect, Write};
 const MOST_ACCOUNTS: usize = 100;
 
 impl Service {
-    /// Changes a customer. The operator may also change one that is suspended.
+    /// Changes a customer. The operator may also change one that is suspended, and suspend or resume it by the way.
     ///
     /// # Errors
     ///
-    /// `NotFound`, `Forbidden`, `CustomerSuspended`, `VersionMismatch`, `payment_account_used`, `Invalid`.
+    /// `NotFound`, `Forbidden`, `CustomerSuspended`, `VersionMismatch`, `wrong_lifecycle`, `payment_account_used`,
+    /// `Invalid`.
     pub async fn update_customer(
         &self,
         actor: &Actor,
@@ -31,17 +33,28 @@ impl Service {
         if update.is_billing() {
             may(actor, Action::CustomerBilling, Scope::Customer(cid), Noun::Customer)?;
         }
+        if update.suspended.is_some() {
+            may(actor, Action::CustomerSuspend, Scope::Customer(cid), Noun::Customer)?;
+        }
         let hash = self.hash_password(update.password.as_ref()).await?;
         let mut rounds = Rounds::default();
         loop {
             let customer = self.visible_customer(actor, cid).await?;
-            let (after, changed) = decide_update(actor, &customer, &update, if_match)?;
-            if changed.is_empty() {
+            let (mut after, changed) = decide_update(actor, &customer, &update, if_match)?;
+            let moved = decide_standing(&customer, update.suspended)?;
+            if changed.is_empty() && moved.is_none() {
                 return Ok(customer);
             }
-            let detail = json!({ "changed": changed });
-            let event = of_customer(&after, who(actor), EventKind::CustomerUpdated, detail);
-            let mut change = Change::at(now).write(Write::UpdateCustomer(after.clone())).event(event);
+            let told = |kind, detail| of_customer(&customer, who(actor), kind, detail);
+            let mut change = Change::at(now);
+            if let Some((lifecycle, kind, detail)) = moved {
+                after.lifecycle = lifecycle;
+                change = change.event(told(kind, detail));
+            }
+            if !changed.is_empty() {
+                change = change.event(told(EventKind::CustomerUpdated, json!({ "changed": changed })));
+            }
+            change = change.write(Write::UpdateCustomer(after.clone()));
             change.expect.extend(
                 taken_away(&customer, &after).map(|name| Expect::PaymentAccountUnused(cid.clone(), name)),
             );
@@ -76,7 +89,7 @@ fn decide_update(
     if *actor != Actor::Operator {
         writable(customer.lifecycle)?;
     }
-    let CustomerUpdate { name, email, password, plan, payment, payment_accounts } = update;
+    let CustomerUpdate { name, email, password, plan, payment, suspended: _, payment_accounts } = update;
     let mut after = customer.clone();
     let mut changed = Vec::new();
     if let Some(name) = name {

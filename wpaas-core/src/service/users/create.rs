@@ -39,12 +39,7 @@ impl Service {
                 .expect(Expect::CustomerActive(user.cid.clone()))
                 .write(Write::InsertUser(user.clone()))
                 .write(Write::InsertKey(issued.key.clone()))
-                .event(of_user(
-                    &user,
-                    who(actor),
-                    EventKind::UserCreated,
-                    json!({ "username": user.username }),
-                ))
+                .event(of_user(&user, who(actor), EventKind::UserCreated, json!({})))
                 .event(of_key(&issued.key, who(actor), EventKind::KeyIssued));
             if let Some(hash) = &hash {
                 change = change.write(Write::SetPassword(identity, hash.clone()));

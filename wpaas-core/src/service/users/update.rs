@@ -80,11 +80,10 @@ impl Service {
             let user = self.user_for(actor, Action::UserDelete, cid, username).await?;
             if_match.check(user.version)?;
             writable(customer.lifecycle)?;
-            let detail = json!({ "username": user.username });
             let change = Change::at(now)
                 .expect(Expect::CustomerActive(cid.clone()))
                 .write(Write::DeleteUser(user.id, user.version))
-                .event(of_user(&user, who(actor), EventKind::UserDeleted, detail));
+                .event(of_user(&user, who(actor), EventKind::UserDeleted, json!({})));
             if self.commit(change, &mut rounds).await? {
                 return Ok(());
             }

@@ -2,12 +2,14 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
+use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use tokio::sync::broadcast::{self, error::RecvError};
 
-use super::db::{Options, Pool};
+use super::db::{Options, Pool, open};
 use super::readers::Readers;
 use super::{SqlStore, unavailable};
-use crate::store::StoreError;
+use crate::store::{Committed, Event, EventKind, StoreError};
 
 /// Reads that go on beside the writer and each other: most of each is waiting for its thread.
 const READERS: usize = 8;
@@ -25,12 +27,38 @@ impl SqlStore {
             .filename(path)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            // What is deleted is overwritten: a purge leaves none of it in free pages.
+            .pragma("secure_delete", "ON")
             .busy_timeout(Duration::from_secs(10));
         let readers = Readers::new(options.clone().pragma("query_only", "ON"), READERS);
-        let options = Options::Sqlite(options.journal_mode(SqliteJournalMode::Wal));
+        let file = options.journal_mode(SqliteJournalMode::Wal);
+        let options = Options::Sqlite(file.clone());
         let connection = options.connect().await.map_err(unavailable)?;
-        Self::start(Pool::Sqlite(readers), options, connection).await
+        let mut store = Self::start(Pool::Sqlite(readers), options, connection).await?;
+        store.spawn(forget(file, store.feed.subscribe()));
+        Ok(store)
     }
+}
+
+/// Empties the log after each purge: what was written there would stay until it is full.
+async fn forget(file: SqliteConnectOptions, mut feed: broadcast::Receiver<Committed>) {
+    let is_purge = |event: &Event| event.event.kind == EventKind::CustomerPurged;
+    loop {
+        let purged = match feed.recv().await {
+            Ok(committed) => committed.events.iter().any(is_purge),
+            Err(RecvError::Lagged(_)) => true,
+            Err(RecvError::Closed) => return,
+        };
+        if purged && let Err(error) = empty_log(&file).await {
+            tracing::warn!(%error, "the database's log keeps what a purge removed until it is full");
+        }
+    }
+}
+
+async fn empty_log(file: &SqliteConnectOptions) -> Result<(), sqlx::Error> {
+    let mut connection = open(file).await?;
+    sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await?;
+    connection.close().await
 }
 
 /// `SQLite` gives its `-wal` and `-shm` files the mode of the file itself.

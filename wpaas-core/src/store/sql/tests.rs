@@ -1,4 +1,5 @@
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -307,4 +308,44 @@ fn the_schemas_tables_are_read_whole() {
     let columns: usize = tables.iter().map(|table| table.columns.len()).sum();
     assert_eq!(columns, sql.lines().filter(is_column).count(), "a column of a type that is not known here");
     assert_eq!(tables.len(), sql.matches("CREATE TABLE").count());
+}
+
+/// Every file of the store that holds SQL.
+fn texts(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(texts(&path));
+        } else if !path.ends_with("tests.rs") {
+            found.push(std::fs::read_to_string(&path).unwrap());
+        }
+    }
+    found
+}
+
+/// What was done and what was used is only ever added to: no statement changes it, takes it away or puts it anew.
+#[test]
+fn no_statement_changes_or_removes_an_event_or_a_usage_record() {
+    let mut added = 0;
+    for text in texts(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/sql")) {
+        for statement in text.split(['"', ';']).map(str::to_lowercase) {
+            let words: Vec<_> = statement.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+            let words: Vec<_> = words.into_iter().filter(|word| !word.is_empty()).collect();
+            for table in ["events", "usage_records"] {
+                let names =
+                    |verb: &[&str]| words.windows(verb.len() + 1).any(|at| at == [verb, &[table]].concat());
+                for verb in [&["update"][..], &["delete", "from"], &["truncate"], &["drop", "table"]] {
+                    assert!(!names(verb), "{statement}");
+                }
+                let adds = names(&["into"]);
+                assert!(
+                    !adds || !words.iter().any(|word| ["update", "replace"].contains(word)),
+                    "{statement}"
+                );
+                added += usize::from(adds);
+            }
+        }
+    }
+    assert!(added >= 2, "the statements are looked at");
 }

@@ -114,9 +114,7 @@ impl Command {
             Self::List(owner) => {
                 let path = owner.path(api).await?;
                 let path: Vec<_> = path.iter().map(String::as_str).collect();
-                let keys = api.get(&path, &[]).await?;
-                let keys = keys.get("items").and_then(Value::as_array).cloned();
-                api.output.list(&COLUMNS, &keys.unwrap_or_default())
+                api.output.list(&COLUMNS, &api.list(&path, &[]).await?)
             }
             Self::Create(Create { owner, label, lifetime, save_key }) => {
                 let mut body = json!({"label": label});

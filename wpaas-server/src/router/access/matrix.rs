@@ -9,8 +9,12 @@ use super::world::Target;
 /// What a route names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
+    /// What is answered to anybody.
+    Anybody,
     /// What belongs to whoever asks: nobody else's can be named.
     Own,
+    /// The caller's customer, which is not named; the installation for the operator.
+    OwnCustomer,
     System,
     Webhook,
     Customer,
@@ -19,15 +23,17 @@ pub enum Level {
     UserKey,
     Org,
     Space,
+    /// The default space of the customer's default org.
+    DefaultSpace,
     Site,
 }
 
 impl Level {
     pub const fn parent(self) -> Option<Self> {
         match self {
-            Self::Own | Self::System => None,
+            Self::Anybody | Self::Own | Self::OwnCustomer | Self::System => None,
             Self::Customer | Self::Webhook => Some(Self::System),
-            Self::CustomerKey | Self::User | Self::Org => Some(Self::Customer),
+            Self::CustomerKey | Self::User | Self::Org | Self::DefaultSpace => Some(Self::Customer),
             Self::UserKey => Some(Self::User),
             Self::Space => Some(Self::Org),
             Self::Site => Some(Self::Space),
@@ -50,9 +56,42 @@ pub struct Ask {
     pub target: String,
     /// With `{slots}`.
     pub body: Option<String>,
+    /// Sent with a PUT or a DELETE.
+    pub if_match: &'static str,
+    /// What of the answer is wanted, besides JSON.
+    pub accept: Option<&'static str>,
 }
 
 impl Ask {
+    /// The same of whatever version is there.
+    pub fn of_any_version(&self) -> Self {
+        Self { if_match: "*", ..self.clone() }
+    }
+
+    fn streamed(self) -> Self {
+        Self { accept: Some("text/event-stream"), ..self }
+    }
+
+    /// The same, each with another kind's id, or none, in one slot of its query or body.
+    pub fn with_wrong_kinds_beside_the_path(&self, own: &Target) -> Vec<Self> {
+        let (path, query) = self.target.split_once('?').unwrap_or((&self.target, ""));
+        let (query, body) = (query.to_owned(), self.body.clone().unwrap_or_default());
+        let slots = ["{cid}", "{org_id}", "{space_id}", "{site_id}", "{org}", "{space}"];
+        let wrongs = slots.into_iter().flat_map(|slot| {
+            let wrong = match slot {
+                "{org_id}" => own.site_id.to_string(),
+                "{space_id}" | "{cid}" => own.org_id.to_string(),
+                _ => own.space_id.to_string(),
+            };
+            let target = format!("{path}?{}", query.replace(slot, &wrong));
+            let in_query = query.contains(slot).then(|| Self { target, ..self.clone() });
+            let in_body =
+                body.contains(slot).then(|| Self { body: Some(body.replace(slot, &wrong)), ..self.clone() });
+            in_query.into_iter().chain(in_body)
+        });
+        wrongs.collect()
+    }
+
     pub fn with_wrong_kind(&self, slot: &str, own: &Target) -> Self {
         let wrong = match slot {
             "{cid}" | "{space}" | "{org}" => own.org_id.to_string(),
@@ -65,7 +104,11 @@ impl Ask {
     }
 }
 
+/// A space by its customer.
+const DEFAULT: &str = "/spaces/{cid}/default";
+
 /// What a route is asked.
+#[expect(clippy::too_many_lines, reason = "a table: some lines a route")]
 pub fn asks(method: &Method, path: &str) -> Vec<Ask> {
     let known = ["/projects", "/org/"].iter().find_map(|alias| path.strip_prefix(alias));
     let known = if path == "/org" { Some("") } else { known };
@@ -77,7 +120,11 @@ pub fn asks(method: &Method, path: &str) -> Vec<Ask> {
         method: method.clone(),
         target: format!("{path}{query}"),
         body: body.map(|body| body.to_string()),
+        if_match: "\"99\"",
+        accept: None,
     };
+    let at =
+        |target: &str, action, level, body| Ask { target: target.to_owned(), ..ask(action, level, "", body) };
     let plain = |action, level| vec![ask(action, level, "", None)];
     let with = |action, level, body: Value| vec![ask(action, level, "", Some(body))];
     let asked = |action, level, query: &str| vec![ask(action, level, query, None)];
@@ -85,7 +132,14 @@ pub fn asks(method: &Method, path: &str) -> Vec<Ask> {
     match line.as_str() {
         "POST /customers" => with(A::CustomerRegister, Level::System, json!({"name": "New", "email": email})),
         "GET /customers" => plain(A::CustomerList, Level::System),
-        "PUT /customers/{cid}" => with(A::CustomerUpdate, Level::Customer, json!({"name": "Other"})),
+        "PUT /customers/{cid}" => {
+            let ask = |action, body| ask(action, Level::Customer, "", Some(body));
+            vec![
+                ask(A::CustomerUpdate, json!({"name": "Other"})),
+                ask(A::CustomerBilling, json!({"status": "paid"})),
+                ask(A::CustomerSuspend, json!({"status": "suspended"})),
+            ]
+        }
         "DELETE /customers/{cid}" | "POST /customers/{cid}/restore" => {
             plain(A::CustomerDelete, Level::Customer)
         }
@@ -99,18 +153,53 @@ pub fn asks(method: &Method, path: &str) -> Vec<Ask> {
         }
         "POST /orgs" => with(A::OrgCreate, Level::Customer, json!({"cid": "{cid}", "name": "new"})),
         "PUT /orgs" => with(A::OrgUpdate, Level::Org, json!({"cid": "{cid}", "name": "{org}"})),
-        "GET /orgs" => asked(A::CustomerRead, Level::Customer, "?cid={cid}"),
-        "GET /customers/{cid}" | "GET /orgs/{cid}" | "GET /users/{cid}" => {
-            plain(A::CustomerRead, Level::Customer)
-        }
+        "GET /orgs" => vec![
+            ask(A::CustomerRead, Level::Customer, "?cid={cid}", None),
+            ask(A::OrgRead, Level::Org, "?cid={cid}&name={org}", None),
+            ask(A::CustomerRead, Level::OwnCustomer, "", None),
+        ],
+        "GET /customers/{cid}" => plain(A::CustomerRead, Level::Customer),
+        "GET /orgs/{cid}" => vec![
+            ask(A::CustomerRead, Level::Customer, "", None),
+            ask(A::OrgRead, Level::Org, "?name={org}", None),
+        ],
+        "GET /users/{cid}" => vec![
+            ask(A::CustomerRead, Level::Customer, "", None),
+            ask(A::UserRead, Level::User, "?name={username}", None),
+        ],
         "PUT /orgs/{cid}/{org}" => with(A::OrgUpdate, Level::Org, json!({"description": "other"})),
         "DELETE /orgs/{cid}/{org}" => plain(A::OrgDelete, Level::Org),
         "POST /spaces" => with(A::SpaceCreate, Level::Org, json!({"org_id": "{org_id}", "name": "new"})),
-        "GET /spaces" => asked(A::OrgRead, Level::Org, "?org_id={org_id}"),
-        "GET /orgs/{cid}/{org}" | "GET /spaces/{org_id}" => plain(A::OrgRead, Level::Org),
-        "GET /spaces/{org_id}/{space}" => plain(A::SpaceRead, Level::Space),
-        "PUT /spaces/{org_id}/{space}" => with(A::SpaceUpdate, Level::Space, json!({"description": "other"})),
-        "DELETE /spaces/{org_id}/{space}" => plain(A::SpaceDelete, Level::Space),
+        "GET /spaces" => vec![
+            ask(A::OrgRead, Level::Org, "?org_id={org_id}", None),
+            ask(A::SpaceRead, Level::Space, "?org_id={org_id}&name={space}", None),
+            ask(A::CustomerRead, Level::Customer, "?cid={cid}", None),
+            ask(A::CustomerRead, Level::Customer, "?cid={cid}&name={space}", None),
+            ask(A::CustomerRead, Level::OwnCustomer, "", None),
+        ],
+        "GET /orgs/{cid}/{org}" => plain(A::OrgRead, Level::Org),
+        "GET /spaces/{org_id}" => vec![
+            ask(A::OrgRead, Level::Org, "", None),
+            ask(A::SpaceRead, Level::Space, "?name={space}", None),
+            at("/spaces/{cid}", A::CustomerRead, Level::Customer, None),
+        ],
+        "GET /spaces/{org_id}/{space}" => {
+            vec![
+                ask(A::SpaceRead, Level::Space, "", None),
+                at(DEFAULT, A::SpaceRead, Level::DefaultSpace, None),
+            ]
+        }
+        "PUT /spaces/{org_id}/{space}" => {
+            let body = || Some(json!({"description": "other"}));
+            vec![
+                ask(A::SpaceUpdate, Level::Space, "", body()),
+                at(DEFAULT, A::SpaceUpdate, Level::DefaultSpace, body()),
+            ]
+        }
+        "DELETE /spaces/{org_id}/{space}" => vec![
+            ask(A::SpaceDelete, Level::Space, "", None),
+            at(DEFAULT, A::SpaceDelete, Level::DefaultSpace, None),
+        ],
         "POST /users" => {
             let user = json!({"cid": "{cid}", "name": "new", "email": email});
             with(A::UserCreate, Level::Customer, user)
@@ -135,8 +224,14 @@ pub fn asks(method: &Method, path: &str) -> Vec<Ask> {
         "DELETE /users/{cid}/{username}/keys/{key}" | "POST /users/{cid}/{username}/keys/{key}/renew" => {
             plain(A::KeyManage, Level::UserKey)
         }
-        // Anybody may try: what is presented is in the body, and is asked in tests/api/sessions.rs.
-        "POST /sessions" => Vec::new(),
+        // Anybody may try: what is presented is in the request, and is asked in tests/api/sessions.rs and sso.rs.
+        "POST /sessions"
+        | "POST /sso/finish"
+        | "GET /sso/{provider}/start"
+        | "GET /sso/{provider}/callback" => Vec::new(),
+        "GET /sso" | "GET /healthz" | "GET /readyz" | "GET /metrics" => {
+            plain(A::CustomerRead, Level::Anybody)
+        }
         "GET /sessions"
         | "DELETE /sessions"
         | "DELETE /sessions/current"
@@ -148,8 +243,17 @@ pub fn asks(method: &Method, path: &str) -> Vec<Ask> {
             ask(A::EventRead, Level::Org, "?cid={cid}&org_id={org_id}", None),
             ask(A::EventRead, Level::Space, "?cid={cid}&space_id={space_id}", None),
             ask(A::EventRead, Level::Site, "?cid={cid}&site_id={site_id}", None),
+            ask(A::EventRead, Level::Customer, "?cid={cid}", None),
+            ask(A::EventRead, Level::OwnCustomer, "", None),
+            ask(A::EventRead, Level::Customer, "?cid={cid}", None).streamed(),
+            ask(A::EventRead, Level::Site, "?cid={cid}&site_id={site_id}", None).streamed(),
+            ask(A::EventRead, Level::OwnCustomer, "", None).streamed(),
         ],
-        "GET /usage" | "GET /usage/sums" => asked(A::UsageRead, Level::Org, "?cid={cid}&org_id={org_id}"),
+        "GET /usage" | "GET /usage/sums" => vec![
+            ask(A::UsageRead, Level::Org, "?cid={cid}&org_id={org_id}", None),
+            ask(A::UsageRead, Level::Customer, "?cid={cid}", None),
+            ask(A::UsageRead, Level::OwnCustomer, "", None),
+        ],
         "GET /orgs/{cid}/{org}/usage" | "GET /orgs/{cid}/{org}/usage/sums" => plain(A::UsageRead, Level::Org),
         _ if path.starts_with("/webhooks") => {
             let (level, query, body) = of_webhooks(&line);

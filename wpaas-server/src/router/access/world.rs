@@ -1,11 +1,11 @@
 //! Two customers with all that they can have, everybody who may ask, and everything that can be asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, IF_MATCH};
+use axum::http::header::{ACCEPT, ALLOW, AUTHORIZATION, CONTENT_TYPE, IF_MATCH};
 use axum::http::{Method, Request};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -78,6 +78,8 @@ pub struct World {
     state: AppState,
     keyring: Arc<Keyring>,
     operator: String,
+    /// Whether its customers are suspended.
+    suspended: bool,
     _tasks: Tasks,
     _folder: TempDir,
 }
@@ -107,9 +109,18 @@ impl World {
             state,
             keyring,
             operator,
+            suspended: false,
             _tasks: tasks,
             _folder: folder,
         };
+        world.renew().await;
+        world
+    }
+
+    /// One whose customers are all suspended.
+    pub async fn suspended() -> Self {
+        let mut world = Self::new().await;
+        world.suspended = true;
         world.renew().await;
         world
     }
@@ -122,17 +133,21 @@ impl World {
         self.router = router::api(Shared { service: service.clone(), ..Shared::clone(&self.state) }.into());
         let made = made(&service, &self.store, &self.operator).await;
         (self.principals, self.targets) = made;
+        let cids: BTreeSet<Cid> = self.targets[..4].iter().map(|target| target.cid.clone()).collect();
+        for cid in cids.iter().filter(|_| self.suspended) {
+            service.suspend_customer(&Actor::Operator, cid, Timestamp::now()).await.unwrap();
+        }
     }
 
     /// Every method of every path.
     pub async fn routes(&self) -> Vec<(Method, String)> {
         let mut routes = Vec::new();
-        for path in router::known_routes().document().paths.paths.into_keys() {
+        for path in router::document().paths.paths.into_keys() {
             let probe = Request::builder().method("PROBE").uri(path.replace(['{', '}'], ""));
             let probe = probe.header(AUTHORIZATION, format!("Bearer {}", self.operator));
             let answer = self.router.clone().oneshot(probe.body(Body::empty()).unwrap()).await.unwrap();
             let methods = answer.headers()[ALLOW].to_str().unwrap();
-            let methods = methods.split(',').filter(|method| *method != "HEAD");
+            let methods = methods.split(',').filter(|method| !["HEAD", ""].contains(method));
             routes.extend(methods.map(|method| (parse(method.trim()), path.clone())));
         }
         routes
@@ -147,7 +162,10 @@ impl World {
             request = request.header(AUTHORIZATION, format!("Bearer {key}"));
         }
         if matches!(ask.method, Method::PUT | Method::DELETE) {
-            request = request.header(IF_MATCH, "\"99\"");
+            request = request.header(IF_MATCH, ask.if_match);
+        }
+        if let Some(accept) = ask.accept {
+            request = request.header(ACCEPT, accept);
         }
         let body = ask.body.as_deref().map(fill);
         let request = request.header(CONTENT_TYPE, "application/json");
@@ -234,7 +252,10 @@ async fn answer(response: axum::response::Response, asked: Vec<&'static str>) ->
     let headers = response.headers().iter().filter(|(name, _)| *name != "x-request-id");
     let text = |value: &axum::http::HeaderValue| value.to_str().unwrap().to_owned();
     let headers = headers.map(|(name, value)| (name.to_string(), text(value))).collect();
-    let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    // A stream has no end.
+    let is_stream = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream");
+    let body = if is_stream { Body::empty() } else { response.into_body() };
+    let body = to_bytes(body, usize::MAX).await.unwrap();
     let mut body: Value = serde_json::from_slice(&body).unwrap_or_default();
     if let Some(id) = body.get_mut("request_id") {
         *id = Value::Null;

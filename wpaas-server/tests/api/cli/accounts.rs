@@ -77,6 +77,43 @@ async fn keys_are_made_renewed_and_taken_back() {
     other.run(&["keys", "list", "--user", "dev"]).await.is(4);
 }
 
+#[tokio::test]
+async fn lists_are_shown_whole() {
+    let api = Api::start().await;
+    let tenant = api.tenant("acme").await;
+    let keys = format!("/users/{}/dev/keys", tenant.cid);
+    // More than a page.
+    for _ in 0..100 {
+        api.post(&keys, &api.operator, json!({})).await.is(201);
+    }
+    let person = Person::with_key(&api, &tenant.key).await;
+    let listed = person.run(&["keys", "list", "--user", "dev", "-o", "json"]).await.is(0).json();
+    assert_eq!(listed.as_array().unwrap().len(), 101, "with the one that it was made with");
+}
+
+#[tokio::test]
+async fn customers_orgs_and_users_are_shown_and_changed() {
+    let api = Api::start().await;
+    let tenant = api.tenant("acme").await;
+    let operator = Person::with_key(&api, &api.operator).await;
+    let cid = tenant.cid.as_str();
+    operator.run(&["customers", "show", cid]).await.is(0).shows(&[cid, "acme@example.com", "free"]);
+    let update = ["customers", "update", cid, "--name", "Acme & Co", "--plan", "paid"];
+    operator.run(&update).await.is(0).shows(&["Acme & Co", "paid"]);
+    let account = ["customers", "update", cid, "--payment-account", "team", "--payment-identifier", "cus_1"];
+    operator.run(&account).await.is(0);
+    let shown = api.get(&format!("/customers/{cid}"), &api.operator).await.is(200).body;
+    assert_eq!(shown["payment_accounts"]["team"]["identifier"], "cus_1");
+    operator.run(&["orgs", "show", "default", "--cid", cid]).await.is(0).shows(&["default", &tenant.org]);
+    operator.run(&["orgs", "show", "nowhere", "--cid", cid]).await.is(3).says(&["error: Not Found"]);
+    operator.run(&["users", "list", "--cid", cid]).await.is(0).shows(&["dev", "dev@example.com"]);
+    operator.run(&["customers", "delete", cid]).await.is(2).says(&["--yes"]);
+    let gone = ["customers", "delete", cid, "--grace", "1h", "--yes"];
+    operator.run(&gone).await.is(0).shows(&["to_be_removed"]);
+    operator.run(&["customers", "restore", cid]).await.is(0).shows(&["paid"]);
+    operator.run(&["customers", "restore", cid]).await.is(6);
+}
+
 /// Answers one request with 401, and tells in lower case what was asked.
 async fn refuse(listener: &TcpListener) -> String {
     let (mut stream, _) = listener.accept().await.unwrap();

@@ -109,6 +109,15 @@ async fn a_deploy_waits_for_the_new_release() {
     git(&work, &["tag", "v1", &first]);
     let tagged = released(&["sites", "deploy", "blog", "--ref", "v1"]).await;
     assert_eq!((second != first, &tagged), (true, &first));
+    let back = ["sites", "rollback", "blog", "--dry-run"];
+    person.run(&back).await.is(0).shows(&["dry run: nothing was changed"]);
+    assert_eq!(released(&["sites", "rollback", "blog"]).await, second);
+    let releases = person.run(&["sites", "releases", "blog"]).await.is(0);
+    releases.shows(&[&first, &second, "serving"]);
+    let listed = person.run(&["sites", "releases", "blog", "-o", "json"]).await.is(0).json();
+    let items = listed["items"].as_array().unwrap();
+    let named = items.iter().find(|one| one["revision"] == first.as_str()).unwrap()["id"].as_str().unwrap();
+    assert_eq!(released(&["sites", "rollback", "blog", "--release", named]).await, first);
     commit("third");
     git(&work, &["tag", "--force", "v1"]);
     let moved = released(&["sites", "deploy", "blog", "--ref", "v1"]).await;
