@@ -1,6 +1,8 @@
 //! The port to what keeps the state: read sides by noun, and one [`Commit::commit`] that takes a [`Change`] as a
 //! value, with what it expects, and does all of it in one transaction or nothing.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::broadcast;
@@ -330,7 +332,7 @@ pub trait UsageReads: std::fmt::Debug + Send + Sync + 'static {
     async fn usage_sums(&self, filter: &UsageFilter) -> Result<Vec<UsageSum>, StoreError>;
 }
 
-/// Reads accounts at certificate authorities.
+/// Reads accounts at certificate authorities, and how many certificates came from them.
 #[async_trait]
 pub trait AcmeReads: std::fmt::Debug + Send + Sync + 'static {
     /// The account at the authority of this directory.
@@ -338,6 +340,9 @@ pub trait AcmeReads: std::fmt::Debug + Send + Sync + 'static {
 }
 
 /// Reads webhooks.
+
+    /// How many certificates were issued after this time, by the registered domain of their names.
+    async fn issuances(&self, after: Timestamp) -> Result<BTreeMap<String, usize>, StoreError>;
 #[async_trait]
 pub trait WebhookReads: std::fmt::Debug + Send + Sync + 'static {
     /// The webhook of this id, and how far it is.

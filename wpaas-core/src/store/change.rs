@@ -8,7 +8,7 @@ use crate::metering::Look;
 use crate::name::{Cid, Hostname, Slug, Username};
 use crate::quota::{Quota, QuotaExceeded, Usage, VolumeSizes};
 use crate::secret::SecretName;
-use crate::site::{Site, Tombstone};
+use crate::site::{CertificateName, Site, Tombstone};
 use crate::webhook::{Delivery, Webhook};
 
 /// Something to write, as a value: what must be true, what to write, what to tell. All or nothing.
@@ -220,6 +220,8 @@ pub enum Write {
     UpdateDelivery(Delivery),
     InsertAcmeAccount(AcmeAccount),
     UpdateAcmeAccount(AcmeAccount),
+    /// One more certificate of this name, at this time. What the budget counts no more by then is forgotten.
+    CountIssuance(CertificateName, Timestamp),
     /// Keeps a request for an idempotency key that is not used, or only by one that began before this time and
     /// was never answered.
     ReserveIdempotent(Idempotent, Timestamp),
@@ -314,6 +316,7 @@ impl Write {
                 vec![Expect::Version(Record::AcmeAccount(new.directory.clone()), before(new.version))]
             }
             Self::SetPassword(..)
+            | Self::CountIssuance(..)
             | Self::CountWrongPassword(..)
             | Self::ForgetWrongPasswords(_)
             | Self::DeleteCredentials(_)

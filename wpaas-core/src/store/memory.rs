@@ -1,6 +1,6 @@
 //! A store in memory, for tests: as simple as can be, so that it can be believed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -19,7 +19,7 @@ use crate::metering::{Meter, UsageRecord};
 use crate::name::{Cid, Email, Hostname, Slug, Username};
 use crate::quota::Usage;
 use crate::secret::SecretName;
-use crate::site::{Site, SiteLifecycle, Tombstone};
+use crate::site::{CertificateName, Site, SiteLifecycle, Tombstone};
 
 mod apply;
 mod check;
@@ -56,6 +56,7 @@ struct State {
     webhooks: BTreeMap<WebhookId, StoredWebhook>,
     acme_accounts: BTreeMap<String, AcmeAccount>,
     idempotent: BTreeMap<(String, String), Idempotent>,
+    issuances: BTreeSet<(CertificateName, Timestamp)>,
 }
 
 impl Default for MemoryStore {
@@ -354,6 +355,14 @@ impl AcmeReads for MemoryStore {
 /// Whether a site is in the way of its space's removal at this time.
 fn is_kept(site: &Site, at: Timestamp) -> bool {
     match site.lifecycle {
+
+    async fn issuances(&self, after: Timestamp) -> Result<BTreeMap<String, usize>, StoreError> {
+        let mut counts = BTreeMap::new();
+        for (name, _) in self.state().issuances.iter().filter(|(_, at)| *at > after) {
+            *counts.entry(name.registered().to_owned()).or_default() += 1;
+        }
+        Ok(counts)
+    }
         SiteLifecycle::Live => true,
         SiteLifecycle::Deleting { purge_after, .. } => purge_after > at,
     }

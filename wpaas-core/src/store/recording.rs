@@ -1,5 +1,6 @@
 //! A store that remembers what it was asked, for tests.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -174,6 +175,7 @@ reads!(UsageReads {
 reads!(AcmeReads {
     fn acme_account(directory: &str) -> Option<AcmeAccount>;
 });
+    fn issuances(after: Timestamp) -> BTreeMap<String, usize>;
 
 reads!(WebhookReads {
     fn webhook(id: WebhookId) -> Option<StoredWebhook>;

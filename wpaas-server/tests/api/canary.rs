@@ -1,8 +1,13 @@
 //! A secret goes in; it must be found nowhere outside.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::json;
+use wpaas_core::keyring::Keyring;
+use wpaas_core::service::{Service, Settings};
+use wpaas_core::store::SqlStore;
+use wpaas_server::config::Flags;
 
 use super::harness::{Api, LOG, site};
 
@@ -32,9 +37,22 @@ fn absent(what: &str, bytes: &[u8]) {
     }
 }
 
+/// The key that certificates are asked for with, as the server sees it.
+async fn account_key(api: &Api, authority: &str) -> String {
+    let store = SqlStore::open(&api.data().join("wpaas.sqlite")).await.unwrap();
+    let keyring = Keyring::open_or_create(&api.data().join("keys")).unwrap();
+    let settings = Settings::new("wpaas.localhost".parse().unwrap());
+    let service = Service::new(Arc::new(store), Arc::new(keyring), settings);
+    let key = service.acme_key(authority).await.unwrap().unwrap().key;
+    assert!(key.expose().len() > 40);
+    key.expose().to_owned()
+}
+
 #[tokio::test]
 async fn passwords_and_credentials_are_nowhere() {
-    let api = Api::start().await;
+    let authority = "https://127.0.0.1:9/directory".to_owned();
+    let api = Api::with(Flags { acme_directory: Some(authority.clone()), ..Flags::default() }).await;
+    let account = account_key(&api, &authority).await;
     let tenant = api.tenant("acme").await;
     let user = json!({"cid": tenant.cid, "name": "eve", "email": "eve@example.com", "password": LOGIN});
     let mut answers = vec![api.post("/users", &api.operator, user).await.is(201)];
@@ -71,14 +89,16 @@ async fn passwords_and_credentials_are_nowhere() {
     }
     for (name, bytes) in files(&api.data()) {
         absent(&name, &bytes);
-        for token in [&session, &tenant.key, &signs] {
+        for token in [&session, &tenant.key, &signs, &account] {
             let kept = bytes.windows(token.len()).any(|window| window == token.as_bytes());
-            assert!(!kept, "a key, a session's token or a webhook's secret is in {name}");
+            assert!(!kept, "a key, a session's token, a webhook's secret or the authority's is in {name}");
         }
     }
     let log = LOG.lock().unwrap().clone();
     assert!(log.windows(8).any(|window| window == b"answered"), "the log is looked at");
     absent("the log", &log);
-    let token = api.operator.as_bytes();
-    assert!(!log.windows(token.len()).any(|window| window == token), "the operator's token is in the log");
+    for secret in [api.operator.as_bytes(), account.as_bytes()] {
+        let told = log.windows(secret.len()).any(|window| window == secret);
+        assert!(!told, "the operator's token, or the key for the authority, is in the log");
+    }
 }

@@ -5,7 +5,7 @@ use crate::account::{ApiKey, Identity, KeyKind};
 use crate::id::KeyId;
 use crate::lockout::{Failures, NameDigest, forgotten};
 use crate::secret::SecretName;
-use crate::site::Tombstone;
+use crate::site::{CertificateBudget, Tombstone};
 use crate::store::{Change, Committed, Event, NewEvent, SealedSecret, StoredWebhook, Violation, Write};
 
 impl State {
@@ -139,6 +139,10 @@ impl State {
             }
             Write::DeleteIdempotent { principal, key } => {
                 self.idempotent.remove(&(principal, key));
+            }
+            Write::CountIssuance(name, at) => {
+                self.issuances.insert((name, at));
+                self.issuances.retain(|(_, issued_at)| *issued_at > CertificateBudget::counts_after(at));
             }
             Write::ExpireIdempotent(before) => self.idempotent.retain(|_, kept| kept.begun_at >= before),
         }

@@ -137,6 +137,7 @@ async fn do_write(db: &mut Db, write: Write) -> Done {
             let delete = "DELETE FROM idempotency WHERE principal = $1 AND key = $2";
             run(db, query(delete).bind(principal).bind(key)).await
         }
+        Write::CountIssuance(name, at) => acme::count(db, &name, at).await,
         Write::ExpireIdempotent(before) => {
             let expire = "DELETE FROM idempotency WHERE begun_at < $1";
             run(db, query(expire).bind(micros(before))).await

@@ -214,6 +214,15 @@ CREATE TABLE idempotency (
     begun_at BIGINT NOT NULL,
     status BIGINT,
     sealed BLOB,
+-- Every certificate that was issued in the days that an authority's limit counts, whoever has it now.
+CREATE TABLE issuances (
+    name TEXT NOT NULL,
+    issued_at BIGINT NOT NULL,
+    registered TEXT NOT NULL,
+    PRIMARY KEY (name, issued_at)
+);
+CREATE INDEX issuances_issued_at ON issuances (issued_at);
+
     PRIMARY KEY (principal, key)
 );
 CREATE INDEX idempotency_begun_at ON idempotency (begun_at);
