@@ -197,9 +197,9 @@ pub enum Write {
     DeleteSessions(Identity),
     /// A site with what it uses of the quotas.
     InsertSite(Site, Usage),
-    /// A site with what it uses of the quotas.
+    /// A site with what it uses of the quotas. Whose the domains were that it had is remembered.
     UpdateSite(Site, Usage),
-    /// The site of this version, its status and its secrets go; the tombstone stays.
+    /// The site of this version, its status and its secrets go; the tombstone stays, and whose its domains were.
     PurgeSite(Tombstone, Version),
     /// Replaces what was found of a site; nothing happens when that is gone.
     RecordStatus(SiteId, Box<StoredStatus>),

@@ -9,8 +9,8 @@ use tokio::sync::broadcast;
 
 use super::{
     AcmeAccount, AcmeReads, Change, Commit, Committed, CustomerReads, Event, EventFilter, EventReads,
-    Idempotent, Located, Mode, OrgReads, Page, PendingLogin, SealedSecret, SiteFacts, SiteReads, SpaceReads,
-    StoreError, StoredSite, StoredStatus, StoredWebhook, WebhookReads,
+    Idempotent, Located, Mode, OrgReads, Page, PastHolder, PendingLogin, SealedSecret, SiteFacts, SiteReads,
+    SpaceReads, StoreError, StoredSite, StoredStatus, StoredWebhook, WebhookReads,
 };
 use crate::account::{ApiKey, Customer, ExternalLogin, Identity, Lifecycle, Org, Space, User};
 use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId, WebhookId};
@@ -47,6 +47,7 @@ struct State {
     external_logins: BTreeMap<(String, String), ExternalLogin>,
     pending_logins: BTreeMap<[u8; 32], PendingLogin>,
     sites: BTreeMap<SiteId, (Site, Usage)>,
+    past_domains: BTreeMap<Hostname, PastHolder>,
     statuses: BTreeMap<SiteId, StoredStatus>,
     secrets: BTreeMap<(SiteId, SecretName, u64), SealedSecret>,
     tombstones: BTreeMap<SiteId, Tombstone>,
@@ -55,8 +56,8 @@ struct State {
     events: Vec<Event>,
     webhooks: BTreeMap<WebhookId, StoredWebhook>,
     acme_accounts: BTreeMap<String, AcmeAccount>,
-    idempotent: BTreeMap<(String, String), Idempotent>,
     issuances: BTreeSet<(CertificateName, Timestamp)>,
+    idempotent: BTreeMap<(String, String), Idempotent>,
 }
 
 impl Default for MemoryStore {
@@ -297,6 +298,10 @@ impl SiteReads for MemoryStore {
         Ok(self.state().site_of_domain(domain).map(|site| site.id))
     }
 
+    async fn past_holder(&self, domain: &Hostname) -> Result<Option<PastHolder>, StoreError> {
+        Ok(self.state().past_domains.get(domain).cloned())
+    }
+
     async fn tombstone(&self, id: SiteId) -> Result<Option<Tombstone>, StoreError> {
         Ok(self.state().tombstones.get(&id).cloned())
     }
@@ -350,11 +355,6 @@ impl AcmeReads for MemoryStore {
     async fn acme_account(&self, directory: &str) -> Result<Option<AcmeAccount>, StoreError> {
         Ok(self.state().acme_accounts.get(directory).cloned())
     }
-}
-
-/// Whether a site is in the way of its space's removal at this time.
-fn is_kept(site: &Site, at: Timestamp) -> bool {
-    match site.lifecycle {
 
     async fn issuances(&self, after: Timestamp) -> Result<BTreeMap<String, usize>, StoreError> {
         let mut counts = BTreeMap::new();
@@ -363,6 +363,11 @@ fn is_kept(site: &Site, at: Timestamp) -> bool {
         }
         Ok(counts)
     }
+}
+
+/// Whether a site is in the way of its space's removal at this time.
+fn is_kept(site: &Site, at: Timestamp) -> bool {
+    match site.lifecycle {
         SiteLifecycle::Live => true,
         SiteLifecycle::Deleting { purge_after, .. } => purge_after > at,
     }

@@ -121,6 +121,13 @@ CREATE TABLE domains (
 );
 CREATE INDEX domains_site ON domains (site_id);
 
+-- Whose each was last. No foreign key: this outlives the site.
+CREATE TABLE past_domains (
+    domain TEXT PRIMARY KEY,
+    cid TEXT NOT NULL,
+    until BIGINT NOT NULL
+);
+
 CREATE TABLE site_status (
     site_id TEXT PRIMARY KEY REFERENCES sites (id) ON DELETE CASCADE,
     founded BOOLEAN NOT NULL,
@@ -207,13 +214,6 @@ CREATE TABLE acme_accounts (
     sealed BLOB NOT NULL
 );
 
-CREATE TABLE idempotency (
-    principal TEXT NOT NULL,
-    key TEXT NOT NULL,
-    request BLOB NOT NULL,
-    begun_at BIGINT NOT NULL,
-    status BIGINT,
-    sealed BLOB,
 -- Every certificate that was issued in the days that an authority's limit counts, whoever has it now.
 CREATE TABLE issuances (
     name TEXT NOT NULL,
@@ -223,6 +223,13 @@ CREATE TABLE issuances (
 );
 CREATE INDEX issuances_issued_at ON issuances (issued_at);
 
+CREATE TABLE idempotency (
+    principal TEXT NOT NULL,
+    key TEXT NOT NULL,
+    request BLOB NOT NULL,
+    begun_at BIGINT NOT NULL,
+    status BIGINT,
+    sealed BLOB,
     PRIMARY KEY (principal, key)
 );
 CREATE INDEX idempotency_begun_at ON idempotency (begun_at);
