@@ -10,8 +10,7 @@ use tokio::sync::{OnceCell, broadcast};
 use tokio::time::Instant;
 use wpaas_core::code::ReleaseStore;
 use wpaas_core::converge::{
-    Applied, Backend, BackendError, Capabilities, Coverage, Ends, Observation, Report, Run, Scope, Step,
-    hints,
+    Applied, Backend, BackendError, Capabilities, Coverage, Ends, Observation, Run, Scope, Step, hints,
 };
 use wpaas_core::id::SiteId;
 use wpaas_core::secret::Secrets;
@@ -23,7 +22,7 @@ use crate::gate::Cloud;
 use crate::key::Keys;
 use crate::limiter::{Call, Urgency};
 use crate::listing::Listing;
-use crate::reports::Heard;
+use crate::reports::{Heard, Said};
 use crate::sightings::Sightings;
 use crate::{objects, runs, tag};
 
@@ -101,7 +100,7 @@ impl AwsBackend {
     /// # Errors
     ///
     /// When the bucket can't be read.
-    pub async fn reports(&self, now: i64) -> Result<Vec<Report>, BackendError> {
+    pub async fn reports(&self, now: i64) -> Result<Vec<Said>, BackendError> {
         self.inner.reports(now).await
     }
 

@@ -36,4 +36,5 @@ mod zone;
 
 pub use backend::AwsBackend;
 pub use config::{AwsConfig, InstanceTypes, Reports, Subnet};
+pub use reports::Said;
 pub use zone::ZoneKeeper;

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use tokio::time::timeout;
 use wpaas_core::converge::{BackendError, BootId, NodeReport, Part, Report};
 use wpaas_core::id::SiteId;
+use wpaas_core::site::Load;
 
 use crate::backend::Inner;
 use crate::cloud::{CloudError, Key};
@@ -33,19 +34,29 @@ pub(crate) struct Heard(BTreeMap<String, Last>);
 struct Last {
     etag: String,
     modified: i64,
-    report: Option<Report>,
+    said: Option<Said>,
+}
+
+/// What a node has said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// What the converger is to hear.
+    pub report: Report,
+    /// What a gateway has counted: no part of its report, as it differs each time.
+    pub load: Option<Load>,
 }
 
 /// A report as a node writes it.
 #[derive(Deserialize)]
-struct Said {
+struct Written {
     boot: String,
+    busy: Option<Load>,
     #[serde(flatten)]
     node: NodeReport,
 }
 
 impl Inner {
-    pub(crate) async fn reports(&self, now: i64) -> Result<Vec<Report>, BackendError> {
+    pub(crate) async fn reports(&self, now: i64) -> Result<Vec<Said>, BackendError> {
         let listed = timeout(PATIENCE, keys_below(&self.cloud, &self.keys.folder("reports"))).await;
         let listed = listed.unwrap_or_else(|_| Err(CloudError::unanswered("the listing took too long")));
         let listed = listed.map_err(|error| error.because("listing the nodes' reports"))?;
@@ -71,13 +82,13 @@ impl Inner {
     }
 
     /// The report, if it was written anew since it was last heard. One that can't be read now is read the next time.
-    async fn hear(&self, instance: String, node: (SiteId, Part), key: Key, now: i64) -> Option<Report> {
+    async fn hear(&self, instance: String, node: (SiteId, Part), key: Key, now: i64) -> Option<Said> {
         if let Some(last) = self.heard().0.get_mut(&instance)
             && last.etag == key.etag
         {
             let again = last.modified != key.modified;
             last.modified = key.modified;
-            return last.report.clone().filter(|_| again);
+            return last.said.clone().filter(|_| again);
         }
         let content = match timeout(PATIENCE, self.cloud.bucket.get(&key.key)).await {
             Ok(Ok(content)) => content?,
@@ -87,13 +98,13 @@ impl Inner {
             }
             Err(_late) => return None,
         };
-        let report = read(&content.content, node);
-        if report.is_none() {
+        let said = read(&content.content, node);
+        if said.is_none() {
             tracing::warn!(instance, "a node's report can't be understood");
         }
-        let last = Last { etag: key.etag, modified: key.modified, report: report.clone() };
+        let last = Last { etag: key.etag, modified: key.modified, said: said.clone() };
         let known = self.heard().0.insert(instance, last).is_some();
-        report.filter(|_| known || now - key.modified <= STALE)
+        said.filter(|_| known || now - key.modified <= STALE)
     }
 
     fn heard(&self) -> std::sync::MutexGuard<'_, Heard> {
@@ -102,8 +113,8 @@ impl Inner {
 }
 
 /// A report of this node; `None` if it is of another kind of node.
-fn read(content: &[u8], (site, part): (SiteId, Part)) -> Option<Report> {
-    let Said { boot, node } = serde_json::from_slice(content).ok()?;
+fn read(content: &[u8], (site, part): (SiteId, Part)) -> Option<Said> {
+    let Written { boot, busy, node } = serde_json::from_slice(content).ok()?;
     let fits = matches!(
         (&node, part),
         (NodeReport::Database(_), Part::Database(_))
@@ -111,5 +122,6 @@ fn read(content: &[u8], (site, part): (SiteId, Part)) -> Option<Report> {
             | (NodeReport::Gateway(_), Part::Gateway(_))
     );
     let boot = BootId::new(&boot)?;
-    fits.then_some(Report { site, part, boot, node })
+    let load = busy.filter(|_| matches!(part, Part::Gateway(_)));
+    fits.then_some(Said { report: Report { site, part, boot, node }, load })
 }

@@ -1,6 +1,8 @@
 //! The port to what keeps the state: read sides by noun, and one [`Commit::commit`] that takes a [`Change`] as a
 //! value, with what it expects, and does all of it in one transaction or nothing.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::broadcast;
@@ -37,8 +39,8 @@ pub use change::{Change, Expect, Mode, Record, StoreError, Violation, Write};
 pub use event::{Event, EventFilter, EventKind, EventScope, NewEvent, Subject, Who};
 pub use page::{Listed, Page};
 pub use record::{
-    AcmeAccount, Bearer, Idempotent, Located, PendingLogin, SealedSecret, SiteFacts, StoredResponse,
-    StoredSite, StoredStatus, StoredWebhook,
+    AcmeAccount, Bearer, Idempotent, Located, PastHolder, PendingLogin, SealedSecret, SiteFacts,
+    StoredResponse, StoredSite, StoredStatus, StoredWebhook,
 };
 #[cfg(feature = "postgres")]
 pub use sql::{InvalidUrl, PostgresUrl};
@@ -262,6 +264,9 @@ pub trait SiteReads: std::fmt::Debug + Send + Sync + 'static {
     /// Whose a domain is.
     async fn site_of_domain(&self, domain: &Hostname) -> Result<Option<SiteId>, StoreError>;
 
+    /// Whose site had this domain last; `None` before one had it and changed since.
+    async fn past_holder(&self, domain: &Hostname) -> Result<Option<PastHolder>, StoreError>;
+
     /// What stays of a purged site.
     async fn tombstone(&self, id: SiteId) -> Result<Option<Tombstone>, StoreError>;
 
@@ -330,11 +335,14 @@ pub trait UsageReads: std::fmt::Debug + Send + Sync + 'static {
     async fn usage_sums(&self, filter: &UsageFilter) -> Result<Vec<UsageSum>, StoreError>;
 }
 
-/// Reads accounts at certificate authorities.
+/// Reads accounts at certificate authorities, and how many certificates came from them.
 #[async_trait]
 pub trait AcmeReads: std::fmt::Debug + Send + Sync + 'static {
     /// The account at the authority of this directory.
     async fn acme_account(&self, directory: &str) -> Result<Option<AcmeAccount>, StoreError>;
+
+    /// How many certificates were issued after this time, by the registered domain of their names.
+    async fn issuances(&self, after: Timestamp) -> Result<BTreeMap<String, usize>, StoreError>;
 }
 
 /// Reads webhooks.

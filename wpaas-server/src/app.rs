@@ -200,12 +200,14 @@ pub async fn open(settings: &Arc<Settings>, world: World) -> Result<(AppState, T
     let watch = Watch::default();
     let mut tasks = Tasks::default();
     let Cluster { tenure, peers } = cluster::start(settings, &service, &mut tasks)?;
+    let loads = Loads::new(settings.autoscale.pace());
     let start = BackendStart {
         settings,
         service: &service,
         releases: &releases,
         watch: &watch,
         tenure: &tenure,
+        loads: &loads,
         tasks: &mut tasks,
         world,
     };
@@ -239,7 +241,6 @@ pub async fn open(settings: &Arc<Settings>, world: World) -> Result<(AppState, T
     });
     let domains = Domains::new(&settings.domains, service.clone()).map_err(StartError::Resolver)?;
     tasks.spawn("domains", domains.clone().run(tenure.clone(), stopping.clone().cancelled_owned()));
-    let loads = Loads::new(settings.autoscale.pace());
     tasks.spawn(
         "autoscaling",
         loads.clone().run(service.clone(), tenure.clone(), stopping.clone().cancelled_owned()),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use wpaas_core::claim::Tenure;
+use wpaas_core::converge::Part;
 use wpaas_core::id::SiteId;
 use wpaas_core::service::{Service, ServiceError};
 use wpaas_core::site::{Load, LoadHistory, Pace, Scaling, Site};
@@ -35,8 +36,9 @@ impl Loads {
         Self(Arc::new(Mutex::new(Heard { pace, sites: HashMap::new() })))
     }
 
-    /// The site's gateway of this number has counted so much.
-    pub fn saw(&self, site: SiteId, gateway: u8, load: Load, now: Timestamp) {
+    /// What this part of the site has counted; nothing unless it is a gateway.
+    pub fn saw(&self, site: SiteId, part: Part, load: Option<Load>, now: Timestamp) {
+        let (Part::Gateway(gateway), Some(load)) = (part, load) else { return };
         let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let pace = heard.pace;
         let (last, history) = heard.sites.entry(site).or_default();

@@ -13,6 +13,7 @@ use wpaas_core::fleet::{FleetBackend, NameService};
 use wpaas_core::service::Service;
 
 use crate::StartError;
+use crate::autoscale::Loads;
 use crate::certificates::Texts;
 use crate::config::{BackendKind, Settings};
 use crate::tasks::Tasks;
@@ -47,6 +48,9 @@ pub struct BackendStart<'a> {
     pub watch: &'a Watch,
     /// Which sites this server tends.
     pub tenure: &'a Tenure,
+    /// Hears what gateways count, where that does not come by HTTP.
+    #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "only AWS has another way"))]
+    pub loads: &'a Loads,
     /// Where what runs is kept.
     pub tasks: &'a mut Tasks,
     /// What is there already, where nothing real runs.

@@ -205,7 +205,7 @@ impl Certificates {
     /// When the store can't be used; what an authority refuses is kept with the sites.
     pub async fn work(&mut self, now: Timestamp) -> Result<usize, ServiceError> {
         let mut orders = Vec::new();
-        for step in plan_certificates(self.needs.values().flatten(), self.budget, now) {
+        for step in self.plan(now).await? {
             match step {
                 CertificateStep::Issue(name, sites) => orders.push((name, sites)),
                 CertificateStep::Share { name, from, to } => {
@@ -224,6 +224,16 @@ impl Certificates {
             Err(trouble) => self.refuse(orders, &trouble.refusal(), now).await?,
         }
         Ok(asked)
+    }
+
+    /// What was issued is only read where something is to be: each time that would be much for nothing.
+    async fn plan(&self, now: Timestamp) -> Result<Vec<CertificateStep>, ServiceError> {
+        let plan = |issued| plan_certificates(self.needs.values().flatten(), &issued, self.budget, now);
+        let unbounded = plan(BTreeMap::new());
+        if !unbounded.iter().any(|step| matches!(step, CertificateStep::Issue(..))) {
+            return Ok(unbounded);
+        }
+        Ok(plan(self.service.certificates_issued(now).await?))
     }
 
     async fn account(&mut self) -> Result<Account, Trouble> {

@@ -22,7 +22,9 @@ pub use resolver::ResolverError;
 const PACE: Duration = Duration::from_secs(2);
 /// Sites in one piece.
 const PIECE: usize = 50;
-/// Names asked for at a time.
+/// Sites looked at at a time.
+const SITES_AT_ONCE: usize = 16;
+/// Names of one site asked for at a time.
 const AT_ONCE: usize = 16;
 
 /// What looks at claims. Cheap to clone.
@@ -72,9 +74,14 @@ impl Domains {
             let due = self.service.claims_due(after, PIECE, Timestamp::now()).await?;
             after = due.last().map(|claims| claims.site);
             let is_last = due.len() < PIECE;
-            for claims in due {
-                self.check(claims).await?;
-            }
+            // What can't be looked at now holds up nobody else: its time comes again.
+            let look = |claims: ClaimsToLookAt| async {
+                let site = claims.site;
+                if let Err(error) = self.check(claims).await {
+                    tracing::error!(error = chain(&error), %site, "a site's claims can't be looked at now");
+                }
+            };
+            stream::iter(due).for_each_concurrent(SITES_AT_ONCE, look).await;
             if is_last {
                 return Ok(());
             }
@@ -111,3 +118,6 @@ impl Domains {
         stream::iter(wants).map(look).buffered(AT_ONCE).collect().await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,6 +41,11 @@ impl Life {
         }
     }
 
+    /// Gateways count so many hundredths of a request from now on.
+    pub const fn under(&mut self, busy: u32) {
+        self.nodes.busy = Some(busy);
+    }
+
     /// What runs does what it would do by now, which is given in seconds since 1970.
     ///
     /// # Errors

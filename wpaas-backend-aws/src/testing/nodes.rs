@@ -25,6 +25,8 @@ const HEARTBEAT: i64 = 10;
 pub(crate) struct Nodes {
     nodes: BTreeMap<String, Node>,
     data: BTreeMap<String, Data>,
+    /// What gateways count, in hundredths of a request.
+    pub(super) busy: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -89,7 +91,7 @@ impl Nodes {
         let serving = self.serving();
         for (id, node) in &mut self.nodes {
             let Some(report) = report(node, &self.data, &serving) else { continue };
-            let said = say(&node.boot, &report);
+            let said = say(&node.boot, &report, self.busy);
             let key = keys.report(id);
             if said != node.said || bucket.etag(&key).is_none() {
                 bucket.put(&key, said.clone().into_bytes(), When::Always, unix).ok();
@@ -219,10 +221,14 @@ fn gateway(node: &Node, up: impl Fn(Part) -> bool) -> GatewayReport {
 }
 
 /// A report as a node writes it.
-fn say(boot: &str, report: &NodeReport) -> String {
+fn say(boot: &str, report: &NodeReport, busy: Option<u32>) -> String {
     let node = serde_json::to_string(report).unwrap_or_default();
-    let mut said = String::new();
-    let _infallible = write!(said, "{{\"boot\":\"{boot}\",{}", node.trim_start_matches('{'));
+    let mut said = format!("{{\"boot\":\"{boot}\",");
+    if let NodeReport::Gateway(_) = report {
+        let busy = busy.map_or("null".to_owned(), |busy| busy.to_string());
+        let _infallible = write!(said, "\"busy\":{busy},");
+    }
+    said.push_str(node.trim_start_matches('{'));
     debug_assert!(BootId::new(boot).is_some(), "{boot}");
     said
 }

@@ -114,8 +114,8 @@ impl Lab {
             loop {
                 sleep(Duration::from_secs(2)).await;
                 world.live();
-                for report in backend.reports(world.now()).await.unwrap_or_default() {
-                    handle.report(report);
+                for said in backend.reports(world.now()).await.unwrap_or_default() {
+                    handle.report(said.report);
                 }
             }
         });

@@ -15,11 +15,19 @@ use wpaas_core::converge::{Ends, IntentsError, Part, Run};
 use wpaas_core::id::SiteId;
 use wpaas_core::secret::{Secret, SecretError, SecretName, SecretRef, Secrets};
 
+/// The version of a certificate for all hosts right below lab.example, and of one for those below site.lab.example.
+pub const WILDCARDS: [u64; 2] = [100, 101];
+
 /// A certificate for lab.example that vouches for itself, and its key: another for each version.
 pub fn certificate(version: u64) -> String {
     static MADE: LazyLock<Mutex<HashMap<u64, String>>> = LazyLock::new(Mutex::default);
+    let name = match version {
+        100 => "*.lab.example",
+        101 => "*.site.lab.example",
+        _ => "lab.example",
+    };
     let make = || {
-        let pair = rcgen::generate_simple_self_signed(["lab.example".to_owned()]).unwrap();
+        let pair = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
         pair.cert.pem() + &pair.signing_key.serialize_pem()
     };
     MADE.lock().unwrap().entry(version).or_insert_with(make).clone()

@@ -139,12 +139,14 @@ async fn isolated(lab: &Lab, own: &str) {
     let network = step(Part::Network, Action::CreateNetwork);
     let Applied::Present(other) = lab.backend.apply(&network).await.unwrap() else { panic!("no network") };
     let address = other.address().unwrap();
-    let (run, routes) = (wanted(), Routes::default());
+    let routes = Routes::default();
+    let run = RunIntent { tls: tls::answering(), ..wanted() };
     let config = GatewayConfig::new(&run, Some((address, None)), &routes);
     let gateway = Action::CreateNode(node::gateway(0, &config));
     let gateway = Step { part: Part::Gateway(0), action: gateway, ..network };
     lab.backend.apply(&gateway).await.unwrap();
-    lab.until("it answers", async || TcpStream::connect((address, 80)).await.is_ok()).await;
+    // As it begins with what it is told, it answers an authority before anything else runs.
+    lab.until("it answers", async || tls::answers(&address.to_string()).await).await;
     let node = lab.name(Part::Wordpress(0));
     assert!(reaches(lab, &node, own).await, "its own");
     assert!(!reaches(lab, &node, &address.to_string()).await, "another's");

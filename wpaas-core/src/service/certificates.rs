@@ -1,15 +1,18 @@
 //! The certificates of sites: what each wants, and what became of it; and the account that they are asked for with.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::commit::{Rounds, of_site};
 use super::{Page, Service, ServiceError, Settings};
 use crate::id::SiteId;
+use crate::name::Slug;
 use crate::secret::{Secret, SecretError, SecretName, SecretRef, Secrets as _};
 use crate::site::{
-    CertificateName, CertificateNeed, CertificateState, Certificates, ChallengeKind, IssuedCertificate, Site,
-    SiteCertificate, SiteNames,
+    CertificateBudget, CertificateName, CertificateNeed, CertificateState, Certificates, ChallengeKind,
+    IssuedCertificate, Site, SiteCertificate, SiteNames,
 };
 use crate::store::{
     AcmeAccount, Change, EventKind, SiteFacts, StoreError, StoredSite, Violation, Who, Write,
@@ -110,7 +113,17 @@ impl Service {
         wanted_of(facts, self.settings()).into_iter().map(need)
     }
 
-    /// Gives a certificate to sites, each its own copy, sealed; one that does not want it any more gets none.
+    /// How many certificates the budget counts now, by their registered domain.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable`.
+    pub async fn certificates_issued(&self, now: Timestamp) -> Result<BTreeMap<String, usize>, ServiceError> {
+        Ok(self.store().issuances(CertificateBudget::counts_after(now)).await?)
+    }
+
+    /// Gives a certificate that was issued now to sites, each its own copy, sealed; one that does not want it any more
+    /// gets none. The budget counts it, whether anybody wants it or not.
     ///
     /// # Errors
     ///
@@ -122,16 +135,25 @@ impl Service {
         new: &NewCertificate,
         now: Timestamp,
     ) -> Result<(), ServiceError> {
+        let counted = Change::at(now).write(Write::CountIssuance(name.clone(), now));
+        self.store().commit(counted).await?;
+        self.hand_out(name, sites, new, now).await
+    }
+
+    async fn hand_out(
+        &self,
+        name: &CertificateName,
+        sites: &[SiteId],
+        new: &NewCertificate,
+        now: Timestamp,
+    ) -> Result<(), ServiceError> {
         let NewCertificate { pem, not_before, not_after, issued_at } = new;
         let (not_before, not_after, issued_at) = (*not_before, *not_after, *issued_at);
         let issued = IssuedCertificate { version: 0, not_before, not_after, issued_at };
         for site in sites {
             self.note(*site, name, now, |site, wanted| {
-                let replaced = site.certificates.get(name).issued.map(|old| old.version);
                 let version = site.certificates.give(name, issued, wanted);
-                let keep = self.seal(site.id, SecretName::Certificate, version, pem)?;
-                let drop = |old| Write::DeleteSecret(site.id, SecretName::Certificate, old);
-                Ok([keep].into_iter().chain(replaced.map(drop)).collect())
+                Ok(vec![self.seal(site.id, SecretName::Certificate, version, pem)?])
             })
             .await?;
         }
@@ -161,7 +183,7 @@ impl Service {
         };
         let IssuedCertificate { version: _, not_before, not_after, issued_at } = issued;
         let shared = NewCertificate { pem, not_before, not_after, issued_at };
-        self.give_certificate(name, to, &shared, now).await
+        self.hand_out(name, to, &shared, now).await
     }
 
     /// Notes for these sites that the certificate could not be had; what they have stays.
@@ -208,6 +230,7 @@ impl Service {
             let usage = super::sites::usage(&site, self.settings());
             let mut all = Change::at(now).write(Write::UpdateSite(site.clone(), usage));
             all.writes.extend(writes);
+            all.writes.extend(forgotten(&facts.site, &site));
             all.events.extend(news(&facts.site, &site, name, now));
             if self.commit(all, &mut rounds).await? {
                 return Ok(());
@@ -267,6 +290,22 @@ fn wanted_of(facts: &SiteFacts, settings: &Settings) -> Vec<CertificateName> {
 
 fn wanted(site: &Site, names: &SiteNames, settings: &Settings) -> Vec<CertificateName> {
     settings.certificates.map(|rules| rules.wanted(site, names)).unwrap_or_default()
+}
+
+/// Has a site that was changed forget the certificates of names that it gave up.
+pub(super) fn follow(site: &mut Site, org: &Slug, settings: &Settings) {
+    // Where there are none for now, there may be again.
+    let Some(rules) = settings.certificates else { return };
+    let Some(names) = settings.names_of(site, org) else { return };
+    let wanted = rules.wanted(site, &names);
+    site.certificates.follow(&wanted, &site.spec.domains);
+}
+
+/// Removes the secrets of the certificates that a site has no more.
+pub(super) fn forgotten<'a>(before: &'a Site, after: &'a Site) -> impl Iterator<Item = Write> + use<'a> {
+    let kept: Vec<u64> = after.certificates.versions().collect();
+    let gone = before.certificates.versions().filter(move |version| !kept.contains(version));
+    gone.map(|version| Write::DeleteSecret(before.id, SecretName::Certificate, version))
 }
 
 /// An event for what was issued, and for the first of failures in a row.

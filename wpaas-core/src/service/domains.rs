@@ -150,6 +150,14 @@ impl Service {
         now: Timestamp,
     ) -> Result<DomainClaim, ServiceError> {
         let domain = wants.domain();
+        let mine = judged.after.domains.get(domain).cloned();
+        if let Some(mine) = &mine
+            && !mine.is_held()
+            && let Some(until) = self.held_by_another_until(&judged.after, domain, now).await?
+            && claim.is_doubtful(until, now)
+        {
+            return Ok(mine.doubted(now));
+        }
         let holder = self.store().site_of_domain(domain).await?.filter(|holder| *holder != judged.after.id);
         let Some(holder) = holder else { return Ok(claim) };
         let stored = match judged.losers.get(&holder) {
@@ -168,8 +176,25 @@ impl Service {
         }
         let asked = self.claims_of(holder).await?.wants.into_iter().find(|wants| wants.domain() == domain);
         judged.contests.extend(asked.map(|wants| Contest { holder, wants }));
-        let mine = judged.after.domains.get(domain).cloned();
         Ok(mine.map_or(claim, |mine| mine.taken(now)))
+    }
+}
+
+impl Service {
+    /// Until when a site of another customer than this one's had the domain: now, where one has it.
+    async fn held_by_another_until(
+        &self,
+        site: &Site,
+        domain: &Hostname,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, ServiceError> {
+        if let Some(holder) = self.store().site_of_domain(domain).await?
+            && let Some(StoredSite { site: holder, .. }) = self.store().site(holder).await?
+        {
+            return Ok((holder.cid != site.cid).then_some(now));
+        }
+        let past = self.store().past_holder(domain).await?;
+        Ok(past.filter(|past| past.cid != site.cid).map(|past| past.until))
     }
 }
 

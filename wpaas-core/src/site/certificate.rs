@@ -229,6 +229,17 @@ impl Certificates {
         self.of.get(name).cloned().unwrap_or_default()
     }
 
+    /// The versions under which the secrets of what the site has are kept.
+    pub fn versions(&self) -> impl Iterator<Item = u64> {
+        self.of.values().filter_map(|certificate| Some(certificate.issued.as_ref()?.version))
+    }
+
+    /// Forgets what the site neither wants now nor may want again, as soon as one of its domains leads to it.
+    pub fn follow(&mut self, wanted: &[CertificateName], domains: &[Hostname]) {
+        let may_be = |name: &CertificateName| domains.iter().any(|domain| name.covers(domain));
+        self.of.retain(|name, _| wanted.contains(name) || may_be(name));
+    }
+
     /// Puts a certificate in the place of what was there, and returns the version that its secret is kept under. What
     /// is not `wanted` any more is forgotten.
     pub fn give(

@@ -18,6 +18,9 @@ use crate::name::Hostname;
 const PATIENCE: SignedDuration = SignedDuration::from_hours(72);
 /// A claim that failed, and one that stands, are looked at this often.
 const RARELY: SignedDuration = SignedDuration::from_hours(6);
+/// For so long an address alone does not give a domain to another customer's site than the one that had it: the address
+/// may be one that was that site's, and was given out again.
+const REMEMBERED: SignedDuration = SignedDuration::from_hours(90 * 24);
 /// No claim is looked at more often by itself.
 const AT_LEAST: SignedDuration = SignedDuration::from_secs(15);
 
@@ -268,14 +271,36 @@ impl DomainClaim {
         Self::proved(DomainProof::Trusted, true, found, now)
     }
 
+    /// Whether this claim stands on an address alone, of a domain that a site of another customer had until then, or
+    /// has.
+    #[must_use]
+    pub fn is_doubtful(&self, held_by_another_until: Timestamp, now: Timestamp) -> bool {
+        self.proof == Some(DomainProof::Address) && now.duration_since(held_by_another_until) < REMEMBERED
+    }
+
+    /// One that is doubtful: it is looked for a better proof.
+    #[must_use]
+    pub fn doubted(&self, now: Timestamp) -> Self {
+        let found = "the domain leads to this site, but another customer's site has it, or had it not long ago, and \
+                     addresses are given out again: the TXT record or the alias proves it";
+        let waited = now.duration_since(self.unproved_since.unwrap_or(now));
+        let over = self.state == DomainState::Failed || waited >= PATIENCE;
+        let state = if over { DomainState::Failed } else { DomainState::Pending };
+        self.unproved(state, found, now)
+    }
+
     /// One whose domain another site has.
     #[must_use]
     pub fn taken(&self, now: Timestamp) -> Self {
-        let since = self.unproved_since.unwrap_or(now);
         let found = "another site has this domain: it gives it up when its own record is gone from DNS, or when its \
                      claim stands on an address or alias alone and the TXT record names this site";
+        self.unproved(DomainState::Failed, found, now)
+    }
+
+    fn unproved(&self, state: DomainState, found: &str, now: Timestamp) -> Self {
+        let since = self.unproved_since.unwrap_or(now);
         Self {
-            state: DomainState::Failed,
+            state,
             since: now,
             proof: None,
             found: found.to_owned(),

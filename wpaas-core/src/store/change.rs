@@ -8,7 +8,7 @@ use crate::metering::Look;
 use crate::name::{Cid, Hostname, Slug, Username};
 use crate::quota::{Quota, QuotaExceeded, Usage, VolumeSizes};
 use crate::secret::SecretName;
-use crate::site::{Site, Tombstone};
+use crate::site::{CertificateName, Site, Tombstone};
 use crate::webhook::{Delivery, Webhook};
 
 /// Something to write, as a value: what must be true, what to write, what to tell. All or nothing.
@@ -196,9 +196,9 @@ pub enum Write {
     DeleteSessions(Identity),
     /// A site with what it uses of the quotas.
     InsertSite(Site, Usage),
-    /// A site with what it uses of the quotas.
+    /// A site with what it uses of the quotas. Whose the domains were that it had is remembered.
     UpdateSite(Site, Usage),
-    /// The site of this version, its status and its secrets go; the tombstone stays.
+    /// The site of this version, its status and its secrets go; the tombstone stays, and whose its domains were.
     PurgeSite(Tombstone, Version),
     /// Replaces what was found of a site; nothing happens when that is gone.
     RecordStatus(SiteId, Box<StoredStatus>),
@@ -219,6 +219,8 @@ pub enum Write {
     UpdateDelivery(Delivery),
     InsertAcmeAccount(AcmeAccount),
     UpdateAcmeAccount(AcmeAccount),
+    /// One more certificate of this name, at this time. What the budget counts no more by then is forgotten.
+    CountIssuance(CertificateName, Timestamp),
     /// Sets or replaces what is kept for an idempotency key.
     PutIdempotent(Idempotent),
     /// What began before this time is forgotten.
@@ -303,6 +305,7 @@ impl Write {
                 vec![Expect::Version(Record::AcmeAccount(new.directory.clone()), before(new.version))]
             }
             Self::SetPassword(..)
+            | Self::CountIssuance(..)
             | Self::CountWrongPassword(..)
             | Self::ForgetWrongPasswords(_)
             | Self::DeleteCredentials(_)

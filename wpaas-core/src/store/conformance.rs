@@ -60,6 +60,7 @@ pub async fn all<F: Future<Output = Arc<dyn Store>>>(empty: impl Fn() -> F) {
     domains::a_domain_is_one_sites_at_a_time(&*empty().await).await;
     domains::claims_are_looked_at_when_they_are_due(&*empty().await).await;
     acme::there_is_one_account_at_an_authority(&*empty().await).await;
+    acme::what_was_issued_is_counted_for_a_week(&*empty().await).await;
     acme::a_certificate_is_kept_with_its_site(&*empty().await).await;
     metering::what_ran_is_recorded_once(&*empty().await).await;
     metering::records_are_filtered_summed_and_paged(&*empty().await).await;

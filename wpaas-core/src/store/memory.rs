@@ -1,6 +1,6 @@
 //! A store in memory, for tests: as simple as can be, so that it can be believed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -9,8 +9,8 @@ use tokio::sync::broadcast;
 
 use super::{
     AcmeAccount, AcmeReads, Change, Commit, Committed, CustomerReads, Event, EventFilter, EventReads,
-    Idempotent, Located, Mode, OrgReads, Page, PendingLogin, SealedSecret, SiteFacts, SiteReads, SpaceReads,
-    StoreError, StoredSite, StoredStatus, StoredWebhook, WebhookReads,
+    Idempotent, Located, Mode, OrgReads, Page, PastHolder, PendingLogin, SealedSecret, SiteFacts, SiteReads,
+    SpaceReads, StoreError, StoredSite, StoredStatus, StoredWebhook, WebhookReads,
 };
 use crate::account::{ApiKey, Customer, ExternalLogin, Identity, Lifecycle, Org, Space, User};
 use crate::id::{KeyId, OrgId, SiteId, SpaceId, UserId, WebhookId};
@@ -19,7 +19,7 @@ use crate::metering::{Meter, UsageRecord};
 use crate::name::{Cid, Email, Hostname, Slug, Username};
 use crate::quota::Usage;
 use crate::secret::SecretName;
-use crate::site::{Site, SiteLifecycle, Tombstone};
+use crate::site::{CertificateName, Site, SiteLifecycle, Tombstone};
 
 mod apply;
 mod check;
@@ -47,6 +47,7 @@ struct State {
     external_logins: BTreeMap<(String, String), ExternalLogin>,
     pending_logins: BTreeMap<[u8; 32], PendingLogin>,
     sites: BTreeMap<SiteId, (Site, Usage)>,
+    past_domains: BTreeMap<Hostname, PastHolder>,
     statuses: BTreeMap<SiteId, StoredStatus>,
     secrets: BTreeMap<(SiteId, SecretName, u64), SealedSecret>,
     tombstones: BTreeMap<SiteId, Tombstone>,
@@ -55,6 +56,7 @@ struct State {
     events: Vec<Event>,
     webhooks: BTreeMap<WebhookId, StoredWebhook>,
     acme_accounts: BTreeMap<String, AcmeAccount>,
+    issuances: BTreeSet<(CertificateName, Timestamp)>,
     idempotent: BTreeMap<(String, String), Idempotent>,
 }
 
@@ -296,6 +298,10 @@ impl SiteReads for MemoryStore {
         Ok(self.state().site_of_domain(domain).map(|site| site.id))
     }
 
+    async fn past_holder(&self, domain: &Hostname) -> Result<Option<PastHolder>, StoreError> {
+        Ok(self.state().past_domains.get(domain).cloned())
+    }
+
     async fn tombstone(&self, id: SiteId) -> Result<Option<Tombstone>, StoreError> {
         Ok(self.state().tombstones.get(&id).cloned())
     }
@@ -348,6 +354,14 @@ impl WebhookReads for MemoryStore {
 impl AcmeReads for MemoryStore {
     async fn acme_account(&self, directory: &str) -> Result<Option<AcmeAccount>, StoreError> {
         Ok(self.state().acme_accounts.get(directory).cloned())
+    }
+
+    async fn issuances(&self, after: Timestamp) -> Result<BTreeMap<String, usize>, StoreError> {
+        let mut counts = BTreeMap::new();
+        for (name, _) in self.state().issuances.iter().filter(|(_, at)| *at > after) {
+            *counts.entry(name.registered().to_owned()).or_default() += 1;
+        }
+        Ok(counts)
     }
 }
 

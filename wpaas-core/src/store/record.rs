@@ -2,7 +2,7 @@ use jiff::Timestamp;
 
 use crate::account::{ApiKey, Customer, Lifecycle, Org, Space, User, Version};
 use crate::id::SiteId;
-use crate::name::Slug;
+use crate::name::{Cid, Slug};
 use crate::secret::SecretName;
 use crate::site::{Generation, Site, SiteLifecycle, SiteStatus};
 use crate::webhook::{Delivery, Webhook};
@@ -99,6 +99,15 @@ pub struct SealedSecret {
     pub version: u64,
     /// As the keyring made it.
     pub sealed: Vec<u8>,
+}
+
+/// Whose a domain was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastHolder {
+    /// Whose site had it last.
+    pub cid: Cid,
+    /// When that site changed last while it had it.
+    pub until: Timestamp,
 }
 
 /// The account that certificates are asked for with, at one authority.

@@ -1,5 +1,6 @@
 //! A store that remembers what it was asked, for tests.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -8,9 +9,9 @@ use tokio::sync::broadcast;
 
 use super::{
     AcmeAccount, AcmeReads, Bearer, Change, Claims, Commit, Committed, CustomerReads, Event, EventFilter,
-    EventReads, Idempotent, KeyReads, Located, OrgReads, Page, PendingLogin, SealedSecret, SiteFacts,
-    SiteReads, SpaceReads, Store, StoreError, StoredSite, StoredWebhook, UsageReads, UserReads, WebhookReads,
-    Write,
+    EventReads, Idempotent, KeyReads, Located, OrgReads, Page, PastHolder, PendingLogin, SealedSecret,
+    SiteFacts, SiteReads, SpaceReads, Store, StoreError, StoredSite, StoredWebhook, UsageReads, UserReads,
+    WebhookReads, Write,
 };
 use crate::account::{ApiKey, Customer, ExternalLogin, Identity, KeyKind, Org, Space, User};
 use crate::claim::{Board, Member, ServerId, Share, Token};
@@ -155,6 +156,7 @@ reads!(SiteReads {
     fn sites_to_look_at(now: Timestamp, page: &Page<SiteId>) -> Vec<Site>;
     fn sites_scaling(page: &Page<SiteId>) -> Vec<Site>;
     fn site_of_domain(domain: &Hostname) -> Option<SiteId>;
+    fn past_holder(domain: &Hostname) -> Option<PastHolder>;
     fn passwords_to_hash(limit: usize) -> Vec<SealedSecret>;
     fn tombstone(id: SiteId) -> Option<Tombstone>;
     fn secret(site: SiteId, name: SecretName, version: u64) -> Option<SealedSecret>;
@@ -173,6 +175,7 @@ reads!(UsageReads {
 
 reads!(AcmeReads {
     fn acme_account(directory: &str) -> Option<AcmeAccount>;
+    fn issuances(after: Timestamp) -> BTreeMap<String, usize>;
 });
 
 reads!(WebhookReads {

@@ -3,7 +3,7 @@
 use wpaas_core::access::Actor;
 use wpaas_core::name::{Cid, Hostname};
 use wpaas_core::service::{DomainEvidence, IfMatch, Mode, NewSite, SiteUpdate, SiteView};
-use wpaas_core::site::{DomainLeads, DomainLook, DomainState, DomainWants, NoAnswer};
+use wpaas_core::site::{DomainLeads, DomainLook, DomainProof, DomainState, DomainWants, NoAnswer};
 
 use crate::{NOW, World, at, customer, parse, path, place, site, world, world_on_postgres};
 
@@ -62,6 +62,31 @@ impl<'a> Claimant<'a> {
             self.world.record_evidence(contest.holder, &theirs, true, at(seconds)).await.expect("kept");
             self.world.record_evidence(claims.site, &found, false, at(seconds)).await.expect("kept");
         }
+    }
+
+    /// The domain leads to the address that the site has, and has this text.
+    async fn at_its_address(&self, seconds: i64, text: Option<&str>) {
+        let view = self.view().await;
+        let address = std::net::IpAddr::from([192, 0, 2, 7]);
+        let wants = DomainWants::new(parse("www.example.com"), &view.site, &view.names, Some(address));
+        let leads = DomainLeads { aliases: Vec::new(), addresses: vec![address] };
+        let texts = Ok(text.map(str::to_owned).into_iter().collect());
+        let look = DomainLook { texts, leads: Ok(leads) };
+        let found = [(wants, DomainEvidence::Look(look))];
+        self.world.record_evidence(view.site.id, &found, false, at(seconds)).await.expect("kept");
+    }
+
+    /// Whether the site has the domain, and by what.
+    async fn proof(&self) -> Option<DomainProof> {
+        self.view().await.domains[0].claim.proof
+    }
+
+    async fn asks_for(&self, domains: &[&str], seconds: i64) {
+        let domains = Some(domains.iter().map(|domain| parse(domain)).collect());
+        let (update, blog) = (SiteUpdate { domains, ..SiteUpdate::default() }, path(&self.cid, "blog"));
+        let update =
+            self.world.update_site(&Actor::Operator, &blog, update, IfMatch::Any, Mode::Commit, at(seconds));
+        update.await.expect("is changed");
     }
 }
 
@@ -160,5 +185,54 @@ async fn one_of_many_that_prove_it_at_once_has_it() {
             });
         }
         assert_eq!(all.join_all().await.iter().sum::<usize>(), 7, "all but one contest it");
+    }
+}
+
+/// An address that one site gives up is another's soon, and what was left in DNS leads there.
+#[tokio::test]
+async fn an_address_that_was_given_out_again_takes_nobodys_domain() {
+    let day = 24 * 3600;
+    for world in worlds().await {
+        let (first, second) = (Claimant::new(&world, "first").await, Claimant::new(&world, "second").await);
+        first.at_its_address(1, None).await;
+        assert_eq!(
+            (first.state().await, first.proof().await),
+            (DomainState::Active, Some(DomainProof::Address))
+        );
+        second.at_its_address(2, None).await;
+        assert_eq!(
+            (second.state().await, second.proof().await),
+            (DomainState::Pending, None),
+            "while it is held"
+        );
+
+        first.asks_for(&[], 3).await;
+        second.at_its_address(4, None).await;
+        let told = second.view().await.domains[0].claim.clone();
+        assert_eq!((told.state, told.proof), (DomainState::Pending, None));
+        assert!(
+            told.found.contains("addresses are given out again") && !told.found.contains("first"),
+            "{told:?}"
+        );
+        second.at_its_address(4 * day, None).await;
+        assert_eq!(second.state().await, DomainState::Failed, "nobody proves it for days");
+
+        first.asks_for(&["www.example.com"], 4 * day).await;
+        first.at_its_address(4 * day, None).await;
+        assert_eq!(first.proof().await, Some(DomainProof::Address), "whose it was takes it up again");
+        first.asks_for(&[], 5 * day).await;
+        second.at_its_address(94 * day, None).await;
+        assert_eq!(second.proof().await, None);
+        let token = format!("wpaas-site={}", second.view().await.site.id);
+        second.at_its_address(94 * day, Some(&token)).await;
+        assert_eq!(second.proof().await, Some(DomainProof::Record), "the record is the site's own");
+        second.at_its_address(94 * day + 1, None).await;
+        assert_eq!(second.proof().await, Some(DomainProof::Address), "what it has it keeps by its address");
+        second.asks_for(&[], 95 * day).await;
+        first.asks_for(&["www.example.com"], 95 * day).await;
+        first.at_its_address(184 * day, None).await;
+        assert_eq!(first.proof().await, None, "now it was the second one's");
+        first.at_its_address(186 * day, None).await;
+        assert_eq!(first.proof().await, Some(DomainProof::Address), "in the end it is forgotten");
     }
 }

@@ -204,6 +204,7 @@ mod logins;
 mod orgs;
 mod purge;
 mod races;
+mod scaling;
 mod sites;
 mod users;
 mod webhooks;

@@ -6,12 +6,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use wpaas_backend_aws::sdk::{self, SdkBucket, SdkEc2, SdkZone};
-use wpaas_backend_aws::{AwsBackend, AwsConfig, InstanceTypes, Reports, Subnet, ZoneKeeper};
+use wpaas_backend_aws::{AwsBackend, AwsConfig, InstanceTypes, Reports, Said, Subnet, ZoneKeeper};
 use wpaas_core::converge::ConvergerHandle;
 use wpaas_core::fleet::NameService;
 
 use super::{BackendStart, Started, start_converger};
 use crate::StartError;
+use crate::autoscale::Loads;
 use crate::certificates::Texts;
 use crate::config::{AwsSettings, AwsSubnet, AwsTypes};
 use crate::problem::chain;
@@ -48,8 +49,9 @@ pub async fn start(mut start: BackendStart<'_>) -> Result<Started, StartError> {
     });
     if by_bucket {
         let (stopping, told) = (start.tasks.stopping(), converger.clone());
+        let loads = start.loads.clone();
         start.tasks.spawn("reports in the bucket", async move {
-            stopping.run_until_cancelled(listen(backend, told)).await;
+            stopping.run_until_cancelled(listen(backend, told, loads)).await;
         });
     }
     let names = keeper.clone().map(|keeper| Arc::new(keeper) as Arc<dyn NameService>);
@@ -91,12 +93,14 @@ async fn check(backend: AwsBackend, watch: Watch) {
 }
 
 /// Passes on what nodes say.
-async fn listen(backend: AwsBackend, converger: ConvergerHandle) {
+async fn listen(backend: AwsBackend, converger: ConvergerHandle, loads: Loads) {
     let mut said = None;
     loop {
-        let trouble = match backend.reports(Timestamp::now().as_second()).await {
-            Ok(reports) => {
-                for report in reports {
+        let now = Timestamp::now();
+        let trouble = match backend.reports(now.as_second()).await {
+            Ok(all) => {
+                for Said { report, load } in all {
+                    loads.saw(report.site, report.part, load, now);
                     converger.report(report);
                 }
                 None

@@ -44,8 +44,6 @@ pub async fn report(
 ) -> Result<StatusCode, Problem> {
     let load = dto.load();
     state.converger.report(dto.into_report(of)?);
-    if let (Part::Gateway(gateway), Some(load)) = (of.part, load) {
-        state.loads.saw(of.site, gateway, load, Timestamp::now());
-    }
+    state.loads.saw(of.site, of.part, load, Timestamp::now());
     Ok(StatusCode::NO_CONTENT)
 }

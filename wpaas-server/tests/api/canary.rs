@@ -2,9 +2,12 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
 use serde_json::json;
-use wpaas_core::store::scratch;
+use wpaas_core::keyring::Keyring;
+use wpaas_core::service::{Service, Settings};
+use wpaas_core::store::{SqlStore, scratch};
 use wpaas_server::config::Flags;
 
 use super::harness::{Api, LOG, site};
@@ -43,6 +46,20 @@ fn lacks(what: &str, bytes: &[u8], canaries: impl IntoIterator<Item = &'static s
     }
 }
 
+/// The key that certificates are asked for with, as the server sees it.
+async fn account_key(api: &Api, database: Option<&str>, authority: &str) -> String {
+    let store = match database {
+        Some(url) => SqlStore::connect(&url.parse().unwrap()).await.unwrap(),
+        None => SqlStore::open(&api.data().join("wpaas.sqlite")).await.unwrap(),
+    };
+    let keyring = Keyring::open_or_create(&api.data().join("keys")).unwrap();
+    let settings = Settings::new("wpaas.localhost".parse().unwrap());
+    let service = Service::new(Arc::new(store), Arc::new(keyring), settings);
+    let key = service.acme_key(authority).await.unwrap().unwrap().key;
+    assert!(key.expose().len() > 40);
+    key.expose().to_owned()
+}
+
 /// The whole state as text: what the server's own program writes, and what PostgreSQL's does.
 fn dumps(data: &Path, database: Option<&str>) -> Vec<(String, Vec<u8>)> {
     let export = data.with_file_name("export");
@@ -69,7 +86,10 @@ async fn passwords_and_credentials_are_nowhere_with_postgres() {
 }
 
 async fn in_no_place(database: Option<&str>) {
-    let api = Api::with(database.map_or_else(Flags::default, on)).await;
+    let authority = "https://127.0.0.1:9/directory".to_owned();
+    let flags = database.map_or_else(Flags::default, on);
+    let api = Api::with(Flags { acme_directory: Some(authority.clone()), ..flags }).await;
+    let account = account_key(&api, database, &authority).await;
     let tenant = api.tenant("acme").await;
     let user = json!({"cid": tenant.cid, "name": "eve", "email": "eve@example.com", "password": LOGIN});
     let mut answers = vec![api.post("/users", &api.operator, user).await.is(201)];
@@ -108,16 +128,18 @@ async fn in_no_place(database: Option<&str>) {
     assert!(dumps.iter().all(|(_, bytes)| bytes.windows(4).any(|window| window == b"blog")));
     for (name, bytes) in files(&api.data()).into_iter().chain(dumps) {
         absent(&name, &bytes);
-        for token in [&session, &tenant.key, &signs] {
+        for token in [&session, &tenant.key, &signs, &account] {
             let kept = bytes.windows(token.len()).any(|window| window == token.as_bytes());
-            assert!(!kept, "a key, a session's token or a webhook's secret is in {name}");
+            assert!(!kept, "a key, a session's token, a webhook's secret or the authority's is in {name}");
         }
     }
     let log = LOG.lock().unwrap().clone();
     assert!(log.windows(8).any(|window| window == b"answered"), "the log is looked at");
     absent("the log", &log);
-    let token = api.operator.as_bytes();
-    assert!(!log.windows(token.len()).any(|window| window == token), "the operator's token is in the log");
+    for secret in [api.operator.as_bytes(), account.as_bytes()] {
+        let told = log.windows(secret.len()).any(|window| window == secret);
+        assert!(!told, "the operator's token, or the key for the authority, is in the log");
+    }
 }
 
 /// Events outlive whom they tell of, and a store's free pages what was in them.

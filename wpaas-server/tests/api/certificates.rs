@@ -10,12 +10,16 @@ use wpaas_core::access::Actor;
 use wpaas_core::converge::Intents as _;
 use wpaas_core::keyring::Keyring;
 use wpaas_core::secret::{SecretError, SecretName, SecretRef, Secrets as _};
-use wpaas_core::service::{EventScope, Mode, NewCustomer, NewSite, Service, Settings, SitePlace, SiteView};
+use wpaas_core::service::{
+    ClaimsToLookAt, DomainEvidence, EventScope, Grace, IfMatch, Mode, NewCustomer, NewSite, Service,
+    Settings, SitePlace, SiteUpdate, SiteView,
+};
 use wpaas_core::site::{
     AddressKind, CertificateName, CertificateRules, CertificateState, Condition, ConditionKind, Features,
     IssuedCertificate, SiteStatus, Truth,
 };
 use wpaas_core::store::memory::MemoryStore;
+use wpaas_core::store::{SqlStore, Store};
 use wpaas_server::certificates::{Certificates, NoTexts};
 use wpaas_server::config::{AcmeSettings, ExternalAccountSettings, Flags};
 
@@ -41,14 +45,21 @@ struct World {
 impl World {
     /// With so many sites, whose names all lead to the gateway.
     async fn of(sites: usize) -> Self {
+        Self::over(Arc::new(MemoryStore::default()), sites).await
+    }
+
+    /// The same over this store.
+    async fn over(store: Arc<dyn Store>, sites: usize) -> Self {
         let mut settings = Settings::new("example.com".parse().unwrap());
         settings.certificates = Some(CertificateRules { wildcards: false });
-        let service =
-            Service::new(Arc::new(MemoryStore::default()), Arc::new(Keyring::ephemeral()), settings);
+        let service = Service::new(store, Arc::new(Keyring::ephemeral()), settings);
         let sites: Vec<String> = (0..sites).map(|n| format!("s{n}")).collect();
         let dns = Dns::start();
         let record = |site: &String| format!("{site}.acm.www IN A 127.0.0.1\n");
-        dns.says(&format!("{}whole IN TXT \"yes\"\n", sites.iter().map(record).collect::<String>()));
+        dns.says(&format!(
+            "{}www IN A 127.0.0.1\nwhole IN TXT \"yes\"\n",
+            sites.iter().map(record).collect::<String>()
+        ));
         served(&dns).await;
         let new = NewCustomer {
             name: "Acme".to_owned(),
@@ -117,6 +128,26 @@ impl World {
         (view.state, view.certificate.issued, failure.to_owned())
     }
 
+    /// Whether the certificate is there, and why not or not anew, as the site's status says it.
+    async fn condition(&self, name: &str) -> (Truth, String) {
+        let status = self.site(name).await.status.unwrap().status;
+        let found = status.conditions.into_iter().find(|it| it.kind == ConditionKind::CertificateReady);
+        let Condition { status, message, .. } = found.unwrap();
+        (status, message)
+    }
+
+    /// The site asks for these domains, which are believed to be its.
+    async fn has_domains(&self, name: &str, domains: &[&str]) {
+        let path = wpaas_core::service::SitePath { place: place(), name: name.parse().unwrap() };
+        let (operator, now) = (Actor::Operator, Timestamp::now());
+        let domains = Some(domains.iter().map(|domain| domain.parse().unwrap()).collect());
+        let update = SiteUpdate { domains, ..SiteUpdate::default() };
+        self.service.update_site(&operator, &path, update, IfMatch::Any, Mode::Commit, now).await.unwrap();
+        let ClaimsToLookAt { site, wants } = self.service.claims_to_check(&operator, &path).await.unwrap();
+        let found: Vec<_> = wants.into_iter().map(|wants| (wants, DomainEvidence::Trusted)).collect();
+        self.service.record_evidence(site, &found, false, now).await.unwrap();
+    }
+
     /// The PEM that a gateway gets.
     async fn pem(&self, name: &str, version: u64) -> Result<String, SecretError> {
         let site = self.site(name).await.site.id;
@@ -136,8 +167,8 @@ async fn served(dns: &Dns) {
 
 /// What is found of a site that is up, whose gateway answers authorities with this.
 fn up(now: Timestamp, thumbprint: &str) -> SiteStatus {
-    let ready = Condition {
-        kind: ConditionKind::DatabaseReady,
+    let ready = |kind| Condition {
+        kind,
         status: Truth::True,
         reason: "Synced".into(),
         message: String::new(),
@@ -148,7 +179,7 @@ fn up(now: Timestamp, thumbprint: &str) -> SiteStatus {
         num_instances: 1,
         database_instances: 1,
         address: None,
-        conditions: vec![ready],
+        conditions: vec![ready(ConditionKind::DatabaseReady), ready(ConditionKind::CertificateReady)],
         parts: Vec::new(),
         waiting: Vec::new(),
         last_error: None,
@@ -267,9 +298,97 @@ async fn what_an_authority_finds_wrong_is_said_in_its_words() {
     let (state, _, words) = world.standing("s0").await;
     assert_eq!(state, CertificateState::Failed);
     assert!(words.contains("key authorization") && words.contains("unauthorized"), "{words}");
+    let told = async |words: &str| {
+        let (truth, message) = world.condition("s0").await;
+        let failure = world.site("s0").await.certificates[0].certificate.failure.clone().unwrap();
+        assert!(message.contains(&format!("{words}; the next try is at {}", failure.retry_at)), "{message}");
+        truth
+    };
+    assert_eq!(told(&words).await, Truth::False);
     world.gateway.answers_with(&thumbprint);
     assert_eq!(certificates.work(after(now, 1)).await.unwrap(), 1);
+    let (state, issued, _) = world.standing("s0").await;
+    assert_eq!(state, CertificateState::Issued);
+    assert_eq!(world.condition("s0").await, (Truth::True, "1 of 1 names have one".to_owned()));
+
+    // A renewal that is refused takes nothing away, and is told.
+    world.gateway.answers_with("of-somebody-else");
+    let due = issued.unwrap().renew_at(&"s0.acm.www.example.com".parse().unwrap());
+    assert_eq!(certificates.work(due).await.unwrap(), 1);
+    let (state, _, words) = world.standing("s0").await;
+    assert!(state == CertificateState::Issued && words.contains("unauthorized"), "{words}");
+    assert_eq!(told(&words).await, Truth::True);
+}
+
+/// Sites that come and go do not use up what an authority allows everybody below the domain.
+#[tokio::test]
+async fn what_was_issued_to_a_site_that_is_gone_counts() {
+    if !is_there() {
+        return;
+    }
+    let mut world = World::of(2).await;
+    let _pebble = world.pebble(Temper::Even);
+    world.settings.per_domain = 1;
+    let mut certificates = world.certificates().await;
+    let now = Timestamp::now();
+    assert_eq!(certificates.work(now).await.unwrap(), 1);
     assert_eq!(world.standing("s0").await.0, CertificateState::Issued);
+    let path = wpaas_core::service::SitePath { place: place(), name: "s0".parse().unwrap() };
+    let (operator, grace) = (Actor::Operator, Grace::Default);
+    world.service.delete_site(&operator, &path, grace, IfMatch::Any, Mode::Commit, now).await.unwrap();
+    let mut again = world.certificates().await;
+    for certificates in [&mut certificates, &mut again] {
+        certificates.sweep().await.unwrap();
+        assert_eq!(certificates.work(now).await.unwrap(), 0);
+        assert_eq!(certificates.work(after(now, 7 * 24 - 1)).await.unwrap(), 0);
+    }
+    assert_eq!(
+        certificates.work(after(now, 7 * 24 + 1)).await.unwrap(),
+        1,
+        "a week later there is room again"
+    );
+    assert_eq!(world.standing("s1").await.0, CertificateState::Issued);
+}
+
+/// Whether these bytes are in any file of the folder.
+fn is_kept(folder: &std::path::Path, needle: &str) -> bool {
+    let has = |path: std::path::PathBuf| {
+        let bytes = std::fs::read(path).unwrap();
+        bytes.windows(needle.len()).any(|window| window == needle.as_bytes())
+    };
+    std::fs::read_dir(folder).unwrap().any(|entry| has(entry.unwrap().path()))
+}
+
+#[tokio::test]
+async fn keys_are_kept_sealed_and_no_longer_than_their_names() {
+    if !is_there() {
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let store = SqlStore::open(&folder.path().join("wpaas.db")).await.unwrap();
+    let mut world = World::over(Arc::new(store), 1).await;
+    let _pebble = world.pebble(Temper::Even);
+    world.has_domains("s0", &["www.example.com"]).await;
+    let mut certificates = world.certificates().await;
+    assert_eq!(certificates.work(Timestamp::now()).await.unwrap(), 2);
+    let version = async |name: &str| {
+        let name: CertificateName = name.parse().unwrap();
+        world.site("s0").await.site.certificates.get(&name).issued.unwrap().version
+    };
+    let (domain, platform) = (version("www.example.com").await, version("s0.acm.www.example.com").await);
+    assert!(is_kept(folder.path(), "www.example.com"), "the files are looked at");
+    let account = world.service.acme_key(&world.settings.directory).await.unwrap().unwrap().key;
+    assert!(!is_kept(folder.path(), account.expose()), "the account's key is kept in the clear");
+    for version in [domain, platform] {
+        let pem = world.pem("s0", version).await.unwrap();
+        let key = pem.split_once("PRIVATE KEY-----").unwrap().1;
+        let line = key.lines().find(|line| line.len() > 40).unwrap();
+        assert!(!is_kept(folder.path(), line), "a certificate's key is kept in the clear");
+    }
+
+    world.has_domains("s0", &[]).await;
+    assert!(matches!(world.pem("s0", domain).await, Err(SecretError::Absent { .. })));
+    assert!(world.pem("s0", platform).await.is_ok(), "the other one stays");
 }
 
 #[tokio::test]
@@ -458,6 +577,19 @@ async fn sites_of_an_org_share_a_wildcard_that_the_zone_proves() {
             tokio::time::sleep(std::time::Duration::from_millis(200)).await;
         }
     }
+    // A route is below its site, which a wildcard of the org's names does not cover.
+    let path = format!("/wpaas/{}/default/blog", tenant.cid);
+    api.put(&path, &tenant.key, json!({"routes": {"next": {}}})).await.is(202);
+    let below = format!("*.blog.{}.www.wpaas.example", tenant.cid);
+    let of_route = async || {
+        let shown = api.get(&path, &tenant.key).await.is(200).body["status"]["certificates"].take();
+        shown.as_array().unwrap().iter().find(|it| it["name"] == below.as_str()).cloned().unwrap()
+    };
+    while of_route().await["state"] != "issued" {
+        assert!(began.elapsed().as_secs() < 240, "still {}", of_route().await);
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    assert_eq!(of_route().await["challenge"], "dns-01");
     let certificate = &shown["status"]["certificates"][0];
     assert_eq!(
         (&certificate["name"], &certificate["challenge"], &certificate["state"], &certificate["error"]),

@@ -11,6 +11,7 @@ use tokio::process::{Child, Command};
 use super::harness::Api;
 
 mod accounts;
+mod domains;
 mod errors;
 mod sites;
 mod sso;

@@ -127,6 +127,19 @@ async fn a_site_has_a_domain_once_dns_says_so() {
         (&json!([]), &json!(["www.example.com"]))
     );
     assert_eq!(site["status"]["domains"][0]["state"], "pending");
+    let site = api.until(path, &tenant.key, |site| site["status"]["phase"] == "ready").await;
+    let shown = &site["status"]["domains"][0];
+    assert_eq!(shown["state"], "pending", "a site waits for no domain");
+    let both = "leads visitors to this site, and proves the domain";
+    let records = json!([
+        {
+            "type": "TXT", "name": "_wpaas.www.example.com", "value": format!("wpaas-site={}", site["id"].as_str().unwrap()),
+            "purpose": "proves that the domain is this site's",
+        },
+        {"type": "CNAME", "name": "www.example.com", "value": platform, "purpose": both},
+        {"type": "A", "name": "www.example.com", "value": site["status"]["address"]["ip"], "purpose": both},
+    ]);
+    assert_eq!(shown["records"], records);
 
     dns.says(&format!("_wpaas.www IN TXT \"{}\"\nwww IN A 192.0.2.1", token(&pending)));
     let verified = checked(&api, &blog, "verified").await;
@@ -167,6 +180,10 @@ async fn nobody_takes_a_domain_from_whom_dns_names() {
     let refused = checked(&api, &second, "failed").await;
     assert!(refused["found"].as_str().unwrap().starts_with("another site has this domain"), "{refused}");
     checked(&api, &first, "verified").await;
+    let ready = |site: &Value| {
+        site["status"]["phase"] == "ready" && site["status"]["domains"][0]["state"] == "failed"
+    };
+    api.until(&second.1, &second.0.key, ready).await;
 
     dns.says(&format!("_wpaas.www IN TXT \"{}\"", token(&of_second)));
     checked(&api, &second, "verified").await;
@@ -195,4 +212,43 @@ async fn where_no_proof_is_asked_for_the_first_has_it() {
     let second = asking(&api, "second").await;
     checked(&api, &second, "failed").await;
     checked(&api, &first, "active").await;
+}
+
+/// Where the site is reached, once it is.
+async fn address(api: &Api, (tenant, path): &(Tenant, String)) -> String {
+    let site = api.until(path, &tenant.key, |site| site["status"]["address"]["ip"].is_string()).await;
+    site["status"]["address"]["ip"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn an_address_proves_a_domain_and_takes_it_from_no_other_customer() {
+    let dns = Dns::start();
+    let api = dns.api().await;
+    let first = asking(&api, "first").await;
+    dns.says(&format!("www IN A {}", address(&api, &first).await));
+    assert_eq!(checked(&api, &first, "active").await["proof"], "address");
+    api.delete(&format!("{}?grace=0", first.1), &first.0.key).await.is(202);
+    let began = std::time::Instant::now();
+    while api.get(&first.1, &first.0.key).await.status != 404 {
+        assert!(began.elapsed().as_secs() < 30, "it is not gone");
+    }
+
+    // As if it had the address now.
+    let second = asking(&api, "second").await;
+    dns.says(&format!("www IN A {}", address(&api, &second).await));
+    let began = std::time::Instant::now();
+    let doubted = loop {
+        let found = checked(&api, &second, "pending").await;
+        if found["found"].as_str().unwrap().contains("addresses are given out again") {
+            break found;
+        }
+        assert!(began.elapsed().as_secs() < 30, "still {found}");
+    };
+    assert_eq!(doubted["proof"], Value::Null);
+    dns.says(&format!(
+        "_wpaas.www IN TXT \"{}\"\nwww IN A {}",
+        token(&doubted),
+        address(&api, &second).await
+    ));
+    assert_eq!(checked(&api, &second, "active").await["proof"], "record");
 }

@@ -1,5 +1,6 @@
 //! moto as an operator has prepared it, and what is in it.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use wpaas_backend_aws::cloud::{Bucket as _, Ec2 as _, Filter, InstanceState, Zone as _};
@@ -17,6 +18,8 @@ pub struct Account {
     pub ec2: SdkEc2,
     pub bucket: SdkBucket,
     zone: SdkZone,
+    /// What gateways count, in hundredths of a request.
+    pub busy: AtomicU32,
 }
 
 impl Account {
@@ -29,6 +32,7 @@ impl Account {
             ec2: SdkEc2::new(&config),
             bucket: SdkBucket::new(&config, &prepared.bucket),
             zone: SdkZone::new(&config, &prepared.zone),
+            busy: AtomicU32::new(0),
             prepared,
         })
     }
@@ -52,6 +56,7 @@ impl Account {
     pub async fn live(&self) {
         let mut life = Life::new(&self.installation, ROLE);
         loop {
+            life.under(self.busy.load(Ordering::Relaxed));
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
             life.live(&self.ec2, &self.bucket, i64::try_from(now).unwrap()).await.unwrap();
             tokio::time::sleep(std::time::Duration::from_secs(1)).await;

@@ -5,6 +5,7 @@
 mod account;
 #[path = "../../../tests/challenge_dns.rs"]
 mod challenge_dns;
+mod load;
 #[expect(dead_code, reason = "others stop it, and visit what it has certified")]
 #[path = "../../../tests/pebble.rs"]
 mod pebble;

@@ -43,24 +43,29 @@ type Standing = (Truth, &'static str, String, Option<Timestamp>);
 
 /// The worst of them.
 fn standing(views: &[CertificateView]) -> Option<Standing> {
-    let worst = views.iter().max_by_key(|view| match view.state {
-        CertificateState::Issued => 0,
-        CertificateState::Pending => 1,
-        CertificateState::Failed => 2,
-        CertificateState::Expired => 3,
+    let worst = views.iter().max_by_key(|view| match (view.state, &view.certificate.failure) {
+        (CertificateState::Issued, None) => 0,
+        (CertificateState::Issued, Some(_)) => 1,
+        (CertificateState::Pending, _) => 2,
+        (CertificateState::Failed, _) => 3,
+        (CertificateState::Expired, _) => 4,
     })?;
     let failure = worst.certificate.failure.as_ref();
+    let words = |failure: &CertificateFailure| {
+        format!(": {}; the next try is at {}", failure.error, failure.retry_at)
+    };
     let refused = |failure: Option<&CertificateFailure>| {
-        let words = failure.map_or_else(String::new, |failure| {
-            format!(": {}; the next try is at {}", failure.error, failure.retry_at)
-        });
+        let words = failure.map_or_else(String::new, words);
         (format!("{} has no certificate{words}", worst.name), failure.map(|failure| failure.since))
     };
     Some(match worst.state {
         CertificateState::Issued => {
             let issued =
                 |view: &CertificateView| view.certificate.issued.as_ref().map(|issued| issued.issued_at);
-            let message = format!("{} of {} names have one", views.len(), views.len());
+            let renewal = failure.map_or_else(String::new, |failure| {
+                format!("; that of {} could not be renewed{}", worst.name, words(failure))
+            });
+            let message = format!("{} of {} names have one{renewal}", views.len(), views.len());
             (Truth::True, "Issued", message, views.iter().filter_map(issued).max())
         }
         CertificateState::Pending => {
@@ -115,8 +120,17 @@ mod tests {
             told(std::slice::from_ref(&good)),
             Some((Truth::True, "Issued", "1 of 1 names have one".to_owned()))
         );
-        let (truth, reason, _) = told(&[good.clone(), view("b.example.com", true, true)]).unwrap();
+        let late = view("b.example.com", true, true);
+        let next_try = late.certificate.failure.as_ref().unwrap().retry_at;
+        let (truth, reason, message) = told(&[late, good.clone()]).unwrap();
         assert_eq!((truth, reason), (Truth::True, "Issued"), "a renewal that fails takes nothing away");
+        assert_eq!(
+            message,
+            format!(
+                "2 of 2 names have one; that of b.example.com could not be renewed: the CA\u{2019}s own words; the \
+                 next try is at {next_try}"
+            )
+        );
         let (_, reason, message) = told(&[good.clone(), view("c.example.com", false, true)]).unwrap();
         assert_eq!(reason, "Refused");
         assert!(

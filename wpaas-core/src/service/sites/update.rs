@@ -8,7 +8,7 @@ use crate::secret::{Secret, SecretName};
 use crate::service::commit::{Rounds, of_site, who, writable};
 use crate::service::customers::replace;
 use crate::service::place::Place;
-use crate::service::{ConflictCode, IfMatch, Service, ServiceError, Settings};
+use crate::service::{ConflictCode, IfMatch, Service, ServiceError, Settings, certificates};
 use crate::site::{Releases, Site, SiteLifecycle};
 use crate::store::{Change, EventKind, Expect, Mode, StoredSite, Write};
 
@@ -39,11 +39,13 @@ impl Service {
                 None => return self.view(&at, stored),
             };
             site.domains.follow(&site.spec.domains, now);
+            certificates::follow(&mut site, &at.org.get().name, self.settings());
             raise(&mut site, &stored);
             let detail = json!({ "generation": site.generation, "changed": changed });
             let event = of_site(&site, who(actor), EventKind::SiteUpdated, detail);
             let mut change = rewrite(&site, self.settings(), now).event(event);
             change.writes.extend(self.new_secrets(&site, &update)?);
+            change.writes.extend(certificates::forgotten(&stored.site, &site));
             change.mode = mode;
             if self.commit(change, &mut rounds).await? {
                 return self.view(&at, StoredSite { site, status: stored.status });

@@ -5,9 +5,6 @@ use jiff::{SignedDuration, Timestamp};
 use super::{CertificateName, IssuedCertificate, SiteCertificate};
 use crate::id::SiteId;
 
-/// Over this time the budget is counted.
-const WINDOW: SignedDuration = SignedDuration::from_hours(7 * 24);
-
 /// A certificate that a site is to have, and what it has of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateNeed {
@@ -24,9 +21,20 @@ pub struct CertificateNeed {
 /// How much may be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CertificateBudget {
-    /// First certificates of names below one registered domain in seven days. Renewals count, too, but none is put
-    /// off: a site that has HTTPS keeps it.
+    /// First certificates of names below one registered domain in [`CertificateBudget::WINDOW`]. Renewals count, too,
+    /// but none is put off: a site that has HTTPS keeps it.
     pub per_domain: usize,
+}
+
+impl CertificateBudget {
+    /// Over this time it is counted: the seven days of Let's Encrypt.
+    pub const WINDOW: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+    /// What was issued at this time or before counts no more.
+    #[must_use]
+    pub fn counts_after(now: Timestamp) -> Timestamp {
+        now.saturating_sub(Self::WINDOW).unwrap_or(Timestamp::MIN)
+    }
 }
 
 /// Something to do now.
@@ -52,19 +60,18 @@ struct Group<'a> {
 }
 
 /// What is to be done now for all that any site wants: what is there is shared, what is due is asked for, the most
-/// pressing first.
+/// pressing first. `issued` is how many were issued in the budget's time for each registered domain, whether anybody
+/// still has them or not: the authority counts them all.
 #[must_use]
 pub fn plan_certificates<'a>(
     needs: impl IntoIterator<Item = &'a CertificateNeed>,
+    issued: &BTreeMap<String, usize>,
     budget: CertificateBudget,
     now: Timestamp,
 ) -> Vec<CertificateStep> {
     let groups = groups(needs);
-    let mut spent: BTreeMap<&str, usize> = BTreeMap::new();
-    let since = now.saturating_sub(WINDOW).unwrap_or(Timestamp::MIN);
-    for group in groups.iter().filter(|group| group.newest().is_some_and(|(_, it)| it.issued_at > since)) {
-        *spent.entry(group.name.registered()).or_default() += 1;
-    }
+    let mut spent: BTreeMap<&str, usize> =
+        issued.iter().map(|(domain, count)| (domain.as_str(), *count)).collect();
     let is_due = |group: &&Group<'_>| group.next_try() <= now && group.needs.iter().any(|need| need.provable);
     let mut due: Vec<&Group<'_>> = groups.iter().filter(is_due).collect();
     // Of those that run out, the one that does so first; then those that sites do not have.

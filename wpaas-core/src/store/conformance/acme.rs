@@ -1,3 +1,5 @@
+use jiff::Timestamp;
+
 use super::sites::with_site;
 use super::{NOW, USAGE, at, done, parse, violation, write};
 use crate::secret::SecretName;
@@ -6,9 +8,9 @@ use crate::store::{AcmeAccount, Record, SealedSecret, Store, Violation, Write};
 
 const DIRECTORY: &str = "https://acme.example/directory";
 
-/// One account.
+/// One account, and a certificate that came from it.
 pub(super) fn filling() -> Vec<Write> {
-    vec![Write::InsertAcmeAccount(account(1, b"first"))]
+    vec![Write::InsertAcmeAccount(account(1, b"first")), Write::CountIssuance(parse("www.example.com"), NOW)]
 }
 
 fn account(version: u64, sealed: &[u8]) -> AcmeAccount {
@@ -27,6 +29,28 @@ pub(super) async fn there_is_one_account_at_an_authority(store: &dyn Store) {
     done(store, write(Write::UpdateAcmeAccount(account(2, b"second")))).await;
     assert_eq!(read(DIRECTORY).await, Some(account(2, b"second")));
     assert_eq!(read("https://other.example/directory").await, None);
+}
+
+pub(super) async fn what_was_issued_is_counted_for_a_week(store: &dyn Store) {
+    let day = |days: i64| at(days * 24 * 3600);
+    let issue = async |name: &str, at: Timestamp| {
+        done(store, write(Write::CountIssuance(parse(name), at))).await;
+    };
+    let count = async |after: Timestamp| -> Vec<(String, usize)> {
+        store.issuances(after).await.expect("read").into_iter().collect()
+    };
+    let of = |domain: &str, count: usize| (domain.to_owned(), count);
+    assert_eq!(count(day(-7)).await, []);
+    for (name, at) in
+        [("a.example.com", 0), ("*.b.example.com", 0), ("a.example.com", 1), ("example.co.uk", 2)]
+    {
+        issue(name, day(at)).await;
+    }
+    issue("a.example.com", day(1)).await;
+    assert_eq!(count(day(-1)).await, [of("example.co.uk", 1), of("example.com", 3)], "once each");
+    assert_eq!(count(day(0)).await, [of("example.co.uk", 1), of("example.com", 1)]);
+    issue("a.example.com", day(8)).await;
+    assert_eq!(count(day(-1)).await, [of("example.co.uk", 1), of("example.com", 1)], "the old is forgotten");
 }
 
 pub(super) async fn a_certificate_is_kept_with_its_site(store: &dyn Store) {

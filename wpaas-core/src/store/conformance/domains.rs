@@ -2,7 +2,7 @@ use super::sites::with_site;
 use super::{NOW, USAGE, at, done, parse, site, violation, write};
 use crate::name::Hostname;
 use crate::site::{DomainClaim, DomainClaims, Site, SiteLifecycle, Tombstone};
-use crate::store::{Expect, Page, Store, Violation, Write};
+use crate::store::{Change, Expect, Page, PastHolder, Store, Violation, Write};
 
 /// The site after it was given a domain, proved or only asked for.
 fn with_domain(site: &Site, domain: &Hostname, proved: bool) -> Site {
@@ -23,9 +23,11 @@ pub(super) async fn a_domain_is_one_sites_at_a_time(store: &dyn Store) {
     let domain: Hostname = parse("www.example.com");
     let holder = async || store.site_of_domain(&domain).await.expect("read");
 
+    let past = async || store.past_holder(&domain).await.expect("read");
+
     let asking = with_domain(&second, &domain, false);
     done(store, write(Write::UpdateSite(asking.clone(), USAGE))).await;
-    assert_eq!(holder().await, None, "who asks has nothing");
+    assert_eq!((holder().await, past().await), (None, None), "who asks has nothing");
     let proved = with_domain(&first, &domain, true);
     done(store, write(Write::UpdateSite(proved.clone(), USAGE))).await;
     assert_eq!(holder().await, Some(first.id));
@@ -43,10 +45,13 @@ pub(super) async fn a_domain_is_one_sites_at_a_time(store: &dyn Store) {
         write(Write::UpdateSite(gives_up.clone(), USAGE)).write(Write::UpdateSite(too.clone(), USAGE));
     done(store, moved).await;
     assert_eq!(holder().await, Some(second.id), "handed over in one change");
+    assert_eq!(past().await, Some(PastHolder { cid: first.cid.clone(), until: NOW }));
 
     let left = Tombstone { id: too.id, cid: too.cid.clone(), org: too.org, generation: 4, purged_at: at(5) };
-    done(store, write(Write::PurgeSite(left, too.version))).await;
+    let purged = Change::at(at(5)).write(Write::PurgeSite(left, too.version));
+    done(store, purged).await;
     assert_eq!(holder().await, None);
+    assert_eq!(past().await, Some(PastHolder { cid: too.cid, until: at(5) }), "which outlives the site");
     let again = with_domain(&gives_up, &domain, true);
     done(store, write(Write::UpdateSite(again, USAGE))).await;
     assert_eq!(holder().await, Some(first.id));

@@ -304,9 +304,12 @@ pub(super) fn filling() -> Vec<Write> {
     ]
 }
 
-/// What a purged site leaves.
+/// What a purged site leaves: also whose its domain was.
 pub(super) async fn leave_a_tombstone(store: &dyn Store) {
-    let gone = site("gone");
+    let mut gone = site("gone");
+    gone.spec.domains = vec![parse("gone.example.com")];
+    gone.domains.follow(&gone.spec.domains, NOW);
+    gone.domains.set(&gone.spec.domains[0], DomainClaim::trusted(NOW));
     let left = Tombstone { id: gone.id, cid: cid(), org: org().id, generation: 4, purged_at: at(5) };
     done(store, write(Write::InsertSite(gone, USAGE)).write(Write::PurgeSite(left, 1))).await;
 }

@@ -2,11 +2,13 @@ use jiff::Timestamp;
 
 use super::State;
 use crate::account::{ApiKey, Identity, KeyKind};
-use crate::id::KeyId;
+use crate::id::{KeyId, SiteId};
 use crate::lockout::{Failures, NameDigest, forgotten};
 use crate::secret::SecretName;
-use crate::site::Tombstone;
-use crate::store::{Change, Committed, Event, NewEvent, SealedSecret, StoredWebhook, Violation, Write};
+use crate::site::{CertificateBudget, Tombstone};
+use crate::store::{
+    Change, Committed, Event, NewEvent, PastHolder, SealedSecret, StoredWebhook, Violation, Write,
+};
 
 impl State {
     pub(super) fn apply(&mut self, change: Change) -> Result<Committed, Violation> {
@@ -20,7 +22,7 @@ impl State {
             }
             committed.sites.extend(write.changed_site());
             committed.customers.extend(write.changed_customer().cloned());
-            self.write(write);
+            self.write(write, change.at);
         }
         for event in change.events {
             committed.events.push(self.event(change.at, event));
@@ -41,7 +43,7 @@ impl State {
         event
     }
 
-    fn write(&mut self, write: Write) {
+    fn write(&mut self, write: Write, at: Timestamp) {
         match write {
             Write::InsertCustomer(customer) | Write::UpdateCustomer(customer) => {
                 self.customers.insert(customer.cid.clone(), customer);
@@ -99,9 +101,13 @@ impl State {
             Write::UpdateKey(key) => self.update_key(key),
             Write::TouchKey(id, at) => self.touch(id, at),
             Write::InsertSite(site, usage) | Write::UpdateSite(site, usage) => {
+                self.remember_domains(site.id, at);
                 self.sites.insert(site.id, (site, usage));
             }
-            Write::PurgeSite(stone, _) => self.purge(stone),
+            Write::PurgeSite(stone, _) => {
+                self.remember_domains(stone.id, at);
+                self.purge(stone);
+            }
             Write::RecordStatus(site, status) => {
                 if self.sites.contains_key(&site) {
                     self.statuses.insert(site, *status);
@@ -134,10 +140,21 @@ impl State {
             Write::InsertAcmeAccount(account) | Write::UpdateAcmeAccount(account) => {
                 self.acme_accounts.insert(account.directory.clone(), account);
             }
+            Write::CountIssuance(name, at) => {
+                self.issuances.insert((name, at));
+                self.issuances.retain(|(_, issued_at)| *issued_at > CertificateBudget::counts_after(at));
+            }
             Write::PutIdempotent(kept) => {
                 self.idempotent.insert((kept.principal.clone(), kept.key.clone()), kept);
             }
             Write::ExpireIdempotent(before) => self.idempotent.retain(|_, kept| kept.begun_at >= before),
+        }
+    }
+
+    fn remember_domains(&mut self, site: SiteId, at: Timestamp) {
+        let Some((site, _)) = self.sites.get(&site) else { return };
+        for domain in site.domains.held() {
+            self.past_domains.insert(domain.clone(), PastHolder { cid: site.cid.clone(), until: at });
         }
     }
 

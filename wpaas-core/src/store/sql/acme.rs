@@ -1,7 +1,11 @@
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use super::db::{Db, query};
-use super::{SqlStore, int};
+use super::{SqlStore, int, micros};
+use crate::site::{CertificateBudget, CertificateName};
 use crate::store::{AcmeAccount, AcmeReads, StoreError};
 
 pub(super) async fn put(db: &mut Db, account: AcmeAccount) -> Result<(), StoreError> {
@@ -11,6 +15,16 @@ pub(super) async fn put(db: &mut Db, account: AcmeAccount) -> Result<(), StoreEr
          ON CONFLICT (directory) DO UPDATE SET version = excluded.version, sealed = excluded.sealed",
     );
     put.bind(directory).bind(int(version)).bind(sealed).run(db).await.map(drop)
+}
+
+pub(super) async fn count(db: &mut Db, name: &CertificateName, at: Timestamp) -> Result<(), StoreError> {
+    let put = query(
+        "INSERT INTO issuances (name, issued_at, registered) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+    );
+    let registered = name.registered().to_owned();
+    put.bind(name.to_string()).bind(micros(at)).bind(registered).run_by_the_next(db).await?;
+    let expire = query("DELETE FROM issuances WHERE issued_at <= $1");
+    expire.bind(micros(CertificateBudget::counts_after(at))).run_by_the_next(db).await
 }
 
 #[async_trait]
@@ -23,5 +37,12 @@ impl AcmeReads for SqlStore {
             version: u64::try_from(version).unwrap_or(0),
             sealed,
         }))
+    }
+
+    async fn issuances(&self, after: Timestamp) -> Result<BTreeMap<String, usize>, StoreError> {
+        let count =
+            query("SELECT registered, COUNT(*) FROM issuances WHERE issued_at > $1 GROUP BY registered");
+        let found: Vec<(String, i64)> = count.bind(micros(after)).all(&self.readers).await?;
+        Ok(found.into_iter().map(|(domain, count)| (domain, usize::try_from(count).unwrap_or(0))).collect())
     }
 }

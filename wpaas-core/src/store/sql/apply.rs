@@ -4,6 +4,7 @@ use super::db::{Db, Query, query};
 use super::read::wrong_passwords;
 use super::{acme, int, metering, micros, webhooks};
 use crate::account::{ApiKey, Customer, ExternalLogin, Identity, Lifecycle, Org, Space, User};
+use crate::id::SiteId;
 use crate::lockout::{Failures, NameDigest, forgotten};
 use crate::quota::Usage;
 use crate::secret::SecretName;
@@ -37,7 +38,7 @@ pub(super) async fn apply(db: &mut Db, change: Change) -> Result<Committed, Stor
         made.extend(write.makes());
         committed.sites.extend(write.changed_site());
         committed.customers.extend(write.changed_customer().cloned());
-        do_write(db, write).await?;
+        do_write(db, write, change.at).await?;
     }
     committed.events = append(db, change.at, change.events).await?;
     Ok(committed)
@@ -74,7 +75,7 @@ fn insert(at: jiff::Timestamp, event: &NewEvent) -> Result<Query, StoreError> {
     Ok(insert)
 }
 
-async fn do_write(db: &mut Db, write: Write) -> Done {
+async fn do_write(db: &mut Db, write: Write, at: jiff::Timestamp) -> Done {
     match write {
         Write::InsertCustomer(customer) | Write::UpdateCustomer(customer) => put_customer(db, customer).await,
         Write::InsertOrg(org) | Write::UpdateOrg(org) => put_org(db, org).await,
@@ -117,11 +118,15 @@ async fn do_write(db: &mut Db, write: Write) -> Done {
         }
         Write::InsertSite(site, usage) => put_site(db, site, usage).await,
         Write::UpdateSite(site, usage) => {
+            remember_domains(db, site.id, at).await?;
             // What the site had and has no more is free.
             delete(db, "DELETE FROM domains WHERE site_id = $1", site.id.to_string()).await?;
             put_site(db, site, usage).await
         }
-        Write::PurgeSite(stone, _) => purge_site(db, &stone).await,
+        Write::PurgeSite(stone, _) => {
+            remember_domains(db, stone.id, at).await?;
+            purge_site(db, &stone).await
+        }
         Write::RecordStatus(site, status) => record_status(db, site.to_string(), *status).await,
         Write::Meter(look, sizes) => metering::meter(db, &look, sizes).await,
         Write::InsertSecret(secret) => insert_secret(db, secret).await,
@@ -132,6 +137,7 @@ async fn do_write(db: &mut Db, write: Write) -> Done {
         Write::DeleteWebhook(id, _) => delete(db, "DELETE FROM webhooks WHERE id = $1", id.to_string()).await,
         Write::UpdateDelivery(delivery) => webhooks::deliver(db, delivery).await,
         Write::InsertAcmeAccount(account) | Write::UpdateAcmeAccount(account) => acme::put(db, account).await,
+        Write::CountIssuance(name, at) => acme::count(db, &name, at).await,
         Write::PutIdempotent(kept) => put_idempotent(db, kept).await,
         Write::ExpireIdempotent(before) => {
             let expire = "DELETE FROM idempotency WHERE begun_at < $1";
@@ -300,6 +306,16 @@ async fn put_site(db: &mut Db, site: Site, usage: Usage) -> Done {
         run(db, put.bind(domain).bind(id.clone())).await?;
     }
     Ok(())
+}
+
+/// Keeps whose the domains are that a site has now.
+async fn remember_domains(db: &mut Db, site: SiteId, at: jiff::Timestamp) -> Done {
+    let put = query(
+        "INSERT INTO past_domains (domain, cid, until) \
+         SELECT domain, cid, $2 FROM domains JOIN sites ON id = site_id WHERE site_id = $1 \
+         ON CONFLICT (domain) DO UPDATE SET cid = excluded.cid, until = excluded.until",
+    );
+    run(db, put.bind(site.to_string()).bind(micros(at))).await
 }
 
 /// Status and secrets go with the site.

@@ -8,7 +8,7 @@ use crate::name::{Cid, Hostname, Slug};
 use crate::secret::SecretName;
 use crate::site::{Site, Tombstone};
 use crate::store::row::{CustomerRow, SiteRow, StatusRow, read, write};
-use crate::store::{Located, Page, SealedSecret, SiteFacts, SiteReads, StoreError, StoredSite};
+use crate::store::{Located, Page, PastHolder, SealedSecret, SiteFacts, SiteReads, StoreError, StoredSite};
 
 /// Of a site, and of its status.
 type StoredColumns = (String, Option<String>);
@@ -191,6 +191,12 @@ impl SiteReads for SqlStore {
         let sql = "SELECT site_id FROM domains WHERE domain = $1";
         let found = query(sql).bind(domain.to_string()).text(&self.readers).await?;
         found.map(|id| parsed(&id)).transpose()
+    }
+
+    async fn past_holder(&self, domain: &Hostname) -> Result<Option<PastHolder>, StoreError> {
+        let sql = "SELECT cid, until FROM past_domains WHERE domain = $1";
+        let found: Option<(String, i64)> = query(sql).bind(domain.to_string()).first(&self.readers).await?;
+        found.map(|(cid, until)| Ok(PastHolder { cid: parsed(&cid)?, until: time(until)? })).transpose()
     }
 
     async fn tombstone(&self, id: SiteId) -> Result<Option<Tombstone>, StoreError> {

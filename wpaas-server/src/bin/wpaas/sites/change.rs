@@ -49,7 +49,9 @@ pub struct Deploy {
 
 /// What else can be changed.
 #[derive(Debug, Args)]
-#[command(after_help = "Domains and labels that are given replace all that there were.")]
+#[command(
+    after_help = "Domains and labels that are given replace all that there were; `--domain none` leaves no domain."
+)]
 pub struct Update {
     #[command(flatten)]
     which: Which,
@@ -59,7 +61,7 @@ pub struct Update {
     /// A file with a new password for the site's admin, or `-`
     #[arg(long, value_name = "FILE")]
     admin_password_file: Option<PathBuf>,
-    /// A DNS name of your own; any number of times
+    /// A DNS name of your own; any number of times; `none` takes all away
     #[arg(long = "domain", value_name = "HOST")]
     domains: Vec<String>,
     /// The one of the domains that the others redirect to; `none` ends that
@@ -178,6 +180,15 @@ impl Deploy {
     }
 }
 
+/// The domains as the API takes them; `None` where nothing is said of them.
+fn wanted(domains: &[String]) -> Option<Value> {
+    match domains {
+        [] => None,
+        [none] if none == "none" => Some(json!([])),
+        some => Some(json!(some)),
+    }
+}
+
 impl Update {
     /// Does it.
     pub async fn run(self, api: &Api) -> Done {
@@ -197,7 +208,7 @@ impl Update {
         let target = which.target(api).await?;
         let given = [
             ("title", title.map(Value::from)),
-            ("domains", (!domains.is_empty()).then(|| json!(domains))),
+            ("domains", wanted(&domains)),
             (
                 "primary_domain",
                 primary_domain.map(|host| if host == "none" { Value::Null } else { host.into() }),
