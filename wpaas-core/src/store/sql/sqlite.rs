@@ -29,7 +29,7 @@ impl SqlStore {
         let readers = Readers::new(options.clone().pragma("query_only", "ON"), READERS);
         let options = Options::Sqlite(options.journal_mode(SqliteJournalMode::Wal));
         let connection = options.connect().await.map_err(unavailable)?;
-        Self::start(Pool::Sqlite(readers), options, connection).await
+        Self::start(Pool::Sqlite(readers), options, connection, super::follow::POLL).await
     }
 }
 
