@@ -1,5 +1,6 @@
 """Kills a server behind a load balancer while its API is asked, and prints two times in milliseconds: the longest for which
-no request was answered, and the one until other servers had its part of the sites.
+no request was answered, and the one until other servers had its part of the sites. What is asked, with the bearer token in
+TOKEN, is to be read from the database: that a server lives is not enough.
 
 failover.py PID URL SERVER-ID POSTGRES-FOLDER
 """
@@ -13,6 +14,7 @@ import urllib.request
 from pathlib import Path
 
 pid, url, server, folder = sys.argv[1:]
+REQUEST = urllib.request.Request(url, headers={"Authorization": f"Bearer {os.environ['TOKEN']}"})
 POSTGRES = Path(__file__).parent.parent / "postgres"
 answered, stopped = [], threading.Event()
 
@@ -20,7 +22,7 @@ answered, stopped = [], threading.Event()
 def ask():
     while not stopped.is_set():
         try:
-            with urllib.request.urlopen(url, timeout=5) as answer:
+            with urllib.request.urlopen(REQUEST, timeout=5) as answer:
                 answer.read()
             answered.append(time.monotonic())
         except OSError:

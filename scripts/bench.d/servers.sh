@@ -19,7 +19,7 @@ measure_servers() {
         done
     done
     cluster --servers 3
-    say 'servers: one of three is killed'
+    say 'servers: one of three is killed, while a customer is read with a token'
     for ((n = 1; n <= pairs; n++)); do
         printf '   '
         kill_one "$((n % 3 + 1))"
@@ -44,7 +44,8 @@ measure_of() {
 kill_one() {
     local answer pid
     pid=$(<"$here/cluster/server-$1.pid")
-    answer=$(python3 "$root/scripts/bench.d/failover.py" "$pid" "$api/healthz" "$(<"$here/cluster/data-$1/server-id")" "$postgres_folder")
+    answer=$(TOKEN=$(<"$here/cluster/data-1/operator-token") python3 "$root/scripts/bench.d/failover.py" "$pid" \
+        "$api/customers/$cid" "$(<"$here/cluster/data-$1/server-id")" "$postgres_folder")
     read -r REPLY answer <<<"$answer"
     took api_gap
     REPLY=$answer

@@ -94,6 +94,8 @@ class ApiWriter(threading.Thread):
                 return answer.status, None
         except urllib.error.HTTPError as error:
             text = error.read()
+            if error.code == 503 and not error.headers.get("Retry-After"):
+                self.wrong.append(f"{name}: a 503 without Retry-After: {text[:200]}")
             return error.code, json.loads(text).get("code") if error.code == 409 else text[:200]
         except (OSError, http.client.HTTPException):
             return 0, None

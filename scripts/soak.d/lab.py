@@ -84,7 +84,8 @@ class Server(Client):
                 raise SystemExit(f"the server ended; its log is {self.folder}/server.log")
             try:
                 with urllib.request.urlopen(self.api + "/readyz", timeout=2) as answer:
-                    if json.load(answer)["ready"]:
+                    told = json.load(answer)
+                    if told["ready"] and told["backend"]["ready"]:
                         return
             except (OSError, ValueError, KeyError):
                 pass

@@ -133,11 +133,12 @@ impl Server {
         lines[lines.len().saturating_sub(60)..].join("\n")
     }
 
-    /// Waits for `/readyz`; the first server of all builds the images.
+    /// Waits until `/readyz` says that sites can be made; the first server of all builds the images.
     pub async fn ready(&self) {
         self.until("ready", Duration::from_secs(1200), async || {
             let answer = self.client.get(format!("{}/readyz", self.api)).send().await.ok()?;
-            (answer.status() == 200).then_some(())
+            let answer: Value = answer.json().await.ok()?;
+            (answer["ready"] == true && answer["backend"]["ready"] == true).then_some(())
         })
         .await;
     }

@@ -39,7 +39,7 @@ pub async fn layer(State(limits): State<Limits>, request: Request, next: Next) -
     let answered = tokio::time::timeout(limits.timeout, next.run(request)).await;
     answered.unwrap_or_else(|_| {
         let detail = "the request took too long and was given up; what it began may still be done";
-        Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", detail).into_response()
+        Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", detail).retry_after(1).into_response()
     })
 }
 
@@ -78,6 +78,7 @@ mod tests {
         let request = Request::get(path).body(Body::empty()).unwrap();
         let response = routes.oneshot(request).await.unwrap();
         let status = response.status().as_u16();
+        assert_eq!(response.headers().contains_key("retry-after"), [503, 504].contains(&status));
         let body = to_bytes(response.into_body(), 4096).await.unwrap();
         (status, serde_json::from_slice(&body).unwrap_or_default())
     }

@@ -1,5 +1,6 @@
-//! How often one may ask: a principal at all, an address in vain or with a password. Each server counts for itself: these
-//! protect a server. What protects an account, wrong passwords in a row, is counted for all servers by the service.
+//! How often one may ask: a principal at all, an address in vain or with a password. Each server counts for itself and
+//! gives its part: with three that live, what is asked of one counts three times there, so that all of them together give
+//! what is configured, and each its part of it at most. What protects an account, wrong passwords in a row, is counted for all servers by the service.
 
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -10,6 +11,7 @@ use axum::http::StatusCode;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use wpaas_core::access::Actor;
+use wpaas_core::claim::Peers;
 
 use crate::config::LimitSettings;
 use crate::problem::Problem;
@@ -26,15 +28,20 @@ const MANY: usize = 10_000;
 pub struct Rates {
     principals: Option<Counter<String>>,
     addresses: Option<Counter<IpAddr>>,
+    /// The other servers that live.
+    others: Peers,
 }
 
 #[derive(Debug)]
-struct Counter<K: Hash + Eq + Clone>(DefaultKeyedRateLimiter<K>);
+struct Counter<K: Hash + Eq + Clone> {
+    counts: DefaultKeyedRateLimiter<K>,
+    burst: NonZeroU32,
+}
 
 impl Rates {
-    /// As configured; 0 is no limit.
+    /// As configured, for this server and these others together; 0 is no limit.
     #[must_use]
-    pub fn new(settings: &LimitSettings) -> Self {
+    pub fn new(settings: &LimitSettings, others: Peers) -> Self {
         let a_second = NonZeroU32::new(settings.principal_rate);
         let a_minute = NonZeroU32::new(settings.attempts_per_minute);
         Self {
@@ -42,6 +49,7 @@ impl Rates {
             principals: a_second
                 .map(|rate| Counter::new(Quota::per_second(rate).allow_burst(rate.saturating_mul(FOUR)))),
             addresses: a_minute.map(|rate| Counter::new(Quota::per_minute(rate))),
+            others,
         }
     }
 
@@ -56,7 +64,7 @@ impl Rates {
             Actor::Customer(cid) => format!("customer/{cid}"),
             Actor::User { id, .. } => id.to_string(),
         };
-        let waits = self.principals.as_ref().and_then(|counter| counter.one_more(&principal));
+        let waits = self.principals.as_ref().and_then(|counter| counter.one_more(&principal, self.servers()));
         let detail = "you send more requests than one may here; slow down";
         waits.map_or(Ok(()), |wait| Err(too_many("rate_limited", detail, wait)))
     }
@@ -68,9 +76,14 @@ impl Rates {
     ///
     /// 429.
     pub fn attempt(&self, address: IpAddr) -> Result<(), Problem> {
-        let waits = self.addresses.as_ref().and_then(|counter| counter.one_more(&address));
+        let waits = self.addresses.as_ref().and_then(|counter| counter.one_more(&address, self.servers()));
         let detail = "too many attempts to sign in from your address; sign in once with POST /sessions, or use an API key";
         waits.map_or(Ok(()), |wait| Err(too_many("too_many_attempts", detail, wait)))
+    }
+
+    /// How many live.
+    fn servers(&self) -> NonZeroU32 {
+        NonZeroU32::MIN.saturating_add(u32::try_from(self.others.borrow().len()).unwrap_or(u32::MAX))
     }
 }
 
@@ -78,15 +91,16 @@ const FOUR: NonZeroU32 = NonZeroU32::MIN.saturating_add(3);
 
 impl<K: Hash + Eq + Clone> Counter<K> {
     fn new(quota: Quota) -> Self {
-        Self(RateLimiter::keyed(quota))
+        Self { counts: RateLimiter::keyed(quota), burst: quota.burst_size() }
     }
 
-    /// How long the key has to wait, if it asks too often.
-    fn one_more(&self, key: &K) -> Option<Duration> {
-        if self.0.len() > MANY {
-            self.0.retain_recent();
+    /// How long the key has to wait, if it asks too often of one of so many servers. Where there are more than a burst
+    /// has, each still lets one through.
+    fn one_more(&self, key: &K, servers: NonZeroU32) -> Option<Duration> {
+        if self.counts.len() > MANY {
+            self.counts.retain_recent();
         }
-        let refused = self.0.check_key(key).err()?;
+        let refused = self.counts.check_key_n(key, servers.min(self.burst)).ok()?.err()?;
         Some(refused.wait_time_from(DefaultClock::default().now()))
     }
 }
@@ -98,12 +112,46 @@ fn too_many(code: &'static str, detail: &str, wait: Duration) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::watch;
+    use wpaas_core::claim::{Member, ServerId};
+
     use super::*;
     use crate::config::{Flags, Settings};
 
     fn rates(principal_rate: u32, attempts_per_minute: u32) -> Rates {
+        rates_beside(principal_rate, attempts_per_minute, 0).0
+    }
+
+    /// Of one server beside so many others, whose number can be changed.
+    fn rates_beside(
+        principal_rate: u32,
+        attempts_per_minute: u32,
+        others: usize,
+    ) -> (Rates, watch::Sender<Vec<Member>>) {
         let limits = Settings::load(Flags::default()).unwrap().limits;
-        Rates::new(&LimitSettings { principal_rate, attempts_per_minute, ..limits })
+        let limits = LimitSettings { principal_rate, attempts_per_minute, ..limits };
+        let (tell, peers) = watch::channel(vec![other(); others]);
+        (Rates::new(&limits, peers), tell)
+    }
+
+    fn other() -> Member {
+        Member { server: ServerId::random(), reports: None, until: jiff::Timestamp::UNIX_EPOCH }
+    }
+
+    #[test]
+    fn servers_give_together_what_one_would_give_alone() {
+        let address = IpAddr::from([192, 0, 2, 1]);
+        let given =
+            |rates: &Rates, asked: usize| (0..asked).filter(|_| rates.attempt(address).is_ok()).count();
+        for (limit, servers, expected) in [(6, 1, 6), (6, 2, 6), (6, 3, 6), (7, 3, 6), (2, 3, 3)] {
+            let all: Vec<_> = (0..servers).map(|_| rates_beside(0, limit, servers - 1)).collect();
+            let total: usize = all.iter().map(|(rates, _)| given(rates, 10)).sum();
+            assert_eq!(total, expected, "{limit} at {servers} servers");
+        }
+        let (rates, peers) = rates_beside(0, 9, 0);
+        assert_eq!(given(&rates, 3), 3, "alone it gives all");
+        peers.send_replace(vec![other(); 2]);
+        assert_eq!(given(&rates, 9), 2, "of the six that are left two are its part of three");
     }
 
     #[test]

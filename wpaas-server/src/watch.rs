@@ -82,7 +82,7 @@ impl Watch {
 
     /// How far the backend's preparation is; `None` once it is done.
     #[cfg_attr(
-        not(any(feature = "docker", feature = "aws")),
+        not(any(test, feature = "docker", feature = "aws")),
         expect(dead_code, reason = "what is simulated is always prepared")
     )]
     pub fn preparing(&self, progress: Option<String>) {

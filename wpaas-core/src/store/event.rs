@@ -10,7 +10,8 @@ use crate::name::Cid;
 /// Append-only, and written in the transaction of the change that it tells of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// Grows with every event; without gaps in what is committed.
+    /// Grows with every event in the order of their commits, not always by one. None is used again, not even for what
+    /// comes after a database has lost its last commits.
     pub seq: u64,
     /// When.
     pub at: Timestamp,

@@ -2,7 +2,8 @@
 //!
 //! One transaction writes at a time in the whole installation, however many servers there are. So a change is decided
 //! on what is so, nothing can deadlock, and events are numbered in the order in which they are committed: whoever
-//! reads on after a number misses none. What is queued meanwhile shares the next transaction.
+//! reads on after a number misses none, also where the database was put back to an older state. What is queued meanwhile
+//! shares the next transaction.
 
 use std::fmt;
 use std::sync::Arc;
@@ -71,8 +72,13 @@ impl fmt::Debug for SqlStore {
 }
 
 impl SqlStore {
-    /// Brings the schema up to date, and begins to write.
-    async fn start(readers: Pool, options: Options, mut connection: Db) -> Result<Self, StoreError> {
+    /// Brings the schema up to date, and begins to write. Looks this often for what others commit.
+    async fn start(
+        readers: Pool,
+        options: Options,
+        mut connection: Db,
+        poll: Duration,
+    ) -> Result<Self, StoreError> {
         schema::migrate(&mut connection).await?;
         let (writer, jobs) = mpsc::channel(QUEUE);
         let feed = broadcast::Sender::new(1024);
@@ -86,7 +92,14 @@ impl SqlStore {
             writer::Told { own: own.clone(), feed: feed.clone() },
         ));
         let mut store = Self { options, readers, writer, feed, desk, hint, followers: Vec::new() };
-        store.spawn(follow::run(store.readers.clone(), seen, own, store.hint.clone(), store.feed.clone()));
+        store.spawn(follow::run(
+            store.readers.clone(),
+            seen,
+            poll,
+            own,
+            store.hint.clone(),
+            store.feed.clone(),
+        ));
         Ok(store)
     }
 

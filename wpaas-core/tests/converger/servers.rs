@@ -153,6 +153,46 @@ async fn sites_are_spread_and_a_server_that_comes_takes_its_share() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_is_added_without_a_pause_and_what_drifts_meanwhile_is_healed() {
+    let mut fleet = Fleet::new();
+    fleet.add();
+    let sites = fleet.want(40);
+    fleet.all_ready(&sites).await;
+    let (mut since, mut longest, mut drifted) = (BTreeMap::new(), Duration::ZERO, BTreeSet::new());
+    for _ in 0..3 {
+        fleet.add();
+        for _ in 0..1000 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            for site in &sites {
+                if !fleet.tended_by(*site).is_empty() {
+                    since.remove(site);
+                    continue;
+                }
+                let began = since.entry(*site).or_insert_with(tokio::time::Instant::now);
+                longest = longest.max(began.elapsed());
+                if drifted.insert(*site) {
+                    fleet.backend.inner.inner.vanish(*site, Part::Wordpress(0));
+                }
+            }
+        }
+    }
+    assert!(longest <= Duration::from_secs(1), "nobody tended a site for {longest:?}");
+    assert!(!drifted.is_empty(), "none was seen on its way from one server to another");
+    let whole = |site: &SiteId| {
+        fleet
+            .backend
+            .inner
+            .inner
+            .objects()
+            .iter()
+            .any(|(of, object)| of == site && object.part == Part::Wordpress(0))
+    };
+    until("healed", || drifted.iter().all(whole)).await;
+    fleet.all_ready(&sites).await;
+    fleet.epochs_never_went_back();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_dead_servers_sites_are_tended_by_another_within_ten_seconds() {
     let mut fleet = Fleet::new();
     for _ in 0..3 {

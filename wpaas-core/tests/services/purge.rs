@@ -97,6 +97,25 @@ async fn a_purge_that_is_killed_anywhere_is_ended_by_the_next_server() {
     killed_anywhere(async || Place::file(), 1).await;
 }
 
+/// As the leader that stops to be it, and the next.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_that_purge_at_once_do_each_step_once() {
+    for _ in 0..5 {
+        for place in [Some(Place::file()), Place::postgres().await].into_iter().flatten() {
+            let servers = [place.server().await, place.server().await];
+            let cid = to_be_removed(&servers[0]).await;
+            meter(&servers[0]).await;
+            let mut purges = tokio::task::JoinSet::new();
+            for server in servers.clone() {
+                let cid = cid.clone();
+                purges.spawn(async move { purge(&server, &cid).await });
+            }
+            purges.join_all().await;
+            check_removed(&servers[1], &cid, 0).await;
+        }
+    }
+}
+
 /// A `PostgreSQL` is waited for more often: not each time is tried.
 #[tokio::test(flavor = "multi_thread")]
 async fn so_it_is_on_a_postgres() {

@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use wpaas_core::id::SiteId;
 use wpaas_core::store::scratch;
+use wpaas_server::config::Flags;
 
-use super::harness::{Answer, Api, PASSWORD, Runs, Tenant, site};
-use super::several::on;
+use super::harness::{Answer, Api, LOG, PASSWORD, Runs, Tenant, site};
+use super::several::{Stream, on};
+use super::webhooks::{Receiver, last};
 
 /// A `PostgreSQL` that a test may stop.
 pub struct Own {
@@ -200,6 +202,73 @@ async fn a_database_that_was_put_back_is_gone_on_with() {
     assert!(cids.contains(&kept) && !cids.contains(&lost), "{cids:?}");
     is_up(&api, &path, &tenant).await;
     assert_eq!(api.runs(), runs);
+    api.server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happens_after_events_were_lost_is_told_to_whoever_was_told_of_those() {
+    let Some((own, server)) = Own::new() else { return };
+    let mut receiver = Receiver::start().await;
+    let flags = Flags { database_url: Some(scratch::beside(&server).await), ..receiver.flags() };
+    let api = Api::with(flags).await;
+    let registered = "customer_registered";
+    let new = json!({ "url": receiver.address, "kinds": [registered] });
+    api.post("/webhooks", &api.operator, new).await.is(201);
+    let query = format!("kind={registered}");
+    let mut stream = Stream::after(&api, &query, 0).await;
+    own.run("stop", &[]);
+    own.copy("data", "older");
+    own.run("start", &[]);
+    let mut lost = Vec::new();
+    for number in 0..3 {
+        until_answered(&api, &format!("lost{number}"), 201).await;
+        let message = receiver.next().await;
+        assert_eq!(stream.next().await, message.seq());
+        lost.push((message.seq(), message.header("webhook-id").to_owned()));
+    }
+    own.run("stop", &[]);
+    own.copy("older", "data");
+    own.run("start", &[]);
+    until_answered(&api, "new", 201).await;
+    let new = last(&api).await;
+    assert_eq!(stream.next().await, new, "the open stream goes on");
+    let mut resumed = Stream::after(&api, &query, lost[2].0).await;
+    assert_eq!(resumed.next().await, new, "so does one that comes again after the last that it saw");
+    let message = receiver.next().await;
+    let id = message.header("webhook-id");
+    assert_eq!(message.seq(), new);
+    assert!(lost.iter().all(|(_, before)| before != id), "a receiver would drop it as one that it has");
+    api.server.stop().await;
+}
+
+/// A 503 that says when to come again, and not only once the request is given up.
+async fn refuses(what: &str, answer: impl Future<Output = Answer>) {
+    let began = Instant::now();
+    let answer = answer.await.is(503);
+    assert!(!answer.header("retry-after").is_empty() || answer.body["store"]["ready"] == false, "{what}");
+    assert!(began.elapsed() < Duration::from_secs(25), "{what}: after {:?}", began.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_hangs_is_a_503_until_it_answers() {
+    let Some((line, url)) = scratch::url().await.and_then(|url| scratch::Line::to(&url)) else { return };
+    let api = Api::with(on(&url)).await;
+    let tenant = api.tenant("acme").await;
+    let path = format!("/wpaas/{}/default/blog", tenant.cid);
+    api.post("/wpaas", &tenant.key, site("blog")).await.is(202);
+    line.cut(true);
+    for _ in 0..2 {
+        futures::join!(
+            refuses("a read", api.get(&path, &tenant.key)),
+            refuses("a write", register(&api, "hung")),
+            refuses("a change", api.put(&path, &tenant.key, json!({"num_instances": 2}))),
+            refuses("readiness", api.get("/readyz", "")),
+            async { drop(api.get("/healthz", "").await.is(200)) },
+        );
+    }
+    line.cut(false);
+    until_answered(&api, "back", 201).await;
+    api.until(&path, &tenant.key, |site| site["status"]["phase"] == "ready").await;
     api.server.stop().await;
 }
 

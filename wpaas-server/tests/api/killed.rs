@@ -1,5 +1,5 @@
-//! Servers that are killed under load, on one `PostgreSQL`: what was acknowledged is there, once. Empty without
-//! `WPAAS_TEST_POSTGRES`.
+//! Servers that are killed under load, on one `PostgreSQL`: what was made and acknowledged is there, once, as it was
+//! changed last, and what was deleted is in deletion. Empty without `WPAAS_TEST_POSTGRES`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use reqwest::Client;
+use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use wpaas_core::store::scratch;
@@ -113,6 +113,51 @@ async fn post(client: &Client, servers: &[SocketAddr], key: &str, name: &str) ->
     panic!("{name}: no server answered");
 }
 
+/// What a client was told of a site of its own.
+#[derive(Debug, Clone)]
+struct Told {
+    id: String,
+    /// The label that it put last.
+    label: u64,
+    deleted: bool,
+}
+
+/// Asks one server after the other for the same until it is acknowledged.
+async fn insist(client: &Client, servers: &[SocketAddr], key: &str, what: (Method, &str, Option<Value>)) {
+    let (method, path, body) = what;
+    for attempt in 0..400 {
+        let url = format!("http://{}{path}", servers[attempt % servers.len()]);
+        let request = client.request(method.clone(), url).bearer_auth(key);
+        let request = if let Some(body) = &body { request.json(body) } else { request };
+        match request.send().await.map(|answer| answer.status().as_u16()) {
+            Ok(202) => return,
+            Ok(503) => tokio::time::sleep(Duration::from_millis(50)).await,
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            Ok(other) => panic!("{method} {path}: {other}"),
+        }
+    }
+    panic!("{method} {path}: no server answered");
+}
+
+/// Labels the site with numbers that grow, and deletes every fourth.
+async fn work_on(
+    client: &Client,
+    servers: &[SocketAddr],
+    key: &str,
+    (path, number): (&str, usize),
+) -> (u64, bool) {
+    let last = 3;
+    for label in 1..=last {
+        let body = json!({"labels": {"n": label.to_string()}});
+        insist(client, servers, key, (Method::PUT, path, Some(body))).await;
+    }
+    let deletes = number.is_multiple_of(4);
+    if deletes {
+        insist(client, servers, key, (Method::DELETE, path, None)).await;
+    }
+    (last, deletes)
+}
+
 async fn call(client: &Client, at: SocketAddr, path: &str, key: &str, body: Option<Value>) -> Value {
     let url = format!("http://{at}{path}");
     let request = match body {
@@ -184,6 +229,7 @@ async fn what_was_acknowledged_is_there_once_however_often_servers_are_killed() 
     let mut clients = tokio::task::JoinSet::new();
     for number in 0..CLIENTS {
         let (client, key, mut addresses) = (client.clone(), key.clone(), addresses.clone());
+        let place = format!("/wpaas/{cid}/default");
         let answered = answered.clone();
         addresses.rotate_left(number % SERVERS);
         clients.spawn(async move {
@@ -191,7 +237,11 @@ async fn what_was_acknowledged_is_there_once_however_often_servers_are_killed() 
             for site in 0..SITES {
                 let name = format!("site-{number}-{site}");
                 match post(&client, &addresses, &key, &name).await {
-                    Outcome::Made(id) => acknowledged.push((name, id)),
+                    Outcome::Made(id) => {
+                        let path = format!("{place}/{name}");
+                        let (label, deleted) = work_on(&client, &addresses, &key, (&path, site)).await;
+                        acknowledged.push((name, Told { id, label, deleted }));
+                    }
                     Outcome::Unknown => {}
                 }
                 answered.fetch_add(1, Ordering::Relaxed);
@@ -199,18 +249,22 @@ async fn what_was_acknowledged_is_there_once_however_often_servers_are_killed() 
             acknowledged
         });
     }
-    let acknowledged: BTreeMap<String, String> = clients.join_all().await.into_iter().flatten().collect();
+    let acknowledged: BTreeMap<String, Told> = clients.join_all().await.into_iter().flatten().collect();
     done.store(true, Ordering::Relaxed);
     let kills = killer.await.unwrap();
 
     let listed = all(&client, first, &format!("/wpaas/{cid}/default?limit=100"), "cursor", &key).await;
-    let sites: BTreeMap<&str, &str> =
-        listed.iter().map(|site| (site["name"].as_str().unwrap(), site["id"].as_str().unwrap())).collect();
+    let sites: BTreeMap<&str, &Value> =
+        listed.iter().map(|site| (site["name"].as_str().unwrap(), site)).collect();
     assert_eq!(sites.len(), listed.len(), "a name is a site's alone");
-    for (name, id) in &acknowledged {
-        let listed = sites.get(name.as_str()).copied();
-        assert_eq!(listed, Some(id.as_str()), "{name} was acknowledged");
+    for (name, told) in &acknowledged {
+        let site = sites.get(name.as_str()).unwrap_or_else(|| panic!("{name} was acknowledged"));
+        assert_eq!(site["id"], told.id.as_str(), "{name}");
+        assert_eq!(site["labels"]["n"], told.label.to_string(), "{name} was changed so last");
+        let state = if told.deleted { "deleting" } else { "live" };
+        assert_eq!(site["lifecycle"]["state"], state, "{name}");
     }
+    assert!(acknowledged.values().any(|told| told.deleted));
     let events = all(&client, first, &format!("/events?cid={cid}&limit=100"), "after", operator).await;
     let created: Vec<&Value> = events.iter().filter(|event| event["kind"] == "site_created").collect();
     let subjects: BTreeSet<String> = created.iter().map(|event| event["subject"].to_string()).collect();

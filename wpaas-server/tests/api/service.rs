@@ -11,7 +11,8 @@ use super::harness::{Api, send};
 async fn health_readiness_and_metrics_need_no_key() {
     let api = Api::start().await;
     assert_eq!(api.get("/healthz", "").await.is(200).body, "ok\n");
-    let ready = api.until("/readyz", "", |answer| answer["ready"] == true).await;
+    let ready = api.until("/readyz", "", |answer| answer["backend"]["ready"] == true).await;
+    assert_eq!((&ready["ready"], &ready["stopping"]), (&true.into(), &false.into()));
     assert_eq!((&ready["simulated"], &ready["backend"]["kind"]), (&true.into(), &"simulated".into()));
     let metrics = api.get("/metrics", "").await.is(200);
     let text = metrics.body.as_str().unwrap();

@@ -1,17 +1,19 @@
 //! Several servers on one `PostgreSQL`. Empty without `WPAAS_TEST_POSTGRES`.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
+use axum::body::Bytes;
 use futures::StreamExt as _;
+use futures::stream::BoxStream;
 use reqwest::Method;
 use serde_json::{Value, json};
-use wpaas_core::store::scratch;
+use wpaas_core::store::{Claims as _, SqlStore, scratch};
 use wpaas_server::config::Flags;
 
 use super::failing::register;
 use super::harness::{Answer, Api, PASSWORD, send, site};
-use super::webhooks::{Receiver, last};
+use super::webhooks::{Receiver, last, numbers};
 
 /// On this database.
 pub fn on(url: &str) -> Flags {
@@ -72,21 +74,41 @@ async fn one_key_at_two_servers_at_once_makes_one_site() {
     assert_eq!(created["items"].as_array().map(Vec::len), Some(1));
 }
 
+/// A stream of events that is read.
+pub struct Stream {
+    pieces: BoxStream<'static, reqwest::Result<Bytes>>,
+    text: String,
+}
+
+impl Stream {
+    /// Of those that the query finds, after this one.
+    pub async fn after(api: &Api, query: &str, last: u64) -> Self {
+        let request = api.request(Method::GET, &format!("/events?{query}")).bearer_auth(&api.operator);
+        let request = request.header("accept", "text/event-stream").header("last-event-id", last);
+        let pieces = request.send().await.unwrap().bytes_stream().boxed();
+        Self { pieces, text: String::new() }
+    }
+
+    /// The number of the next event.
+    pub async fn next(&mut self) -> u64 {
+        loop {
+            if let Some((event, rest)) = self.text.split_once("\n\n") {
+                let id = event.lines().find_map(|line| line.strip_prefix("id:")?.trim().parse().ok());
+                self.text = rest.to_owned();
+                let Some(id) = id else { continue };
+                return id;
+            }
+            let piece = tokio::time::timeout(Duration::from_secs(60), self.pieces.next()).await;
+            self.text.push_str(std::str::from_utf8(&piece.unwrap().unwrap().unwrap()).unwrap());
+        }
+    }
+}
+
 /// Reads the events of the customer after those that were seen, until so many were.
 async fn follow(api: &Api, cid: &str, seen: &mut Vec<u64>, many: usize) {
-    let request = api.request(Method::GET, &format!("/events?cid={cid}")).bearer_auth(&api.operator);
-    let last = seen.last().copied().unwrap_or(0).to_string();
-    let request = request.header("accept", "text/event-stream").header("last-event-id", last);
-    let mut stream = request.send().await.unwrap().bytes_stream();
-    let mut text = String::new();
+    let mut stream = Stream::after(api, &format!("cid={cid}"), seen.last().copied().unwrap_or(0)).await;
     while seen.len() < many {
-        let piece = tokio::time::timeout(Duration::from_secs(60), stream.next()).await;
-        text.push_str(std::str::from_utf8(&piece.unwrap().unwrap().unwrap()).unwrap());
-        while let Some((event, rest)) = text.split_once("\n\n") {
-            let id = event.lines().find_map(|line| line.strip_prefix("id:"));
-            seen.extend(id.map(|id| id.trim().parse::<u64>().unwrap()));
-            text = rest.to_owned();
-        }
+        seen.push(stream.next().await);
     }
 }
 
@@ -105,7 +127,9 @@ async fn a_stream_goes_on_at_another_server() {
     first.server.stop().await;
     org(&second, "four").await;
     follow(&second, &cid, &mut seen, 5).await;
-    assert_eq!(seen, [1, 2, 3, 4, 5], "each once and in order, whichever server did it");
+    let listed = second.get(&format!("/events?cid={cid}"), &second.operator).await.is(200).body;
+    let numbers = listed["items"].as_array().unwrap().iter().map(|event| event["seq"].as_u64().unwrap());
+    assert_eq!(seen, numbers.collect::<Vec<_>>(), "each once and in order, whichever server did it");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -117,7 +141,8 @@ async fn webhooks_are_told_of_everything_in_order_whichever_server_does_it() {
     let second = first.beside(flags(&url)).await;
     let new = json!({ "url": receiver.address });
     let webhook = first.post("/webhooks", &first.operator, new).await.is(201).body;
-    let made = webhook["delivery"]["after"].as_u64().unwrap() + 1;
+    // What tells that it was made is not for it.
+    let made = last(&first).await;
     for number in 0..20 {
         let api = if number % 2 == 0 { &first } else { &second };
         register(api, &format!("some{number}")).await.is(201);
@@ -126,15 +151,45 @@ async fn webhooks_are_told_of_everything_in_order_whichever_server_does_it() {
     for number in 0..5 {
         register(&second, &format!("more{number}")).await.is(201);
     }
-    let last = last(&second).await;
+    let numbers = numbers(&second).await;
     let mut told = Vec::new();
     // What a server told that could not say so any more is told again by the next.
-    for message in receiver.until(last).await {
+    for message in receiver.until(*numbers.last().unwrap()).await {
         if !told.contains(&message.seq()) {
             told.push(message.seq());
         }
     }
-    assert_eq!(told, (made + 1..=last).collect::<Vec<_>>());
+    assert_eq!(told, numbers.into_iter().filter(|number| *number > made).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn what_one_may_ask_is_one_measure_for_all_servers() {
+    let Some(url) = scratch::url().await else { return };
+    let flags = || Flags { limits_attempts_per_minute: Some(8), ..on(&url) };
+    let first = Api::with(flags()).await;
+    let second = first.beside(flags()).await;
+    // Each has its half of the sites: so it knows of the other.
+    let store = SqlStore::connect(&url.parse().unwrap()).await.unwrap();
+    let began = Instant::now();
+    loop {
+        let mut tended = BTreeMap::<_, usize>::new();
+        for claim in store.board().await.unwrap().claims {
+            *tended.entry(claim.server).or_default() += 1;
+        }
+        if tended.len() == 2 && tended.into_values().all(|shares| shares == 32) {
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "the servers don't know of each other");
+    }
+    let began = Instant::now();
+    let asked =
+        (0..40).map(|n| if n % 2 == 0 { &first } else { &second }).map(|api| api.get("/customers", "wrong"));
+    let answers = futures::future::join_all(asked).await;
+    let given = answers.iter().filter(|answer| answer.status == 401).count();
+    // Each of the eight comes back in a minute.
+    let more = usize::try_from(began.elapsed().as_secs() * 8 / 60).unwrap();
+    assert!((1..=8 + more).contains(&given), "{given} attempts were let through");
+    assert!(answers.iter().all(|answer| [401, 429].contains(&answer.status)));
 }
 
 #[tokio::test]

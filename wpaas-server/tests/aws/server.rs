@@ -97,8 +97,8 @@ impl Server {
 
     /// What `/readyz` says of the backend; `None` while that is that nobody has asked yet.
     pub async fn ready(&self) -> Option<Result<(), String>> {
-        let (status, answer) = self.call(Method::GET, "/readyz", &self.operator, None).await;
-        if status == 200 {
+        let (_, answer) = self.call(Method::GET, "/readyz", &self.operator, None).await;
+        if answer["backend"]["ready"] == true {
             return Some(Ok(()));
         }
         let reason = answer["backend"]["reason"].as_str()?.to_owned();

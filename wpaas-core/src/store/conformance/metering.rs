@@ -47,7 +47,7 @@ pub(super) async fn what_ran_is_recorded_once(store: &dyn Store) {
     done(store, write(meter(&site, 2 * HOUR, seen(None)))).await;
     assert_eq!(used(store, &all).await, [(node, 60, HOUR), (node, HOUR, 2 * HOUR), (node, 2 * HOUR, 9000)]);
     let first = &store.usage_records(&all, 0, 1).await.expect("read")[0];
-    assert_eq!((first.seq, &first.cid, first.org, first.space), (1, &cid(), org().id, site.space));
+    assert_eq!((&first.cid, first.org, first.space), (&cid(), org().id, site.space));
     assert_eq!((first.site, first.kind, first.gib), (site.id, UsageKind::Wordpress, 0));
     assert_eq!(first.object.to_string(), "wordpress-3-a");
 }
@@ -63,7 +63,8 @@ pub(super) async fn records_are_filtered_summed_and_paged(store: &dyn Store) {
     let page = store.usage_records(&UsageFilter::default(), 0, 3).await.expect("read");
     let rest = store.usage_records(&UsageFilter::default(), page[2].seq, 99).await.expect("read");
     assert_eq!((page.len(), rest.len()), (3, 5));
-    assert!(page.iter().chain(&rest).map(|record| record.seq).eq(1..=8), "each once, in order");
+    let numbers = page.iter().chain(&rest).map(|record| record.seq);
+    assert!(numbers.is_sorted_by(|a, b| a < b), "each once, in order");
 
     let of = |site: &Site| UsageFilter { cid: Some(cid()), site: Some(site.id), ..UsageFilter::default() };
     assert_eq!(used(store, &of(&shop)).await.len(), 4);

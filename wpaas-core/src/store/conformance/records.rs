@@ -157,6 +157,7 @@ pub(super) async fn events_are_numbered_filtered_and_fed(store: &dyn Store) {
         done(store, Change::at(NOW).event(event.clone())).await;
     }
     let Subject::Site(site) = own.subject else { panic!("a site's event") };
+    let numbers = numbers(store).await;
     for (filter, expected) in [
         (EventScope::All, vec![1, 2, 3, 4]),
         (EventScope::Customer(cid()), vec![1, 4]),
@@ -166,13 +167,13 @@ pub(super) async fn events_are_numbered_filtered_and_fed(store: &dyn Store) {
         (EventScope::Site(cid(), site), vec![1, 4]),
         (EventScope::Site(parse("oth"), site), vec![2]),
     ] {
-        numbered(store, filter.into(), &expected).await;
+        numbered(store, filter.into(), &numbers, &expected).await;
     }
-    let after = store.events(&EventScope::All.into(), 1, 2).await.expect("read");
-    assert_eq!(after.iter().map(|event| event.seq).collect::<Vec<_>>(), [2, 3]);
+    let after = store.events(&EventScope::All.into(), numbers[0], 2).await.expect("read");
+    assert_eq!(after.iter().map(|event| event.seq).collect::<Vec<_>>(), numbers[1..3]);
     assert_eq!((&after[0].event, after[0].at), (&foreign, NOW));
-    assert_eq!(store.last_event().await.expect("read"), 4);
-    assert_eq!(feed.try_recv().expect("was told").events[0].seq, 1);
+    assert_eq!(store.last_event().await.expect("read"), numbers[3]);
+    assert_eq!(feed.try_recv().expect("was told").events[0].seq, numbers[0]);
 }
 
 pub(super) async fn events_are_found_by_kind_person_and_time(store: &dyn Store) {
@@ -181,6 +182,7 @@ pub(super) async fn events_are_found_by_kind_person_and_time(store: &dyn Store) 
     let by_system = NewEvent { who: Who::System, kind: EventKind::CustomerUpdated, ..created.clone() };
     done(store, Change::at(NOW).event(created)).await;
     done(store, Change::at(at(60)).event(by_system)).await;
+    let numbers = numbers(store).await;
     let all = || EventFilter::from(EventScope::All);
     let of_customer = || EventFilter::from(EventScope::Customer(cid()));
     let kind = Some(EventKind::CustomerRegistered);
@@ -193,12 +195,22 @@ pub(super) async fn events_are_found_by_kind_person_and_time(store: &dyn Store) 
         (EventFilter { since: Some(at(60)), ..all() }, vec![2]),
         (EventFilter { since: Some(at(61)), ..of_customer() }, vec![]),
     ] {
-        numbered(store, filter, &expected).await;
+        numbered(store, filter, &numbers, &expected).await;
     }
 }
 
-async fn numbered(store: &dyn Store, filter: EventFilter, expected: &[u64]) {
+/// The numbers of all events: they grow.
+async fn numbers(store: &dyn Store) -> Vec<u64> {
+    let all = store.events(&EventScope::All.into(), 0, 99).await.expect("read");
+    let numbers: Vec<u64> = all.iter().map(|event| event.seq).collect();
+    assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
+    numbers
+}
+
+/// The filter finds the first, second, … of these numbers.
+async fn numbered(store: &dyn Store, filter: EventFilter, numbers: &[u64], expected: &[usize]) {
     let found = store.events(&filter, 0, 10).await.expect("read");
+    let expected: Vec<u64> = expected.iter().map(|nth| numbers[nth - 1]).collect();
     assert_eq!(found.iter().map(|event| event.seq).collect::<Vec<_>>(), expected, "{filter:?}");
     assert!(found.iter().all(|event| filter.matches(event)));
 }

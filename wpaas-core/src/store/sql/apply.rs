@@ -20,8 +20,20 @@ use crate::store::{
 
 type Done = Result<(), StoreError>;
 
-/// Checks and does all of a change on a connection that is in a transaction.
-pub(super) async fn apply(db: &mut Db, change: Change) -> Result<Committed, StoreError> {
+/// The number of a row that is appended to a table: the next one, but what is in place 1 at least.
+macro_rules! next_seq {
+    ($table:literal) => {
+        concat!(
+            "(SELECT MAX(next) FROM (SELECT MAX(seq) + 1 AS next FROM ",
+            $table,
+            " UNION ALL SELECT $1) AS numbers)"
+        )
+    };
+}
+pub(super) use next_seq;
+
+/// Checks and does all of a change on a connection that is in a transaction. What it appends is numbered from `least` on.
+pub(super) async fn apply(db: &mut Db, change: Change, least: i64) -> Result<Committed, StoreError> {
     let mut committed = Committed::default();
     let mut made = Vec::new();
     let first = change.writes.first().map(Write::implied).unwrap_or_default();
@@ -38,9 +50,9 @@ pub(super) async fn apply(db: &mut Db, change: Change) -> Result<Committed, Stor
         made.extend(write.makes());
         committed.sites.extend(write.changed_site());
         committed.customers.extend(write.changed_customer().cloned());
-        do_write(db, write, change.at).await?;
+        do_write(db, write, change.at, least).await?;
     }
-    committed.events = append(db, change.at, change.events).await?;
+    committed.events = append(db, change.at, change.events, least).await?;
     Ok(committed)
 }
 
@@ -49,21 +61,29 @@ fn is_so(expect: &Expect, made: &[Record]) -> bool {
     matches!(expect, Expect::Present(record) if made.contains(record))
 }
 
-async fn append(db: &mut Db, at: jiff::Timestamp, events: Vec<NewEvent>) -> Result<Vec<Event>, StoreError> {
+async fn append(
+    db: &mut Db,
+    at: jiff::Timestamp,
+    events: Vec<NewEvent>,
+    least: i64,
+) -> Result<Vec<Event>, StoreError> {
     if events.is_empty() {
         return Ok(Vec::new());
     }
-    let inserts: Result<Vec<Query>, StoreError> = events.iter().map(|event| insert(at, event)).collect();
+    let inserts: Result<Vec<Query>, StoreError> =
+        events.iter().map(|event| insert(at, event, least)).collect();
     let seqs = Query::numbers(inserts?, db).await?.into_iter().map(|seq| u64::try_from(seq).unwrap_or(0));
     Ok(seqs.zip(events).map(|(seq, event)| Event { seq, at, event }).collect())
 }
 
-fn insert(at: jiff::Timestamp, event: &NewEvent) -> Result<Query, StoreError> {
+fn insert(at: jiff::Timestamp, event: &NewEvent, least: i64) -> Result<Query, StoreError> {
     let row = EventRow::new(at, event.clone());
-    let insert = query(
-        "INSERT INTO events (seq, cid, org_id, space_id, subject, kind, who, at, doc) \
-         VALUES ((SELECT COALESCE(MAX(seq), 0) + 1 FROM events), $1, $2, $3, $4, $5, $6, $7, $8) RETURNING seq",
-    )
+    let insert = query(concat!(
+        "INSERT INTO events (seq, cid, org_id, space_id, subject, kind, who, at, doc) VALUES (",
+        next_seq!("events"),
+        ", $2, $3, $4, $5, $6, $7, $8, $9) RETURNING seq",
+    ))
+    .bind(least)
     .bind(event.cid.as_ref().map(|cid| cid.as_str().to_owned()))
     .bind(event.org.map(|org| org.to_string()))
     .bind(event.space.map(|space| space.to_string()))
@@ -75,7 +95,7 @@ fn insert(at: jiff::Timestamp, event: &NewEvent) -> Result<Query, StoreError> {
     Ok(insert)
 }
 
-async fn do_write(db: &mut Db, write: Write, at: jiff::Timestamp) -> Done {
+async fn do_write(db: &mut Db, write: Write, at: jiff::Timestamp, least: i64) -> Done {
     match write {
         Write::InsertCustomer(customer) | Write::UpdateCustomer(customer) => put_customer(db, customer).await,
         Write::InsertOrg(org) | Write::UpdateOrg(org) => put_org(db, org).await,
@@ -128,7 +148,7 @@ async fn do_write(db: &mut Db, write: Write, at: jiff::Timestamp) -> Done {
             purge_site(db, &stone).await
         }
         Write::RecordStatus(site, status) => record_status(db, site.to_string(), *status).await,
-        Write::Meter(look, sizes) => metering::meter(db, &look, sizes).await,
+        Write::Meter(look, sizes) => metering::meter(db, &look, sizes, least).await,
         Write::InsertSecret(secret) => insert_secret(db, secret).await,
         Write::DeleteSecret(site, name, version) => delete_secret(db, site.to_string(), name, version).await,
         Write::HashPassword(hash) => hash_password(db, hash).await,

@@ -123,6 +123,17 @@ impl Db {
         }
     }
 
+    /// The same of the writer's: what a server does not answer in time is given up, and the connection is to be, too.
+    pub(super) async fn batch_in_time(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
+        match self {
+            // A file's locks and disk are waited for.
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_) => self.batch(sql).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => within(SERVER, self.batch(sql)).await,
+        }
+    }
+
     /// Runs this, which gives no rows, at once or before whatever is asked next.
     pub(super) async fn by_the_next(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
         match self {
@@ -132,7 +143,7 @@ impl Db {
                 Ok(())
             }
             #[cfg(feature = "postgres")]
-            Self::Postgres(_) => self.batch(sql).await,
+            Self::Postgres(_) => self.batch_in_time(sql).await,
         }
     }
 
@@ -140,7 +151,7 @@ impl Db {
     pub(super) async fn settle(&mut self) -> Result<(), StoreError> {
         match self {
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(file) => in_time(file.settle()).await,
+            Self::Sqlite(file) => within(FILE, file.settle()).await.map_err(unavailable),
             #[cfg(feature = "postgres")]
             Self::Postgres(_) => Ok(()),
         }
@@ -242,6 +253,9 @@ impl<T> OfPostgres for T {}
 
 /// Where a query can run: a pool, or a connection that may be in a transaction.
 pub(super) trait Executor {
+    /// How long it is waited for one statement.
+    fn patience(&self) -> Duration;
+
     /// All rows that it gives.
     fn fetch(self, query: Query) -> impl Future<Output = Result<Rows, sqlx::Error>> + Send;
 }
@@ -267,15 +281,30 @@ impl Rows {
 }
 
 /// A database that says nothing is not waited for for ever.
-async fn in_time<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
-    let done = tokio::time::timeout(STATEMENT, work).await;
-    done.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(unavailable)
+async fn within<T>(
+    patience: Duration,
+    work: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    tokio::time::timeout(patience, work).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
-/// For one statement.
-const STATEMENT: Duration = Duration::from_secs(20);
+/// For one statement on a file: its disk may be slow.
+#[cfg(feature = "sqlite")]
+const FILE: Duration = Duration::from_secs(20);
+/// For one statement on a server: it is quick, or waits for a server that hangs with the lock, which loses it after 5 s.
+#[cfg(feature = "postgres")]
+const SERVER: Duration = Duration::from_secs(7);
 
 impl Executor for &Pool {
+    fn patience(&self) -> Duration {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Pool::Sqlite(_) => FILE,
+            #[cfg(feature = "postgres")]
+            Pool::Postgres(_) => SERVER,
+        }
+    }
+
     async fn fetch(self, query: Query) -> Result<Rows, sqlx::Error> {
         match self {
             #[cfg(feature = "sqlite")]
@@ -292,6 +321,10 @@ impl Executor for &Pool {
 }
 
 impl Executor for &mut Db {
+    fn patience(&self) -> Duration {
+        (**self).patience()
+    }
+
     async fn fetch(self, query: Query) -> Result<Rows, sqlx::Error> {
         match self {
             #[cfg(feature = "sqlite")]
@@ -306,6 +339,15 @@ impl Executor for &mut Db {
 }
 
 impl Db {
+    const fn patience(&self) -> Duration {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_) => FILE,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => SERVER,
+        }
+    }
+
     async fn execute(&mut self, query: Query) -> Result<u64, sqlx::Error> {
         match self {
             #[cfg(feature = "sqlite")]
@@ -329,7 +371,7 @@ impl Query {
 
     /// Changes rows, and tells how many.
     pub(super) async fn run(self, on: &mut Db) -> Result<u64, StoreError> {
-        in_time(on.execute(self)).await
+        within(on.patience(), on.execute(self)).await.map_err(unavailable)
     }
 
     /// Changes rows, at once or before whatever is asked next on the connection: a failure is that one's, then.
@@ -347,7 +389,7 @@ impl Query {
 
     /// All rows.
     pub(super) async fn all<T: Columns>(self, on: impl Executor) -> Result<Vec<T>, StoreError> {
-        in_time(on.fetch(self)).await?.read()
+        within(on.patience(), on.fetch(self)).await.map_err(unavailable)?.read()
     }
 
     /// The first row, if there is one.

@@ -12,7 +12,7 @@ use crate::store::row::{EventRow, read};
 use crate::store::{Committed, Event, EventKind, StoreError, Subject};
 
 /// Without a notification it is looked this often.
-const POLL: Duration = Duration::from_secs(1);
+pub(super) const POLL: Duration = Duration::from_secs(1);
 /// Events read at a time.
 const PIECE: i64 = 500;
 
@@ -58,10 +58,11 @@ pub(super) async fn last_event(readers: &Pool) -> Result<u64, StoreError> {
     query("SELECT COALESCE(MAX(seq), 0) FROM events").count(readers).await
 }
 
-/// Tells of what others commit after the event `seen`, for as long as it is polled.
+/// Tells of what others commit after the event `seen`, for as long as it is polled. Without a hint it looks this often.
 pub(super) async fn run(
     readers: Pool,
     mut seen: u64,
+    poll: Duration,
     own: std::sync::Arc<Own>,
     hint: std::sync::Arc<Notify>,
     feed: broadcast::Sender<Committed>,
@@ -69,7 +70,7 @@ pub(super) async fn run(
     let mut reachable = true;
     loop {
         // The one or the other: both mean no more than to look.
-        drop(tokio::time::timeout(POLL, hint.notified()).await);
+        drop(tokio::time::timeout(poll, hint.notified()).await);
         match tell(&readers, &mut seen, &own, &feed).await {
             Ok(()) => reachable = true,
             Err(error) if reachable => {

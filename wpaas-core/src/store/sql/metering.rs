@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use super::apply::next_seq;
 use super::db::{Db, Query, query};
 use super::read::{limit, parsed, time};
 use super::{SqlStore, int, micros};
@@ -20,8 +21,13 @@ type Owner = (String, String, String);
 type MeterColumns = (String, String, i64, i64, i64, String);
 type RecordColumns = (i64, String, String, String, String, String, String, i64, i64, i64);
 
-/// Takes a look into the site's meters, on a connection that is in a transaction.
-pub(super) async fn meter(db: &mut Db, look: &Look, sizes: VolumeSizes) -> Result<(), StoreError> {
+/// Takes a look into the site's meters, on a connection that is in a transaction. Records are numbered from `least` on.
+pub(super) async fn meter(
+    db: &mut Db,
+    look: &Look,
+    sizes: VolumeSizes,
+    least: i64,
+) -> Result<(), StoreError> {
     let site = look.site.to_string();
     let owner: Option<Owner> = query("SELECT cid, org_id, space_id FROM sites WHERE id = $1")
         .bind(site.clone())
@@ -42,7 +48,7 @@ pub(super) async fn meter(db: &mut Db, look: &Look, sizes: VolumeSizes) -> Resul
         put(db, &site, meter).await?;
     }
     for slice in slices {
-        append(db, &site, &owner, slice, sizes).await?;
+        append(db, &site, &owner, slice, (sizes, least)).await?;
     }
     Ok(())
 }
@@ -99,16 +105,17 @@ async fn append(
     site: &str,
     (cid, org, space): &Owner,
     slice: Slice,
-    sizes: VolumeSizes,
+    (sizes, least): (VolumeSizes, i64),
 ) -> Result<(), StoreError> {
     let Slice { part, object, from, to } = slice;
     let Some(kind) = UsageKind::of(part) else { return Ok(()) };
-    query(
+    query(concat!(
         "INSERT INTO usage_records \
-         (seq, cid, org_id, space_id, site_id, part, kind, object, gib, from_at, to_at) \
-         VALUES ((SELECT COALESCE(MAX(seq), 0) + 1 FROM usage_records), \
-         $1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (site_id, object, from_at) DO NOTHING",
-    )
+         (seq, cid, org_id, space_id, site_id, part, kind, object, gib, from_at, to_at) VALUES (",
+        next_seq!("usage_records"),
+        ", $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (site_id, object, from_at) DO NOTHING",
+    ))
+    .bind(least)
     .bind(cid.clone())
     .bind(org.clone())
     .bind(space.clone())

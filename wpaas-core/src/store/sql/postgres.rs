@@ -109,13 +109,18 @@ impl SqlStore {
     ///
     /// [`StoreError::TooNew`] for a database of a newer program.
     pub async fn connect(url: &PostgresUrl) -> Result<Self, StoreError> {
+        Self::connect_looking(url, super::follow::POLL).await
+    }
+
+    /// Looks this often for what others commit, beside their notifications.
+    pub(super) async fn connect_looking(url: &PostgresUrl, poll: Duration) -> Result<Self, StoreError> {
         let readers = PgPoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(AWAY)
             .connect_lazy_with(url.options.clone());
         let options = url.options();
         let connection = options.connect().await.map_err(unavailable)?;
-        let mut store = Self::start(Pool::Postgres(readers.clone()), options, connection).await?;
+        let mut store = Self::start(Pool::Postgres(readers.clone()), options, connection, poll).await?;
         store.spawn(super::follow::listen(readers, store.hint.clone()));
         Ok(store)
     }

@@ -2,14 +2,20 @@ use super::db::{Db, query};
 use super::unavailable;
 use crate::store::StoreError;
 
-/// Each takes the schema one version on. Never change one that was released: add another.
+/// Each takes the schema one version on. Never change one that was released: add another. While servers are replaced one
+/// after the other, those of the version before go on over the new schema: so one only adds what they can do without,
+/// and nothing that their statements would fail at.
 const MIGRATIONS: [&str; 1] = [include_str!("schema-1.sql")];
 
 /// Brings the schema up to date, and refuses one that is newer than this program. Of several programs that do it at
 /// once, one does and the others wait for it.
 pub(super) async fn migrate(db: &mut Db) -> Result<(), StoreError> {
+    migrate_by(&MIGRATIONS, db).await
+}
+
+pub(super) async fn migrate_by(migrations: &[&'static str], db: &mut Db) -> Result<(), StoreError> {
     db.batch(db.begins()).await.map_err(unavailable)?;
-    match in_transaction(db).await {
+    match in_transaction(migrations, db).await {
         Ok(()) => db.batch("COMMIT").await.map_err(unavailable),
         Err(error) => {
             // Whether this works or not, the connection is given up and nothing stays.
@@ -19,17 +25,17 @@ pub(super) async fn migrate(db: &mut Db) -> Result<(), StoreError> {
     }
 }
 
-async fn in_transaction(db: &mut Db) -> Result<(), StoreError> {
+async fn in_transaction(migrations: &[&'static str], db: &mut Db) -> Result<(), StoreError> {
     db.batch("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)")
         .await
         .map_err(unavailable)?;
     let found = query("SELECT version FROM schema_version").number(&mut *db).await?;
     let at = found.unwrap_or(0);
-    let known = known();
+    let known = version(migrations);
     if at > known {
         return Err(StoreError::TooNew { found: at, known });
     }
-    for migration in MIGRATIONS.iter().skip(usize::try_from(at).unwrap_or(0)) {
+    for migration in migrations.iter().skip(usize::try_from(at).unwrap_or(0)) {
         db.define(migration).await.map_err(unavailable)?;
     }
     let set = if found.is_none() {
@@ -79,7 +85,11 @@ impl Db {
 
 /// The newest version of the schema that this program knows.
 pub(super) fn known() -> i64 {
-    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+    version(&MIGRATIONS)
+}
+
+fn version(migrations: &[&str]) -> i64 {
+    i64::try_from(migrations.len()).unwrap_or(i64::MAX)
 }
 
 /// A table of the schema, and the statements that carry its rows.

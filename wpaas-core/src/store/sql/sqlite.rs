@@ -34,7 +34,8 @@ impl SqlStore {
         let file = options.journal_mode(SqliteJournalMode::Wal);
         let options = Options::Sqlite(file.clone());
         let connection = options.connect().await.map_err(unavailable)?;
-        let mut store = Self::start(Pool::Sqlite(readers), options, connection).await?;
+        let poll = super::follow::POLL;
+        let mut store = Self::start(Pool::Sqlite(readers), options, connection, poll).await?;
         store.spawn(forget(file, store.feed.subscribe()));
         Ok(store)
     }

@@ -9,9 +9,12 @@ use sqlx::sqlite::SqliteConnectOptions;
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::converge::Run;
+use crate::metering::{Look, UsageFilter, UsageRecord};
+use crate::quota::VolumeSizes;
 use crate::store::{
-    CustomerReads as _, EventKind, EventReads as _, EventScope, Expect, NewEvent, Store, Subject, Who,
-    conformance, scratch,
+    CustomerReads as _, EventKind, EventReads as _, EventScope, Expect, NewEvent, OrgReads as _, Page, Store,
+    Subject, UsageReads as _, Who, Write, conformance, scratch,
 };
 
 /// A database that several stores can be opened on.
@@ -36,6 +39,21 @@ impl Place {
             Self::File(folder) => SqlStore::open(&folder.path().join("wpaas.db")).await,
             Self::Postgres(url) => SqlStore::connect(url).await,
         }
+    }
+
+    /// A connection beside every store.
+    async fn beside(&self) -> Db {
+        let options = match self {
+            Self::File(folder) => {
+                Options::Sqlite(SqliteConnectOptions::new().filename(folder.path().join("wpaas.db")))
+            }
+            Self::Postgres(url) => url.options(),
+        };
+        options.connect().await.unwrap()
+    }
+
+    async fn run(&self, sql: &'static str) {
+        self.beside().await.batch(sql).await.unwrap();
     }
 }
 
@@ -99,13 +117,7 @@ async fn a_newer_database_is_refused() {
     let newer = "UPDATE schema_version SET version = 99";
     for place in Place::each().await {
         drop(place.open().await.unwrap());
-        let options = match &place {
-            Place::File(folder) => {
-                Options::Sqlite(SqliteConnectOptions::new().filename(folder.path().join("wpaas.db")))
-            }
-            Place::Postgres(url) => url.options(),
-        };
-        options.connect().await.unwrap().batch(newer).await.unwrap();
+        place.run(newer).await;
         let refused = place.open().await.unwrap_err();
         assert_eq!(
             refused.to_string(),
@@ -126,6 +138,40 @@ async fn many_that_start_at_once_make_one_schema() {
         for store in starts.join_all().await {
             assert_eq!(store.last_event().await.unwrap(), 0);
         }
+    }
+}
+
+/// As a release to come may have: the last one fails where it is run twice.
+const NEXT: [&str; 2] = [
+    include_str!("schema-1.sql"),
+    "ALTER TABLE orgs ADD COLUMN motto TEXT; CREATE TABLE mottos (org_id TEXT NOT NULL); \
+     INSERT INTO mottos SELECT id FROM orgs",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_migration_runs_once_over_what_is_there_and_servers_of_before_go_on() {
+    for place in Place::each().await {
+        let before = filled(&place).await;
+        let mut starts = JoinSet::new();
+        for _ in 0..12 {
+            let mut db = place.beside().await;
+            starts.spawn(async move { schema::migrate_by(&NEXT, &mut db).await });
+        }
+        starts.join_all().await.into_iter().collect::<Result<(), _>>().unwrap();
+        let mut db = place.beside().await;
+        let mut count = async |sql: &'static str| query(sql).count(&mut db).await.unwrap();
+        let orgs = count("SELECT COUNT(*) FROM orgs").await;
+        assert!(orgs > 0);
+        assert_eq!(count("SELECT COUNT(*) FROM mottos").await, orgs, "what was there was carried over");
+        assert_eq!(count("SELECT version FROM schema_version").await, 2);
+
+        let page = Page::first(9);
+        let mut org = before.orgs(&"acm".parse().unwrap(), &page).await.unwrap().swap_remove(0);
+        org.version += 1;
+        before.commit(telling(1).write(Write::UpdateOrg(org.clone()))).await.unwrap();
+        assert!(before.orgs(&org.cid, &page).await.unwrap().contains(&org));
+        drop(before);
+        assert!(matches!(place.open().await, Err(StoreError::TooNew { found: 2, known: 1 })));
     }
 }
 
@@ -165,6 +211,42 @@ async fn follow(store: &SqlStore, many: usize) -> Vec<u64> {
     seen
 }
 
+/// The numbers of all events, of which there are so many.
+async fn numbers(store: &SqlStore, many: usize) -> Vec<u64> {
+    let events = store.events(&EventScope::All.into(), 0, many + 1).await.unwrap();
+    assert_eq!(events.len(), many);
+    events.iter().map(|event| event.seq).collect()
+}
+
+#[tokio::test]
+async fn what_comes_after_lost_commits_has_numbers_that_nobody_has_seen() {
+    for place in Place::each().await {
+        let store = place.open().await.unwrap();
+        conformance::fill(&store).await;
+        let (last, records) = (store.last_event().await.unwrap(), records(&store).await);
+        let record = records.last().unwrap();
+        drop(store);
+        // As a backup, or a standby that had not heard of the last ones, has it.
+        place.run("DELETE FROM events; DELETE FROM usage_records; DELETE FROM meters").await;
+        let store = place.open().await.unwrap();
+        let looked = Write::Meter(seen(record), VolumeSizes { database_gib: 1, uploads_gib: 1 });
+        assert!(store.commit(telling(0).write(looked)).await.unwrap().events[0].seq > last);
+        assert!(self::records(&store).await[0].seq > record.seq);
+    }
+}
+
+async fn records(store: &SqlStore) -> Vec<UsageRecord> {
+    store.usage_records(&UsageFilter::default(), 0, 99).await.unwrap()
+}
+
+/// What ran then runs still, and has since.
+fn seen(record: &UsageRecord) -> Look {
+    let UsageRecord { site, part, from, to, .. } = record.clone();
+    let run =
+        Run { part, object: record.object.clone(), started_at: from, ended_at: Some(to), previous_end: None };
+    Look { site, seen_at: to, complete: true, runs: vec![run], others: Vec::new() }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_misses_no_event_of_many_writers() {
     const EACH: u32 = 100;
@@ -183,7 +265,7 @@ async fn a_reader_misses_no_event_of_many_writers() {
         let many = 8 * EACH as usize;
         let read = tokio::time::timeout(Duration::from_secs(120), follow(&reader, many)).await;
         writers.join_all().await;
-        assert_eq!(read.expect("all is seen in time"), (1..=many as u64).collect::<Vec<_>>());
+        assert_eq!(read.expect("all is seen in time"), numbers(&reader, many).await);
     }
 }
 
@@ -217,6 +299,28 @@ async fn what_another_process_commits_is_told_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_notification_is_enough_to_be_told() {
+    let Some(url) = scratch::database().await else { return };
+    let never = Duration::from_secs(3600);
+    let ours = SqlStore::connect_looking(&url, never).await.unwrap();
+    let other = SqlStore::connect(&url).await.unwrap();
+    let mut feed = ours.feed();
+    // What comes before it listens is told with the first that comes after.
+    let listens = async {
+        loop {
+            tokio::select! {
+                told = feed.recv() => return told.unwrap(),
+                committed = other.commit(telling(0)) => drop(committed.unwrap()),
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), listens).await.expect("is told in time");
+    let last = other.commit(telling(1)).await.unwrap().events[0].clone();
+    let told = async { while !feed.recv().await.unwrap().events.contains(&last) {} };
+    tokio::time::timeout(Duration::from_secs(60), told).await.expect("is told in time");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_notifications_it_is_told_all_the_same() {
     let Some(url) = scratch::database().await else { return };
     let mut ours = SqlStore::connect(&url).await.unwrap();
@@ -230,6 +334,30 @@ async fn without_notifications_it_is_told_all_the_same() {
         let told = tokio::time::timeout(Duration::from_secs(60), feed.recv()).await;
         assert_eq!(told.expect("is told in time").unwrap().events, committed.events);
     }
+}
+
+/// By then a request is not given up yet.
+const SOON: Duration = Duration::from_secs(25);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_hangs_is_unavailable_soon_and_is_used_again_once_it_answers() {
+    let Some((line, url)) = scratch::url().await.and_then(|url| scratch::Line::to(&url)) else { return };
+    let store = SqlStore::connect(&url.parse().unwrap()).await.unwrap();
+    let write = async || tokio::time::timeout(SOON, store.commit(telling(0))).await.expect("is answered");
+    let read = async || tokio::time::timeout(SOON, store.last_event()).await.expect("is answered");
+    write().await.unwrap();
+    read().await.unwrap();
+    line.cut(true);
+    // In what is connected, and in what connects.
+    for _ in 0..2 {
+        let (written, read) = futures::join!(write(), read());
+        assert!(matches!(written, Err(StoreError::Unavailable(_))), "{written:?}");
+        assert!(matches!(read, Err(StoreError::Unavailable(_))), "{read:?}");
+    }
+    line.cut(false);
+    let again = async { while store.commit(telling(1)).await.is_err() {} };
+    tokio::time::timeout(Duration::from_secs(60), again).await.expect("comes back by itself");
+    read().await.unwrap();
 }
 
 #[test]

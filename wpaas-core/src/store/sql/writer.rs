@@ -1,12 +1,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::apply::apply;
 use super::db::{Db, Options};
 use super::follow::Own;
-use super::unavailable;
+use super::{micros, unavailable};
 use crate::store::{Change, Committed, Mode, StoreError};
 
 /// A change, and who waits for what becomes of it.
@@ -32,14 +33,28 @@ const BATCH: usize = 128;
 /// A transaction that takes longer is given up.
 const LONGEST: Duration = Duration::from_secs(60);
 
+/// What writes, and the least number of what it appends: the time in microseconds when it connected. A database that
+/// comes back may have lost what was committed and told last; nothing that is told after it has a number of those again,
+/// as nobody commits a million times in a second. Within a connection numbers follow each other, which [`Own`] is quick by.
+struct Hand {
+    db: Db,
+    least: i64,
+}
+
+impl Hand {
+    fn new(db: Db) -> Self {
+        Self { db, least: micros(Timestamp::now()) }
+    }
+}
+
 /// Owns the connection that writes. Takes what is queued into one transaction, each change in a savepoint of its
 /// own, and answers only after the commit; a refusal too, since it may rest on a change of the same batch.
 pub(super) async fn run(options: Options, connection: Db, mut jobs: mpsc::Receiver<Job>, told: Told) {
-    let mut connection = Some(connection);
+    let mut connection = Some(Hand::new(connection));
     let mut batch = Vec::with_capacity(BATCH);
     while jobs.recv_many(&mut batch, BATCH).await > 0 {
         let (outcomes, failure) = match usable(&mut connection, &options).await {
-            Ok(db) => match tokio::time::timeout(LONGEST, write(db, &mut batch, &told.own)).await {
+            Ok(hand) => match tokio::time::timeout(LONGEST, write(hand, &mut batch, &told.own)).await {
                 Ok(done) => done,
                 // The callers learn that nobody answers them.
                 Err(_late) => (undone(&mut batch), Some(sqlx::Error::PoolTimedOut)),
@@ -53,7 +68,7 @@ pub(super) async fn run(options: Options, connection: Db, mut jobs: mpsc::Receiv
         answer(outcomes, failure, &told.feed);
     }
     let closed = match connection {
-        Some(connection) => connection.close().await,
+        Some(hand) => hand.db.close().await,
         None => Ok(()),
     };
     if let Err(error) = closed {
@@ -62,20 +77,24 @@ pub(super) async fn run(options: Options, connection: Db, mut jobs: mpsc::Receiv
 }
 
 /// The connection, made anew where the last one was lost.
-async fn usable<'c>(connection: &'c mut Option<Db>, options: &Options) -> Result<&'c mut Db, sqlx::Error> {
-    let db = match connection.take() {
-        Some(db) => db,
-        None => options.connect().await?,
+async fn usable<'c>(
+    connection: &'c mut Option<Hand>,
+    options: &Options,
+) -> Result<&'c mut Hand, sqlx::Error> {
+    let hand = match connection.take() {
+        Some(hand) => hand,
+        None => Hand::new(options.connect().await?),
     };
-    Ok(connection.insert(db))
+    Ok(connection.insert(hand))
 }
 
 fn undone(batch: &mut Vec<Job>) -> Vec<Outcome> {
     batch.drain(..).map(|job| (job.change.mode, job.reply, Ok(Committed::default()))).collect()
 }
 
-async fn write(db: &mut Db, batch: &mut Vec<Job>, own: &Own) -> (Vec<Outcome>, Option<sqlx::Error>) {
-    if let Err(error) = db.batch(db.begins()).await {
+async fn write(hand: &mut Hand, batch: &mut Vec<Job>, own: &Own) -> (Vec<Outcome>, Option<sqlx::Error>) {
+    let Hand { db, least } = hand;
+    if let Err(error) = db.batch_in_time(db.begins()).await {
         return (undone(batch), Some(error));
     }
     let mut outcomes = Vec::with_capacity(batch.len());
@@ -83,7 +102,7 @@ async fn write(db: &mut Db, batch: &mut Vec<Job>, own: &Own) -> (Vec<Outcome>, O
     for Job { change, reply } in batch.drain(..) {
         let mode = change.mode;
         let result = match failure {
-            None => in_savepoint(db, change).await,
+            None => in_savepoint(db, change, *least).await,
             Some(_) => Ok(Ok(Committed::default())),
         };
         match result {
@@ -96,8 +115,10 @@ async fn write(db: &mut Db, batch: &mut Vec<Job>, own: &Own) -> (Vec<Outcome>, O
     }
     let ended = match failure {
         Some(error) => {
-            // The connection is given up, whether this works or not.
-            drop(db.batch("ROLLBACK").await);
+            // The connection is given up, whether this works or not; one that says nothing is not asked for more.
+            if !matches!(error, sqlx::Error::PoolTimedOut) {
+                drop(db.batch_in_time("ROLLBACK").await);
+            }
             Err(error)
         }
         None => end(db, &outcomes, own).await,
@@ -113,7 +134,7 @@ async fn end(db: &mut Db, outcomes: &[Outcome], own: &Own) -> Result<(), sqlx::E
     };
     let events: Vec<u64> = outcomes.iter().flat_map(stays).collect();
     own.begin(events.iter().copied());
-    let ended = db.batch(db.ends(!events.is_empty())).await;
+    let ended = db.batch_in_time(db.ends(!events.is_empty())).await;
     if ended.is_err() {
         own.failed(events.into_iter());
     }
@@ -121,20 +142,33 @@ async fn end(db: &mut Db, outcomes: &[Outcome], own: &Own) -> Result<(), sqlx::E
 }
 
 /// The outer error is one after which the whole batch can't be trusted.
-async fn in_savepoint(db: &mut Db, change: Change) -> Result<Result<Committed, StoreError>, sqlx::Error> {
+async fn in_savepoint(
+    db: &mut Db,
+    change: Change,
+    least: i64,
+) -> Result<Result<Committed, StoreError>, sqlx::Error> {
     let mode = change.mode;
     db.by_the_next("SAVEPOINT change").await?;
     // What fails of it fails before the next begins.
-    let result = match apply(db, change).await {
+    let result = match apply(db, change, least).await {
         Ok(committed) => db.settle().await.map(|()| committed),
         refused => refused,
     };
+    if result.as_ref().is_err_and(was_too_late) {
+        return Err(sqlx::Error::PoolTimedOut);
+    }
     if result.is_ok() && mode == Mode::Commit {
         db.by_the_next("RELEASE change").await?;
     } else {
-        db.batch("ROLLBACK TO change; RELEASE change").await?;
+        db.batch_in_time("ROLLBACK TO change; RELEASE change").await?;
     }
     Ok(result)
+}
+
+/// Whether the database did not answer in time: whatever is asked of it on this connection would wait as well.
+fn was_too_late(error: &StoreError) -> bool {
+    let StoreError::Unavailable(source) = error else { return false };
+    matches!(source.downcast_ref(), Some(sqlx::Error::PoolTimedOut))
 }
 
 /// Tells each caller; when the transaction failed, nothing of it was done, whatever it looked like.
