@@ -1,7 +1,7 @@
 # Whether visitors notice: wrk asks a site of two instances for pages that no cache holds, for a minute each, while
 # something is done to it. Sourced by scripts/bench.
 # shellcheck shell=bash
-git_port=${WPAAS_BENCH_GIT_PORT:-18093}
+git_port=${WPAAS_BENCH_GIT_PORT:-18093} steady_lost=0
 
 # steady_code TEXT: the site's code is a plugin that shows this.
 steady_code() {
@@ -54,7 +54,16 @@ under_load() {
     asked=$(sed -n 's/^ *\([0-9]*\) requests in.*/\1/p' "$here/wrk.log")
     p99=$(sed -n 's/^ *99% *//p' "$here/wrk.log")
     lost=$(awk '/Socket errors/ { gsub(",", ""); n += $4 + $6 + $8 + $10 } /Non-2xx/ { n += $NF } END { print n + 0 }' "$here/wrk.log")
+    steady_lost=$((steady_lost + lost))
     printf '    %-24s %7s pages, %s lost, 99th percentile %s\n' "$1" "$asked" "$lost" "$p99"
+}
+
+# steady_held: fails if visitors noticed more than they may.
+steady_held() {
+    if ((steady_lost)); then fail "$steady_lost pages were lost"; fi
+    if jq -e '.measures[] | select(.measure == "killed gateway") | .met == false' "$here/result.json" >/dev/null; then
+        fail 'a killed gateway was away for longer than 1.5 s'
+    fi
 }
 
 measure_steady() {

@@ -9,6 +9,8 @@ import urllib.request
 import uuid
 from pathlib import Path
 
+from visitor import Visitor
+
 WRITER = (Path(__file__).parent / "writer.php").read_text().removeprefix("<?php\n")
 MARIADB = ["mariadb", "--defaults-file=/usr/local/lib/wpaas/mariadb.cnf", "-BNe"]
 MOUNT = '{{range .Mounts}}{{if eq .Destination "/var/lib/mysql"}}{{.Name}}{{end}}{{end}}'
@@ -35,8 +37,9 @@ class Client:
     def operator(self):
         return (self.data / "operator-token").read_text().strip()
 
-    def call(self, method, path, body=None, token=None, patience=60):
-        """What is answered. While nobody answers, or nobody can, it is asked again, a POST under the same key."""
+    def call(self, method, path, body=None, token=None, patience=60, refused=()):
+        """What is answered; nothing, where it is refused with one of these. While nobody answers, or nobody can, it is asked
+        again, a POST under the same key."""
         headers = {"Authorization": f"Bearer {token or self.key}", "Content-Type": "application/json"}
         if method == "POST":
             headers["Idempotency-Key"] = uuid.uuid4().hex
@@ -48,6 +51,8 @@ class Client:
                 with urllib.request.urlopen(request, timeout=30) as answer:
                     return json.load(answer)
             except urllib.error.HTTPError as error:
+                if error.code in refused:
+                    return None
                 failed, last = f"{error.code}: {error.read().decode()}", error.code not in (502, 503, 504)
             except (OSError, http.client.HTTPException) as error:
                 failed, last = str(error), False
@@ -97,14 +102,62 @@ class Server(Client):
         self.process.wait()
 
 
+class Code:
+    """A repository that all sites have their code from: a plugin that says which release it is."""
+
+    TEXT = "soak release"
+
+    def __init__(self, folder, port):
+        self.folder, self.number, self.url = folder, 0, f"git://127.0.0.1:{port}/{folder.name}"
+        (folder / "mu-plugins").mkdir(parents=True)
+        self.git("init", "--quiet", "--initial-branch=main")
+        self.change()
+        command = ["git", "daemon", "--reuseaddr", "--listen=127.0.0.1", f"--port={port}", "--export-all"]
+        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self.daemon = subprocess.Popen([*command, f"--base-path={folder.parent}"], **quiet)
+
+    def git(self, *arguments):
+        who = ["-c", "user.name=soak", "-c", "user.email=soak@example.com"]
+        subprocess.run(["git", "-C", self.folder, *who, *arguments], check=True)
+
+    def change(self):
+        self.number += 1
+        text = f"<?php add_action('wp_footer', function () {{ echo '{self.TEXT} {self.number}'; }});\n"
+        (self.folder / "mu-plugins/soak.php").write_text(text)
+        self.git("add", ".")
+        self.git("commit", "--quiet", "--message", str(self.number))
+        return self.number
+
+    def stop(self):
+        self.daemon.terminate()
+        self.daemon.wait()
+
+
 class Site:
-    def __init__(self, server, docker, name, databases, wordpress):
+    def __init__(self, server, docker, name, databases, wordpress, code):
         self.server, self.docker, self.name, self.databases = server, docker, name, databases
         self.path = f"/wpaas/{server.cid}/default/{name}"
         body = {"name": name, "num_instances": wordpress, "database": {"num_instances": databases}}
+        body["code"] = {"git": code.url, "ref": "main"}
         made = server.call("POST", f"/wpaas/{server.cid}/default", body | {"admin_password": "not-used-but-long-enough"})
         self.id, self.known_history = made["id"], None
-        self.writer = Writer(self)
+        self.writer, self.visitor = Writer(self), Visitor(self, code.TEXT)
+        # When which part was hurt.
+        self.hurt = []
+
+    def open(self):
+        """Somebody writes, and somebody visits."""
+        self.url = self.server.call("GET", self.path)["status"]["url"]
+        self.writer.start()
+        self.visitor.start()
+
+    def close(self):
+        self.writer.stop()
+        self.visitor.stop()
+
+    def ask(self, verb):
+        """A release or a rollback; nothing, where there is none to go back to or one is under way."""
+        return self.server.call("POST", f"{self.path}/{verb}", {}, refused=(409,))
 
     def scale(self, databases, wordpress):
         self.databases = databases

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from cluster import ApiWriter, Cluster, Stream, differences
-from lab import Docker, Server, Site
+from lab import Code, Docker, Server, Site
 
 # How often each fault is drawn.
 WEIGHTS = {
@@ -24,6 +24,8 @@ WEIGHTS = {
     "take a database volume": 3,
     "cut a node from its network": 2,
     "scale": 3,
+    "release": 3,
+    "roll back": 3,
 }
 ONE_SERVER = WEIGHTS | {"kill the server": 3}
 CLUSTER = WEIGHTS | {"kill a server": 6, "freeze a server": 4, "kill the database": 4, "kill the load balancer": 2}
@@ -40,6 +42,7 @@ class Soak:
             self.server = Cluster(options.server, folder, options.api, options.servers)
         else:
             self.server = Server(options.server, folder, options.api)
+        self.code = Code(folder / "code", options.git_port)
         self.log, self.failures, self.api_writers = [], [], []
         self.figures = {
             "failover of the writer": [],
@@ -64,11 +67,11 @@ class Soak:
         self.server.register()
         sizes = [(3, 1), (3, 2), (1, 1), (1, 2), (3, 1)]
         self.sites = [
-            Site(self.server, self.docker, f"soak{n}", *sizes[n]) for n in range(self.options.sites)
+            Site(self.server, self.docker, f"soak{n}", *sizes[n], self.code) for n in range(self.options.sites)
         ]
         for site in self.sites:
             self.settle(site)
-            site.writer.start()
+            site.open()
         if self.is_cluster:
             self.stream = Stream(self.server)
             self.api_writers = [ApiWriter(self.server, number) for number in range(2)]
@@ -99,7 +102,10 @@ class Soak:
         return parts[int(draw * len(parts))] if parts else None
 
     def on(self, site, part, what, *command):
-        if part and self.docker.run(*command, site.container(part), check=False):
+        container = part and site.container(part)
+        if part:
+            site.hurt.append((time.monotonic(), "network" if "disconnect" in command else part))
+        if part and self.docker.run(*command, container, check=False):
             self.say(f"{site.name}: {part} {what}")
 
     def kill_a_database_node(self, site, draw, _):
@@ -134,6 +140,7 @@ class Soak:
         self.settle(site)
         nodes = [site.container(part) for part in site.nodes() if part.startswith("database")]
         began = time.monotonic()
+        site.hurt.append((began, "database"))
         self.docker.run("kill", *nodes, check=False)
         self.say(f"{site.name}: all {len(nodes)} database nodes killed")
         last = f"database-{len(nodes) - 1}"
@@ -149,6 +156,7 @@ class Soak:
         self.settle(site)
         part = f"database-{int(draw * 3)}"
         volume = site.volume(part)
+        site.hurt.append((time.monotonic(), part))
         for _ in range(20):
             self.docker.run("rm", "--force", site.container(part), check=False)
             if self.docker.run("volume", "rm", volume, check=False):
@@ -166,6 +174,15 @@ class Soak:
             self.settle(site)
         site.scale(databases, wordpress)
         self.say(f"{site.name}: {databases} database and {wordpress} WordPress nodes wanted")
+
+    def release(self, site, _, __):
+        number = self.code.change()
+        site.ask("releases")
+        self.say(f"{site.name}: release {number} wanted")
+
+    def roll_back(self, site, _, __):
+        if site.ask("rollback"):
+            self.say(f"{site.name}: rolled back")
 
     def kill_the_server(self, _, __, seconds):
         self.server.kill()
@@ -246,6 +263,16 @@ class Soak:
     def settle(self, site):
         return self.wait(site, f"{site.name} settles", lambda: site.settled() and site.whole())
 
+    def check_visitors(self):
+        """A page may be lost with the gateway or the database, or while fewer than two nodes serve: then it is counted."""
+        lost, unexcused = 0, 0
+        for site in self.sites:
+            found = site.visitor.unexcused()
+            lost, unexcused = lost + len(site.visitor.lost), unexcused + len(found)
+            for at, wrong in found[:5]:
+                self.fail(f"{site.name}: a page was lost at {at - self.began:.1f} s though two nodes served: {wrong}")
+        return sum(site.visitor.pages for site in self.sites), lost, unexcused
+
     def check(self, when):
         for site in self.sites:
             if not self.settle(site):
@@ -272,7 +299,8 @@ class Soak:
         if self.is_cluster:
             self.check_api()
         for site in self.sites:
-            site.writer.stop()
+            site.close()
+        pages, lost, unexcused = self.check_visitors()
         print(f"\nseed {self.options.seed}: {rounds} faults in {time.monotonic() - self.began:.0f} s")
         for name, values in self.figures.items():
             if values:
@@ -281,6 +309,7 @@ class Soak:
         writes = sum(len(site.writer.acknowledged()) for site in self.sites)
         errors = sum(site.writer.errors for site in self.sites)
         print(f"  {writes} writes acknowledged, {errors} refused or unanswered")
+        print(f"  {pages} pages asked for, {lost} lost, {unexcused} of them while two nodes served")
         if self.is_cluster:
             made = sum(len(writer.acknowledged) for writer in self.api_writers)
             slowest = max(writer.slowest for writer in self.api_writers)
@@ -297,7 +326,7 @@ def main():
     parser = argparse.ArgumentParser()
     for name in ("server", "folder", "api", "installation"):
         parser.add_argument(f"--{name}", required=True)
-    for name in ("minutes", "seed", "sites", "servers"):
+    for name in ("minutes", "seed", "sites", "servers", "git-port"):
         parser.add_argument(f"--{name}", required=True, type=int)
     parser.add_argument("--json")
     soak = Soak(parser.parse_args())
@@ -306,7 +335,8 @@ def main():
         code = soak.run()
     finally:
         for site in getattr(soak, "sites", []):
-            site.writer.stop()
+            site.close()
+        soak.code.stop()
     sys.exit(code)
 
 

@@ -106,6 +106,8 @@ async fn pages_are_kept_for_nobody_in_particular_and_never_longer_than_they_are_
     only_visitors_without_a_name(&nodes[0]).await;
     only_answers_for_all(&nodes[0]).await;
     each_name_has_pages_of_its_own(&nodes[0]).await;
+    let platform = format!("blog.{}.www.wpaas.localhost", tenant.cid);
+    what_is_published_under_one_name_shows_under_all(&nodes, &url, ["www.example.com", &platform]).await;
     changes_show_everywhere_at_once(&nodes, &url).await;
     a_node_that_was_away_shows_no_older_page(&server, &site, &nodes, &url).await;
 }
@@ -168,6 +170,29 @@ async fn each_name_has_pages_of_its_own(node: &Node) {
     let (word, other) = node.ask(Method::GET, "/", &[("Host", "www.example.com")]).await;
     assert_eq!(word, "MISS");
     assert!(other.contains("http://www.example.com/") && !page.contains("http://www.example.com/"));
+}
+
+/// An editor at the site's address ends what is kept under its domain and under its platform name, too.
+async fn what_is_published_under_one_name_shows_under_all(nodes: &[Node; 2], url: &str, names: [&str; 2]) {
+    let editor = Wordpress::at(url);
+    assert!(editor.login("admin", "swordfish-1").await);
+    let ask = async |node: &Node, name: &str| node.ask(Method::GET, "/", &[("Host", name)]).await;
+    for node in nodes {
+        for name in names {
+            for _ in 0..20 {
+                if ask(node, name).await.0 == "HIT" {
+                    break;
+                }
+            }
+        }
+    }
+    editor.publish("Words for every name").await;
+    for node in nodes {
+        for name in names {
+            let (word, page) = ask(node, name).await;
+            assert!(page.contains("Words for every name"), "{name}: {word}");
+        }
+    }
 }
 
 async fn changes_show_everywhere_at_once(nodes: &[Node; 2], url: &str) {

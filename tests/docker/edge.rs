@@ -87,19 +87,17 @@ async fn shared_sites_open_by_their_names_at_one_port_and_dns_outlives_the_serve
     assert_eq!(status, 421);
     assert!(page.contains("No site of that name is here"), "a page for people: {page}");
 
-    // A change of the edge's map drops no connection: this answer takes longer than the change.
-    let slow = tokio::spawn({
-        let request = browser.get(format!("{url}t/slow"));
-        async move { request.send().await.unwrap().text().await.unwrap() }
-    });
     let edge = docker(&["ps", "--quiet", "--filter", &format!("name=wpaas-{}-edge", server.installation)]);
     let own = json!({"name": "own", "admin_password": "swordfish-1"});
     let other = server.post_site(&tenant, own).await;
     server.settled(&other).await;
+    // A change of the edge's map drops no connection: this answer is under way before the change, and ends once that is
+    // in force.
+    let long = browser.get(format!("{url}t/long?least=0")).send().await.unwrap();
+    assert_eq!(long.status(), 200);
     let change = json!({"address": "shared"});
     server.done(Method::PUT, &other.path, &tenant.key, Some(change)).await;
     let other_url = server.settled(&other).await;
-    assert_eq!(slow.await.unwrap(), "slow and whole");
     let other_host = other_url.trim_start_matches("http://").split(':').next().unwrap().to_owned();
     let visitor = self::browser(&[&other_host]);
     server
@@ -108,6 +106,9 @@ async fn shared_sites_open_by_their_names_at_one_port_and_dns_outlives_the_serve
             (response.status() == 200).then_some(())
         })
         .await;
+    let end = "/srv/wordpress/wp-content/uploads/long-GET-end";
+    docker(&["exec", &Server::container(&site, "wordpress-0"), "touch", end]);
+    assert!(long.text().await.unwrap().ends_with("and whole"));
     let now = docker(&["ps", "--quiet", "--filter", &format!("name=wpaas-{}-edge", server.installation)]);
     assert_eq!(now, edge, "the edge was not made anew");
 
@@ -119,6 +120,25 @@ async fn shared_sites_open_by_their_names_at_one_port_and_dns_outlives_the_serve
         .await;
     assert_eq!(dig(dns_port, &host), "127.0.0.1");
     assert_eq!(dig(dns_port, &unknown), "");
+    // A route of a site, and a site of another org of the customer.
+    let route = format!("beta.{host}");
+    let org = json!({"cid": tenant.cid, "name": "second"});
+    server.done(Method::POST, "/orgs", &server.operator, Some(org)).await;
+    let shop =
+        json!({"name": "shop", "admin_password": "swordfish-1", "address": "shared", "num_instances": 0});
+    let second = format!("/wpaas/{}/default?org=second", tenant.cid);
+    server.done(Method::POST, &second, &server.operator, Some(shop)).await;
+    let shop = format!("shop.second-{}.www.wpaas.localhost", tenant.cid);
+    for name in [&route, &shop] {
+        assert_eq!(dig(dns_port, name), "", "not yet");
+    }
+    let change = json!({"routes": {"beta": {}}});
+    server.done(Method::PUT, &site.path, &tenant.key, Some(change)).await;
+    server
+        .until("both names are answered", Duration::from_secs(60), async || {
+            [&route, &shop].iter().all(|name| dig(dns_port, name) == "127.0.0.1").then_some(())
+        })
+        .await;
     let change = json!({"address": "own"});
     server.done(Method::PUT, &other.path, &tenant.key, Some(change)).await;
     let own_url = server.settled(&other).await;

@@ -77,11 +77,18 @@ async fn a_site_goes_through_its_releases_and_no_visitor_notices() {
     assert_eq!((&kept[0]["state"], &kept[1]["state"]), (&json!("serving"), &json!("kept")), "{kept:?}");
     assert!(kept[0]["wordpress_version"].is_string() && kept[0]["schema"].is_u64(), "{kept:?}");
 
-    // Releases that are no good: one that breaks, one that answers 200 and shows nothing.
+    // Releases that are no good: one that breaks, one that answers 200 and shows nothing, and those in which nobody can
+    // sign in, nothing is kept, and no program gets an answer.
     let load = Load::start(&url);
     for (bad, why) in [
         ("<?php add_action('init', function () { no_such_function(); });", "no_such_function"),
         ("<?php add_action('template_redirect', function () { exit('welcome'); });", "title"),
+        ("<?php add_action('login_init', function () { exit('no login today'); });", "login page"),
+        (
+            "<?php add_filter('query', fn ($query) => preg_match('/^\\s*INSERT/i', $query) ? 'broken' : $query);",
+            "does not keep what WordPress writes",
+        ),
+        ("<?php add_filter('rest_pre_serve_request', function () { exit('no REST today'); });", "REST API"),
     ] {
         release(bad);
         steps.post("releases", json!({})).await;
@@ -112,9 +119,9 @@ async fn a_site_goes_through_its_releases_and_no_visitor_notices() {
             "what failed went away"
         );
     }
-    load.end("two bad releases").await;
+    load.end("five bad releases").await;
     let tried = releases(&server, &site).await;
-    assert_eq!((&tried[0]["state"], tried.len()), (&json!("failed"), 4), "it is not tried again: {tried:?}");
+    assert_eq!((&tried[0]["state"], tried.len()), (&json!("failed"), 7), "it is not tried again: {tried:?}");
     assert!(wordpress.get("/").await.1.contains("release-two"));
 
     // Another release under a name of its own, over the same data.
@@ -211,10 +218,32 @@ async fn a_site_goes_through_its_releases_and_no_visitor_notices() {
     steps.sql("DELETE FROM wordpress.wp_options WHERE option_name = 'test_blank'");
     server.settled(&site).await;
 
+    // Back to one that neither served before nor is shown under a name: the oldest that is kept.
+    for marker in ["release-three", "release-four", "release-five"] {
+        release(&plugin(marker));
+        steps.post("releases", json!({})).await;
+        steps.shows(marker).await;
+        server.settled(&site).await;
+    }
+    let second = kept[0]["id"].clone();
+    let last: Vec<_> =
+        releases(&server, &site).await.into_iter().filter(|it| it["state"] == "kept").collect();
+    assert!(last[0]["id"] != second && last.iter().any(|release| release["id"] == second), "{last:?}");
+    let load = Load::start(&url);
+    let began = Instant::now();
+    steps.post("rollback", json!({"release": second})).await;
+    steps.shows("release-two").await;
+    let took = began.elapsed();
+    println!("rolled back by {} releases in {took:?}", last.len());
+    // Within ten on a machine that has nothing else to do.
+    assert!(took < Duration::from_secs(30), "{took:?}");
+    server.settled(&site).await;
+    load.end("a rollback to an older release").await;
+
     // Everything that was written stayed.
     assert_eq!(wordpress.bytes(&picture).await, GIF);
     assert!(wordpress.get(&post).await.1.contains("Written before"));
-    assert!(wordpress.get("/").await.1.contains("release-one"));
+    assert!(wordpress.get("/").await.1.contains("release-two"));
 }
 
 struct Steps<'a> {

@@ -77,7 +77,10 @@ impl Labels {
             (GENERATION.to_owned(), self.mark.0.to_string()),
             (EPOCH.to_owned(), self.mark.1.to_string()),
         ]);
-        for (key, fingerprint) in [(FINGERPRINT, self.fingerprint), (HOST, self.host)] {
+        // What is no node has no spec beside its name. Nothing of it changes, so that nothing is compared with this, and
+        // what was made without it is as good.
+        let own = self.fingerprint.unwrap_or_else(|| Fingerprint::of([self.part.to_string().as_str()]));
+        for (key, fingerprint) in [(FINGERPRINT, Some(own)), (HOST, self.host)] {
             labels.extend(fingerprint.map(|fingerprint| (key.to_owned(), fingerprint.to_string())));
         }
         labels
@@ -115,6 +118,16 @@ mod tests {
             assert_eq!(Labels::read(&damaged, "lab"), Err(Unreadable), "{key}");
             damaged.remove(key);
             assert_eq!(Labels::read(&damaged, "lab"), Err(Unreadable), "{key}");
+        }
+    }
+
+    #[test]
+    fn everything_carries_a_fingerprint() {
+        for part in [Part::Network, Part::UploadsVolume, Part::DatabaseVolume(0), Part::Release([1; 6])] {
+            let labels = Labels { part, fingerprint: None, ..labels() };
+            let own = Fingerprint::of([part.to_string().as_str()]);
+            let read = Labels::read(&labels.write("lab"), "lab").unwrap().unwrap();
+            assert_eq!(read, Labels { fingerprint: Some(own), ..labels }, "{part}");
         }
     }
 

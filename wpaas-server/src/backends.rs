@@ -23,6 +23,8 @@ use crate::watch::{Watch, WatchedBackend, WatchedIntents};
 mod aws;
 #[cfg(feature = "docker")]
 mod docker;
+#[cfg(test)]
+mod failing;
 
 #[cfg(feature = "aws")]
 use aws::start as aws;

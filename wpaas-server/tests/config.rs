@@ -32,6 +32,16 @@ fn flag_then_environment_then_file_then_default() {
 }
 
 #[test]
+fn help_names_the_commands_the_flags_and_their_variables() {
+    let output = Command::new(env!("CARGO_BIN_EXE_wpaas-server")).arg("--help").output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success());
+    for what in ["Usage: wpaas-server", "check-config", "dns", "--backend", "simulated", "WPAAS_LISTEN"] {
+        assert!(told.contains(what), "{what} is not in\n{told}");
+    }
+}
+
+#[test]
 fn what_is_not_known_is_refused_by_name() {
     for (file, flags, name) in [
         ("lisen = '127.0.0.1:1'", &[][..], "lisen"),

@@ -170,6 +170,10 @@ fn names_are_answered_with_authority_and_what_is_not_there_is_said_so() {
     has(&answer, "Flags: qr aa;");
     has(&answer, "blog.acm.www.example.com. 60 IN A 10.208.0.2");
     has(&dns.kdig(&["+tcp", "nobody.www.example.com", "A"]), "status: NXDOMAIN");
+    let soa = "www.example.com. 5 IN SOA ns.www.example.com. hostmaster.www.example.com. 7 3600 600 604800 5";
+    has(&dns.dig(&["www.example.com", "SOA"]), soa);
+    has(&dns.kdig(&["www.example.com", "SOA"]), soa);
+    has(&dns.kdig(&["www.example.com", "NS"]), "www.example.com. 60 IN NS ns.www.example.com.");
 }
 
 #[test]

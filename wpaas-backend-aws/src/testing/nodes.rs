@@ -217,7 +217,7 @@ fn gateway(node: &Node, up: impl Fn(Part) -> bool) -> GatewayReport {
         Some((part, state))
     });
     let revision = node.files.value("routes", "revision").map(str::to_owned);
-    GatewayReport { revision, servers: servers.collect(), error: None }
+    GatewayReport { revision, servers: servers.collect(), draining: BTreeMap::new(), error: None }
 }
 
 /// A report as a node writes it.

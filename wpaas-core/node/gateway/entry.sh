@@ -13,7 +13,9 @@ previews=/run/wpaas/previews # the names that show another release, and the serv
 phase=starting revision='' error='' servers='' stopping='' next_look=0 fast_until=0
 routes='' routed='' unread='' refused='' shown='' showing='' authorities='' named='' tls='' answering=yes unserved='' answer=()
 connected=() writer=''
-declare -A wanted=() known=() up=() loaded=()
+# Of a node that gets no new requests: those that it has, and since when.
+kinds=2 draining=''
+declare -A wanted=() known=() up=() loaded=() requests=() since=()
 # Requests under way or waiting, in hundredths, on average of the last five seconds; what was counted since.
 busy=null counted=0 counts=0 count_until=0
 
@@ -27,7 +29,7 @@ publish() {
     fi
     json "$revision"; number=$REPLY
     json "$error"
-    body="{\"boot\":\"$boot\",\"busy\":$busy,\"gateway\":{\"phase\":\"$phase\",\"revision\":$number,\"servers\":{$servers},\"error\":$REPLY}}"
+    body="{\"boot\":\"$boot\",\"busy\":$busy,\"gateway\":{\"phase\":\"$phase\",\"revision\":$number,\"servers\":{$servers},\"draining\":{$draining},\"error\":$REPLY}}"
 }
 
 # admin COMMANDS: sends a line of commands; `answer` has the lines that come back. It fails unless the
@@ -48,11 +50,13 @@ admin() {
 # that is one server's own; `unread` is a line that isn't known.
 read_routes() {
     local line name host
-    wanted=() routed='' unread='' shown=''
+    wanted=() routed='' unread='' shown='' kinds=2
     while IFS= read -r line; do
         name=${line%%=*}
         if [[ $name == revision ]]; then routed=${line#*=}
-        elif [[ $line =~ ^(wordpress-[0-9]{1,3}|database-[0-2])=(ready|drain)$ ]]; then wanted[$name]=${line#*=}
+        elif [[ $line =~ ^(wordpress-[0-9]{1,3}|database-[0-2])=(ready|drain)$ ]]; then
+            wanted[$name]=${line#*=}
+            if [[ $line == wordpress-*=drain ]]; then kinds=6; fi
         elif [[ $line =~ ^wordpress-[0-9]{1,3}=preview(\ [][a-z0-9.:-]+)+$ ]]; then
             wanted[$name]=preview
             for host in ${line#*=preview }; do shown+="$host $name"$'\n'; done
@@ -62,19 +66,22 @@ read_routes() {
 }
 
 # survey: what HAProxy has: the state of each server that is in service, and whether it is up, and how many
-# requests for visitors are under way or wait. A database node is a server of two backends: of `donor` it is in
-# service only while no database node is Synced. `connected` are the database slots that have connections, `writer`
-# is the node that new ones go to, if it is Synced.
+# requests for visitors are under way or wait; of each server, too, while one of them gets no new ones. A database
+# node is a server of two backends: of `donor` it is in service only while no database node is Synced. `connected` are
+# the database slots that have connections, `writer` is the node that new ones go to, if it is Synced.
 survey() {
     local line
     local -a field donors=()
-    # Of a server, name, state and administrative state are fields 3, 5 and 6; in statistics, what it has is field 4.
-    admin 'show servers state; show stat wordpress 2 -1; show stat database 4 -1; show stat donor 4 -1; show table database' || return 1
-    known=() up=() connected=() writer=''
+    # Of a server, name, state and administrative state are fields 3, 5 and 6; in statistics, what waits is field 2, and
+    # what is under way field 4, of a backend with those that wait.
+    admin "show servers state; show stat wordpress $kinds -1; show stat database 4 -1; show stat donor 4 -1; show table database" || return 1
+    known=() up=() requests=() connected=() writer=''
     for line in "${answer[@]}"; do
-        if [[ $line == wordpress,BACKEND,* ]]; then
+        if [[ $line == wordpress,* ]]; then
             IFS=, read -ra field <<<"$line"
-            counted=$((counted + field[4])) counts=$((counts + 1))
+            if [[ ${field[1]} == BACKEND ]]; then counted=$((counted + field[4])) counts=$((counts + 1))
+            else requests[${field[1]}]=$((field[2] + field[4]))
+            fi
             continue
         fi
         if [[ $line =~ ^(database|donor),(database|donor)-[0-2], ]]; then
@@ -110,6 +117,25 @@ one_writer() {
         if [[ $writer && $name != "$writer" && ${known[$name]-} != drain ]]; then commands+="shutdown sessions server $slot;"; fi
     done
     if [[ $commands ]]; then admin "$commands"; fi
+}
+
+# drains: `draining` is what nodes have that get no new requests, and for how long they have got none.
+drains() {
+    local name seconds
+    milliseconds
+    draining=''
+    for name in "${!since[@]}"; do
+        if [[ ${known[$name]-} != drain ]]; then unset "since[$name]"; fi
+    done
+    for name in "${!known[@]}"; do
+        if [[ $name != wordpress-* || ${known[$name]} != drain ]]; then continue; fi
+        : "${since[$name]:=$REPLY}"
+        seconds=$(((REPLY - since[$name]) / 1000))
+        if ((${requests[$name]-0})); then
+            draining+=",\"$name\":{\"requests\":${requests[$name]},\"seconds\":$((seconds - seconds % 5))}"
+        fi
+    done
+    draining=${draining#,}
 }
 
 # slots NAME: REPLY is where HAProxy has it: one with names of its own in a backend of its own.
@@ -269,6 +295,7 @@ look() {
         servers+=",\"$name\":\"$state\""
     done
     servers=${servers#,}
+    drains
     phase=serving
     [[ $agreed && $named && $answering && ! $unread ]] && revision=$routed
 }

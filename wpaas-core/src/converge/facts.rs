@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 
-use super::{Coverage, Lead, NodeReport, Object, ObjectState, Part, Report};
+use super::{Coverage, Draining, Lead, NodeReport, Object, ObjectState, Part, Report};
 
 /// What is known of one site at one moment: all that [`super::plan`] looks at besides the intent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -100,6 +100,18 @@ impl Facts {
             NodeReport::Wordpress(report) => Some(report.phase == super::WordpressPhase::Serving),
             NodeReport::Database(_) | NodeReport::Gateway(_) => None,
         }
+    }
+
+    /// How many requests a node that gets no new ones is left to end: what gateways say that it has, until that has
+    /// lasted too long.
+    #[must_use]
+    pub fn left(&self, part: Part) -> u32 {
+        let draining = |report: &Report| match &report.node {
+            NodeReport::Gateway(gateway) => gateway.draining.get(&part).copied(),
+            NodeReport::Database(_) | NodeReport::Wordpress(_) => None,
+        };
+        let left = self.reports.iter().filter_map(draining).filter(|left| left.seconds < Draining::LONGEST);
+        left.map(|left| left.requests).fold(0, u32::saturating_add)
     }
 
     /// Whether the node was told this and has not answered yet.

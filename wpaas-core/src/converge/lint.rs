@@ -26,11 +26,12 @@ pub struct Violation {
 ///
 /// The first rule that it breaks.
 pub fn lint(intent: &Intent, facts: &Facts, plan: &SitePlan) -> Result<(), Violation> {
-    let rules: [(u8, Rule); 9] = [
+    let rules: [(u8, Rule); 10] = [
         (1, founding),
         (2, quorum),
         (2, joining),
         (3, serving),
+        (3, draining),
         (3, leading),
         (4, storage),
         (5, tombstone),
@@ -156,6 +157,13 @@ fn serving(intent: &Intent, facts: &Facts, plan: &SitePlan, _: &Step) -> Verdict
         run.wordpress < 2 || !takes || left >= usize::from(run.wordpress),
         "takes a serving WordPress node below the wanted number",
     )
+}
+
+/// A WordPress node that serves is left to what it has once it gets nothing new, while the site runs.
+fn draining(intent: &Intent, facts: &Facts, _: &SitePlan, step: &Step) -> Verdict {
+    let (Wanted::Run(_), Action::Remove { .. }) = (&intent.wanted, &step.action) else { return Ok(()) };
+    let serves = step.part.serves_visitors() && facts.serving(step.part) == Some(true);
+    require(!serves || facts.left(step.part) == 0, "takes a WordPress node from requests that are under way")
 }
 
 /// An address that can be moved leads to a gateway that has reported; the one it leads to is not taken away while

@@ -87,6 +87,9 @@ pub enum HoldReason {
     /// It leaves once enough others serve and the gateway has drained it.
     #[error("leaves once others serve in its place")]
     Serving,
+    /// It gets no new requests, and has not ended those that it has.
+    #[error("leaves once it has ended what it has; requests under way: {0}")]
+    Draining(u32),
     /// Data that can't be used is kept for a person to look at.
     #[error("is broken; it holds data, so an operator must look at it and remove it")]
     BrokenData,

@@ -188,6 +188,9 @@ pub struct GatewayReport {
     pub revision: Option<String>,
     /// Of every server it was told of.
     pub servers: BTreeMap<Part, ServerState>,
+    /// What WordPress nodes that get no new sessions still have; who has nothing is not among them.
+    #[serde(default)]
+    pub draining: BTreeMap<Part, Draining>,
     /// What went wrong, for people.
     pub error: Option<String>,
 }
@@ -198,6 +201,22 @@ impl GatewayReport {
     pub fn follows(&self, revision: Fingerprint) -> bool {
         self.revision.as_deref().and_then(Fingerprint::parse) == Some(revision)
     }
+}
+
+/// What a server still has that gets no new sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Draining {
+    /// Under way.
+    pub requests: u32,
+    /// For how many seconds it has got no new ones, in steps of five.
+    pub seconds: u32,
+}
+
+impl Draining {
+    /// For how many seconds a node that is to go is left to what it has. Longer than PHP may be silent over a request
+    /// (65 s) and than most downloads take; one that never ends holds a release up no longer, and then has what a stop
+    /// leaves it (12 s).
+    pub const LONGEST: u32 = 300;
 }
 
 /// A server as a gateway sees it.

@@ -215,6 +215,27 @@ fn rule_3_wordpress_nodes_gone_before_others_serve() {
     caught(old_ones_first, &wanted(2, One), &[Op::User(Change::Release(Some(1)))], "rule 3", "S4");
 }
 
+/// Rule 3: lets a node go as soon as it gets nothing new.
+fn cuts_requests(intent: &Intent, facts: &Facts) -> SitePlan {
+    let mut deaf = facts.clone();
+    for report in &mut deaf.reports {
+        if let NodeReport::Gateway(gateway) = &mut report.node {
+            gateway.draining.clear();
+        }
+    }
+    plan(intent, &deaf)
+}
+
+#[test]
+fn rule_3_requests_that_are_cut() {
+    // The drain is in force at the third look; what the mutant then does would be as well without the visitor.
+    let mut ops = vec![Op::Look(0), Op::Visit(1), Op::User(Change::Wordpress(1)), Op::Learn(0)];
+    for _ in 0..3 {
+        ops.extend([Op::Look(0), Op::Plan(0), Op::Land(0, 0, Fate::Fine), Op::Progress]);
+    }
+    caught(cuts_requests, &wanted(2, One), &ops, "rule 3", "S13");
+}
+
 /// Rule 4: a resting site loses its uploads.
 fn rests_without_uploads(intent: &Intent, facts: &Facts) -> SitePlan {
     if intent.wanted != Wanted::Rest || facts.objects.iter().any(|object| object.part.is_node()) {

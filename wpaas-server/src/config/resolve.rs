@@ -293,6 +293,8 @@ mod tests {
         assert_eq!(settings.log.format, LogFormat::Json);
         assert_eq!(settings.report_listen.to_string(), "0.0.0.0:8010");
         assert_eq!(settings.registration, Registration::Closed);
+        assert_eq!(settings.dns.listen.to_string(), "127.0.0.1:5300");
+        assert_eq!(settings.edge.listen.to_string(), "127.0.0.1:8000");
     }
 
     #[test]

@@ -79,6 +79,7 @@ mod tests {
     use std::sync::Arc;
 
     use axum::body::to_bytes;
+    use wpaas_core::converge::simulated::World;
 
     use super::*;
     use crate::config::{Flags, Settings};
@@ -95,7 +96,8 @@ mod tests {
         let folder = tempfile::TempDir::new().unwrap();
         let data = Some(folder.path().join("data"));
         let flags = Flags { data, backend: Some(BackendKind::Simulated), ..Flags::default() };
-        let (state, _tasks) = crate::app::open(&Arc::new(Settings::load(flags).unwrap())).await.unwrap();
+        let settings = Arc::new(Settings::load(flags).unwrap());
+        let (state, _tasks) = crate::app::open(&settings, World::default()).await.unwrap();
         state.watch.preparing(Some("the Engine is away".to_owned()));
         let (status, told) = asked(&state).await;
         assert_eq!((status, &told["ready"], &told["backend"]["ready"]), (200, &true.into(), &false.into()));

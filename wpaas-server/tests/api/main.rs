@@ -23,6 +23,7 @@ mod pebble;
 #[path = "../../../tests/ports.rs"]
 mod ports;
 mod problems;
+mod process;
 mod releases;
 mod reports;
 mod service;

@@ -188,7 +188,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Lets nodes go that are outdated or too many. Rule 3: only while the wanted number serves without them,
-    /// and after the gateway has drained them.
+    /// the gateway sends nobody to them any more, and they have ended what they had.
     fn retire(&mut self, run: &RunIntent, slots: &Slots<'_>, routes: &mut Routes<'_>) {
         let wanted = usize::from(run.wordpress);
         let serves = |slot: &u8| self.facts.serving(Part::Wordpress(*slot)) == Some(true);
@@ -208,11 +208,13 @@ impl<'a> Pass<'a> {
         let drained = self.gateway_follows(run, routes);
         for (n, leaver) in leaving.into_iter().enumerate() {
             let Some((part, object, at_once)) = leaver else { continue };
-            if at_once || (enough && drained) {
-                let why = if n < surplus { StepReason::TooMany } else { StepReason::Outdated };
-                self.step(part, Action::Remove { object }, why);
-            } else {
-                self.hold(part, HoldReason::Serving);
+            match self.facts.left(part) {
+                _ if !at_once && !(enough && drained) => self.hold(part, HoldReason::Serving),
+                left if left > 0 && !at_once => self.hold(part, HoldReason::Draining(left)),
+                _ => {
+                    let why = if n < surplus { StepReason::TooMany } else { StepReason::Outdated };
+                    self.step(part, Action::Remove { object }, why);
+                }
             }
         }
     }

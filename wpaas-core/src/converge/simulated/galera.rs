@@ -142,12 +142,13 @@ impl Place {
 
     /// Time passes. Returns whether a node has something else to say for it.
     pub(super) fn elapse(&mut self, seconds: u32) -> bool {
+        let drains = self.elapse_drains(seconds);
         let Some(component) = self.component.as_mut().filter(|component| !component.primary) else {
-            return false;
+            return drains;
         };
         // Beyond a minute nobody cares, and a model checker's states stay few.
         let later = component.lost_for.saturating_add(seconds).min(60);
-        std::mem::replace(&mut component.lost_for, later) != later
+        drains | (std::mem::replace(&mut component.lost_for, later) != later)
     }
 
     /// A node's process ends without a word: the others go on if they are more than half.

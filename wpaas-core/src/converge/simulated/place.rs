@@ -7,8 +7,8 @@ use super::galera::Component;
 use super::thing::Thing;
 use super::world::Law;
 use crate::converge::{
-    Action, Applied, BackendError, Entry, ErrorClass, GatewayReport, NodeReport, NodeSpec, Object, ObjectId,
-    ObjectState, Part, Report, ServerState, Step, WordpressPhase, WordpressReport,
+    Action, Applied, BackendError, Draining, Entry, ErrorClass, GatewayReport, NodeReport, NodeSpec, Object,
+    ObjectId, ObjectState, Part, Report, ServerState, Step, WordpressPhase, WordpressReport,
 };
 use crate::id::SiteId;
 
@@ -146,6 +146,7 @@ impl Place {
         if thing.runs() {
             thing.halt(ObjectState::Removing);
             let object = thing.object.clone();
+            self.hang_up(step.part);
             if let Part::Database(n) = step.part {
                 self.leave(n, true);
             }
@@ -208,6 +209,7 @@ impl Place {
                 let wanted = thing.value("routes", "revision").map(str::to_owned);
                 changed |= thing.follows != wanted;
                 thing.follows = wanted;
+                thing.drain();
             }
         }
         changed
@@ -287,7 +289,54 @@ impl Place {
             };
             Some((server, state))
         });
-        GatewayReport { revision: node.follows.clone(), servers: servers.collect(), error: None }
+        let requests = |part: &Part| self.node(*part).map_or(0, |node| node.requests);
+        let draining = node.drained.iter().filter(|(part, _)| requests(part) > 0);
+        let draining =
+            draining.map(|(part, &seconds)| (*part, Draining { requests: requests(part), seconds }));
+        GatewayReport {
+            revision: node.follows.clone(),
+            servers: servers.collect(),
+            draining: draining.collect(),
+            error: None,
+        }
+    }
+
+    /// Somebody begins a request that takes long, if the gateway sends anybody to this node. Returns whether it does.
+    pub(super) fn visit(&mut self, part: Part) -> bool {
+        let sent = self.routed().any(|(to, _)| to == part) && self.node(part).is_some_and(|node| node.up);
+        let node = self.objects.get_mut(&part).filter(|_| sent);
+        node.map(|node| node.requests += 1).is_some()
+    }
+
+    /// With a gateway all that goes through it ends.
+    fn hang_up(&mut self, part: Part) {
+        if matches!(part, Part::Gateway(_)) {
+            self.leave_all();
+        }
+    }
+
+    /// Whether it has requests, and has not had nothing new for as long as a drain may take.
+    pub(super) fn is_awaited(&self, part: Part) -> bool {
+        let gateway = self.node(Part::Gateway(0));
+        let drained = gateway.and_then(|gateway| gateway.drained.get(&part).copied()).unwrap_or(0);
+        drained < Draining::LONGEST && self.node(part).is_some_and(|node| node.requests > 0)
+    }
+
+    /// All requests come to their end.
+    pub(super) fn leave_all(&mut self) -> bool {
+        let nodes = self.objects.values_mut();
+        nodes.fold(false, |any, node| std::mem::take(&mut node.requests) > 0 || any)
+    }
+
+    /// Time passes. Returns whether a gateway has something else to say for it.
+    pub(super) fn elapse_drains(&mut self, seconds: u32) -> bool {
+        let mut changed = false;
+        for seen in self.objects.values_mut().flat_map(|thing| thing.drained.values_mut()) {
+            // Beyond that nobody cares, and a model checker's states stay few.
+            let later = seen.saturating_add(seconds).min(Draining::LONGEST);
+            changed |= std::mem::replace(seen, later) != later;
+        }
+        changed
     }
 
     /// The nodes that the gateway sends the site's visitors to, by the routes that it follows, with their releases.
@@ -306,6 +355,7 @@ impl Place {
         if self.node(part).is_none() {
             return false;
         }
+        self.hang_up(part);
         match (part, self.objects.get_mut(&part)) {
             (Part::Database(n), _) => self.stop_database(n, state),
             (_, Some(thing)) => thing.halt(state),
@@ -322,6 +372,7 @@ impl Place {
         if self.objects.remove(&part).is_none() {
             return false;
         }
+        self.hang_up(part);
         let needs = |thing: &Thing| thing.spec.is_some() && (part == Part::Network || thing.mounts(part));
         let cut: Vec<Part> =
             self.objects.values().filter(|t| needs(t)).map(|thing| thing.object.part).collect();

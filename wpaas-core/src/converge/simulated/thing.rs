@@ -1,5 +1,7 @@
 //! One object, with what only it knows.
 
+use std::collections::BTreeMap;
+
 use crate::converge::{
     BootId, FileContent, Fingerprint, NodeFile, NodeSpec, Object, ObjectState, Part, Position, Step,
 };
@@ -40,8 +42,11 @@ pub(super) struct Thing {
     pub(super) up: bool,
     /// Of a WordPress node: its release does not do what a WordPress does.
     pub(super) refused: bool,
-    /// Of a gateway: the routes that it follows.
+    /// Of a WordPress node: how many requests it has that take long.
+    pub(super) requests: u32,
+    /// Of a gateway: the routes that it follows, and for how many seconds by them a node has got nothing new.
     pub(super) follows: Option<String>,
+    pub(super) drained: BTreeMap<Part, u32>,
     /// Of a database volume: what is on it, and its last founding.
     pub(super) data: Data,
     pub(super) founding: u64,
@@ -56,7 +61,9 @@ impl Thing {
             process: None,
             up: false,
             refused: false,
+            requests: 0,
             follows: None,
+            drained: BTreeMap::new(),
             data: Data::Empty,
             founding: 0,
         }
@@ -66,14 +73,27 @@ impl Thing {
         self.object.state = ObjectState::Ready;
         self.boots += 1;
         self.process = matches!(self.object.part, Part::Database(_)).then_some(Process::Recovering);
-        (self.up, self.refused, self.follows) = (false, false, None);
+        self.forget();
     }
 
     /// Its processes end, as by SIGKILL.
     pub(super) fn halt(&mut self, state: ObjectState) {
         self.object.state = state;
         self.process = None;
-        (self.up, self.refused, self.follows) = (false, false, None);
+        self.forget();
+    }
+
+    fn forget(&mut self) {
+        (self.up, self.refused, self.requests, self.follows) = (false, false, 0, None);
+        self.drained.clear();
+    }
+
+    /// A gateway follows its routes: time counts anew for who gets nothing new from now on.
+    pub(super) fn drain(&mut self) {
+        let routes = self.text("routes").unwrap_or_default().lines();
+        let drained = routes.filter_map(|line| line.strip_suffix("=drain")?.parse().ok());
+        let nodes = drained.filter(|part: &Part| part.serves_visitors());
+        self.drained = nodes.map(|part| (part, self.drained.get(&part).copied().unwrap_or(0))).collect();
     }
 
     /// Puts these files in the place of those of the same names.

@@ -118,6 +118,21 @@ impl World {
         self.place(site).write();
     }
 
+    /// A visitor begins a request that takes long, at this node. Returns whether the gateway sends anybody there.
+    pub fn visit(&mut self, site: SiteId, part: Part) -> bool {
+        self.place(site).visit(part)
+    }
+
+    /// All requests of a site that take long come to their end. Returns whether there were any.
+    pub fn leave(&mut self, site: SiteId) -> bool {
+        self.place(site).leave_all()
+    }
+
+    /// Whether visitors wait at a node that, by what the gateway does, has not been left to them for long enough.
+    pub(crate) fn is_awaited(&self, site: SiteId, part: Part) -> bool {
+        self.places.get(&site).is_some_and(|place| place.is_awaited(part))
+    }
+
     /// A node dies, as by SIGKILL. Returns whether it ran.
     pub fn kill(&mut self, site: SiteId, part: Part) -> bool {
         self.place(site).halt(part, ObjectState::Stopped)

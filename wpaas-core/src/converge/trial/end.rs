@@ -112,6 +112,7 @@ impl Trial {
         self.log.push("nothing goes wrong any more".into());
         let site = self.intent.site;
         self.world.split(site, false);
+        self.world.leave(site);
         while !self.late.is_empty() {
             self.take(Op::Late(0))?;
         }

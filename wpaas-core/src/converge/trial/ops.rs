@@ -47,6 +47,10 @@ pub enum Op {
     Progress,
     /// Visitors write.
     Write,
+    /// A visitor begins a request that takes long, at the WordPress node of this slot, if visitors are sent there.
+    Visit(u8),
+    /// All such requests come to their end.
+    Leave,
     /// A server dies and another starts in its place. What it had begun takes effect later.
     Restart(usize),
     /// So many seconds pass.
@@ -228,6 +232,8 @@ impl Trial {
             Op::Unheard(server) => self.server(server).mail.clear(),
             Op::Progress => drop(self.world.progress(self.intent.site)),
             Op::Write => self.world.write(self.intent.site),
+            Op::Visit(slot) => self.visit(slot),
+            Op::Leave => drop(self.world.leave(self.intent.site)),
             Op::Restart(server) => self.restart(server),
             Op::Seconds(seconds) => self.elapse(Duration::from_secs(u64::from(seconds))),
             Op::Outside(part, what) => self.outside(part, what),
@@ -246,6 +252,14 @@ impl Trial {
     fn server(&mut self, server: usize) -> &mut Server {
         let at = self.at(server);
         &mut self.servers[at]
+    }
+
+    fn visit(&mut self, slot: u8) {
+        let part = Part::Wordpress(slot % Part::APART_SLOTS);
+        if self.world.visit(self.intent.site, part) {
+            self.disturbed += 1;
+            self.log.push(format!("  a visitor of {part}"));
+        }
     }
 
     fn part(&self, at: u8) -> Option<Part> {

@@ -36,7 +36,7 @@ pub(crate) struct Case<'a> {
     pub(crate) fenced: bool,
 }
 
-/// Whether a step that is about to take effect does harm: S3, S4, S6, rules 5 and 6.
+/// Whether a step that is about to take effect does harm: S3, S4, S6, S13, rules 5 and 6.
 pub(crate) fn judge(world: &World, step: &Step, case: &Case<'_>) -> Result<(), String> {
     if step.site != case.site {
         return Err(format!("rule 6: {step} of another site"));
@@ -55,7 +55,10 @@ pub(crate) fn judge(world: &World, step: &Step, case: &Case<'_>) -> Result<(), S
     }
     match step.part {
         Part::Database(n) => judge_quorum(world, n, case),
-        Part::Wordpress(slot) if step.part.serves_visitors() => judge_serving(world, slot, case),
+        Part::Wordpress(slot) if step.part.serves_visitors() => {
+            judge_drained(world, step.part, case)?;
+            judge_serving(world, slot, case)
+        }
         Part::Network if *case.wanted != Wanted::Gone && there.state != ObjectState::Broken => {
             Err("rule 5: removes the network of a site that is not gone".into())
         }
@@ -95,6 +98,14 @@ fn judge_quorum(world: &World, n: u8, case: &Case<'_>) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("S3: database-{n} is stopped, and only {others} others are Synced"))
+}
+
+/// S13: a change cuts no request, unless that has had its time.
+fn judge_drained(world: &World, part: Part, case: &Case<'_>) -> Result<(), String> {
+    if matches!(case.wanted, Wanted::Run(_)) && world.is_awaited(case.site, part) {
+        return Err(format!("S13: {part} is stopped while visitors wait at it"));
+    }
+    Ok(())
 }
 
 /// S4: with two or more wanted, a change never takes the serving ones below that.

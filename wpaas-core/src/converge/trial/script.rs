@@ -41,6 +41,7 @@
 //! | `kill`, `freeze`, `vanish` or `edit PART` | somebody else does this to it |
 //! | `split`, `heal` | the database nodes don't hear each other; do again |
 //! | `write` | visitors write |
+//! | `visit PART`, `leave` | a visitor begins a request there that takes long; all such requests end |
 //! | `wait SECONDS` | time passes |
 //! | `restart` | the server dies, and another starts in its place |
 //! | `deaf` | the server no longer learns what is wanted |
@@ -200,6 +201,8 @@ impl Stage {
             "split" => self.take(Op::Split(true)),
             "heal" => self.take(Op::Split(false)),
             "write" => self.take(Op::Write),
+            "visit" => self.visit(words),
+            "leave" => self.take(Op::Leave),
             "wait" => {
                 let seconds = words.number()?.ok_or_else(|| "how many seconds?".to_owned())?;
                 self.take(Op::Seconds(u8::try_from(seconds).unwrap_or(u8::MAX)))
@@ -211,6 +214,13 @@ impl Stage {
             }
             "expect" => self.expect(words),
             _ => Err(Wrong::Command("no such command".into())),
+        }
+    }
+
+    fn visit(&mut self, words: &mut Words<'_>) -> Said {
+        match words.part()? {
+            Part::Wordpress(slot) if slot < Part::APART_SLOTS => self.take(Op::Visit(slot)),
+            part => Err(Wrong::Command(format!("nobody is sent to {part}"))),
         }
     }
 
