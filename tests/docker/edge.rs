@@ -40,6 +40,7 @@ fn condition(site: &serde_json::Value, kind: &str) -> (String, String) {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a story: each step stands on those before it")]
 async fn shared_sites_open_by_their_names_at_one_port_and_dns_outlives_the_server() {
     let Some(_alone) = engine_alone().await else { return };
     let (edge_port, dns_port) = (free_port(), free_port());

@@ -23,7 +23,7 @@ const HEARTBEAT: i64 = 10;
 /// Everything that runs, and what volumes hold.
 #[derive(Debug, Default)]
 pub(crate) struct Nodes {
-    nodes: BTreeMap<String, Node>,
+    running: BTreeMap<String, Node>,
     data: BTreeMap<String, Data>,
     /// What gateways count, in hundredths of a request.
     pub(super) busy: Option<u32>,
@@ -86,10 +86,10 @@ impl Nodes {
             running.insert(machine.id.to_owned());
             self.boot(&machine, bucket, keys);
         }
-        self.nodes.retain(|id, _| running.contains(id));
+        self.running.retain(|id, _| running.contains(id));
         self.obey();
         let serving = self.serving();
-        for (id, node) in &mut self.nodes {
+        for (id, node) in &mut self.running {
             let Some(report) = report(node, &self.data, &serving) else { continue };
             let said = say(&node.boot, &report, self.busy);
             let key = keys.report(id);
@@ -107,7 +107,7 @@ impl Nodes {
     fn boot(&mut self, machine: &Running<'_>, bucket: &Store, keys: &Keys) {
         let key = keys.node(machine.id);
         let Some(etag) = bucket.etag(&key) else { return };
-        let known = self.nodes.get(machine.id);
+        let known = self.running.get(machine.id);
         if known.is_some_and(|node| node.etag == etag && node.started == machine.started) {
             return;
         }
@@ -116,7 +116,7 @@ impl Nodes {
         if files.volume.as_ref().is_some_and(|volume| !machine.volumes.contains(&volume.as_str())) {
             return;
         }
-        if let Some(node) = self.nodes.get_mut(machine.id).filter(|node| node.started == machine.started) {
+        if let Some(node) = self.running.get_mut(machine.id).filter(|node| node.started == machine.started) {
             (node.etag, node.files) = (etag, files);
             return;
         }
@@ -124,14 +124,14 @@ impl Nodes {
         let boot = boot.chars().filter(char::is_ascii_alphanumeric).take(60).collect();
         let started = machine.started;
         let node = Node { boot, started, etag, files, member: false, said: String::new(), at: 0 };
-        self.nodes.insert(machine.id.to_owned(), node);
+        self.running.insert(machine.id.to_owned(), node);
     }
 
     /// Database nodes that wait do as they are told, if it is for this boot.
     fn obey(&mut self) {
         let components: BTreeSet<SiteId> =
-            self.nodes.values().filter(|node| node.member).map(|node| node.files.site).collect();
-        for node in self.nodes.values_mut().filter(|node| !node.member) {
+            self.running.values().filter(|node| node.member).map(|node| node.files.site).collect();
+        for node in self.running.values_mut().filter(|node| !node.member) {
             let Some(volume) = node.files.volume.clone() else { continue };
             let Some(order) = node.files.texts.get("order") else { continue };
             let [verb, number, boot] = order.split_whitespace().collect::<Vec<_>>()[..] else { continue };
@@ -153,10 +153,10 @@ impl Nodes {
     /// What gateways find up: database nodes in a component, WordPress nodes of a site that has one.
     fn serving(&self) -> BTreeMap<SiteId, BTreeSet<Part>> {
         let mut serving: BTreeMap<SiteId, BTreeSet<Part>> = BTreeMap::new();
-        for node in self.nodes.values().filter(|node| node.member) {
+        for node in self.running.values().filter(|node| node.member) {
             serving.entry(node.files.site).or_default().insert(node.files.part);
         }
-        for node in self.nodes.values() {
+        for node in self.running.values() {
             if let (Part::Wordpress(_), Some(site)) = (node.files.part, serving.get_mut(&node.files.site)) {
                 site.insert(node.files.part);
             }

@@ -61,7 +61,7 @@ mod tests {
             step(Part::Gateway(0), Action::Configure { object, files: Vec::new() }),
         ];
         let kept = keep_what_runs(SitePlan { site, generation: 7, steps, holds: Vec::new() });
-        assert_eq!(kept.steps, [heal.clone()]);
+        assert_eq!(kept.steps, std::slice::from_ref(&heal));
         let held = |part| Hold { part, reason: HoldReason::StoreBehind };
         assert_eq!(kept.holds, [held(Part::Wordpress(0)), held(Part::Gateway(0))]);
         let steps =

@@ -113,7 +113,7 @@ enum Event {
     /// What this server tends has changed.
     Turned,
     Wanted(SiteId),
-    Loaded(SiteId, Result<Option<Intent>, IntentsError>),
+    Loaded(SiteId, Result<Option<Box<Intent>>, IntentsError>),
     Swept(Option<SiteId>, Result<Vec<Intent>, IntentsError>),
     Seen(Scope, Instant, Result<Observation, BackendError>),
     Stepped(turns::Rank, Step, Result<Applied, BackendError>),

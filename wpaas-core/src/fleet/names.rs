@@ -182,7 +182,8 @@ mod tests {
 
     fn hosts(names: &Names) -> String {
         let records = names.records(IpAddr::from([127, 0, 0, 1]));
-        records.into_iter().map(|(name, to)| format!("{name} {to}\n")).collect()
+        let lines: Vec<_> = records.into_iter().map(|(name, to)| format!("{name} {to}\n")).collect();
+        lines.concat()
     }
 
     #[test]

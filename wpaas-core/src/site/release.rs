@@ -260,13 +260,13 @@ impl Releases {
         let (mut all, mut good, mut changed) = (0, 0, 0);
         self.list.retain(|release| {
             let proved = matches!(release.proof, Proof::Proved { .. });
-            let changes = matches!(release.proof, Proof::Failed { .. }) && release.changes.is_some();
+            let undoable = matches!(release.proof, Proof::Failed { .. }) && release.changes.is_some();
             all += 1;
             good += usize::from(proved);
-            changed += usize::from(changes);
+            changed += usize::from(undoable);
             let recent = if proved {
                 good
-            } else if changes {
+            } else if undoable {
                 changed
             } else {
                 all

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use wpaas_core::converge::Converger;
-use wpaas_core::converge::simulated::{Simulated, Weather};
+use wpaas_core::converge::simulated::{Simulated, Weather, World};
 
 use crate::config::{BackendKind, Flags, Settings};
 use crate::router;
@@ -37,7 +37,7 @@ async fn a_status_says_what_is_waited_for_what_went_wrong_and_when_it_is_tried_a
     let data = folder.path().join("data");
     let flags = Flags { data: Some(data.clone()), backend: Some(BackendKind::Simulated), ..Flags::default() };
     let settings = Arc::new(Settings::load(flags).unwrap());
-    let (state, tasks) = crate::app::open(&settings).await.unwrap();
+    let (state, tasks) = crate::app::open(&settings, World::default()).await.unwrap();
     // Its own backend has no part in this.
     tasks.stop(std::time::Duration::from_secs(10)).await;
     let (backend, _said) = Simulated::in_weather(Weather { lost: 1000, ..Weather::calm() });

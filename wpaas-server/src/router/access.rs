@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 
 use axum::http::Method;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::path::Parameter;
 use wpaas_core::access::{Access, Actor, Scope, decide};
 use wpaas_core::defaults;
 

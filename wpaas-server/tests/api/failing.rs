@@ -10,7 +10,7 @@ use wpaas_core::id::SiteId;
 use wpaas_core::store::scratch;
 use wpaas_server::config::Flags;
 
-use super::harness::{Answer, Api, LOG, PASSWORD, Runs, Tenant, site};
+use super::harness::{Answer, Api, PASSWORD, Runs, Tenant, site};
 use super::several::{Stream, on};
 use super::webhooks::{Receiver, last};
 

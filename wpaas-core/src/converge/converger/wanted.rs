@@ -13,18 +13,21 @@ impl Converger {
             return;
         }
         let intents = self.intents.clone();
-        self.tasks.spawn(async move { Event::Loaded(site, intents.get(site).await) });
+        self.tasks.spawn(async move {
+            let loaded = intents.get(site).await;
+            Event::Loaded(site, loaded.map(|intent| intent.map(Box::new)))
+        });
     }
 
     pub(super) fn loaded(
         &mut self,
         site: SiteId,
-        loaded: Result<Option<Intent>, IntentsError>,
+        loaded: Result<Option<Box<Intent>>, IntentsError>,
         now: Instant,
     ) {
         self.loads.running.remove(&site);
         match loaded {
-            Ok(Some(intent)) => self.want(intent, now),
+            Ok(Some(intent)) => self.want(*intent, now),
             Ok(None) if self.wanted.contains_key(&site) => {
                 tracing::error!(%site, "the store has lost this site; its objects are left alone");
                 self.forget(site);

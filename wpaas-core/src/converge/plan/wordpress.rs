@@ -209,7 +209,7 @@ impl<'a> Pass<'a> {
         for (n, leaver) in leaving.into_iter().enumerate() {
             let Some((part, object, at_once)) = leaver else { continue };
             match self.facts.left(part) {
-                _ if !at_once && !(enough && drained) => self.hold(part, HoldReason::Serving),
+                _ if !(at_once || enough && drained) => self.hold(part, HoldReason::Serving),
                 left if left > 0 && !at_once => self.hold(part, HoldReason::Draining(left)),
                 _ => {
                     let why = if n < surplus { StepReason::TooMany } else { StepReason::Outdated };

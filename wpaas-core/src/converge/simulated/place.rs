@@ -325,7 +325,7 @@ impl Place {
     /// All requests come to their end.
     pub(super) fn leave_all(&mut self) -> bool {
         let nodes = self.objects.values_mut();
-        nodes.fold(false, |any, node| std::mem::take(&mut node.requests) > 0 || any)
+        nodes.map(|node| std::mem::take(&mut node.requests)).sum::<u32>() > 0
     }
 
     /// Time passes. Returns whether a gateway has something else to say for it.

@@ -43,6 +43,7 @@ impl State {
         event
     }
 
+    #[expect(clippy::too_many_lines, reason = "one line or two for each write there is")]
     fn write(&mut self, write: Write, at: Timestamp) {
         match write {
             Write::InsertCustomer(customer) | Write::UpdateCustomer(customer) => {

@@ -112,8 +112,8 @@ async fn a_deploy_waits_for_the_new_release() {
     let back = ["sites", "rollback", "blog", "--dry-run"];
     person.run(&back).await.is(0).shows(&["dry run: nothing was changed"]);
     assert_eq!(released(&["sites", "rollback", "blog"]).await, second);
-    let releases = person.run(&["sites", "releases", "blog"]).await.is(0);
-    releases.shows(&[&first, &second, "serving"]);
+    let table = person.run(&["sites", "releases", "blog"]).await.is(0);
+    table.shows(&[&first, &second, "serving"]);
     let listed = person.run(&["sites", "releases", "blog", "-o", "json"]).await.is(0).json();
     let items = listed["items"].as_array().unwrap();
     let named = items.iter().find(|one| one["revision"] == first.as_str()).unwrap()["id"].as_str().unwrap();
