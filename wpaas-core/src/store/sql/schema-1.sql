@@ -121,13 +121,6 @@ CREATE TABLE domains (
 );
 CREATE INDEX domains_site ON domains (site_id);
 
--- Whose each was last. No foreign key: this outlives the site.
-CREATE TABLE past_domains (
-    domain TEXT PRIMARY KEY,
-    cid TEXT NOT NULL,
-    until BIGINT NOT NULL
-);
-
 CREATE TABLE site_status (
     site_id TEXT PRIMARY KEY REFERENCES sites (id) ON DELETE CASCADE,
     founded BOOLEAN NOT NULL,
@@ -213,15 +206,6 @@ CREATE TABLE acme_accounts (
     version BIGINT NOT NULL,
     sealed BLOB NOT NULL
 );
-
--- Every certificate that was issued in the days that an authority's limit counts, whoever has it now.
-CREATE TABLE issuances (
-    name TEXT NOT NULL,
-    issued_at BIGINT NOT NULL,
-    registered TEXT NOT NULL,
-    PRIMARY KEY (name, issued_at)
-);
-CREATE INDEX issuances_issued_at ON issuances (issued_at);
 
 CREATE TABLE idempotency (
     principal TEXT NOT NULL,
