@@ -78,6 +78,8 @@ After=network-online.target
 ExecStart=/usr/bin/python3 /usr/local/lib/wpaas-machine.py
 Restart=always
 RestartSec=1
+# The mount of the uploads outlives what mounted it.
+KillMode=process
 [Install]
 WantedBy=multi-user.target
 UNIT

@@ -117,6 +117,9 @@ def data_volume(volume):
         return
     while not disk.exists():
         time.sleep(0.5)
+    # blkid says of a disk that can't be read what it says of a new one.
+    with open(disk, "rb") as raw:
+        raw.read(1 << 20)
     if subprocess.run(["blkid", "-p", str(disk)], stdout=subprocess.DEVNULL, check=False).returncode == 2:
         run("mkfs.ext4", "-q", str(disk))
     os.makedirs("/var/lib/mysql", exist_ok=True)
@@ -145,6 +148,9 @@ def uploads(prefix, path):
     """Mounts the site's uploads: written here first, in the bucket a second later, seen elsewhere ten later."""
     if os.path.ismount(path):
         return
+    # What rclone leaves when it ends: a mount that nothing can be asked of.
+    if any(line.split()[1] == path for line in pathlib.Path("/proc/self/mounts").read_text().splitlines()):
+        run("umount", "--lazy", path)
     os.makedirs(path, exist_ok=True)
     user, group = (subprocess.check_output(["id", flag, "www-data"], text=True).strip() for flag in ("-u", "-g"))
     remote = ":s3,env_auth=true,region=" + CONF["region"]
@@ -175,7 +181,7 @@ class Relay(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         try:
             status = BUCKET.ask("PUT", self.report, body)[0]
-        except OSError:
+        except (OSError, http.client.HTTPException):
             status = 503
         self.send_response(status)
         self.send_header("Content-Length", "0")
@@ -217,7 +223,9 @@ def main():
                 prepare(given["machine"])
                 run("systemctl", "start", "wpaas-node")
                 ready = True
-        except (OSError, ValueError, KeyError, subprocess.CalledProcessError) as error:
+            elif ready and given["machine"]["uploads"]:
+                uploads(*given["machine"]["uploads"])
+        except (OSError, http.client.HTTPException, ValueError, KeyError, subprocess.CalledProcessError) as error:
             print(f"trying again: {error}", file=sys.stderr, flush=True)
         # A node that waits for an order is told at once; one that has settled, within five seconds.
         time.sleep(1 if time.monotonic() - changed < 300 or not ready else 5)

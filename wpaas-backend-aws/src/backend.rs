@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::num::NonZeroU32;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -104,6 +105,11 @@ impl AwsBackend {
         self.inner.reports(now).await
     }
 
+    /// From now on so many servers, this one among them, share what AWS allows the account.
+    pub fn share(&self, servers: NonZeroU32) {
+        self.inner.cloud.share(servers);
+    }
+
     /// The addresses of all sites that have one, as far as known; `None` before everything was listed once.
     #[must_use]
     pub fn addresses(&self) -> Option<BTreeMap<SiteId, Ipv4Addr>> {
@@ -139,6 +145,11 @@ impl Backend for AwsBackend {
 }
 
 impl Inner {
+    /// Whether listings show all that other servers have made before this one.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.sightings().is_settled(Instant::now())
+    }
+
     pub(crate) fn sightings(&self) -> MutexGuard<'_, Sightings> {
         self.sightings.lock().unwrap_or_else(PoisonError::into_inner)
     }

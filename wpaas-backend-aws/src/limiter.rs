@@ -1,5 +1,6 @@
 //! Our own limiter: the documented token buckets of EC2, so that AWS never has to throttle. Pure: time is an argument.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -108,6 +109,8 @@ pub struct Limiter {
 #[derive(Debug, Clone, Copy)]
 pub struct Bucket {
     quota: Quota,
+    /// How many servers take from it, each its part.
+    servers: u32,
     left: u64,
     at: Instant,
 }
@@ -118,7 +121,7 @@ impl Bucket {
     /// A full one.
     #[must_use]
     pub const fn new(quota: Quota, now: Instant) -> Self {
-        Self { quota, left: quota.capacity as u64 * CALL, at: now }
+        Self { quota, servers: 1, left: quota.capacity as u64 * CALL, at: now }
     }
 
     /// Takes a call out, if one is in it beyond the reserve.
@@ -128,13 +131,15 @@ impl Bucket {
     /// When to ask again.
     pub fn take(&mut self, reserve: u32, now: Instant) -> Result<(), Instant> {
         let passed = u64::try_from(now.saturating_duration_since(self.at).as_nanos()).unwrap_or(u64::MAX);
-        let refill = u64::from(self.quota.refill);
-        let full = u64::from(self.quota.capacity) * CALL;
-        self.left = self.left.saturating_add(passed.saturating_mul(refill)).min(full);
+        let (refill, servers) = (u64::from(self.quota.refill), u64::from(self.servers));
+        // One call at least, or there would never be any.
+        let full = (u64::from(self.quota.capacity) * CALL / servers).max(CALL);
+        self.left = self.left.saturating_add(passed.saturating_mul(refill) / servers).min(full);
         self.at = self.at.max(now);
-        let needed = (1 + u64::from(reserve)) * CALL;
+        let needed = (CALL + u64::from(reserve) * CALL / servers).min(full);
         if self.left < needed {
-            return Err(self.at + Duration::from_nanos((needed - self.left).div_ceil(refill)));
+            let missing = (needed - self.left).saturating_mul(servers);
+            return Err(self.at + Duration::from_nanos(missing.div_ceil(refill)));
         }
         self.left -= CALL;
         Ok(())
@@ -151,6 +156,11 @@ impl Limiter {
             Bucket::new(Quota { capacity: quota.capacity - 1, ..quota }, now)
         };
         Self { buckets: Call::ALL.map(bucket).to_vec() }
+    }
+
+    /// From now on so many servers share what AWS allows the account.
+    pub fn share(&mut self, servers: NonZeroU32) {
+        self.buckets.iter_mut().for_each(|bucket| bucket.servers = servers.get());
     }
 
     /// Lets a call through.
@@ -182,6 +192,38 @@ mod tests {
         }
         assert_eq!(Call::ALL.last(), Some(&Call::ReleaseAddress));
         assert_eq!(Call::ALL.len(), Call::ReleaseAddress as usize + 1);
+    }
+
+    #[test]
+    fn servers_give_together_what_one_gives_alone() {
+        let start = Instant::now();
+        let given = |servers: u32| {
+            let mut all: Vec<_> = (0..servers).map(|_| Limiter::new(start)).collect();
+            let mut given = [0, 0];
+            for limiter in &mut all {
+                limiter.share(NonZeroU32::new(servers).unwrap());
+                for (at, given) in [0, 60].into_iter().zip(&mut given) {
+                    let mut now = start + Duration::from_secs(at);
+                    let end = now + Duration::from_secs(at);
+                    while now <= end {
+                        match limiter.take(Call::RunInstances, Urgency::Bulk, now) {
+                            Ok(()) => *given += 1,
+                            Err(later) if at == 0 || later > end => break,
+                            Err(later) => now = later,
+                        }
+                    }
+                }
+            }
+            given
+        };
+        assert_eq!(given(1), [3, 123], "at once, and within the minute after a pause");
+        for servers in [2, 3, 4] {
+            let [at_once, in_a_minute] = given(servers);
+            assert!(
+                at_once <= 4 && (100..=123).contains(&in_a_minute),
+                "{servers}: {at_once}, {in_a_minute}"
+            );
+        }
     }
 
     #[test]

@@ -22,15 +22,15 @@ pub(crate) struct Sightings {
     seen: BTreeMap<(SiteId, Part, ObjectId), Sighting>,
     /// Since when listings of everything miss too much.
     missing_since: Option<Instant>,
-    /// Whether everything was once listed.
-    whole: bool,
+    /// When everything was first listed.
+    whole_since: Option<Instant>,
 }
 
 #[derive(Debug, Clone)]
 struct Sighting {
     object: Object,
-    /// When it was first made or shown.
-    first: Instant,
+    /// When it was first made or shown; `None`: it was there when everything was first listed.
+    first: Option<Instant>,
     /// When it was last made or shown.
     at: Instant,
     /// Listings since that did not show it.
@@ -56,7 +56,7 @@ impl Sightings {
 
     /// Of nothing yet, through listings that may lag by so much.
     pub(crate) const fn lagging(lag: Duration) -> Self {
-        Self { lag, seen: BTreeMap::new(), missing_since: None, whole: false }
+        Self { lag, seen: BTreeMap::new(), missing_since: None, whole_since: None }
     }
 
     /// Takes a listing in. `ended` are ids that it shows as ended.
@@ -92,7 +92,10 @@ impl Sightings {
         for (site, object) in objects {
             self.put(site, object, now);
         }
-        self.whole |= *scope == Scope::Fleet;
+        if *scope == Scope::Fleet && self.whole_since.is_none() {
+            self.whole_since = Some(now);
+            self.seen.values_mut().for_each(|sighting| sighting.first = None);
+        }
         let believed = self.seen.iter().filter(|((site, ..), _)| in_scope(site));
         let objects = believed.map(|((site, ..), sighting)| (*site, sighting.object.clone())).collect();
         Belief { objects, complete: !frozen }
@@ -119,7 +122,7 @@ impl Sightings {
             self.seen.retain(|(of, part, id), _| *of != site || *part != Part::Network || *id == object.id);
         }
         let key = (site, object.part, object.id.clone());
-        let first = self.seen.get(&key).map_or(now, |sighting| sighting.first);
+        let first = self.seen.get(&key).map_or(Some(now), |sighting| sighting.first);
         self.seen.insert(key, Sighting { object, first, at: now, missed: 0 });
     }
 
@@ -153,12 +156,20 @@ impl Sightings {
             Some(IpAddr::V4(ip)) => Some((*site, ip)),
             _ => None,
         };
-        self.whole.then(|| self.seen.iter().filter_map(address).collect())
+        self.whole_since.is_some().then(|| self.seen.iter().filter_map(address).collect())
     }
 
-    /// Whether the site has had a gateway for long enough to serve: then what is done for it is a repair.
+    /// Whether what was there before the first listing of everything is shown by now, however listings lag.
+    pub(crate) fn is_settled(&self, now: Instant) -> bool {
+        self.whole_since.is_some_and(|since| now.saturating_duration_since(since) >= self.lag)
+    }
+
+    /// Whether the site has had a gateway for long enough to serve: then what is done for it is a repair. One that was
+    /// there before this server is taken for one that has.
     pub(crate) fn is_established(&self, site: SiteId, now: Instant) -> bool {
-        let old = |sighting: &Sighting| now.saturating_duration_since(sighting.first) > Self::PATIENCE;
+        let old = |sighting: &Sighting| {
+            sighting.first.is_none_or(|first| now.saturating_duration_since(first) > Self::PATIENCE)
+        };
         self.of(site).any(|sighting| matches!(sighting.object.part, Part::Gateway(_)) && old(sighting))
     }
 }

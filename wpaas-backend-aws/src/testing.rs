@@ -143,6 +143,11 @@ impl Simulator {
         self.lock().region.stop(id, Instant::now());
     }
 
+    /// Somebody deletes the volumes of an instance behind our back, which ends with them.
+    pub fn lose_volumes(&self, id: &str) {
+        self.lock().region.lose_volumes(id, Instant::now());
+    }
+
     /// What runs does what it would do by now, and says so into the bucket.
     pub fn live(&self) {
         let now = Instant::now();

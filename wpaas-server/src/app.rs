@@ -207,6 +207,7 @@ pub async fn open(settings: &Arc<Settings>, world: World) -> Result<(AppState, T
         releases: &releases,
         watch: &watch,
         tenure: &tenure,
+        peers: &peers,
         loads: &loads,
         tasks: &mut tasks,
         world,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
-use wpaas_core::claim::Tenure;
+use wpaas_core::claim::{Peers, Tenure};
 use wpaas_core::code::local_store::LocalReleaseStore;
 use wpaas_core::converge::simulated::{Simulated, Weather, World};
 use wpaas_core::converge::{Backend, Converger, ConvergerHandle, Report};
@@ -50,6 +50,9 @@ pub struct BackendStart<'a> {
     pub watch: &'a Watch,
     /// Which sites this server tends.
     pub tenure: &'a Tenure,
+    /// Who else tends sites.
+    #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "only AWS has limits that servers share"))]
+    pub peers: &'a Peers,
     /// Hears what gateways count, where that does not come by HTTP.
     #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "only AWS has another way"))]
     pub loads: &'a Loads,

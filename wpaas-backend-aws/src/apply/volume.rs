@@ -30,6 +30,8 @@ impl Task<'_> {
                 // Made before under this token, and removed since.
                 Ok(volume) if volume.state == VolumeState::Deleting => {}
                 Err(error) if error.is("InvalidVolume.NotFound") => {}
+                // Made before by another epoch, and removed since: a listing would show it.
+                Err(error) if error.is("IdempotentParameterMismatch") && self.inner.is_settled() => {}
                 Ok(volume) => return Ok(present(self.step.part, &volume, tag.mark)),
                 Err(error) => return Err(self.failed("making", error)),
             }

@@ -402,6 +402,14 @@ impl Region {
         Ok(())
     }
 
+    pub(crate) fn lose_volumes(&mut self, instance: &str, now: Instant) {
+        let used = |disk: &Disk| disk.attached.as_ref().is_some_and(|(by, _)| by == instance);
+        for (_, disk) in self.volumes.iter_mut().filter(|(_, disk)| used(disk)) {
+            disk.deleted = Some(now);
+        }
+        self.terminate(instance, now).ok();
+    }
+
     pub(crate) fn delete_volume(&mut self, id: &str, now: Instant) -> Result<(), CloudError> {
         let disk = self.volumes.get(id).filter(|disk| disk.deleted.is_none());
         let disk = disk.ok_or_else(|| not_found("InvalidVolume", id))?;

@@ -53,6 +53,22 @@ async fn what_is_ended_or_stopped_comes_back_on_the_same_volumes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_volume_that_somebody_deletes_is_made_anew_by_whatever_server() {
+    let aws = Simulator::default();
+    let mut lab = Lab::start(&aws).await;
+    let site = lab.site(wanted(1, Three));
+    lab.ready(site).await;
+    for made in [4, 5] {
+        lab = lab.take_over().await;
+        lab.ready(site).await;
+        aws.lose_volumes(&lab.instances(site, Part::Database(2)).remove(0));
+        lab.until("noticed", 5, |lab| !lab.is_ready(site)).await;
+        lab.ready(site).await;
+        assert_eq!(aws.living()[1], 3, "the {made}th volume is in the place of what was lost");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_address_moves_to_the_other_gateway_before_the_first_is_back() {
     let aws = Simulator::default();
     let lab = Lab::start(&aws).await;

@@ -103,6 +103,12 @@ impl Lab {
         Self::with(&aws, book).await
     }
 
+    /// Another server takes over: all that it does is of a newer epoch.
+    pub async fn take_over(self) -> Self {
+        self.book.wanted.lock().unwrap().values_mut().for_each(|intent| intent.epoch += 1);
+        self.restart().await
+    }
+
     async fn with(aws: &Simulator, book: Arc<Book>) -> Self {
         let Front { ec2, bucket } = Front::of(aws).await;
         let backend = AwsBackend::new(config(), ec2, bucket, Arc::new(Fakes), Arc::new(Fakes), book.clone());

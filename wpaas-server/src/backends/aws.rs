@@ -1,5 +1,6 @@
 //! Sites as instances of EC2.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use wpaas_backend_aws::sdk::{self, SdkBucket, SdkEc2, SdkZone};
 use wpaas_backend_aws::{AwsBackend, AwsConfig, InstanceTypes, Reports, Said, Subnet, ZoneKeeper};
+use wpaas_core::claim::Peers;
 use wpaas_core::converge::ConvergerHandle;
 use wpaas_core::fleet::NameService;
 
@@ -46,6 +48,10 @@ pub async fn start(mut start: BackendStart<'_>) -> Result<Started, StartError> {
     start.tasks.spawn("AWS check", async move {
         stopping.run_until_cancelled(check(checked, watch)).await;
         stopping.cancelled().await;
+    });
+    let (stopping, shared, peers) = (start.tasks.stopping(), backend.clone(), start.peers.clone());
+    start.tasks.spawn("AWS limits", async move {
+        stopping.run_until_cancelled(share(shared, peers)).await;
     });
     if by_bucket {
         let (stopping, told) = (start.tasks.stopping(), converger.clone());
@@ -90,6 +96,17 @@ async fn check(backend: AwsBackend, watch: Watch) {
     }
     tracing::info!("AWS can be used as it is configured");
     watch.preparing(None);
+}
+
+/// Keeps to this server's part of what AWS allows.
+async fn share(backend: AwsBackend, mut peers: Peers) {
+    loop {
+        let others = u32::try_from(peers.borrow_and_update().len()).unwrap_or(u32::MAX);
+        backend.share(NonZeroU32::MIN.saturating_add(others));
+        if peers.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 /// Passes on what nodes say.

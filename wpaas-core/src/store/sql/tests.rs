@@ -121,7 +121,7 @@ async fn a_newer_database_is_refused() {
         let refused = place.open().await.unwrap_err();
         assert_eq!(
             refused.to_string(),
-            "the database has schema 99, this program knows 1: use the program that wrote it"
+            "the database has schema 99, this program knows 2: use the program that wrote it"
         );
     }
 }
@@ -414,7 +414,8 @@ async fn a_damaged_export_leaves_nothing_behind() {
     let lines: Vec<&str> = text.lines().collect();
     let cut = lines[..lines.len() - 1].join("\n");
     let missing = [&lines[..3], &lines[4..]].concat().join("\n");
-    let newer = text.replacen("{\"wpaas_export\":1}", "{\"wpaas_export\":99}", 1);
+    let newer = text.replacen("{\"wpaas_export\":2}", "{\"wpaas_export\":99}", 1);
+    assert_ne!(newer, text);
     for place in Place::each().await {
         let store = place.open().await.unwrap();
         for damaged in [&cut, &missing, &newer, &text[..text.len() / 2].to_owned()] {

@@ -29,7 +29,7 @@ use wpaas_core::store::{Change, Commit, Write};
 use super::matrix::{Ask, Level};
 use crate::config::{BackendKind, Flags, Settings};
 use crate::router;
-use crate::state::{AppState, Shared};
+use crate::state::Shared;
 use crate::tasks::Tasks;
 
 /// Somebody who asks.
@@ -75,11 +75,11 @@ pub struct World {
     pub targets: Vec<Target>,
     router: Router,
     store: Arc<RecordingStore>,
-    state: AppState,
-    keyring: Arc<Keyring>,
+    memory: Arc<MemoryStore>,
+    /// What the store held before anything was asked.
+    as_it_was: MemoryStore,
+    service: Service,
     operator: String,
-    /// Whether its customers are suspended.
-    suspended: bool,
     _tasks: Tasks,
     _folder: TempDir,
 }
@@ -100,43 +100,36 @@ impl World {
         let (state, tasks) = crate::app::open(&settings, nothing).await.unwrap();
         let operator = std::fs::read_to_string(data.join("operator-token")).unwrap().trim().to_owned();
         let keyring = Arc::new(Keyring::open_or_create(&data.join("keys")).unwrap());
-        let store = Arc::new(RecordingStore::new(Arc::new(MemoryStore::default())));
-        let mut world = Self {
-            principals: Vec::new(),
-            targets: Vec::new(),
-            router: router::api(state.clone()),
+        let memory = Arc::new(MemoryStore::default());
+        let store = Arc::new(RecordingStore::new(memory.clone()));
+        let service = Service::new(store.clone(), keyring, state.service.settings().clone());
+        let (principals, targets) = made(&service, &store, &operator).await;
+        let as_it_was = MemoryStore::default();
+        as_it_was.take_after(&memory);
+        let router = router::api(Shared { service: service.clone(), ..Shared::clone(&state) }.into());
+        Self {
+            principals,
+            targets,
+            router,
             store,
-            state,
-            keyring,
+            memory,
+            as_it_was,
+            service,
             operator,
-            suspended: false,
             _tasks: tasks,
             _folder: folder,
-        };
-        world.renew().await;
-        world
+        }
     }
 
     /// One whose customers are all suspended.
     pub async fn suspended() -> Self {
-        let mut world = Self::new().await;
-        world.suspended = true;
-        world.renew().await;
-        world
-    }
-
-    /// Everything as it was before anything was asked.
-    async fn renew(&mut self) {
-        self.store = Arc::new(RecordingStore::new(Arc::new(MemoryStore::default())));
-        let settings = self.state.service.settings().clone();
-        let service = Service::new(self.store.clone(), self.keyring.clone(), settings);
-        self.router = router::api(Shared { service: service.clone(), ..Shared::clone(&self.state) }.into());
-        let made = made(&service, &self.store, &self.operator).await;
-        (self.principals, self.targets) = made;
-        let cids: BTreeSet<Cid> = self.targets[..4].iter().map(|target| target.cid.clone()).collect();
-        for cid in cids.iter().filter(|_| self.suspended) {
-            service.suspend_customer(&Actor::Operator, cid, Timestamp::now()).await.unwrap();
+        let world = Self::new().await;
+        let cids: BTreeSet<&Cid> = world.targets[..4].iter().map(|target| &target.cid).collect();
+        for cid in cids {
+            world.service.suspend_customer(&Actor::Operator, cid, Timestamp::now()).await.unwrap();
         }
+        world.as_it_was.take_after(&world.memory);
+        world
     }
 
     /// Every method of every path.
@@ -174,7 +167,7 @@ impl World {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let answer = answer(response, self.store.take()).await;
         if answer.asked.contains(&RecordingStore::COMMIT) {
-            self.renew().await;
+            self.memory.take_after(&self.as_it_was);
         }
         answer
     }
