@@ -33,7 +33,7 @@ use super::ports::free_port;
 mod account;
 mod gateway;
 
-/// A control plane whose sites have certificates, each for its own platform name, below example.com.
+/// A control plane whose sites have certificates, each for its own platform name, below wpaas.example.com.
 struct World {
     service: Service,
     settings: AcmeSettings,
@@ -50,12 +50,12 @@ impl World {
 
     /// The same over this store.
     async fn over(store: Arc<dyn Store>, sites: usize) -> Self {
-        let mut settings = Settings::new("example.com".parse().unwrap());
+        let mut settings = Settings::new("wpaas.example.com".parse().unwrap());
         settings.certificates = Some(CertificateRules { wildcards: false });
         let service = Service::new(store, Arc::new(Keyring::ephemeral()), settings);
         let sites: Vec<String> = (0..sites).map(|n| format!("s{n}")).collect();
         let dns = Dns::start();
-        let record = |site: &String| format!("{site}.acm.www IN A 127.0.0.1\n");
+        let record = |site: &String| format!("{site}.acm.www.wpaas IN A 127.0.0.1\n");
         dns.says(&format!(
             "{}www IN A 127.0.0.1\nwhole IN TXT \"yes\"\n",
             sites.iter().map(record).collect::<String>()
@@ -234,10 +234,10 @@ async fn a_certificate_is_issued_renewed_and_kept_sealed() {
     let issued = issued.unwrap();
     let pem = world.pem("s0", issued.version).await.unwrap();
     assert!(pem.contains("-----BEGIN CERTIFICATE-----") && pem.contains("PRIVATE KEY-----"), "no pair");
-    assert!(names_of(&pem).contains("s0.acm.www.example.com"));
+    assert!(names_of(&pem).contains("s0.acm.www.wpaas.example.com"));
     assert_eq!(certificates.work(now).await.unwrap(), 0, "it is there");
 
-    let name: CertificateName = "s0.acm.www.example.com".parse().unwrap();
+    let name: CertificateName = "s0.acm.www.wpaas.example.com".parse().unwrap();
     let due = issued.renew_at(&name);
     assert_eq!(certificates.work(due - SignedDuration::from_secs(1)).await.unwrap(), 0);
     assert_eq!(certificates.work(due).await.unwrap(), 1);
@@ -313,7 +313,7 @@ async fn what_an_authority_finds_wrong_is_said_in_its_words() {
 
     // A renewal that is refused takes nothing away, and is told.
     world.gateway.answers_with("of-somebody-else");
-    let due = issued.unwrap().renew_at(&"s0.acm.www.example.com".parse().unwrap());
+    let due = issued.unwrap().renew_at(&"s0.acm.www.wpaas.example.com".parse().unwrap());
     assert_eq!(certificates.work(due).await.unwrap(), 1);
     let (state, _, words) = world.standing("s0").await;
     assert!(state == CertificateState::Issued && words.contains("unauthorized"), "{words}");
@@ -375,7 +375,7 @@ async fn keys_are_kept_sealed_and_no_longer_than_their_names() {
         let name: CertificateName = name.parse().unwrap();
         world.site("s0").await.site.certificates.get(&name).issued.unwrap().version
     };
-    let (domain, platform) = (version("www.example.com").await, version("s0.acm.www.example.com").await);
+    let (domain, platform) = (version("www.example.com").await, version("s0.acm.www.wpaas.example.com").await);
     assert!(is_kept(folder.path(), "www.example.com"), "the files are looked at");
     let account = world.service.acme_key(&world.settings.directory).await.unwrap().unwrap().key;
     assert!(!is_kept(folder.path(), account.expose()), "the account's key is kept in the clear");
@@ -533,7 +533,7 @@ async fn a_hundred_sites_have_theirs_at_once() {
     for site in &world.sites {
         let version = world.standing(site).await.1.unwrap().version;
         let pem = world.pem(site, version).await.unwrap();
-        assert!(names_of(&pem).contains(&format!("{site}.acm.www.example.com")));
+        assert!(names_of(&pem).contains(&format!("{site}.acm.www.wpaas.example.com")));
         pems.insert(pem);
     }
     assert_eq!(pems.len(), 100, "each has a key of its own");

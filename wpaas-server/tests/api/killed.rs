@@ -260,7 +260,7 @@ async fn what_was_acknowledged_is_there_once_however_often_servers_are_killed() 
     for (name, told) in &acknowledged {
         let site = sites.get(name.as_str()).unwrap_or_else(|| panic!("{name} was acknowledged"));
         assert_eq!(site["id"], told.id.as_str(), "{name}");
-        assert_eq!(site["labels"]["n"], told.label.to_string(), "{name} was changed so last");
+        assert_eq!(site["spec"]["labels"]["n"], told.label.to_string(), "{name} was changed so last");
         let state = if told.deleted { "deleting" } else { "live" };
         assert_eq!(site["lifecycle"]["state"], state, "{name}");
     }
