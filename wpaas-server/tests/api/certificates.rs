@@ -375,7 +375,8 @@ async fn keys_are_kept_sealed_and_no_longer_than_their_names() {
         let name: CertificateName = name.parse().unwrap();
         world.site("s0").await.site.certificates.get(&name).issued.unwrap().version
     };
-    let (domain, platform) = (version("www.example.com").await, version("s0.acm.www.wpaas.example.com").await);
+    let (domain, platform) =
+        (version("www.example.com").await, version("s0.acm.www.wpaas.example.com").await);
     assert!(is_kept(folder.path(), "www.example.com"), "the files are looked at");
     let account = world.service.acme_key(&world.settings.directory).await.unwrap().unwrap().key;
     assert!(!is_kept(folder.path(), account.expose()), "the account's key is kept in the clear");
