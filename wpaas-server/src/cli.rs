@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{Flags, Settings, unknown_variables};
 use crate::{Server, dns, problem, storage, telemetry};
@@ -97,8 +98,8 @@ async fn answer_dns(flags: Flags) -> Done {
     let settings = Settings::load(flags)?;
     telemetry::start(&settings.log)?;
     let zone = settings.dns.zone_file(&settings.data);
-    let stop = async { drop(told_to_stop().await) };
-    Ok(dns::run(settings.dns.listen, zone, stop).await?)
+    let mut orders = Orders::heard()?;
+    Ok(dns::run(settings.dns.listen, zone, async move { orders.given().await }).await?)
 }
 
 #[tokio::main]
@@ -108,9 +109,14 @@ async fn serve(flags: Flags) -> Done {
     for name in unknown_variables::<Cli>() {
         tracing::warn!(name, "nothing reads this variable of the environment; is it mistyped?");
     }
-    let server = Server::start(settings).await?;
+    // Before it listens: whoever gets an answer may end it in order.
+    let mut orders = Orders::heard()?;
+    let server = tokio::select! {
+        started = Server::start(settings) => started?,
+        () = orders.given() => return Ok(()),
+    };
     let asked = tokio::select! {
-        asked = told_to_stop() => asked.map(|()| true)?,
+        () = orders.given() => true,
         () = server.broken() => false,
     };
     tracing::info!("stopping");
@@ -119,11 +125,21 @@ async fn serve(flags: Flags) -> Done {
     if asked { Ok(()) } else { Err("a part of the server ended by itself; the log says why".into()) }
 }
 
-async fn told_to_stop() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        done = tokio::signal::ctrl_c() => done,
-        _ = terminate.recv() => Ok(()),
+/// The signals that tell the program to end. From when they are heard on they do no more than that.
+struct Orders {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Orders {
+    fn heard() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn given(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }
