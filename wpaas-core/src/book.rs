@@ -62,24 +62,8 @@
 ///     let acme = service.register_customer(Some(&Actor::Operator), acme, now).await?;
 ///     let actor = Actor::Operator;
 ///     let place = SitePlace { cid: acme.cid, org: None, space: None };
-///     let blog = NewSite {
-///         name: "blog".parse()?,
-///         title: Some("A blog".into()),
-///         admin_username: None,
-///         admin_email: None,
-///         admin_password: Some(Secret::new("correct horse battery".into())),
-///         code: None,
-///         code_credential: None,
-///         num_instances: Some(2),
-///         database: None,
-///         features: Default::default(),
-///         domains: Vec::new(),
-///         primary_domain: None,
-///         address: AddressKind::Own,
-///         routes: Default::default(),
-///         labels: Default::default(),
-///         deletion_protection: false,
-///     };
+///     let blog = NewSite::named("blog".parse()?, Secret::new("correct horse battery".into()));
+///     let blog = NewSite { title: Some("A blog".into()), num_instances: Some(2), ..blog };
 ///     let blog = service.create_site(&actor, &place, blog, Mode::Commit, now).await?;
 ///
 ///     // It comes up by itself; its status is kept beside it.

@@ -16,7 +16,7 @@ mod keeper;
 mod tenure;
 
 pub use decide::{Moves, decide};
-pub use keeper::{Keeper, Peers};
+pub use keeper::{Keeper, Peers, servers};
 pub use tenure::{StepGuard, Tenure};
 
 /// A part of all sites.

@@ -11,7 +11,7 @@ use axum::http::StatusCode;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use wpaas_core::access::Actor;
-use wpaas_core::claim::Peers;
+use wpaas_core::claim::{Peers, servers};
 
 use crate::config::LimitSettings;
 use crate::problem::Problem;
@@ -83,7 +83,7 @@ impl Rates {
 
     /// How many live.
     fn servers(&self) -> NonZeroU32 {
-        NonZeroU32::MIN.saturating_add(u32::try_from(self.others.borrow().len()).unwrap_or(u32::MAX))
+        servers(&self.others.borrow())
     }
 }
 

@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,12 @@ pub struct Keeper {
 
 /// The other servers that live.
 pub type Peers = watch::Receiver<Vec<Member>>;
+
+/// How many servers live where these are the others.
+#[must_use]
+pub fn servers(others: &[Member]) -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(u32::try_from(others.len()).unwrap_or(u32::MAX))
+}
 
 impl Keeper {
     /// A server says this often that it lives.

@@ -5,8 +5,7 @@ use crate::site::Generation;
 /// lost commits, as when a standby took over.
 #[must_use]
 pub fn floor(intent: &Intent, facts: &Facts) -> Option<Generation> {
-    let newest = facts.objects.iter().map(|object| object.generation).max()?;
-    (newest > intent.generation).then_some(newest)
+    facts.newest().filter(|newest| *newest > intent.generation)
 }
 
 /// What may be done of a plan that rests on a store that is behind: what heals. What takes something away, or leads

@@ -1,6 +1,7 @@
 use std::net::IpAddr;
 
 use super::{Coverage, Draining, Lead, NodeReport, Object, ObjectState, Part, Report};
+use crate::site::Generation;
 
 /// What is known of one site at one moment: all that [`super::plan`] looks at besides the intent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -100,6 +101,12 @@ impl Facts {
             NodeReport::Wordpress(report) => Some(report.phase == super::WordpressPhase::Serving),
             NodeReport::Database(_) | NodeReport::Gateway(_) => None,
         }
+    }
+
+    /// The newest generation that any part of the site was made for.
+    #[must_use]
+    pub fn newest(&self) -> Option<Generation> {
+        self.objects.iter().map(|object| object.generation).max()
     }
 
     /// How many requests a node that gets no new ones is left to end: what gateways say that it has, until that has

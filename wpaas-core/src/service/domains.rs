@@ -151,15 +151,15 @@ impl Service {
     ) -> Result<DomainClaim, ServiceError> {
         let domain = wants.domain();
         let mine = judged.after.domains.get(domain).cloned();
+        let holder = self.store().site_of_domain(domain).await?;
         if let Some(mine) = &mine
             && !mine.is_held()
-            && let Some(until) = self.held_by_another_until(&judged.after, domain, now).await?
+            && let Some(until) = self.held_by_another_until(&judged.after, domain, holder, now).await?
             && claim.is_doubtful(until, now)
         {
             return Ok(mine.doubted(now));
         }
-        let holder = self.store().site_of_domain(domain).await?.filter(|holder| *holder != judged.after.id);
-        let Some(holder) = holder else { return Ok(claim) };
+        let Some(holder) = holder.filter(|holder| *holder != judged.after.id) else { return Ok(claim) };
         let stored = match judged.losers.get(&holder) {
             Some((_, loser)) => Some(loser.clone()),
             None => self.store().site(holder).await?.map(|stored| stored.site),
@@ -181,14 +181,15 @@ impl Service {
 }
 
 impl Service {
-    /// Until when a site of another customer than this one's had the domain: now, where one has it.
+    /// Until when a site of another customer than this one's had the domain: now, where the holder is one.
     async fn held_by_another_until(
         &self,
         site: &Site,
         domain: &Hostname,
+        holder: Option<SiteId>,
         now: Timestamp,
     ) -> Result<Option<Timestamp>, ServiceError> {
-        if let Some(holder) = self.store().site_of_domain(domain).await?
+        if let Some(holder) = holder
             && let Some(StoredSite { site: holder, .. }) = self.store().site(holder).await?
         {
             return Ok((holder.cid != site.cid).then_some(now));

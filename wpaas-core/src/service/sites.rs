@@ -79,6 +79,31 @@ pub struct NewSite {
     pub deletion_protection: bool,
 }
 
+impl NewSite {
+    /// Of this name and with this password of its admin; all else is as by default.
+    #[must_use]
+    pub fn named(name: Slug, admin_password: Secret) -> Self {
+        Self {
+            name,
+            title: None,
+            admin_username: None,
+            admin_email: None,
+            admin_password: Some(admin_password),
+            code: None,
+            code_credential: None,
+            num_instances: None,
+            database: None,
+            features: Features::default(),
+            domains: Vec::new(),
+            primary_domain: None,
+            address: AddressKind::default(),
+            routes: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            deletion_protection: false,
+        }
+    }
+}
+
 /// What to change of a site; `None` leaves it.
 #[derive(Debug, Clone, Default)]
 pub struct SiteUpdate {

@@ -1,6 +1,5 @@
 //! The services over each store: what an embedder and the server see.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -14,7 +13,6 @@ use wpaas_core::service::{
     EventScope, NewCustomer, NewSite, NewUser, Registration, Service, ServiceError, Settings, SitePath,
     SitePlace,
 };
-use wpaas_core::site::{AddressKind, Features};
 use wpaas_core::store::memory::MemoryStore;
 use wpaas_core::store::{PostgresUrl, SqlStore, Store, scratch};
 
@@ -135,24 +133,7 @@ fn path(cid: &Cid, name: &str) -> SitePath {
 }
 
 fn site(name: &str) -> NewSite {
-    NewSite {
-        name: parse(name),
-        title: None,
-        admin_username: None,
-        admin_email: None,
-        admin_password: Some(secret("pass")),
-        code: None,
-        code_credential: None,
-        num_instances: None,
-        database: None,
-        features: Features::default(),
-        domains: Vec::new(),
-        primary_domain: None,
-        address: AddressKind::Own,
-        routes: std::collections::BTreeMap::new(),
-        labels: BTreeMap::new(),
-        deletion_protection: false,
-    }
+    NewSite::named(parse(name), secret("pass"))
 }
 
 fn user(cid: &Cid, name: &str, roles: Vec<RoleGrant>) -> NewUser {

@@ -1,6 +1,5 @@
 //! Sites as instances of EC2.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use wpaas_backend_aws::sdk::{self, SdkBucket, SdkEc2, SdkZone};
 use wpaas_backend_aws::{AwsBackend, AwsConfig, InstanceTypes, Reports, Said, Subnet, ZoneKeeper};
-use wpaas_core::claim::Peers;
+use wpaas_core::claim::{Peers, servers};
 use wpaas_core::converge::ConvergerHandle;
 use wpaas_core::fleet::NameService;
 
@@ -101,8 +100,7 @@ async fn check(backend: AwsBackend, watch: Watch) {
 /// Keeps to this server's part of what AWS allows.
 async fn share(backend: AwsBackend, mut peers: Peers) {
     loop {
-        let others = u32::try_from(peers.borrow_and_update().len()).unwrap_or(u32::MAX);
-        backend.share(NonZeroU32::MIN.saturating_add(others));
+        backend.share(servers(&peers.borrow_and_update()));
         if peers.changed().await.is_err() {
             std::future::pending::<()>().await;
         }

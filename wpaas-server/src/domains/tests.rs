@@ -8,7 +8,6 @@ use wpaas_core::keyring::Keyring;
 use wpaas_core::name::Cid;
 use wpaas_core::secret::Secret;
 use wpaas_core::service::{Mode, NewCustomer, NewSite, Settings, SitePath, SitePlace};
-use wpaas_core::site::{AddressKind, Features};
 use wpaas_core::store::memory::MemoryStore;
 
 use super::*;
@@ -65,24 +64,8 @@ async fn asking(service: &Service, name: &str) -> Cid {
     };
     let now = Timestamp::now();
     let cid = service.register_customer(Some(&Actor::Operator), new, now).await.unwrap().cid;
-    let site = NewSite {
-        name: "blog".parse().unwrap(),
-        title: None,
-        admin_username: None,
-        admin_email: None,
-        admin_password: Some(Secret::new("a fine password".to_owned())),
-        code: None,
-        code_credential: None,
-        num_instances: None,
-        database: None,
-        features: Features::default(),
-        domains: vec![format!("{name}.example").parse().unwrap()],
-        primary_domain: None,
-        address: AddressKind::Own,
-        routes: std::collections::BTreeMap::new(),
-        labels: std::collections::BTreeMap::new(),
-        deletion_protection: false,
-    };
+    let new = NewSite::named("blog".parse().unwrap(), Secret::new("a fine password".to_owned()));
+    let site = NewSite { domains: vec![format!("{name}.example").parse().unwrap()], ..new };
     service.create_site(&Actor::Operator, &place(&cid), site, Mode::Commit, now).await.unwrap();
     cid
 }

@@ -5,8 +5,9 @@ use wpaas_core::access::Actor;
 use wpaas_core::code::local_store::LocalReleaseStore;
 use wpaas_core::converge::Intents as _;
 use wpaas_core::keyring::Keyring;
+use wpaas_core::secret::Secret;
 use wpaas_core::service::{Grace, IfMatch, Mode, NewCustomer, NewSite, Settings, SitePath, SitePlace};
-use wpaas_core::site::{AddressKind, Features, SiteStatus};
+use wpaas_core::site::SiteStatus;
 use wpaas_core::store::memory::MemoryStore;
 
 use super::*;
@@ -38,24 +39,7 @@ async fn service() -> (Service, SiteId) {
 }
 
 fn blog() -> NewSite {
-    NewSite {
-        name: "blog".parse().unwrap(),
-        title: None,
-        admin_username: None,
-        admin_email: None,
-        admin_password: Some(wpaas_core::secret::Secret::new("a fine password".to_owned())),
-        code: None,
-        code_credential: None,
-        num_instances: None,
-        database: None,
-        features: Features::default(),
-        domains: Vec::new(),
-        primary_domain: None,
-        address: AddressKind::Own,
-        routes: std::collections::BTreeMap::new(),
-        labels: std::collections::BTreeMap::new(),
-        deletion_protection: false,
-    }
+    NewSite::named("blog".parse().unwrap(), Secret::new("a fine password".to_owned()))
 }
 
 /// What is found of a site whose parts were made for this generation.

@@ -9,14 +9,14 @@ use tempfile::TempDir;
 use wpaas_core::access::Actor;
 use wpaas_core::converge::Intents as _;
 use wpaas_core::keyring::Keyring;
-use wpaas_core::secret::{SecretError, SecretName, SecretRef, Secrets as _};
+use wpaas_core::secret::{Secret, SecretError, SecretName, SecretRef, Secrets as _};
 use wpaas_core::service::{
     ClaimsToLookAt, DomainEvidence, EventScope, Grace, IfMatch, Mode, NewCustomer, NewSite, Service,
     Settings, SitePlace, SiteUpdate, SiteView,
 };
 use wpaas_core::site::{
-    AddressKind, CertificateName, CertificateRules, CertificateState, Condition, ConditionKind, Features,
-    IssuedCertificate, SiteStatus, Truth,
+    CertificateName, CertificateRules, CertificateState, Condition, ConditionKind, IssuedCertificate,
+    SiteStatus, Truth,
 };
 use wpaas_core::store::memory::MemoryStore;
 use wpaas_core::store::{SqlStore, Store};
@@ -194,24 +194,7 @@ fn place() -> SitePlace {
 }
 
 fn blog(name: &str) -> NewSite {
-    NewSite {
-        name: name.parse().unwrap(),
-        title: None,
-        admin_username: None,
-        admin_email: None,
-        admin_password: Some(wpaas_core::secret::Secret::new("a fine password".to_owned())),
-        code: None,
-        code_credential: None,
-        num_instances: None,
-        database: None,
-        features: Features::default(),
-        domains: Vec::new(),
-        primary_domain: None,
-        address: AddressKind::Own,
-        routes: std::collections::BTreeMap::new(),
-        labels: std::collections::BTreeMap::new(),
-        deletion_protection: false,
-    }
+    NewSite::named(name.parse().unwrap(), Secret::new("a fine password".to_owned()))
 }
 
 fn after(now: Timestamp, hours: i64) -> Timestamp {

@@ -57,14 +57,20 @@ async fn good_code_is_served_whatever_other_sites_ask_for() {
     }
 }
 
-#[tokio::test]
-async fn a_moved_branch_is_fetched_when_asked_for() {
-    let folder = TempDir::new().unwrap();
+/// A site of this repository, and its path.
+async fn blog(folder: &TempDir) -> (Api, Tenant, String) {
     let good = repository(folder.path());
     let prefix = format!("file://{}/", folder.path().display());
     let api = Api::with(Flags { code_allowed_prefixes: Some(vec![prefix]), ..Flags::default() }).await;
     let tenant = api.tenant("acme").await;
     let path = post(&api, &tenant, "blog", json!({"git": good, "ref": "main"})).await;
+    (api, tenant, path)
+}
+
+#[tokio::test]
+async fn a_moved_branch_is_fetched_when_asked_for() {
+    let folder = TempDir::new().unwrap();
+    let (api, tenant, path) = blog(&folder).await;
     let first = api.until(&path, &tenant.key, |site| !site["release"].is_null()).await["release"].clone();
     git(&folder.path().join("blog"), &["commit", "--quiet", "--allow-empty", "--message", "again"]);
     api.post(&format!("{path}/refetch"), &tenant.key, json!({})).await.is(202);
@@ -75,11 +81,7 @@ async fn a_moved_branch_is_fetched_when_asked_for() {
 #[tokio::test]
 async fn a_dry_run_of_a_rollback_or_a_fetch_changes_nothing() {
     let folder = TempDir::new().unwrap();
-    let good = repository(folder.path());
-    let prefix = format!("file://{}/", folder.path().display());
-    let api = Api::with(Flags { code_allowed_prefixes: Some(vec![prefix]), ..Flags::default() }).await;
-    let tenant = api.tenant("acme").await;
-    let path = post(&api, &tenant, "blog", json!({"git": good, "ref": "main"})).await;
+    let (api, tenant, path) = blog(&folder).await;
     let served = |site: &Value| site["release"]["revision"].as_str().map(ToOwned::to_owned);
     let first = api.until(&path, &tenant.key, |site| served(site).is_some()).await;
     std::fs::write(folder.path().join("blog/mu-plugins/hello.php"), "<?php // again").unwrap();

@@ -104,7 +104,7 @@ impl Converger {
     pub(super) fn newest(&self, site: SiteId, now: Instant) -> Option<Generation> {
         let facts = self.view.facts(site, now);
         let is_seen = self.sight.unseen.is_none() && facts.coverage == Coverage::Complete;
-        is_seen.then(|| facts.objects.iter().map(|object| object.generation).max().unwrap_or(0))
+        is_seen.then(|| facts.newest().unwrap_or(0))
     }
 
     /// What can't be believed is listed again soon.

@@ -5,7 +5,7 @@ use crate::defaults;
 use crate::secret::Secret;
 use crate::service::place::Found;
 use crate::service::test::{NOW, cid, customer, parse, settings, site};
-use crate::site::{AddressKind, DatabaseSize, Features};
+use crate::site::{AddressKind, DatabaseSize};
 
 fn place(lifecycle: Lifecycle) -> Place {
     let org = defaults::org(&cid(), NOW);
@@ -17,24 +17,7 @@ fn place(lifecycle: Lifecycle) -> Place {
 }
 
 fn new(name: &str) -> NewSite {
-    NewSite {
-        name: parse(name),
-        title: None,
-        admin_username: None,
-        admin_email: None,
-        admin_password: Some(Secret::new("pass".to_owned())),
-        code: None,
-        code_credential: None,
-        num_instances: None,
-        database: None,
-        features: Features::default(),
-        domains: Vec::new(),
-        primary_domain: None,
-        address: AddressKind::Own,
-        routes: std::collections::BTreeMap::new(),
-        labels: std::collections::BTreeMap::new(),
-        deletion_protection: false,
-    }
+    NewSite::named(parse(name), Secret::new("pass".to_owned()))
 }
 
 fn decide(at: &Place, same: Option<&Site>, new: &NewSite) -> Result<Site, ServiceError> {
