@@ -13,7 +13,7 @@ from pathlib import Path
 from cluster import ApiWriter, Cluster, Stream, differences
 from lab import Code, Docker, Server, Site
 
-# How often each fault is drawn.
+# How often each fault is drawn, after each was once.
 WEIGHTS = {
     "kill a database node": 6,
     "kill the writer's database node": 6,
@@ -38,6 +38,8 @@ class Soak:
         self.docker = Docker(options.installation)
         folder = Path(options.folder)
         self.is_cluster = options.servers > 1
+        self.weights = CLUSTER if self.is_cluster else ONE_SERVER
+        self.once = self.random.sample(list(self.weights), len(self.weights))
         if self.is_cluster:
             self.server = Cluster(options.server, folder, options.api, options.servers)
         else:
@@ -90,10 +92,10 @@ class Soak:
         self.check("in the end")
         return self.report(rounds)
 
-    # Every choice is drawn, whether it can be used now or not: so a seed draws the same faults at any speed.
+    # Each kind once, in any order, and then by weight. Every choice is drawn, whether it can be used now or not: so a seed
+    # draws the same faults at any speed.
     def fault(self):
-        weights = CLUSTER if self.is_cluster else ONE_SERVER
-        kind = self.random.choices(list(weights), list(weights.values()))[0]
+        kind = self.once.pop() if self.once else self.random.choices(list(self.weights), list(self.weights.values()))[0]
         site, draw, seconds = self.random.choice(self.sites), self.random.random(), self.random.uniform(0, 4)
         getattr(self, kind.replace("'", "").replace(" ", "_"))(site, draw, seconds)
 
