@@ -1,3 +1,4 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -9,26 +10,39 @@ use tokio::task::AbortHandle;
 /// Answers an authority as a gateway does: with the token, a dot and what it was told.
 pub struct Gateway {
     pub port: u16,
-    says: Arc<Mutex<String>>,
+    told: Arc<Told>,
     task: AbortHandle,
+}
+
+/// What it answers with, and how often it was asked.
+#[derive(Default)]
+struct Told {
+    says: Mutex<String>,
+    asked: AtomicUsize,
 }
 
 impl Gateway {
     pub async fn start() -> Self {
-        let says = Arc::<Mutex<String>>::default();
-        let answer = async |State(says): State<Arc<Mutex<String>>>, Path(token): Path<String>| {
-            format!("{token}.{}", says.lock().unwrap())
+        let told = Arc::<Told>::default();
+        let answer = async |State(told): State<Arc<Told>>, Path(token): Path<String>| {
+            told.asked.fetch_add(1, Ordering::Relaxed);
+            format!("{token}.{}", told.says.lock().unwrap())
         };
         let router =
-            Router::new().route("/.well-known/acme-challenge/{token}", get(answer)).with_state(says.clone());
+            Router::new().route("/.well-known/acme-challenge/{token}", get(answer)).with_state(told.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let task = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() }).abort_handle();
-        Self { port, says, task }
+        Self { port, told, task }
     }
 
     pub fn answers_with(&self, thumbprint: &str) {
-        thumbprint.clone_into(&mut self.says.lock().unwrap());
+        thumbprint.clone_into(&mut self.told.says.lock().unwrap());
+    }
+
+    /// How often an authority has asked it.
+    pub fn asked(&self) -> usize {
+        self.told.asked.load(Ordering::Relaxed)
     }
 }
 
