@@ -24,6 +24,7 @@ pub use certificate::{
     CertificateState, CertificateStep, Certificates, ChallengeKind, IssuedCertificate, SiteCertificate,
     plan_certificates,
 };
+pub(crate) use domain::DOMAIN_REMEMBERED;
 pub use domain::{
     DnsRecord, DomainClaim, DomainClaims, DomainLeads, DomainLook, DomainProof, DomainState, DomainWants,
     NoAnswer,

@@ -20,7 +20,7 @@ const PATIENCE: SignedDuration = SignedDuration::from_hours(72);
 const RARELY: SignedDuration = SignedDuration::from_hours(6);
 /// For so long an address alone does not give a domain to another customer's site than the one that had it: the address
 /// may be one that was that site's, and was given out again.
-const REMEMBERED: SignedDuration = SignedDuration::from_hours(90 * 24);
+pub(crate) const DOMAIN_REMEMBERED: SignedDuration = SignedDuration::from_hours(90 * 24);
 /// No claim is looked at more often by itself.
 const AT_LEAST: SignedDuration = SignedDuration::from_secs(15);
 
@@ -275,7 +275,8 @@ impl DomainClaim {
     /// has.
     #[must_use]
     pub fn is_doubtful(&self, held_by_another_until: Timestamp, now: Timestamp) -> bool {
-        self.proof == Some(DomainProof::Address) && now.duration_since(held_by_another_until) < REMEMBERED
+        self.proof == Some(DomainProof::Address)
+            && now.duration_since(held_by_another_until) < DOMAIN_REMEMBERED
     }
 
     /// One that is doubtful: it is looked for a better proof.

@@ -25,6 +25,7 @@ mod apply;
 mod check;
 mod claims;
 mod db;
+mod domains;
 #[cfg(feature = "sqlite")]
 mod file;
 mod follow;

@@ -1,7 +1,9 @@
+use jiff::SignedDuration;
+
 use super::sites::with_site;
 use super::{NOW, USAGE, at, done, parse, site, violation, write};
 use crate::name::Hostname;
-use crate::site::{DomainClaim, DomainClaims, Site, SiteLifecycle, Tombstone};
+use crate::site::{DOMAIN_REMEMBERED, DomainClaim, DomainClaims, Site, SiteLifecycle, Tombstone};
 use crate::store::{Change, Expect, Page, PastHolder, Store, Violation, Write};
 
 /// The site after it was given a domain, proved or only asked for.
@@ -52,9 +54,32 @@ pub(super) async fn a_domain_is_one_sites_at_a_time(store: &dyn Store) {
     done(store, purged).await;
     assert_eq!(holder().await, None);
     assert_eq!(past().await, Some(PastHolder { cid: too.cid, until: at(5) }), "which outlives the site");
-    let again = with_domain(&gives_up, &domain, true);
-    done(store, write(Write::UpdateSite(again, USAGE))).await;
+    let mut again = with_domain(&gives_up, &domain, true);
+    done(store, write(Write::UpdateSite(again.clone(), USAGE))).await;
     assert_eq!(holder().await, Some(first.id));
+
+    again.version += 1;
+    again.domains = DomainClaims::default();
+    done(store, Change::at(at(6)).write(Write::UpdateSite(again, USAGE))).await;
+    let third = site("third");
+    let left =
+        Tombstone { id: third.id, cid: third.cid.clone(), org: third.org, generation: 1, purged_at: at(6) };
+    done(store, write(Write::InsertSite(third.clone(), USAGE))).await;
+    let later = at(6) + DOMAIN_REMEMBERED;
+    done(store, Change::at(later).write(Write::PurgeSite(left, third.version))).await;
+    assert!(past().await.is_some(), "it still counts");
+    let fourth = site("fourth");
+    let left = Tombstone {
+        id: fourth.id,
+        cid: fourth.cid.clone(),
+        org: fourth.org,
+        generation: 1,
+        purged_at: at(6),
+    };
+    done(store, write(Write::InsertSite(fourth.clone(), USAGE))).await;
+    let too_late = later + SignedDuration::from_secs(1);
+    done(store, Change::at(too_late).write(Write::PurgeSite(left, fourth.version))).await;
+    assert_eq!(past().await, None, "what counts no more is forgotten");
 }
 
 pub(super) async fn claims_are_looked_at_when_they_are_due(store: &dyn Store) {

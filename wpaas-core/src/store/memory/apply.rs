@@ -5,7 +5,7 @@ use crate::account::{ApiKey, Identity, KeyKind};
 use crate::id::{KeyId, SiteId};
 use crate::lockout::{Failures, NameDigest, forgotten};
 use crate::secret::SecretName;
-use crate::site::{CertificateBudget, Tombstone};
+use crate::site::{CertificateBudget, DOMAIN_REMEMBERED, Tombstone};
 use crate::store::{
     Change, Committed, Event, NewEvent, PastHolder, SealedSecret, StoredWebhook, Violation, Write,
 };
@@ -107,6 +107,7 @@ impl State {
             }
             Write::PurgeSite(stone, _) => {
                 self.remember_domains(stone.id, at);
+                self.past_domains.retain(|_, past| past.until >= at - DOMAIN_REMEMBERED);
                 self.purge(stone);
             }
             Write::RecordStatus(site, status) => {

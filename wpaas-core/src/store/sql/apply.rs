@@ -2,13 +2,12 @@ use super::ahead::Ahead;
 use super::check::{asks, check};
 use super::db::{Db, Query, query};
 use super::read::wrong_passwords;
-use super::{acme, int, metering, micros, webhooks};
+use super::{acme, domains, int, metering, micros, webhooks};
 use crate::account::{ApiKey, Customer, ExternalLogin, Identity, Lifecycle, Org, Space, User};
-use crate::id::SiteId;
 use crate::lockout::{Failures, NameDigest, forgotten};
 use crate::quota::Usage;
 use crate::secret::SecretName;
-use crate::site::{Site, SiteLifecycle, Tombstone};
+use crate::site::{DOMAIN_REMEMBERED, Site, SiteLifecycle, Tombstone};
 use crate::store::row::{
     CustomerRow, EventRow, ExternalLoginRow, KeyRow, OrgRow, SiteRow, SpaceRow, StatusRow, UserRow, identity,
     key_kind, write as doc,
@@ -138,13 +137,12 @@ async fn do_write(db: &mut Db, write: Write, at: jiff::Timestamp, least: i64) ->
         }
         Write::InsertSite(site, usage) => put_site(db, site, usage).await,
         Write::UpdateSite(site, usage) => {
-            remember_domains(db, site.id, at).await?;
-            // What the site had and has no more is free.
-            delete(db, "DELETE FROM domains WHERE site_id = $1", site.id.to_string()).await?;
+            domains::let_go(db, site.id, at).await?;
             put_site(db, site, usage).await
         }
         Write::PurgeSite(stone, _) => {
-            remember_domains(db, stone.id, at).await?;
+            domains::let_go(db, stone.id, at).await?;
+            domains::forget(db, at - DOMAIN_REMEMBERED).await?;
             purge_site(db, &stone).await
         }
         Write::RecordStatus(site, status) => record_status(db, site.to_string(), *status).await,
@@ -294,7 +292,7 @@ async fn put_site(db: &mut Db, site: Site, usage: Usage) -> Done {
         SiteLifecycle::Live => None,
         SiteLifecycle::Deleting { purge_after, .. } => Some(micros(purge_after)),
     };
-    let id = site.id.to_string();
+    let site_id = site.id;
     let held: Vec<String> = site.domains.held().map(ToString::to_string).collect();
     let put = query(
         "INSERT INTO sites (id, cid, org_id, space_id, name, purge_after, fetch_at, look_at, is_scaling, \
@@ -305,7 +303,7 @@ async fn put_site(db: &mut Db, site: Site, usage: Usage) -> Done {
          use_database = excluded.use_database, use_storage = excluded.use_storage, \
          version = excluded.version, doc = excluded.doc",
     )
-    .bind(id.clone())
+    .bind(site_id.to_string())
     .bind(site.cid.to_string())
     .bind(site.org.to_string())
     .bind(site.space.to_string())
@@ -321,21 +319,7 @@ async fn put_site(db: &mut Db, site: Site, usage: Usage) -> Done {
     .bind(int(site.version))
     .bind(doc(&SiteRow::from(site))?);
     run(db, put).await?;
-    for domain in held {
-        let put = query("INSERT INTO domains (domain, site_id) VALUES ($1, $2)");
-        run(db, put.bind(domain).bind(id.clone())).await?;
-    }
-    Ok(())
-}
-
-/// Keeps whose the domains are that a site has now.
-async fn remember_domains(db: &mut Db, site: SiteId, at: jiff::Timestamp) -> Done {
-    let put = query(
-        "INSERT INTO past_domains (domain, cid, until) \
-         SELECT domain, cid, $2 FROM domains JOIN sites ON id = site_id WHERE site_id = $1 \
-         ON CONFLICT (domain) DO UPDATE SET cid = excluded.cid, until = excluded.until",
-    );
-    run(db, put.bind(site.to_string()).bind(micros(at))).await
+    domains::hold(db, site_id, held).await
 }
 
 /// Status and secrets go with the site.
