@@ -106,6 +106,15 @@ async fn nodes_follow_the_visitors_and_none_of_them_sees_an_error() {
     let seen = visitors.seen.clone();
     server.until("all three make pages", PATIENCE, async || (seen.nodes() >= 3).then_some(())).await;
 
+    // Three nodes work on eighteen pages at a time: who waits for a turn at the gateway counts, too.
+    let crowd = visitors.come(28, &url);
+    server
+        .until("all forty are counted", PATIENCE, async || {
+            let site = server.site(&site).await;
+            site["status"]["autoscale"]["measured"].as_f64().filter(|measured| *measured >= 30.0)
+        })
+        .await;
+    crowd.store(true, Ordering::Relaxed);
     go.store(true, Ordering::Relaxed);
     server.until("one node again", PATIENCE, async || has(&server, &site, 1).await).await;
     stay.store(true, Ordering::Relaxed);

@@ -2,15 +2,16 @@
 //! reach the site's own gateway through it, by the name that TLS begins with.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 
-use super::engine_alone;
 use super::names::ECHO;
 use super::server::Server;
+use super::{docker, engine_alone};
 use crate::challenge_dns::ChallengeDns;
 use crate::pebble::{Pebble, Temper, is_there};
 use crate::ports::free_port;
@@ -45,6 +46,14 @@ impl Visitors {
         let there = response.headers().get("location")?.to_str().ok()?.to_owned();
         (response.status() == 308).then_some(there)
     }
+}
+
+/// What OpenSSL's client tells of a handshake with this version, old ciphers and all.
+fn greet(at: &str, host: &str, version: &str) -> String {
+    let mut client = Command::new("openssl");
+    client.args(["s_client", "-connect", at, "-servername", host, "-cipher", "DEFAULT@SECLEVEL=0", version]);
+    let done = client.stdin(Stdio::null()).output().unwrap();
+    format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr))
 }
 
 #[tokio::test]
@@ -120,6 +129,24 @@ async fn sites_that_share_the_edge_are_served_over_https_with_certificates_of_th
     for host in ["nobody.example.org", later] {
         let refused = format!("{:?}", visitors.ask(&visitors.at(host, "/")).await.unwrap_err());
         assert!(refused.contains("UnrecognisedName"), "{host}: {refused}");
+    }
+
+    // At the edge and at the gateway itself, TLS before 1.2 is refused by an alert of theirs.
+    let gateway = docker(&[
+        "inspect",
+        "--format",
+        "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}",
+        &Server::container(&site, "gateway-0"),
+    ]);
+    for at in [format!("127.0.0.1:{secure}"), format!("{}:443", gateway.trim())] {
+        assert!(greet(&at, domain, "-tls1_1").contains("alert protocol version"), "{at} speaks TLS 1.1");
+        for (flag, version) in [("-tls1_2", "TLSv1.2"), ("-tls1_3", "TLSv1.3")] {
+            let said = greet(&at, domain, flag);
+            assert!(
+                said.contains(&format!("New, {version}, Cipher is")),
+                "{at} does not speak {version}: {said}"
+            );
+        }
     }
 
     // Another name and its certificate are no trouble to whoever is being served.
