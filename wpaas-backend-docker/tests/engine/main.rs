@@ -13,4 +13,5 @@ mod networks;
 mod outside;
 mod proxy;
 mod real;
+mod registry;
 mod tls;
