@@ -31,7 +31,7 @@ struct Notes {
 impl Backend for Notebook {
     fn capabilities(&self) -> Capabilities {
         let (resync, listing_lag) = (Duration::from_secs(10), Duration::ZERO);
-        Capabilities { name: "notebook", real: false, concurrency: 8, resync, listing_lag }
+        Capabilities { name: "notebook", real: false, concurrency: 8, resync, listing_lag, patience: None }
     }
 
     async fn observe(&self, scope: &Scope) -> Result<Observation, BackendError> {

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::num::NonZeroU32;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,13 +11,14 @@ use tokio::sync::{OnceCell, broadcast};
 use tokio::time::Instant;
 use wpaas_core::code::ReleaseStore;
 use wpaas_core::converge::{
-    Applied, Backend, BackendError, Capabilities, Coverage, Ends, Observation, Run, Scope, Step, hints,
+    Applied, Backend, BackendError, Capabilities, Coverage, Ends, Observation, Patience, Run, Scope, Step,
+    hints,
 };
 use wpaas_core::id::SiteId;
 use wpaas_core::secret::Secrets;
 
-use crate::cloud::{Bucket, CloudError, Ec2, Image, InstanceState};
-use crate::config::AwsConfig;
+use crate::cloud::{Bucket, CloudError, Ec2, Image, InstanceState, When};
+use crate::config::{AwsConfig, SILENT};
 use crate::error::transient;
 use crate::gate::Cloud;
 use crate::key::Keys;
@@ -25,7 +26,7 @@ use crate::limiter::{Call, Urgency};
 use crate::listing::Listing;
 use crate::reports::{Heard, Said};
 use crate::sightings::Sightings;
-use crate::{objects, runs, tag};
+use crate::{objects, runs, tag, user_data};
 
 /// Runs sites on EC2, with S3 for what outlives instances.
 ///
@@ -86,7 +87,8 @@ impl AwsBackend {
     }
 
     /// Asks for one thing of each kind that the configuration names and every site needs: the AMI, instances, the
-    /// bucket. What is wrong with credentials, permissions or names is said here first.
+    /// bucket, in which it leaves the nodes' set-up, so that an image can be baked before there are sites. What is wrong
+    /// with credentials, permissions or names is said here first.
     ///
     /// # Errors
     ///
@@ -128,6 +130,8 @@ impl Backend for AwsBackend {
             // Nothing tells of what happens in between.
             resync: Duration::from_secs(15),
             listing_lag: self.inner.config.listing_lag,
+            // EC2 calls running what has never booted, and what hangs.
+            patience: Some(Patience { unheard: self.inner.config.boot_patience, silent: SILENT }),
         }
     }
 
@@ -194,7 +198,19 @@ impl Inner {
         let ec2 = self.cloud.ec2(Call::DescribeInstances, Urgency::Repair).await;
         ec2.instances(&none, None).await.map_err(|error| failed(error, "listing instances"))?;
         let setup = self.cloud.bucket.list(&self.keys.folder("setup"), None).await;
-        setup.map(drop).map_err(|error| failed(error, "listing aws.bucket"))
+        setup.map_err(|error| failed(error, "listing aws.bucket"))?;
+        self.store_setup().await.map_err(|error| failed(error, "storing the nodes' set-up"))
+    }
+
+    /// Puts the nodes' set-up into the bucket, once.
+    pub(crate) async fn store_setup(&self) -> Result<(), CloudError> {
+        if self.set_up.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let key = user_data::setup_key(&self.config.installation);
+        self.cloud.bucket.put(&key, user_data::setup().0.clone(), When::Always).await?;
+        self.set_up.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     /// The AMI, which is looked at once: an AMI never changes.

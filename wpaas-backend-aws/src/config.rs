@@ -31,6 +31,8 @@ pub struct AwsConfig {
     pub reports: Reports,
     /// For how long after a change EC2's listings may not show it yet.
     pub listing_lag: Duration,
+    /// How long a node may take to its first word. One that takes longer is replaced: its boot has failed.
+    pub boot_patience: Duration,
 }
 
 /// A subnet and its zone.
@@ -71,6 +73,9 @@ pub enum Reports {
     /// To the control plane at this address, such as `http://10.0.0.5:8010`.
     Direct(String),
 }
+
+/// A node that was heard, and then is not for so long, is replaced: it takes less to boot again.
+pub(crate) const SILENT: Duration = Duration::from_secs(180);
 
 /// Of the root volume, in GiB: Debian, the packages and a release.
 pub(crate) const ROOT_GIB: u32 = 8;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::cloud::CloudError;
+use crate::cloud::{CloudError, Launch};
 use crate::config::{AwsConfig, InstanceTypes, Reports, Subnet};
 use crate::limiter::Call;
 
@@ -143,6 +143,16 @@ impl Simulator {
         self.lock().region.stop(id, Instant::now());
     }
 
+    /// An instance hangs: EC2 says that it runs, it says nothing, and nobody gets an answer from it.
+    pub fn freeze(&self, id: &str) {
+        self.lock().nodes.frozen.insert(id.to_owned());
+    }
+
+    /// From now on what boots hangs before it has said a word; or boots again.
+    pub fn break_boots(&self, broken: bool) {
+        self.lock().nodes.boots_fail = broken;
+    }
+
     /// Somebody deletes the volumes of an instance behind our back, which ends with them.
     pub fn lose_volumes(&self, id: &str) {
         self.lock().region.lose_volumes(id, Instant::now());
@@ -180,10 +190,16 @@ impl Simulator {
         self.lock().region.launched()
     }
 
+    /// What an instance was made with.
+    #[must_use]
+    pub fn launch(&self, id: &str) -> Option<Launch> {
+        self.lock().region.launch(id)
+    }
+
     /// What an instance was given to boot with.
     #[must_use]
     pub fn user_data(&self, id: &str) -> Option<Vec<u8>> {
-        self.lock().region.user_data(id)
+        self.launch(id).map(|launch| launch.user_data)
     }
 
     /// Every object of the bucket.
@@ -318,5 +334,6 @@ pub fn config() -> AwsConfig {
         database_gib: 8,
         reports: Reports::Bucket,
         listing_lag: Duration::from_secs(120),
+        boot_patience: Duration::from_secs(600),
     }
 }

@@ -88,6 +88,7 @@ impl Backend for DockerBackend {
             // Events tell of the rest at once.
             resync: Duration::from_secs(10),
             listing_lag: Duration::ZERO,
+            patience: None,
         }
     }
 

@@ -34,10 +34,10 @@ mod work_queue;
 pub(crate) use converger::chain;
 
 pub use act::{Act, acts};
-pub use backend::{Applied, Backend, BackendError, Capabilities, ErrorClass, hints};
+pub use backend::{Applied, Backend, BackendError, Capabilities, ErrorClass, Patience, hints};
 pub use behind::{floor, keep_what_is_there, keep_what_runs};
 pub use converger::{Converger, ConvergerHandle};
-pub use facts::{Facts, Seen, Told};
+pub use facts::{Facts, Seen, Silent, Told};
 pub use fingerprint::Fingerprint;
 pub(crate) use fingerprint::Fingerprinting;
 pub use intent::{Candidate, Intent, Preview, ReleaseRef, RunIntent, TlsCertificate, TlsIntent, Wanted};

@@ -1,5 +1,3 @@
-use std::sync::atomic::Ordering;
-
 use wpaas_core::converge::{Applied, BackendError, Mount, NodeSpec, Object, ObjectState, Part};
 
 use super::Task;
@@ -10,7 +8,6 @@ use crate::limiter::Call;
 use crate::listing::{Found, Listing};
 use crate::objects::{self, Side};
 use crate::tag::Tag;
-use crate::user_data;
 
 /// As what a database node finds its volume.
 const DEVICE: &str = "/dev/sdf";
@@ -28,7 +25,8 @@ impl Task<'_> {
         self.needs(&listing, spec)?;
         let segment = self.segment().await?;
         let files = self.files_of(&listing, spec, &segment).await?;
-        self.store_setup().await?;
+        let stored = self.inner.store_setup().await;
+        stored.map_err(|error| self.failed("storing the set-up of", error))?;
         let instance = self.run(&listing, spec).await?;
         let ip = instance.private_ip;
         let ip = ip.ok_or_else(|| transient(format!("{} has no address yet", self.step.part)))?;
@@ -71,18 +69,6 @@ impl Task<'_> {
             Some(part) => Err(conflict(format!("{part} of {site} is not there yet, as far as can be seen"))),
             None => Ok(()),
         }
-    }
-
-    /// Puts the nodes' set-up into the bucket, once.
-    async fn store_setup(&self) -> Result<(), BackendError> {
-        if self.inner.set_up.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        let key = user_data::setup_key(self.installation());
-        let put = self.inner.cloud.bucket.put(&key, user_data::setup().0.clone(), When::Always).await;
-        put.map_err(|error| self.failed("storing the set-up of", error))?;
-        self.inner.set_up.store(true, Ordering::Relaxed);
-        Ok(())
     }
 
     async fn files_of(

@@ -27,7 +27,10 @@ mod tests {
     use std::path::Path;
 
     use serde_json::Value;
+    use wpaas_core::converge::Part;
+    use wpaas_core::id::SiteId;
 
+    use crate::key::{Keys, Note};
     use crate::limiter::Call;
 
     /// What goes with calls of ours: tags are given when a thing is made, and an instance gets its role.
@@ -44,11 +47,7 @@ mod tests {
 
     fn allowed(policy: &Value) -> BTreeSet<String> {
         let statements = policy["Statement"].as_array().unwrap().iter();
-        let actions = statements.flat_map(|statement| match &statement["Action"] {
-            Value::String(one) => vec![one.clone()],
-            many => serde_json::from_value(many.clone()).unwrap(),
-        });
-        actions.collect()
+        statements.flat_map(|statement| strings(&statement["Action"])).collect()
     }
 
     #[test]
@@ -56,6 +55,80 @@ mod tests {
         let does = Call::ALL.map(Call::action).into_iter();
         let does = does.chain(super::ALL.into_iter().chain(BESIDES).map(str::to_owned));
         assert_eq!(allowed(&policy("control-plane.json")), does.collect());
+    }
+
+    /// Whether a policy's pattern, of `*` for anything and `?` for one character, fits.
+    fn fits(pattern: &[u8], text: &[u8]) -> bool {
+        match (pattern, text) {
+            ([], []) => true,
+            ([b'*', rest @ ..], _) => {
+                fits(rest, text) || text.split_first().is_some_and(|(_, text)| fits(pattern, text))
+            }
+            ([b'?', pattern @ ..], [_, text @ ..]) => fits(pattern, text),
+            ([a, pattern @ ..], [b, text @ ..]) => a == b && fits(pattern, text),
+            _ => false,
+        }
+    }
+
+    fn strings(value: &Value) -> Vec<String> {
+        match value {
+            Value::String(one) => vec![one.clone()],
+            many => serde_json::from_value(many.clone()).unwrap(),
+        }
+    }
+
+    /// What the nodes' policy says to the instance `i-own` of the role `AROA1`.
+    fn lets_a_node(action: &str, resource: &str, prefix: Option<&str>) -> bool {
+        let policy = policy("node-role.json");
+        let fits = |pattern: &String, text: &str| {
+            fits(pattern.replace("${aws:userid}", "AROA1:i-own").as_bytes(), text.as_bytes())
+        };
+        policy["Statement"].as_array().unwrap().iter().any(|statement| {
+            assert_eq!(statement["Effect"], "Allow");
+            let asked = &statement["Condition"]["StringLike"]["s3:prefix"];
+            strings(&statement["Action"]).iter().any(|allowed| allowed == action)
+                && strings(&statement["Resource"]).iter().any(|allowed| fits(allowed, resource))
+                && (asked.is_null() || prefix.is_some_and(|prefix| fits(&strings(asked)[0], prefix)))
+        })
+    }
+
+    #[test]
+    fn the_nodes_policy_lets_each_do_what_its_machine_does_and_nothing_else() {
+        let (get, put, delete) = (super::GET_OBJECT, super::PUT_OBJECT, super::DELETE_OBJECT);
+        let all = [get, put, delete, super::LIST_BUCKET].map(str::to_owned);
+        assert_eq!(allowed(&policy("node-role.json")), all.into());
+        let (keys, segment) = (Keys::new("prod", "AROA1"), "0123456789abcdef0123456789abcdef");
+        let note = Note {
+            site: SiteId::new(),
+            part: Part::UploadsVolume,
+            mark: (1, 1),
+            segment: segment.to_owned(),
+            whole: true,
+            since: 0,
+        };
+        let release = keys.release(segment, Part::Release([1; 6]));
+        let upload = keys.uploads(segment) + "2026/a.jpg";
+        for (key, may) in [
+            (keys.node("i-own"), &[get][..]),
+            (keys.node("i-another"), &[]),
+            (keys.report("i-own"), &[put]),
+            (keys.report("i-another"), &[]),
+            (keys.hosts(segment), &[get]),
+            (crate::user_data::setup_key("prod"), &[get]),
+            (release, &[get]),
+            (upload, &[get, put, delete]),
+            (keys.note(&note), &[]),
+        ] {
+            for action in [get, put, delete] {
+                let lets = lets_a_node(action, &format!("arn:aws:s3:::example-wpaas/{key}"), None);
+                assert_eq!(lets, may.contains(&action), "{action} {key}");
+            }
+        }
+        let lists = |prefix: Option<&str>| lets_a_node(super::LIST_BUCKET, "arn:aws:s3:::example-wpaas", prefix);
+        assert!(lists(Some(&keys.uploads(segment))), "as rclone does");
+        for prefix in [None, Some("prod/uploads/"), Some("prod/nodes/"), Some(""), Some("prod/parts/")] {
+            assert!(!lists(prefix), "{prefix:?} names other sites");
+        }
     }
 
     #[test]

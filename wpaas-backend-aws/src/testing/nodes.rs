@@ -27,6 +27,10 @@ pub(crate) struct Nodes {
     data: BTreeMap<String, Data>,
     /// What gateways count, in hundredths of a request.
     pub(super) busy: Option<u32>,
+    /// Instances that hang.
+    pub(super) frozen: BTreeSet<String>,
+    /// Whether what boots hangs.
+    pub(super) boots_fail: bool,
 }
 
 #[derive(Debug)]
@@ -84,9 +88,14 @@ impl Nodes {
         let mut running = BTreeSet::new();
         for machine in machines {
             running.insert(machine.id.to_owned());
-            self.boot(&machine, bucket, keys);
+            if self.boots_fail && !self.running.contains_key(machine.id) {
+                self.frozen.insert(machine.id.to_owned());
+            }
+            if !self.frozen.contains(machine.id) {
+                self.boot(&machine, bucket, keys);
+            }
         }
-        self.running.retain(|id, _| running.contains(id));
+        self.running.retain(|id, _| running.contains(id) && !self.frozen.contains(id));
         self.obey();
         let serving = self.serving();
         for (id, node) in &mut self.running {

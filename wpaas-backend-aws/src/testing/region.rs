@@ -8,11 +8,11 @@ use tokio::time::Instant;
 
 use super::name;
 use super::shelf::Shelf;
-use crate::cloud::{
-    Address, CloudError, Filter, Group, Image, Instance, InstanceState, Launch, NewGroup, NewVolume, Page,
-    Peer, Rule, Tags, Volume, VolumeState,
-};
+use crate::cloud::{Address, CloudError, Filter, Group, Image, Instance, InstanceState, Launch, Page, Tags};
 use crate::limiter::{Bucket, Call, Quota};
+
+mod network;
+mod volumes;
 
 /// What an account may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +44,6 @@ const PENDING: Duration = Duration::from_secs(20);
 const SHUTTING_DOWN: Duration = Duration::from_secs(30);
 /// How long what has ended is still listed.
 const VISIBLE: Duration = Duration::from_secs(3600);
-const CREATING: Duration = Duration::from_secs(3);
 const PAGE: usize = 1000;
 /// The one AMI that there is.
 pub(super) const IMAGE: &str = "ami-1";
@@ -324,214 +323,6 @@ impl Region {
         self.instances.get(id).is_none_or(|machine| machine.state(now) == InstanceState::Terminated)
     }
 
-    pub(crate) fn create_volume(&mut self, new: &NewVolume, now: Instant) -> Result<Volume, CloudError> {
-        let parameters = format!("{new:?}");
-        if let Some(id) = self.known(&new.token, &parameters)?.cloned() {
-            let disk = self.volumes.get(&id).ok_or_else(|| not_found("InvalidVolume", &id))?;
-            if disk.deleted.is_some() {
-                return Err(not_found("InvalidVolume", &id));
-            }
-            return Ok(self.volume(&id, disk, now));
-        }
-        let id = self.id("vol");
-        let disk = Disk {
-            zone: new.zone.clone(),
-            tags: new.tags.clone(),
-            created: now,
-            deleted: None,
-            attached: None,
-        };
-        let volume = self.volume(&id, &disk, now);
-        self.volumes.put(id.clone(), &new.tags, disk);
-        self.tokens.insert(new.token.clone(), (parameters, id));
-        Ok(volume)
-    }
-
-    fn volume(&self, id: &str, disk: &Disk, at: Instant) -> Volume {
-        let attached = disk.attached.as_ref().filter(|(by, since)| *since <= at && !self.has_let_go(by, at));
-        let state = match () {
-            () if at.saturating_duration_since(disk.created) < CREATING => VolumeState::Creating,
-            () if attached.is_some() => VolumeState::InUse,
-            () => VolumeState::Available,
-        };
-        Volume {
-            id: id.to_owned(),
-            state,
-            zone: disk.zone.clone(),
-            instance: attached.map(|(by, _)| by.clone()),
-            created: self.unix(disk.created),
-            tags: disk.tags.clone(),
-        }
-    }
-
-    pub(crate) fn volumes(&self, filter: &Filter, next: Option<&str>, now: Instant) -> Page<Volume> {
-        let at = self.seen_at(now);
-        let seen = |disk: &Disk| disk.created <= at && disk.deleted.is_none_or(|deleted| deleted > at);
-        self.volumes
-            .page(filter, next, self.page, self.cut, |id, disk| seen(disk).then(|| self.volume(id, disk, at)))
-    }
-
-    pub(crate) fn attach(&mut self, volume: &str, instance: &str, now: Instant) -> Result<(), CloudError> {
-        let state = self.machine(instance)?.state(now);
-        if !matches!(state, InstanceState::Running | InstanceState::Stopped) {
-            return Err(CloudError::new("IncorrectState", format!("Instance '{instance}' is not 'running'")));
-        }
-        let disk = self.volumes.get(volume).filter(|disk| disk.deleted.is_none());
-        let disk = disk.ok_or_else(|| not_found("InvalidVolume", volume))?;
-        let shown = self.volume(volume, disk, now);
-        if shown.zone != self.machine(instance)?.zone {
-            return Err(CloudError::new(
-                "InvalidVolume.ZoneMismatch",
-                "The volume is not in the instance's zone",
-            ));
-        }
-        match shown.state {
-            VolumeState::Available => {}
-            VolumeState::InUse if shown.instance.as_deref() == Some(instance) => {
-                return Err(CloudError::new(
-                    "VolumeInUse",
-                    format!("{volume} is already attached to an instance"),
-                ));
-            }
-            _ => return Err(CloudError::new("IncorrectState", format!("{volume} is not 'available'"))),
-        }
-        self.machine(instance)?.volumes.push((volume.to_owned(), now));
-        if let Some(disk) = self.volumes.get_mut(volume) {
-            disk.attached = Some((instance.to_owned(), now));
-        }
-        Ok(())
-    }
-
-    pub(crate) fn lose_volumes(&mut self, instance: &str, now: Instant) {
-        let used = |disk: &Disk| disk.attached.as_ref().is_some_and(|(by, _)| by == instance);
-        for (_, disk) in self.volumes.iter_mut().filter(|(_, disk)| used(disk)) {
-            disk.deleted = Some(now);
-        }
-        self.terminate(instance, now).ok();
-    }
-
-    pub(crate) fn delete_volume(&mut self, id: &str, now: Instant) -> Result<(), CloudError> {
-        let disk = self.volumes.get(id).filter(|disk| disk.deleted.is_none());
-        let disk = disk.ok_or_else(|| not_found("InvalidVolume", id))?;
-        if self.volume(id, disk, now).state == VolumeState::InUse {
-            return Err(CloudError::new("VolumeInUse", format!("Volume {id} is currently attached")));
-        }
-        if let Some(disk) = self.volumes.get_mut(id) {
-            disk.deleted = Some(now);
-        }
-        Ok(())
-    }
-
-    pub(crate) fn create_group(&mut self, new: &NewGroup, now: Instant) -> Result<String, CloudError> {
-        let living = || self.groups.iter().filter(|(_, kept)| kept.lives());
-        if living().any(|(_, kept)| kept.it.name == new.name) {
-            let message = format!("The security group '{}' already exists", new.name);
-            return Err(CloudError::new("InvalidGroup.Duplicate", message));
-        }
-        if living().count() >= self.quotas.groups {
-            return Err(CloudError::new(
-                "SecurityGroupLimitExceeded",
-                "The maximum number of groups has been reached",
-            ));
-        }
-        let id = self.id("sg");
-        let it = Group { id: id.clone(), name: new.name.clone(), rules: Vec::new(), tags: new.tags.clone() };
-        self.groups.put(id.clone(), &new.tags, Kept { it, from: now, to: None });
-        Ok(id)
-    }
-
-    pub(crate) fn groups(&self, filter: &Filter, next: Option<&str>, now: Instant) -> Page<Group> {
-        let at = self.seen_at(now);
-        self.groups.page(filter, next, self.page, self.cut, |_, kept| kept.seen(at).cloned())
-    }
-
-    pub(crate) fn allow(&mut self, id: &str, rules: &[Rule]) -> Result<(), CloudError> {
-        for rule in rules {
-            if let Peer::Group(peer) = &rule.from {
-                self.groups
-                    .get(peer)
-                    .filter(|kept| kept.lives())
-                    .ok_or_else(|| not_found("InvalidGroup", peer))?;
-            }
-        }
-        let kept = self.groups.get_mut(id).filter(|kept| kept.lives());
-        let kept = kept.ok_or_else(|| not_found("InvalidGroup", id))?;
-        if rules.iter().any(|rule| kept.it.rules.contains(rule)) {
-            return Err(CloudError::new("InvalidPermission.Duplicate", "the specified rule already exists"));
-        }
-        kept.it.rules.extend_from_slice(rules);
-        Ok(())
-    }
-
-    pub(crate) fn delete_group(&mut self, id: &str, now: Instant) -> Result<(), CloudError> {
-        let used = self.instances.iter().any(|(instance, machine)| {
-            machine.launch.groups.iter().any(|group| group == id) && !self.has_let_go(instance, now)
-        });
-        let names = |kept: &Kept<Group>| {
-            kept.it.id != id && kept.it.rules.iter().any(|rule| rule.from == Peer::Group(id.to_owned()))
-        };
-        if used || self.groups.iter().any(|(_, kept)| kept.lives() && names(kept)) {
-            return Err(CloudError::new(
-                "DependencyViolation",
-                format!("resource {id} has a dependent object"),
-            ));
-        }
-        let kept = self.groups.get_mut(id).filter(|kept| kept.lives());
-        kept.ok_or_else(|| not_found("InvalidGroup", id))?.to = Some(now);
-        Ok(())
-    }
-
-    pub(crate) fn allocate(&mut self, tags: &Tags, now: Instant) -> Result<Address, CloudError> {
-        if self.addresses.iter().filter(|(_, kept)| kept.lives()).count() >= self.quotas.addresses {
-            let message = "The maximum number of addresses has been reached.";
-            return Err(CloudError::new("AddressLimitExceeded", message));
-        }
-        let allocation = self.id("eipalloc");
-        let [_, a, b, c] = self.made.to_be_bytes();
-        let ip = Ipv4Addr::new(203, a, b, c);
-        let it = Address { allocation: allocation.clone(), ip, instance: None, tags: tags.clone() };
-        self.addresses.put(allocation, tags, Kept { it: it.clone(), from: now, to: None });
-        Ok(it)
-    }
-
-    pub(crate) fn addresses(&self, filter: &Filter, now: Instant) -> Page<Address> {
-        let at = self.seen_at(now);
-        self.addresses.page(filter, None, usize::MAX, self.cut, |_, kept| kept.seen(at).cloned())
-    }
-
-    fn address(&mut self, id: &str) -> Result<&mut Kept<Address>, CloudError> {
-        let kept = self.addresses.get_mut(id).filter(|kept| kept.lives());
-        kept.ok_or_else(|| not_found("InvalidAllocationID", id))
-    }
-
-    pub(crate) fn associate(
-        &mut self,
-        allocation: &str,
-        instance: &str,
-        now: Instant,
-    ) -> Result<(), CloudError> {
-        let state = self.machine(instance)?.state(now);
-        if !matches!(state, InstanceState::Running | InstanceState::Stopped) {
-            let message =
-                format!("The {state:?} instance '{instance}' is not in a valid state for this operation.");
-            return Err(CloudError::new("InvalidInstanceID", message));
-        }
-        self.address(allocation)?.it.instance = Some(instance.to_owned());
-        Ok(())
-    }
-
-    pub(crate) fn release(&mut self, allocation: &str, now: Instant) -> Result<(), CloudError> {
-        let kept = self.address(allocation)?;
-        if kept.it.instance.is_some() {
-            return Err(CloudError::new(
-                "InvalidIPAddress.InUse",
-                format!("Address {allocation} is in use."),
-            ));
-        }
-        kept.to = Some(now);
-        Ok(())
-    }
-
     /// Instances that run now, with their volumes and when they started.
     pub(super) fn running(&self, now: Instant) -> impl Iterator<Item = Running<'_>> {
         self.instances.iter().filter(move |(_, machine)| machine.state(now) == InstanceState::Running).map(
@@ -552,14 +343,8 @@ impl Region {
         self.instances.iter().filter(|(_, machine)| wanted(machine)).map(|(id, _)| id.clone()).collect()
     }
 
-    pub(super) fn leads_to(&self, site: &str) -> Option<String> {
-        let ours =
-            |kept: &Kept<Address>| kept.lives() && kept.it.tags.get("wpaas:site").is_some_and(|s| s == site);
-        self.addresses.iter().find(|(_, kept)| ours(kept)).and_then(|(_, kept)| kept.it.instance.clone())
-    }
-
-    pub(super) fn user_data(&self, id: &str) -> Option<Vec<u8>> {
-        self.instances.get(id).map(|machine| machine.launch.user_data.clone())
+    pub(super) fn launch(&self, id: &str) -> Option<Launch> {
+        self.instances.get(id).map(|machine| machine.launch.clone())
     }
 
     pub(super) fn launched(&self) -> String {

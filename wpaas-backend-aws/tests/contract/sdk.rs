@@ -1,14 +1,17 @@
 //! What the SDK makes of trouble: who answers here says one thing, whatever is asked.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use wpaas_backend_aws::cloud::{Bucket as _, CloudError, Ec2 as _, Filter, Tags, Zone as _};
+use wpaas_backend_aws::cloud::{
+    Bucket as _, Cidr, CloudError, Ec2 as _, Filter, Launch, Peer, Rule, Tags, Zone as _,
+};
 use wpaas_backend_aws::sdk::{SdkBucket, SdkEc2, SdkZone, configuration_as};
 use wpaas_core::converge::ErrorClass;
 
@@ -16,6 +19,8 @@ use wpaas_core::converge::ErrorClass;
 struct Answers {
     endpoint: String,
     asked: Arc<AtomicUsize>,
+    /// The last request.
+    heard: Arc<Mutex<String>>,
     _serving: JoinSet<()>,
 }
 
@@ -31,17 +36,24 @@ impl Answers {
         let head = format!("HTTP/1.1 {status} So\r\nContent-Type: text/xml\r\nConnection: close\r\n");
         let answer = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len() + short);
         let asked = Arc::new(AtomicUsize::new(0));
-        let (mut serving, counted) = (JoinSet::new(), asked.clone());
+        let heard = Arc::new(Mutex::new(String::new()));
+        let (mut serving, counted, hears) = (JoinSet::new(), asked.clone(), heard.clone());
         serving.spawn(async move {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 counted.fetch_add(1, Ordering::Relaxed);
-                let mut head = [0; 16 * 1024];
-                let _read = stream.read(&mut head).await.unwrap();
+                *hears.lock().unwrap() = request(&mut stream).await;
                 stream.write_all(answer.as_bytes()).await.unwrap();
             }
         });
-        Self { endpoint, asked, _serving: serving }
+        Self { endpoint, asked, heard, _serving: serving }
+    }
+
+    /// The names and values of the last request, in the order of their names.
+    fn form(&self) -> BTreeMap<String, String> {
+        let heard = self.heard.lock().unwrap();
+        let (_, body) = heard.split_once("\r\n\r\n").unwrap();
+        form_urlencoded::parse(body.as_bytes()).into_owned().collect()
     }
 
     async fn ec2(&self) -> SdkEc2 {
@@ -57,6 +69,24 @@ impl Answers {
     }
 }
 
+/// All of a request, with a body of an announced length.
+async fn request(stream: &mut TcpStream) -> String {
+    let (mut heard, mut some) = (Vec::new(), [0; 16 * 1024]);
+    loop {
+        let read = stream.read(&mut some).await.unwrap();
+        heard.extend_from_slice(&some[..read]);
+        let text = String::from_utf8_lossy(&heard).into_owned();
+        let Some((head, body)) = text.split_once("\r\n\r\n").filter(|_| read > 0) else {
+            if read == 0 { return text } else { continue }
+        };
+        let length =
+            head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+        if body.len() >= length.unwrap_or(0) {
+            return text;
+        }
+    }
+}
+
 fn ec2_error(code: &str, message: &str) -> String {
     format!(
         "<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors>\
@@ -67,6 +97,64 @@ fn ec2_error(code: &str, message: &str) -> String {
 fn told(error: CloudError) -> (ErrorClass, String) {
     let error = error.because("making it");
     (error.class, error.message)
+}
+
+#[tokio::test]
+async fn an_instance_is_asked_for_with_its_profile_and_metadata_for_itself_alone() {
+    let aws = Answers::with(503, &ec2_error("Unavailable", "try again")).await;
+    let launch = Launch {
+        token: "token".to_owned(),
+        image: "ami-1".to_owned(),
+        instance_type: "t4g.small".to_owned(),
+        subnet: "subnet-a".to_owned(),
+        groups: vec!["sg-1".to_owned(), "sg-2".to_owned()],
+        profile: "wpaas-node".to_owned(),
+        user_data: b"#!/bin/bash".to_vec(),
+        root_device: "/dev/xvda".to_owned(),
+        root_gib: 8,
+        tags: Tags::from([("wpaas:part".to_owned(), "gateway-0".to_owned())]),
+    };
+    aws.ec2().await.run_instance(&launch).await.unwrap_err();
+    let form = aws.form();
+    for (name, value) in [
+        ("Action", "RunInstances"),
+        ("ClientToken", "token"),
+        ("MinCount", "1"),
+        ("MaxCount", "1"),
+        ("IamInstanceProfile.Name", "wpaas-node"),
+        ("MetadataOptions.HttpTokens", "required"),
+        ("MetadataOptions.HttpPutResponseHopLimit", "1"),
+        ("SecurityGroupId.1", "sg-1"),
+        ("SecurityGroupId.2", "sg-2"),
+        ("BlockDeviceMapping.1.Ebs.Encrypted", "true"),
+        ("BlockDeviceMapping.1.Ebs.DeleteOnTermination", "true"),
+        ("TagSpecification.1.ResourceType", "instance"),
+        ("TagSpecification.1.Tag.1.Value", "gateway-0"),
+    ] {
+        assert_eq!(form.get(name).map(String::as_str), Some(value), "{name}");
+    }
+    assert!(!form.keys().any(|name| name.starts_with("KeyName")), "nobody signs in");
+}
+
+#[tokio::test]
+async fn traffic_is_let_in_from_a_group_or_to_a_port_and_nothing_else_is() {
+    let aws = Answers::with(503, &ec2_error("Unavailable", "try again")).await;
+    let rules = [
+        Rule { port: None, from: Peer::Group("sg-1".to_owned()) },
+        Rule { port: Some(443), from: Peer::Net(Cidr::ALL) },
+    ];
+    aws.ec2().await.allow("sg-1", &rules).await.unwrap_err();
+    let mut form = aws.form();
+    form.retain(|name, _| name.starts_with("IpPermissions"));
+    let expected = [
+        ("IpPermissions.1.Groups.1.GroupId", "sg-1"),
+        ("IpPermissions.1.IpProtocol", "-1"),
+        ("IpPermissions.2.FromPort", "443"),
+        ("IpPermissions.2.IpProtocol", "tcp"),
+        ("IpPermissions.2.IpRanges.1.CidrIp", "0.0.0.0/0"),
+        ("IpPermissions.2.ToPort", "443"),
+    ];
+    assert_eq!(form, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
 }
 
 #[tokio::test]

@@ -23,11 +23,36 @@ const CHANGES: [&str; 9] = [
     "GetObject",
 ];
 
+/// What is called when a site goes, besides listings.
+const REMOVALS: [&str; 6] = [
+    "TerminateInstances",
+    "DeleteVolume",
+    "DeleteSecurityGroup",
+    "ReleaseAddress",
+    "DeleteObjects",
+    "GetObject",
+];
+const FAULTS: [Fault; 6] =
+    [Fault::Throttle, Fault::Unavailable, Fault::Lose, Fault::Hang, Fault::Cut, Fault::Truncate];
+
+/// Each of these calls, and of all listings, with each fault that it can meet.
+fn cases(calls: &'static [&'static str]) -> impl Iterator<Item = (&'static str, Fault)> {
+    let fits = |call, fault: &Fault| *fault != Fault::Truncate || LISTINGS.contains(&call);
+    let of = move |call| FAULTS.into_iter().filter(move |fault| fits(call, fault)).map(move |it| (call, it));
+    let all = LISTINGS.into_iter().chain(calls.iter().copied()).flat_map(of).enumerate();
+    all.filter(|(n, _)| Front::takes(*n)).map(|(_, case)| case)
+}
+
 /// Ready, with nothing twice and nothing left over, and all of it can be removed.
 async fn ends_well(lab: &Lab, site: SiteId, whole: [usize; 4], what: &str) {
     lab.ready(site).await;
     lab.until(what, 60, |lab| lab.aws.living() == whole && lab.is_ready(site)).await;
     lab.change(site, Wanted::Gone);
+    leaves_nothing(lab, site, what).await;
+}
+
+/// What nodes said while they ended goes an hour later.
+async fn leaves_nothing(lab: &Lab, site: SiteId, what: &str) {
     lab.until(what, 120, |lab| lab.is_gone(site)).await;
     assert_eq!(lab.aws.living(), [0; 4], "{what}");
     let left: Vec<_> = lab.aws.keys().into_iter().filter(|key| !key.contains("/setup/")).collect();
@@ -36,16 +61,63 @@ async fn ends_well(lab: &Lab, site: SiteId, whole: [usize; 4], what: &str) {
 
 #[tokio::test(start_paused = true)]
 async fn every_call_may_meet_every_fault_on_the_way_up() {
-    let faults = [Fault::Throttle, Fault::Unavailable, Fault::Lose, Fault::Hang, Fault::Cut, Fault::Truncate];
-    let fits = |call, fault: &Fault| *fault != Fault::Truncate || LISTINGS.contains(&call);
-    let of = |call| faults.iter().filter(move |fault| fits(call, fault)).map(move |fault| (call, fault));
-    let cases = LISTINGS.into_iter().chain(CHANGES).flat_map(of).enumerate();
-    for (_, (call, fault)) in cases.filter(|(n, _)| Front::takes(*n)) {
+    for (call, fault) in cases(&CHANGES) {
         let aws = Simulator::default();
         let lab = Lab::start(&aws).await;
         aws.fail(call, fault.clone());
         let site = lab.site(wanted(1, One));
         ends_well(&lab, site, [4, 1, 2, 1], &format!("{call} {fault:?}")).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_call_may_meet_every_fault_on_the_way_out() {
+    for (call, fault) in cases(&REMOVALS) {
+        let (aws, what) = (Simulator::default(), format!("{call} {fault:?}"));
+        let lab = Lab::start(&aws).await;
+        let [site, other] = [(); 2].map(|()| lab.site(wanted(1, One)));
+        lab.ready(site).await;
+        lab.ready(other).await;
+        aws.fail(call, fault.clone());
+        lab.change(site, Wanted::Gone);
+        lab.until(&what, 120, |lab| lab.is_gone(site)).await;
+        assert_eq!(aws.living(), [4, 1, 2, 1], "{what}: another site is left alone");
+        lab.until(&what, 30, |lab| lab.is_ready(other)).await;
+        lab.change(other, Wanted::Gone);
+        leaves_nothing(&lab, other, &what).await;
+    }
+}
+
+/// Twice in a row, so that what was lost is lost once more, and of three database nodes.
+#[tokio::test(start_paused = true)]
+async fn every_removal_may_be_lost_while_listings_lag() {
+    for (_, call) in REMOVALS.into_iter().enumerate().filter(|(n, _)| Front::takes(*n)) {
+        let aws = Simulator::default();
+        aws.set_lag(Duration::from_secs(15));
+        let lab = Lab::start(&aws).await;
+        let site = lab.site(wanted(1, Three));
+        lab.ready(site).await;
+        aws.fail(call, Fault::Lose);
+        aws.fail(call, Fault::Lose);
+        lab.change(site, Wanted::Gone);
+        leaves_nothing(&lab, site, call).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_site_that_goes_in_a_storm_of_faults_leaves_nothing() {
+    for seed in (21..=32).filter(|seed| Front::takes(*seed)) {
+        let seed = seed as u64;
+        let aws = Simulator::default();
+        aws.set_lag(Duration::from_secs(seed % 4 * 5));
+        let lab = Lab::start(&aws).await;
+        let site = lab.site(wanted(2, Three));
+        lab.ready(site).await;
+        aws.storm(4, seed);
+        lab.change(site, Wanted::Gone);
+        tokio::time::sleep(Duration::from_secs(1800)).await;
+        aws.storm(0, 0);
+        leaves_nothing(&lab, site, &format!("seed {seed}")).await;
     }
 }
 

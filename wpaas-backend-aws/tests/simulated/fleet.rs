@@ -7,16 +7,17 @@ use wpaas_core::converge::trial::wanted;
 use wpaas_core::converge::{Part, Wanted};
 use wpaas_core::site::DatabaseSize::Three;
 
+use crate::front::Front;
 use crate::lab::Lab;
 
 /// Sites of seven instances. All of them by `WPAAS_TEST_FLEET=1000`; a few in the ordinary run.
 fn sites() -> u32 {
-    std::env::var("WPAAS_TEST_FLEET").ok().and_then(|text| text.parse().ok()).unwrap_or(150)
+    std::env::var("WPAAS_TEST_FLEET").ok().and_then(|text| text.parse().ok()).unwrap_or(Front::SITES)
 }
 
 #[tokio::test(start_paused = true)]
 #[expect(clippy::cast_precision_loss, reason = "counts of calls are small")]
-async fn a_fleet_comes_up_as_fast_as_the_buckets_allow() {
+async fn a_fleet_comes_up_as_fast_as_the_buckets_allow_and_goes_without_a_trace() {
     let aws = Simulator::new(Quotas::raised());
     let lab = Lab::start(&aws).await;
     let began = Instant::now();
@@ -44,6 +45,18 @@ async fn a_fleet_comes_up_as_fast_as_the_buckets_allow() {
     println!("{each} EC2 calls a resync");
     assert!(each < 20.0, "{each} EC2 calls a resync");
     assert!(all.iter().all(|site| lab.is_ready(*site)));
+
+    let began = Instant::now();
+    for site in &all {
+        lab.change(*site, Wanted::Gone);
+    }
+    lab.until("all are gone", 600, |lab| all.iter().all(|site| lab.is_gone(*site))).await;
+    println!("gone in {:?}; {:?}", began.elapsed(), aws.calls());
+    assert_eq!(aws.throttled(), 0, "calls were throttled");
+    assert_eq!(aws.living(), [0; 4]);
+    // What nodes said while they ended goes an hour later.
+    let left = |lab: &Lab| lab.aws.keys().into_iter().filter(|key| !key.starts_with("lab/setup/")).count();
+    lab.until("nothing is left in the bucket", 90, |lab| left(lab) == 0).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -55,7 +68,7 @@ async fn a_site_that_serves_is_mended_while_a_fleet_comes_up() {
     let mut run = wanted(1, Three);
     run.was_founded = true;
     lab.change(site, Wanted::Run(run));
-    let _fleet: Vec<_> = (0..100).map(|_| lab.site(wanted(2, Three))).collect();
+    let _fleet: Vec<_> = (0..sites().min(100)).map(|_| lab.site(wanted(2, Three))).collect();
     tokio::time::sleep(Duration::from_secs(30)).await;
     let began = Instant::now();
     aws.terminate(&lab.instances(site, Part::Wordpress(0))[0]);

@@ -13,6 +13,9 @@ pub struct Front {
 }
 
 impl Front {
+    /// Sites of the fleet, unless `WPAAS_TEST_FLEET` says how many.
+    pub const SITES: u32 = 150;
+
     /// Whether the suites try this one of many cases.
     pub const fn takes(_: usize) -> bool {
         true

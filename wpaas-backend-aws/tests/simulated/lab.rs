@@ -155,6 +155,13 @@ impl Lab {
         self.book.found.lock().unwrap().get(&site).cloned()
     }
 
+    /// What a condition says, and whether it holds.
+    pub fn condition(&self, site: SiteId, kind: ConditionKind) -> Option<(Truth, String)> {
+        let found = self.found(site)?;
+        let condition = found.conditions.into_iter().find(|condition| condition.kind == kind)?;
+        Some((condition.status, condition.message))
+    }
+
     /// Whether the site is as wanted, and waits for nothing.
     pub fn is_ready(&self, site: SiteId) -> bool {
         let generation = self.book.wanted.lock().unwrap().get(&site).map(|intent| intent.generation);

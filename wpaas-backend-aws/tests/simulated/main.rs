@@ -8,4 +8,6 @@ mod fleet;
 mod front;
 mod lab;
 mod metering;
+mod security;
+mod silence;
 mod trouble;

@@ -4,10 +4,12 @@
 use std::time::Duration;
 
 use tokio::time::sleep;
+use wpaas_backend_aws::cloud::CloudError;
 use wpaas_backend_aws::testing::{Fault, Simulator};
 use wpaas_core::converge::Wanted;
 use wpaas_core::converge::trial::wanted;
 use wpaas_core::site::DatabaseSize::{One, Three};
+use wpaas_core::site::{ConditionKind, Truth};
 
 use crate::front::Front;
 use crate::lab::Lab;
@@ -48,7 +50,8 @@ async fn hour_of((call, code, says): (&str, &'static str, &str), at_most: u64) {
         lab.until(&format!("{what}: it says when it tries again"), 5, says_when).await;
         let error = lab.found(site).unwrap().last_error.unwrap_or_default();
         assert!(error.contains(code) && error.contains(says), "{what}: {error}");
-        assert!(!lab.is_ready(site), "{what}");
+        let (truth, message) = lab.condition(site, ConditionKind::Ready).unwrap();
+        assert!(truth == Truth::False && message.contains(says), "{what}: {truth:?} {message}");
     }
     let asked = aws.calls()[call];
     assert!(asked <= at_most, "{what}: asked {asked} times in an hour");
@@ -77,6 +80,66 @@ async fn a_refusal_is_named_and_tried_again_rarely_until_it_is_mended() {
 async fn a_shortage_is_named_and_waited_for() {
     for (_, shortage) in SHORTAGES.into_iter().enumerate().filter(|(n, _)| Front::takes(*n)) {
         hour_of(shortage, 2 * 3 * 70 * 6).await;
+    }
+}
+
+/// What keeps the backend from seeing anything: the calls that meet it, AWS's code, and what is said of it.
+const BLIND: [(&[&str], &str, &str); 6] = [
+    (&EVERYTHING, "AuthFailure", "the control plane's credentials are not valid"),
+    (&EVERYTHING, CloudError::NO_CREDENTIALS, "give the control plane credentials"),
+    (&EVERYTHING, "ExpiredToken", "the control plane's credentials have expired"),
+    (&["DescribeInstances"], "UnauthorizedOperation", "lacks ec2:DescribeInstances"),
+    (&["ListObjectsV2"], "NoSuchBucket", "aws.bucket names none"),
+    (&["ListObjectsV2"], "AccessDenied", "the control plane's role lacks"),
+];
+const EVERYTHING: [&str; 10] = [
+    "DescribeInstances",
+    "DescribeVolumes",
+    "DescribeSecurityGroups",
+    "DescribeAddresses",
+    "RunInstances",
+    "TerminateInstances",
+    "ListObjectsV2",
+    "GetObject",
+    "PutObject",
+    "DeleteObjects",
+];
+
+/// An hour of it while a site serves, another is new, and a third is to go.
+async fn blind_hour_of((calls, code, says): (&[&str], &'static str, &str)) {
+    let what = format!("{calls:?} {code}");
+    let aws = Simulator::default();
+    let lab = Lab::start(&aws).await;
+    let [serves, leaves] = [(); 2].map(|()| lab.site(wanted(1, One)));
+    lab.ready(serves).await;
+    lab.ready(leaves).await;
+    calls.iter().for_each(|call| aws.refuse(call, code));
+    let new = lab.site(wanted(1, One));
+    lab.change(leaves, Wanted::Gone);
+    let before = aws.calls();
+    sleep(Duration::from_secs(3600)).await;
+    for site in [serves, new, leaves] {
+        let (truth, message) = lab.condition(site, ConditionKind::Ready).unwrap();
+        assert!(truth == Truth::Unknown && message.contains(says), "{what}: {truth:?} {message}");
+        assert!(message.contains(code) || code == CloudError::NO_CREDENTIALS, "{what}: {message}");
+    }
+    let asked = |call: &str| aws.calls()[call] - before[call];
+    // What may pass by itself is looked for every other second, what a person must mend twice a minute.
+    let at_most = if code == "ExpiredToken" { 2000 } else { 130 };
+    assert!(asked("DescribeInstances") <= at_most, "{what}: {}", asked("DescribeInstances"));
+    assert_eq!((asked("RunInstances"), asked("CreateVolume")), (0, 0), "{what}");
+    assert_eq!(aws.living(), [8, 2, 4, 2], "{what}: what runs goes on");
+    calls.iter().for_each(|call| aws.permit(call));
+    lab.ready(new).await;
+    lab.ready(serves).await;
+    lab.until(&what, 60, |lab| lab.is_gone(leaves)).await;
+    assert_eq!(aws.living(), [8, 2, 4, 2], "{what}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_keeps_the_backend_from_seeing_anything_is_named_on_every_site() {
+    for (_, trouble) in BLIND.into_iter().enumerate().filter(|(n, _)| Front::takes(*n)) {
+        blind_hour_of(trouble).await;
     }
 }
 

@@ -14,6 +14,9 @@ pub struct Front {
 }
 
 impl Front {
+    /// Sites of the fleet, unless `WPAAS_TEST_FLEET` says how many.
+    pub const SITES: u32 = 12;
+
     /// Whether the suites try this one of many cases: one in seven, as all take minutes over the SDK; all of them
     /// where `WPAAS_TEST_WIRE` is set.
     pub fn takes(case: usize) -> bool {

@@ -8,11 +8,15 @@ mod conformance;
 mod convergence;
 #[path = "../simulated/faults.rs"]
 mod faults;
+#[path = "../simulated/fleet.rs"]
+mod fleet;
 mod front;
 #[path = "../simulated/lab.rs"]
 mod lab;
 #[path = "../simulated/metering.rs"]
 mod metering;
 mod names;
+#[path = "../simulated/security.rs"]
+mod security;
 #[path = "../simulated/trouble.rs"]
 mod trouble;

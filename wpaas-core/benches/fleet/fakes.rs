@@ -176,6 +176,7 @@ impl Backend for Listed {
             concurrency: 8,
             resync: Duration::from_secs(10),
             listing_lag: Duration::ZERO,
+            patience: None,
         }
     }
 

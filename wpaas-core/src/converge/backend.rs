@@ -48,6 +48,19 @@ pub struct Capabilities {
     pub resync: Duration,
     /// How old a listing may be when it comes.
     pub listing_lag: Duration,
+    /// How long its nodes may be silent before they are replaced; `None` where what shows that they run also shows
+    /// whether they work.
+    pub patience: Option<Patience>,
+}
+
+/// For how long a node that runs may be silent before it is replaced. Twice as long after one in its place that was
+/// replaced for that, and so on up to sixteen times, until one of them is heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// One that has not been heard since it was made or started: longer than the slowest first start.
+    pub unheard: Duration,
+    /// One that was heard before: longer than a restart.
+    pub silent: Duration,
 }
 
 /// What a step left behind.

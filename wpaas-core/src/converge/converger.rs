@@ -101,6 +101,8 @@ struct Sight {
 impl Sight {
     /// A backend that can't be seen is looked for this often.
     const SEARCH: Duration = Duration::from_secs(2);
+    /// One that will not be seen until somebody changes something, this often.
+    const RARELY: Duration = Duration::from_secs(30);
 }
 
 /// Everything that wakes the loop.
@@ -189,8 +191,9 @@ impl Converger {
     #[must_use]
     pub fn new(backend: Arc<dyn Backend>, intents: Arc<dyn Intents>) -> (Self, ConvergerHandle) {
         let (sender, commands) = mpsc::unbounded_channel();
-        let view = View::lagging(backend.capabilities().listing_lag);
-        let turns = turns::Turns::new(backend.capabilities().concurrency);
+        let capabilities = backend.capabilities();
+        let view = View::lagging(capabilities.listing_lag).patient(capabilities.patience);
+        let turns = turns::Turns::new(capabilities.concurrency);
         let sight = Sight { unseen: Some("nobody has looked yet".into()), ..Sight::default() };
         let converger = Self {
             backend,

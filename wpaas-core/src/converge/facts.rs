@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 
-use super::{Coverage, Draining, Lead, NodeReport, Object, ObjectState, Part, Report};
+use super::{Coverage, Draining, Lead, NodeReport, Object, ObjectState, Part, Report, ServerState};
 use crate::site::Generation;
 
 /// What is known of one site at one moment: all that [`super::plan`] looks at besides the intent.
@@ -12,6 +12,8 @@ pub struct Facts {
     pub objects: Vec<Object>,
     /// What nodes said lately, in the order of parts: at most one a node, none that is stale.
     pub reports: Vec<Report>,
+    /// Nodes that run and have been silent for longer than the backend has patience, in the order of parts.
+    pub silent: Vec<Silent>,
     /// What nodes were told and have not answered yet.
     pub told: Vec<Told>,
     /// Parts that a step is under way for, in order.
@@ -25,6 +27,16 @@ pub struct Told {
     pub part: Part,
     /// What, as [`super::Step::message`] names it.
     pub message: String,
+}
+
+/// A node that runs and has been silent for too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Silent {
+    /// Which node.
+    pub part: Part,
+    /// Whether it may ever have worked: it was heard, or was there before anybody listened. One that never was has got
+    /// no order, since that names the start that a node reports.
+    pub was_heard: bool,
 }
 
 /// One part as it is known.
@@ -48,6 +60,7 @@ impl Facts {
             coverage: Coverage::Complete,
             objects: Vec::new(),
             reports: Vec::new(),
+            silent: Vec::new(),
             told: Vec::new(),
             busy: Vec::new(),
         }
@@ -92,6 +105,24 @@ impl Facts {
     pub fn report(&self, part: Part) -> Option<&Report> {
         self.ready(part)?;
         self.reports.iter().find(|report| report.part == part)
+    }
+
+    /// A running node that has been silent for too long, with what is known of that.
+    #[must_use]
+    pub fn silent(&self, part: Part) -> Option<Silent> {
+        self.ready(part).filter(|_| self.report(part).is_none())?;
+        self.silent.iter().find(|silent| silent.part == part).copied()
+    }
+
+    /// Whether a node answers those who use it, as a gateway that has reported says; `None` when none has.
+    #[must_use]
+    pub fn answers(&self, part: Part) -> Option<bool> {
+        let gateway = |object: &Object| match &self.report(object.part)?.node {
+            NodeReport::Gateway(report) => Some(report.servers.get(&part).copied()),
+            NodeReport::Database(_) | NodeReport::Wordpress(_) => None,
+        };
+        let says = self.objects.iter().filter_map(gateway);
+        says.map(|state| matches!(state, Some(ServerState::Up | ServerState::Drain))).reduce(|a, b| a || b)
     }
 
     /// Whether a WordPress node says that it serves; `None` when nobody knows.

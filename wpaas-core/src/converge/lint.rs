@@ -5,7 +5,7 @@
 
 use super::{
     Action, Coverage, DatabaseOrder, DatabasePhase, DatabaseReport, Facts, FileContent, Intent, NodeReport,
-    Object, ObjectState, Part, SitePlan, Step, Wanted,
+    Object, ObjectState, Part, SitePlan, Step, StepReason, Wanted,
 };
 
 /// A rule that a plan breaks.
@@ -26,13 +26,14 @@ pub struct Violation {
 ///
 /// The first rule that it breaks.
 pub fn lint(intent: &Intent, facts: &Facts, plan: &SitePlan) -> Result<(), Violation> {
-    let rules: [(u8, Rule); 10] = [
+    let rules: [(u8, Rule); 11] = [
         (1, founding),
         (2, quorum),
         (2, joining),
         (3, serving),
         (3, draining),
         (3, leading),
+        (3, silence),
         (4, storage),
         (5, tombstone),
         (6, own_site),
@@ -100,12 +101,12 @@ fn quorum(intent: &Intent, facts: &Facts, plan: &SitePlan, step: &Step) -> Verdi
         return Ok(());
     };
     let synced = |part| database(facts, part).is_some_and(DatabaseReport::is_synced);
-    // One that gives no answer may be Synced; without its volume it holds nothing.
-    let no_answer =
-        |report: &DatabaseReport| report.phase == DatabasePhase::Running && report.state.is_none();
-    let may_be_synced = synced(step.part)
-        || (database(facts, step.part).is_some_and(no_answer)
-            && facts.object(Part::DatabaseVolume(n)).is_some());
+    // One that gives no answer may be Synced; without its volume it holds nothing, and without a report it has no order.
+    let no_answer = match database(facts, step.part) {
+        Some(report) => report.phase == DatabasePhase::Running && report.state.is_none(),
+        None => facts.runs(step.part) && facts.silent(step.part).is_none_or(|silent| silent.was_heard),
+    };
+    let may_be_synced = synced(step.part) || (no_answer && facts.object(Part::DatabaseVolume(n)).is_some());
     if !may_be_synced || (run.database.nodes() == 1 && facts.object(Part::Database(1)).is_none()) {
         return Ok(());
     }
@@ -180,6 +181,18 @@ fn leading(intent: &Intent, facts: &Facts, _: &SitePlan, step: &Step) -> Verdict
         }
         _ => Ok(()),
     }
+}
+
+/// A node that is taken for lost, because it does not report, has been silent for long; and if it ever may have worked,
+/// nobody can be using it.
+fn silence(_: &Intent, facts: &Facts, _: &SitePlan, step: &Step) -> Verdict {
+    let (StepReason::Silent, Action::Remove { .. }) = (step.why, &step.action) else { return Ok(()) };
+    let silent = facts.silent(step.part).ok_or("takes a node for lost that has not been silent for long")?;
+    let used = match step.part {
+        Part::Gateway(_) => facts.leading_gateway() == Some(step.part),
+        _ => facts.answers(step.part) != Some(false),
+    };
+    require(!silent.was_heard || !used, "takes a silent node that may be in use")
 }
 
 /// Storage goes only with the site, or as a leaver's after a scale-down.

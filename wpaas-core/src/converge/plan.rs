@@ -252,6 +252,18 @@ impl<'a> Pass<'a> {
         }
     }
 
+    /// Whether a node is to be replaced as it has been silent for too long. One that may have worked is left alone while
+    /// anybody may still be using it: a gateway that the address leads to, or what no gateway says does not answer.
+    fn is_given_up(&self, part: Part) -> bool {
+        self.facts.silent(part).is_some_and(|silent| {
+            !silent.was_heard
+                || match part {
+                    Part::Gateway(_) => self.facts.leading_gateway() != Some(part),
+                    _ => self.facts.answers(part) == Some(false),
+                }
+        })
+    }
+
     /// The first of these parts that is not ready; what needs them holds for it.
     fn missing(&self, needs: impl IntoIterator<Item = Part>) -> Option<Part> {
         needs.into_iter().find(|part| self.facts.ready(*part).is_none())

@@ -365,6 +365,7 @@ impl Backend for Simulated {
             concurrency: 64,
             resync: Duration::from_secs(10),
             listing_lag: self.0.listing_lag,
+            patience: None,
         }
     }
 

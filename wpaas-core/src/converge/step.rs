@@ -45,6 +45,9 @@ pub enum StepReason {
     /// It was frozen.
     #[error("is frozen")]
     Frozen,
+    /// It runs and has not reported for longer than it is waited for.
+    #[error("has not reported for too long")]
+    Silent,
     /// What it is made of is not what is wanted now.
     #[error("is not as it is wanted now")]
     Outdated,

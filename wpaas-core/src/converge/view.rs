@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Applied, Coverage, Facts, Object, Observation, Report, Scope, Step};
+use super::{Applied, Coverage, Facts, Object, Observation, Patience, Report, Scope, Step};
 use crate::id::{SiteId, SiteMap};
 
 mod doubts;
+mod silence;
 mod site;
 
 use doubts::{Doubts, Missed};
+use silence::{Ears, Hearing};
 use site::{Absence, SiteView};
 
 /// The fleet as far as it is known. A listing that began before a step ended can't undo what the step did.
@@ -28,6 +30,9 @@ pub struct View {
     listening: Option<Instant>,
     /// A listing may be older than its beginning by this.
     lag: Duration,
+    /// How long nodes may be silent.
+    patience: Option<Patience>,
+    hearing: Hearing,
     doubts: Doubts,
 }
 
@@ -42,6 +47,13 @@ impl View {
     #[must_use]
     pub fn lagging(lag: Duration) -> Self {
         Self { lag, ..Self::default() }
+    }
+
+    /// Of a backend whose nodes may be silent for so long; for ever with `None`.
+    #[must_use]
+    pub const fn patient(mut self, patience: Option<Patience>) -> Self {
+        self.patience = patience;
+        self
     }
 
     /// Takes a listing in. Returns the sites of which anything changed.
@@ -110,6 +122,14 @@ impl View {
         self.listening = Some(now + Self::STALE);
         for view in self.sites.values_mut() {
             view.unheard = true;
+            view.silence.listen(now);
+        }
+    }
+
+    /// The reports of this site's nodes are taken in from now on; they were not before.
+    pub fn listen_to(&mut self, site: SiteId, now: Instant) {
+        if let Some(view) = self.sites.get_mut(&site) {
+            view.silence.listen(now);
         }
     }
 
@@ -182,6 +202,7 @@ impl View {
 
     /// Takes a node's report in. Returns whether it says anything new.
     pub fn reported(&mut self, report: Report, now: Instant) -> bool {
+        self.hearing.heard(now);
         self.site(report.site).reported(report, now)
     }
 
@@ -189,7 +210,7 @@ impl View {
     #[must_use]
     pub fn facts(&self, site: SiteId, now: Instant) -> Cow<'_, Facts> {
         match self.sites.get(&site) {
-            Some(view) => view.facts(now),
+            Some(view) => view.facts(now, Ears { patience: self.patience, since: self.hearing.since(now) }),
             None => Cow::Owned(Facts { coverage: self.coverage(), ..Facts::nothing() }),
         }
     }

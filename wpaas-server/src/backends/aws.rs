@@ -133,7 +133,8 @@ async fn listen(backend: AwsBackend, converger: ConvergerHandle, loads: Loads) {
     }
 }
 
-fn config(settings: &AwsSettings) -> AwsConfig {
+/// What the configuration's file says, as the backend takes it.
+pub fn config(settings: &AwsSettings) -> AwsConfig {
     let AwsSettings {
         installation,
         region,
@@ -147,6 +148,7 @@ fn config(settings: &AwsSettings) -> AwsConfig {
         database_gib,
         reports,
         listing_lag,
+        boot_patience,
         endpoint,
         types: AwsTypes { database, wordpress, gateway },
     } = settings.clone();
@@ -166,5 +168,6 @@ fn config(settings: &AwsSettings) -> AwsConfig {
         database_gib,
         reports,
         listing_lag: listing_lag.as_std(),
+        boot_patience: boot_patience.as_std(),
     }
 }

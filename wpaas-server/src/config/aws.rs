@@ -34,6 +34,8 @@ pub struct AwsSettings {
     pub reports: String,
     /// For how long after a change EC2's listings may not show it yet: so long a removal is not believed.
     pub listing_lag: Period,
+    /// How long a node may take to its first word; one that takes longer is replaced.
+    pub boot_patience: Period,
     /// Another address of all of AWS's services, for tests.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
@@ -75,6 +77,7 @@ pub(super) fn settings(file: file::Aws) -> Result<AwsSettings, ConfigError> {
         database_gib,
         reports,
         listing_lag,
+        boot_patience,
         types,
         endpoint,
     } = file;
@@ -93,6 +96,7 @@ pub(super) fn settings(file: file::Aws) -> Result<AwsSettings, ConfigError> {
         database_gib: gib(database_gib.unwrap_or(20))?,
         reports: way_of_reports(reports.unwrap_or_else(|| "bucket".to_owned()))?,
         listing_lag: listing_lag.unwrap_or(Period::seconds(120)),
+        boot_patience: at_least_a_minute(boot_patience.unwrap_or(Period::seconds(600)))?,
         endpoint: endpoint.map(|url| address("aws.endpoint", url)).transpose()?,
         types: AwsTypes {
             database: some_of("aws.types.database", types.database, "t4g.small")?,
@@ -133,6 +137,12 @@ fn one_a_zone(subnets: Vec<AwsSubnet>) -> Result<Vec<AwsSubnet>, ConfigError> {
 /// What gp3 allows.
 fn gib(gib: u32) -> Result<u32, ConfigError> {
     if (1..=65_536).contains(&gib) { Ok(gib) } else { Err(value("aws.database_gib", "must be 1 to 65536")) }
+}
+
+/// Or nothing that boots would ever be heard.
+fn at_least_a_minute(patience: Period) -> Result<Period, ConfigError> {
+    let name = "aws.boot_patience";
+    if patience >= Period::seconds(60) { Ok(patience) } else { Err(value(name, "must be 1m or more")) }
 }
 
 fn way_of_reports(reports: String) -> Result<String, ConfigError> {
@@ -191,6 +201,7 @@ mod tests {
             ("zone = 'Z 1'", "aws.zone"),
             ("installation = 'A'", "aws.installation"),
             ("database_gib = 0", "aws.database_gib"),
+            ("boot_patience = '5s'", "aws.boot_patience"),
             ("reports = 'somewhere'", "aws.reports"),
             ("endpoint = 'http://a/b'", "aws.endpoint"),
             ("[types]\ngateway = []", "aws.types.gateway"),

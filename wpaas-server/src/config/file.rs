@@ -151,6 +151,7 @@ pub struct Aws {
     pub database_gib: Option<u32>,
     pub reports: Option<String>,
     pub listing_lag: Option<Period>,
+    pub boot_patience: Option<Period>,
     pub types: AwsTypes,
     pub endpoint: Option<String>,
 }

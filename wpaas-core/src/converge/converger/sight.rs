@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::wanted::chain;
 use super::{
-    BackendError, Converger, Event, Generation, Instant, Observation, Scope, Sight, SiteId, timestamp,
+    BackendError, Converger, ErrorClass, Event, Generation, Instant, Observation, Scope, Sight, SiteId,
+    timestamp,
 };
 use crate::converge::Coverage;
 
@@ -49,7 +50,7 @@ impl Converger {
         let backend = self.backend.clone();
         self.tasks.spawn(async move {
             let seen = tokio::time::timeout(Self::PATIENCE, backend.observe(&scope)).await;
-            let late = || BackendError::new(super::super::ErrorClass::Transient, "the listing took too long");
+            let late = || BackendError::new(ErrorClass::Transient, "the listing took too long");
             Event::Seen(scope, began, seen.unwrap_or_else(|_| Err(late())))
         });
     }
@@ -142,7 +143,8 @@ impl Converger {
 
     fn saw_nothing(&mut self, scope: &Scope, error: &BackendError, now: Instant) {
         let why = chain(error);
-        let again = self.pause_for(error.class, now).unwrap_or(now).max(now + Sight::SEARCH);
+        let search = if error.class == ErrorClass::Permanent { Sight::RARELY } else { Sight::SEARCH };
+        let again = self.pause_for(error.class, now).unwrap_or(now).max(now + search);
         if *scope == Scope::Fleet || self.sight.unseen.is_some() {
             self.sight.next_fleet = Some(again);
         } else {

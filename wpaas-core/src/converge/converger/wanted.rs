@@ -141,6 +141,9 @@ impl Converger {
             return;
         }
         self.loads.older.remove(&site);
+        if known.is_none() {
+            self.view.listen_to(site, now);
+        }
         if known.is_none_or(|known| **known != intent) {
             self.wanted.insert(site, Arc::new(intent));
             self.queue.push(site, now);

@@ -87,7 +87,7 @@ impl Pass<'_> {
     }
 
     /// Makes, starts or replaces one node; whether it then founds or joins is not decided here. Returns whether it
-    /// runs and is not to stay as it is.
+    /// runs and is not to stay as it is, be it that it is given up.
     fn database_node(&mut self, n: u8, wanted: u8, fingerprint: Fingerprint) -> bool {
         let (part, volume) = (Part::Database(n), Part::DatabaseVolume(n));
         match self.facts.seen(part) {
@@ -128,7 +128,7 @@ impl Pass<'_> {
             ObjectState::Ready if self.lost_its_volume(n) => {
                 self.step(part, Action::Remove { object: id() }, StepReason::LostVolume);
             }
-            ObjectState::Ready => return outdated || n >= wanted,
+            ObjectState::Ready => return outdated || n >= wanted || self.is_given_up(part),
         }
         false
     }
@@ -139,8 +139,8 @@ impl Pass<'_> {
             && !self.members().any(|member| member.n == n && member.report.is_synced())
     }
 
-    /// Of the running nodes that are outdated or too many, the one that may go now: the highest, since the gateway
-    /// as a rule uses the lowest, and so changes to another but once.
+    /// Of the running nodes that are outdated, too many or given up, the one that may go now: the highest, since the
+    /// gateway as a rule uses the lowest, and so changes to another but once.
     fn next_to_go(&mut self, wanted: u8, old: &[u8]) -> Option<Leaver> {
         let mut next = None;
         for n in old.iter().rev().copied().filter(|n| !self.has_step(Part::Database(*n))).collect::<Vec<_>>()
@@ -150,7 +150,9 @@ impl Pass<'_> {
                 Some(object) if next.is_none() && self.may_stop(n, wanted) => {
                     let drain = self.member(n).is_some_and(|member| member.report.takes_writes())
                         && !self.is_alone(wanted);
-                    next = Some(Leaver { part, object: object.id.clone(), why: leaves(n < wanted), drain });
+                    let silent = n < wanted && self.is_given_up(part);
+                    let why = if silent { StepReason::Silent } else { leaves(n < wanted) };
+                    next = Some(Leaver { part, object: object.id.clone(), why, drain });
                 }
                 _ => self.hold(part, HoldReason::Quorum),
             }
@@ -158,8 +160,8 @@ impl Pass<'_> {
         next
     }
 
-    /// Rule 2: enough others are Synced, or there is only this one, or it is surely in no component. One that is too
-    /// many goes once all that stay are Synced.
+    /// Rule 2: enough others are Synced, or there is only this one, or it is surely in no component: it says so, or was
+    /// never heard and so has no order. One that is too many goes once all that stay are Synced.
     fn may_stop(&self, n: u8, wanted: u8) -> bool {
         if self.somebody_leaves(n) {
             return false;
@@ -171,7 +173,9 @@ impl Pass<'_> {
         let out =
             |report: &DatabaseReport| report.phase == DatabasePhase::Waiting || report.lost_for.is_some();
         let own = self.member(n);
+        let unheard = self.facts.silent(Part::Database(n)).is_some_and(|silent| !silent.was_heard);
         self.is_alone(wanted)
+            || unheard
             || own.is_some_and(|member| out(member.report))
             || others > usize::from(wanted) / 2
     }

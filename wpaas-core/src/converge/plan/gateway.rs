@@ -68,6 +68,9 @@ impl Pass<'_> {
             }
             ObjectState::Removing => self.hold(part, HoldReason::Removing),
             ObjectState::Ready => match self.gateway_report(part) {
+                None if self.is_given_up(part) => {
+                    self.step(part, Action::Remove { object: id() }, StepReason::Silent);
+                }
                 None => self.hold(part, HoldReason::Silent),
                 Some(GatewayReport { revision: None, .. }) => self.hold(part, HoldReason::Starting),
                 Some(report) if report.follows(config.revision) => {}

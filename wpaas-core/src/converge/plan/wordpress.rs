@@ -100,7 +100,7 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Starts or replaces a node that does not run. Returns whether it runs.
+    /// Starts or replaces a node that does not run, or is given up. Returns whether it runs and stays.
     pub(super) fn mend_node(&mut self, part: Part, object: &Object) -> bool {
         let id = || object.id.clone();
         match object.state {
@@ -111,6 +111,9 @@ impl<'a> Pass<'a> {
                 self.step(part, Action::StartNode { object: id() }, StepReason::of(object.state));
             }
             ObjectState::Removing => self.hold(part, HoldReason::Removing),
+            ObjectState::Ready if self.is_given_up(part) => {
+                self.step(part, Action::Remove { object: id() }, StepReason::Silent);
+            }
             ObjectState::Ready => return true,
         }
         false

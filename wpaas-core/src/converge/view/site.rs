@@ -6,7 +6,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::View;
-use crate::converge::{Applied, Coverage, Facts, Object, ObjectId, ObjectState, Part, Report, Step, Told};
+use super::silence::{Ears, Silence};
+use crate::converge::{
+    Action, Applied, Coverage, Facts, Object, ObjectId, ObjectState, Part, Report, Step, StepReason, Told,
+};
 
 /// The facts as the planner reads them, with the times that decide how long each of them counts.
 #[derive(Debug, Clone)]
@@ -20,6 +23,8 @@ pub(super) struct SiteView {
     steps: Vec<Touched>,
     /// Whether it was there before anybody listened, and not all of its nodes have been heard since.
     pub(super) unheard: bool,
+    /// Since when which nodes are silent.
+    pub(super) silence: Silence,
     /// Which of the known objects the listing under way has shown.
     shown: u128,
     /// Whether the listing under way has shown anything else.
@@ -65,6 +70,7 @@ impl SiteView {
             told: Vec::new(),
             steps: Vec::new(),
             unheard: false,
+            silence: Silence::new(),
             shown: 0,
             other: false,
         }
@@ -114,7 +120,14 @@ impl SiteView {
         }
         objects.shrink_to_fit();
         self.forget_changed_nodes(&objects);
-        self.facts.objects = objects;
+        let before = std::mem::replace(&mut self.facts.objects, objects);
+        // While not everything was listed, what is new to us need not be new.
+        let made = |object: &Object| {
+            let known = before.iter().find(|known| known.id == object.id);
+            self.facts.coverage == Coverage::Complete
+                && known.is_none_or(|known| known.state == ObjectState::Incomplete)
+        };
+        self.silence.see(&self.facts, made, began);
         true
     }
 
@@ -201,6 +214,12 @@ impl SiteView {
             touched.effect = Some(now);
         }
         self.facts.busy.retain(|part| *part != step.part);
+        let is_gone = matches!(step.action, Action::Remove { .. }) && applied.is_some();
+        if is_gone && step.why == StepReason::Silent {
+            self.silence.replaced(step.part);
+        }
+        let starts = matches!(step.action, Action::CreateNode(_) | Action::StartNode { .. });
+        let began = starts && applied.is_some();
         match applied {
             Some(Applied::Present(object)) => self.put(object),
             Some(Applied::Absent) => {
@@ -217,6 +236,7 @@ impl SiteView {
             }
             None => {}
         }
+        self.silence.see(&self.facts, |object| began && object.part == step.part, now);
     }
 
     fn touched(&mut self, part: Part) -> &mut Touched {
@@ -246,6 +266,7 @@ impl SiteView {
     /// Takes a report in. Returns whether it says anything new.
     pub(super) fn reported(&mut self, report: Report, now: Instant) -> bool {
         let part = report.part;
+        self.silence.heard(part);
         let same = match self.report_of(part) {
             Ok(at) => {
                 let heard = std::mem::replace(&mut self.heard[at], now);
@@ -283,13 +304,14 @@ impl SiteView {
     }
 
     /// What is known now; borrowed unless something of it has become too old to count.
-    pub(super) fn facts(&self, now: Instant) -> Cow<'_, Facts> {
+    pub(super) fn facts(&self, now: Instant, ears: Ears) -> Cow<'_, Facts> {
         let said = |at: &Instant| now - *at < View::STALE;
         let told = |at: &Instant| now - *at < View::TELL_AGAIN;
-        if self.heard.iter().all(said) && self.told.iter().all(told) {
+        let silent = self.silence.lasting(&self.facts, &self.heard, ears, now);
+        if silent.is_empty() && self.heard.iter().all(said) && self.told.iter().all(told) {
             return Cow::Borrowed(&self.facts);
         }
-        let mut facts = self.facts.clone();
+        let mut facts = Facts { silent, ..self.facts.clone() };
         let (mut heard, mut when) = (self.heard.iter(), self.told.iter());
         facts.reports.retain(|_| heard.next().is_some_and(said));
         facts.told.retain(|_| when.next().is_some_and(told));
