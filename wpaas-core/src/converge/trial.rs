@@ -32,17 +32,19 @@ use super::{
 use crate::id::SiteId;
 use crate::site::{DatabaseSize, Generation};
 
+mod change;
 mod end;
 mod fresh;
 mod ops;
 mod safety;
 pub mod script;
 
+pub use change::Change;
+pub(crate) use change::settle;
 pub use end::is_as_fresh;
 pub(crate) use end::operator;
 pub use fresh::says_the_same_as_fresh;
-pub(crate) use ops::settle;
-pub use ops::{Change, Fate, Op, Outside};
+pub use ops::{Fate, Op, Outside};
 pub(crate) use safety::{Case, is_refused, judge, with_decoys};
 
 /// What plans: [`super::plan`], or one of yours.

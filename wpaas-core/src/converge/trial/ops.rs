@@ -2,16 +2,11 @@
 
 use std::time::Duration;
 
+use super::change::{Change, settle};
 use super::{Failure, Server, Trial};
-use crate::code::{Digest, Layout};
 use crate::converge::simulated::World;
-use crate::converge::{
-    Action, Candidate, Coverage, ErrorClass, Part, Preview, Proved, ReleaseRef, RunIntent, Scope, Verdict,
-    View, Wanted, lint, verdict,
-};
-use crate::id::{ReleaseId, SiteId};
-use crate::site::DatabaseSize;
-use crate::site::Generation;
+use crate::converge::{Action, Coverage, ErrorClass, Part, Scope, View, Wanted, lint, verdict};
+use crate::id::SiteId;
 
 /// One thing that happens. Numbers that name no server, step or part wrap around, so that every op is possible
 /// everywhere.
@@ -61,33 +56,6 @@ pub enum Op {
     Split(bool),
 }
 
-/// What a user changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Change {
-    /// The number of WordPress nodes.
-    Wordpress(u8),
-    /// The number of database nodes.
-    Database(DatabaseSize),
-    /// A new release, which is good; `None` is the stock WordPress.
-    Release(Option<u8>),
-    /// A new release that does nothing right.
-    BadRelease,
-    /// Another release under a name of its own; `None` ends that.
-    Preview(Option<u8>),
-    /// The code is not fetched yet.
-    Unreleased,
-    /// Admin's password.
-    Admin,
-    /// The title, which only new nodes read: nothing runs otherwise for it.
-    Domain(u8),
-    /// The site rests.
-    Rest,
-    /// The site runs again.
-    Run,
-    /// The site's grace is over.
-    Gone,
-}
-
 /// What becomes of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fate {
@@ -131,57 +99,6 @@ pub enum Outside {
     Vanish,
     /// The object is changed.
     Edit,
-}
-
-const fn stored(digest: [u8; 32]) -> ReleaseRef {
-    ReleaseRef::Stored { digest: Digest::from_sha256(digest), layout: Layout::Tree }
-}
-
-impl Change {
-    /// Makes the change to what is wanted of a site that runs, at this generation.
-    pub(crate) fn to(self, run: &mut RunIntent, generation: Generation) {
-        match self {
-            Self::Wordpress(n) => run.wordpress = n,
-            Self::Database(size) => run.database = size,
-            Self::Release(None) => {
-                (run.release, run.candidate, run.refused) = (Some(ReleaseRef::Stock), None, None);
-            }
-            Self::Release(Some(n)) => try_out(run, [n; 32], generation),
-            Self::BadRelease => try_out(run, std::array::from_fn(|n| [0xba, 0xdb, 0xad][n % 3]), generation),
-            Self::Preview(shown) => {
-                let names = vec!["beta.blog.acm.www.wpaas.localhost".to_owned()];
-                let preview = |n| Preview { names: names.clone(), release: stored([n; 32]) };
-                run.previews = shown.map(preview).into_iter().collect();
-            }
-            Self::Unreleased => run.release = None,
-            Self::Admin => run.admin_version += 1,
-            Self::Domain(n) => run.home = Some(format!("www{n}.example.com")),
-            Self::Rest | Self::Run | Self::Gone => {}
-        }
-    }
-}
-
-fn try_out(run: &mut RunIntent, digest: [u8; 32], generation: Generation) {
-    let id = ReleaseId::from_uuid(uuid::Uuid::from_u128(u128::from(generation)));
-    (run.candidate, run.refused) =
-        (Some(Candidate { id, release: stored(digest), restores: None, changes: None }), None);
-}
-
-/// As the store does: what is tried is served if it is good, and refused if it is not. Returns whether the verdict is
-/// of what is tried.
-pub(crate) fn settle(run: &mut RunIntent, verdict: Verdict) -> bool {
-    let Verdict { release, found } = verdict;
-    let Some(mut candidate) = run.candidate.filter(|candidate| candidate.id == release) else { return false };
-    run.candidate = None;
-    match found {
-        Ok(Proved { changes: Some(change), .. }) => {
-            candidate.changes = Some(change);
-            run.candidate = Some(candidate);
-        }
-        Ok(_) => run.release = Some(candidate.release),
-        Err(why) => run.refused = Some(why),
-    }
-    true
 }
 
 impl Outside {
