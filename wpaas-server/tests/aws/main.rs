@@ -11,6 +11,7 @@ mod load;
 mod pebble;
 #[path = "../../../tests/ports.rs"]
 mod ports;
+mod reports;
 mod server;
 mod site;
 mod trouble;
