@@ -124,7 +124,8 @@ mod tests {
                 assert_eq!(lets, may.contains(&action), "{action} {key}");
             }
         }
-        let lists = |prefix: Option<&str>| lets_a_node(super::LIST_BUCKET, "arn:aws:s3:::example-wpaas", prefix);
+        let lists =
+            |prefix: Option<&str>| lets_a_node(super::LIST_BUCKET, "arn:aws:s3:::example-wpaas", prefix);
         assert!(lists(Some(&keys.uploads(segment))), "as rclone does");
         for prefix in [None, Some("prod/uploads/"), Some("prod/nodes/"), Some(""), Some("prod/parts/")] {
             assert!(!lists(prefix), "{prefix:?} names other sites");
