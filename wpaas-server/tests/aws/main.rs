@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod account;
+mod bake;
 #[path = "../../../tests/challenge_dns.rs"]
 mod challenge_dns;
 mod load;
