@@ -5,7 +5,7 @@ data that RunInstances was given, volumes as loop devices, and the metadata serv
 
 Instances that are new there are booted, ended ones are removed; a container that dies takes its instance with it. What
 happens is a line on standard output. The packages of each kind of node are baked into an image first, as docs/aws.md
-says, by the same user data. Runs until TERM.
+says, by what `wpaas-server bake-user-data` has printed into FOLDER/bake. Runs until TERM.
 """
 import base64
 import gzip
@@ -25,7 +25,6 @@ from metadata import Metadata
 NETWORK, LABEL, BASE, IMAGE = "wpaas-boot", "wpaas.boot", "wpaas-boot:base", "wpaas-boot"
 DISKS = "/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_"
 BAKER = "10.198.0.9"
-ROLES = 3
 
 
 def docker(*words, check=True):
@@ -85,34 +84,32 @@ class Machines:
         self.attach(live)
 
     def baked(self, instances):
-        """An image with the packages of all kinds of node; None until an instance of each kind is there."""
-        kinds = {hashlib.sha256(self.boot_data(it)).hexdigest(): self.boot_data(it) for it in instances}
-        if len(kinds) < ROLES:
+        """An image with what all nodes are made of, by what `bake-user-data` printed; None until that and an instance
+        are there."""
+        file, instance = self.folder / "bake", next(iter(instances), None)
+        if not instance or not file.exists():
             return None
-        scripts = [gzip.decompress(kinds[key]).decode() for key in sorted(kinds)]
+        script = gzip.decompress(file.read_bytes()).decode()
         # What packages depend on, so that the image serves the next run, too.
-        setup = re.search("^digest=(.*)$", scripts[0], re.MULTILINE)[1]
-        boot = scripts[0].split("END_OF_BOOT")[1]
+        setup = re.search("^digest=(.*)$", script, re.MULTILINE)[1]
+        boot = script.split("END_OF_BOOT")[1]
         name = f"{IMAGE}:{hashlib.sha256((setup + boot).encode()).hexdigest()[:12]}"
         if not docker("image", "ls", "--quiet", name):
-            self.bake(scripts, name, next(iter(instances)))
+            self.bake(file.read_bytes(), name, instance)
         return name
 
-    def bake(self, scripts, name, instance):
+    def bake(self, data, name, instance):
         say("baking the packages of the three kinds of node into an image")
-        files = "".join(f"base64 -d >/run/{n} <<'END'\n{base64.encodebytes(s.replace('#!/bin/bash', '#!/bin/bash' + chr(10) + 'bake=1', 1).encode()).decode()}END\n"
-                        f"bash /run/{n} || {{ touch /run/failed; exit 1; }}\n" for n, s in enumerate(scripts))
-        data = gzip.compress(f"#!/bin/bash\nset -e\n{files}touch /run/baked\n".encode())
         self.metadata.tell(BAKER, {**instance, "InstanceId": "i-baker"}, data)
         self.run("i-baker", BAKER, BASE)
         began = time.monotonic()
-        while not is_there("i-baker", "/run/baked"):
-            if is_there("i-baker", "/run/failed") or time.monotonic() - began > 1500:
+        while not is_there("i-baker", "/run/wpaas-baked"):
+            if is_there("i-baker", "/run/wpaas-baking-failed") or time.monotonic() - began > 1500:
                 log = self.folder / "baking.log"
                 log.write_text(docker("exec", "i-baker", "cat", "/var/log/cloud-init-output.log", check=False))
                 raise OSError(f"baking failed: see {log}")
             time.sleep(2)
-        docker("exec", "i-baker", "sh", "-c", "cloud-init clean --logs; rm -f /etc/wpaas-machine.conf /usr/local/lib/wpaas-machine.py")
+        docker("exec", "i-baker", "cloud-init", "clean", "--logs")
         docker("commit", "i-baker", name)
         docker("rm", "--force", "i-baker")
         say(f"baked after {time.monotonic() - began:.0f} s")
@@ -163,6 +160,7 @@ class Machines:
         (self.folder / f"{volume}.img").unlink(missing_ok=True)
 
     def remove(self, name):
+        docker("unpause", name, check=False)
         docker("rm", "--force", name, check=False)
         say(f"{self.running.pop(name)} {name} is gone")
 

@@ -1,6 +1,5 @@
 #!/bin/bash
 # Has boot.sh run until it comes to its end, whatever goes wrong meanwhile: a mirror that does not answer, a reboot.
-if [[ ${bake-} ]]; then exec bash /usr/local/lib/wpaas-boot.sh bake; fi
 cat >/etc/systemd/system/wpaas-boot.service <<'UNIT'
 [Unit]
 Description=wpaas first boot

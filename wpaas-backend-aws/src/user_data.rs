@@ -13,6 +13,7 @@ use crate::config::AwsConfig;
 
 const BOOT: &str = include_str!("../machine/boot.sh");
 const START: &str = include_str!("../machine/start.sh");
+const BAKE: &str = include_str!("../machine/bake.sh");
 const MACHINE: &str = include_str!("../machine/machine.py");
 
 /// What EC2 takes, at most.
@@ -22,18 +23,30 @@ pub const LIMIT: usize = 16 * 1024;
 /// configuration.
 #[must_use]
 pub fn of(config: &AwsConfig, role: NodeRole) -> Vec<u8> {
+    gzip(format!("{}{START}", files(config, role)).as_bytes())
+}
+
+/// The user data of an instance that is to become an image for nodes of these kinds: it installs what they are made of,
+/// and then says `wpaas: baked` on its console, or `wpaas: baking failed`. It needs the nodes' instance profile, and the
+/// set-up in the bucket, where a server leaves it at its start.
+#[must_use]
+pub fn bake(config: &AwsConfig, roles: &[NodeRole]) -> Vec<u8> {
+    let [first, ..] = roles else { return gzip(b"#!/bin/bash\n") };
+    let roles: Vec<_> = roles.iter().map(NodeRole::to_string).collect();
+    gzip(format!("{}roles='{}'\n{BAKE}", files(config, *first), roles.join(" ")).as_bytes())
+}
+
+/// The beginning of a script that puts the machine's part there.
+fn files(config: &AwsConfig, role: NodeRole) -> String {
     let AwsConfig { installation, region, bucket, role_id, endpoint, .. } = config;
     let endpoint = endpoint.as_deref().unwrap_or_default();
     let (setup, digest) = (setup_key(installation), &setup().1);
-    gzip(
-        format!(
-            "#!/bin/bash\ncat >/etc/wpaas-machine.conf <<'END_OF_CONF'\nrole={role}\nsetup={setup}\n\
-             digest={digest}\nroot={installation}\nregion={region}\nbucket={bucket}\nrole_id={role_id}\n\
-             endpoint={endpoint}\nEND_OF_CONF\nmkdir -p /usr/local/lib\n\
-             cat >/usr/local/lib/wpaas-machine.py <<'END_OF_MACHINE'\n{MACHINE}END_OF_MACHINE\n\
-             cat >/usr/local/lib/wpaas-boot.sh <<'END_OF_BOOT'\n{BOOT}END_OF_BOOT\n{START}"
-        )
-        .as_bytes(),
+    format!(
+        "#!/bin/bash\ncat >/etc/wpaas-machine.conf <<'END_OF_CONF'\nrole={role}\nsetup={setup}\n\
+         digest={digest}\nroot={installation}\nregion={region}\nbucket={bucket}\nrole_id={role_id}\n\
+         endpoint={endpoint}\nEND_OF_CONF\nmkdir -p /usr/local/lib\n\
+         cat >/usr/local/lib/wpaas-machine.py <<'END_OF_MACHINE'\n{MACHINE}END_OF_MACHINE\n\
+         cat >/usr/local/lib/wpaas-boot.sh <<'END_OF_BOOT'\n{BOOT}END_OF_BOOT\n"
     )
 }
 
@@ -77,6 +90,8 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+
     use super::*;
     use crate::testing::config;
 
@@ -100,7 +115,22 @@ mod tests {
         };
         check("boot.sh", BOOT, &["bash", "-n"]);
         check("start.sh", START, &["bash", "-n"]);
+        check("bake.sh", BAKE, &["bash", "-n"]);
         check("machine.py", MACHINE, &["python3", "-m", "py_compile"]);
+    }
+
+    #[test]
+    fn what_is_baked_is_what_nodes_of_each_kind_boot_with() {
+        let text = |data: &[u8]| {
+            let mut text = String::new();
+            flate2::read::GzDecoder::new(data).read_to_string(&mut text).map(|_| text).unwrap()
+        };
+        let roles = [NodeRole::Database, NodeRole::Wordpress, NodeRole::Gateway];
+        let baked = bake(&config(), &roles);
+        assert!(baked.len() < LIMIT / 2, "{} bytes", baked.len());
+        let baked = text(&baked);
+        assert!(baked.contains("\nroles='database wordpress gateway'\n") && baked.ends_with(BAKE));
+        assert!(text(&of(&config(), roles[0])).starts_with(&baked[..baked.find("roles=").unwrap()]));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::tasks::Tasks;
 use crate::watch::{Watch, WatchedBackend, WatchedIntents};
 
 #[cfg(feature = "aws")]
-mod aws;
+pub mod aws;
 #[cfg(feature = "docker")]
 mod docker;
 #[cfg(test)]

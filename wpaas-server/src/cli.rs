@@ -1,6 +1,8 @@
 //! The command line.
 
 use std::fs::{File, OpenOptions};
+#[cfg(feature = "aws")]
+use std::io::Write as _;
 use std::io::{BufReader, BufWriter};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -9,6 +11,13 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+#[cfg(feature = "aws")]
+use wpaas_backend_aws::user_data;
+#[cfg(feature = "aws")]
+use wpaas_core::converge::NodeRole;
+
+#[cfg(feature = "aws")]
+use crate::backends;
 use crate::config::{Flags, Settings, unknown_variables};
 use crate::{Server, dns, problem, storage, telemetry};
 
@@ -43,6 +52,33 @@ enum Command {
         /// What `export` wrote
         file: PathBuf,
     },
+    /// Prints the user data of an instance from which to make an AMI with the nodes' packages, gzipped
+    #[cfg(feature = "aws")]
+    BakeUserData {
+        /// The kinds of node that are to boot from it; all by default
+        #[arg(value_enum)]
+        roles: Vec<BakedRole>,
+    },
+}
+
+/// A kind of node.
+#[cfg(feature = "aws")]
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum BakedRole {
+    Database,
+    Wordpress,
+    Gateway,
+}
+
+#[cfg(feature = "aws")]
+impl From<BakedRole> for NodeRole {
+    fn from(role: BakedRole) -> Self {
+        match role {
+            BakedRole::Database => Self::Database,
+            BakedRole::Wordpress => Self::Wordpress,
+            BakedRole::Gateway => Self::Gateway,
+        }
+    }
 }
 
 /// Does what the command line says, and returns what the process is to end with.
@@ -55,6 +91,8 @@ pub fn main() -> ExitCode {
         Command::CheckConfig => check_config(flags),
         Command::Export { file } => export(flags, &file),
         Command::Import { file } => import(flags, &file),
+        #[cfg(feature = "aws")]
+        Command::BakeUserData { roles } => bake_user_data(flags, &roles),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -91,6 +129,17 @@ async fn import(flags: Flags, path: &Path) -> Done {
     let rows = storage::database(&settings).await?.import(BufReader::new(from)).await?;
     println!("{rows} rows");
     Ok(())
+}
+
+#[cfg(feature = "aws")]
+fn bake_user_data(flags: Flags, roles: &[BakedRole]) -> Done {
+    let settings = Settings::load(flags)?;
+    let aws =
+        settings.aws.ok_or("[aws] is not configured: the image is made for one installation's bucket")?;
+    let all = [BakedRole::Database, BakedRole::Wordpress, BakedRole::Gateway];
+    let roles = if roles.is_empty() { &all } else { roles };
+    let roles: Vec<_> = roles.iter().copied().map(NodeRole::from).collect();
+    Ok(std::io::stdout().write_all(&user_data::bake(&backends::aws::config(&aws), &roles))?)
 }
 
 #[tokio::main]

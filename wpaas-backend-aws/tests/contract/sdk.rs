@@ -19,8 +19,8 @@ use wpaas_core::converge::ErrorClass;
 struct Answers {
     endpoint: String,
     asked: Arc<AtomicUsize>,
-    /// The last request.
-    heard: Arc<Mutex<String>>,
+    /// What was asked last.
+    last: Arc<Mutex<String>>,
     _serving: JoinSet<()>,
 }
 
@@ -36,23 +36,24 @@ impl Answers {
         let head = format!("HTTP/1.1 {status} So\r\nContent-Type: text/xml\r\nConnection: close\r\n");
         let answer = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len() + short);
         let asked = Arc::new(AtomicUsize::new(0));
-        let heard = Arc::new(Mutex::new(String::new()));
-        let (mut serving, counted, hears) = (JoinSet::new(), asked.clone(), heard.clone());
+        let last = Arc::new(Mutex::new(String::new()));
+        let (mut serving, counted, hears) = (JoinSet::new(), asked.clone(), last.clone());
         serving.spawn(async move {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 counted.fetch_add(1, Ordering::Relaxed);
-                *hears.lock().unwrap() = request(&mut stream).await;
+                let said = request(&mut stream).await;
+                *hears.lock().unwrap() = said;
                 stream.write_all(answer.as_bytes()).await.unwrap();
             }
         });
-        Self { endpoint, asked, heard, _serving: serving }
+        Self { endpoint, asked, last, _serving: serving }
     }
 
     /// The names and values of the last request, in the order of their names.
     fn form(&self) -> BTreeMap<String, String> {
-        let heard = self.heard.lock().unwrap();
-        let (_, body) = heard.split_once("\r\n\r\n").unwrap();
+        let last = self.last.lock().unwrap();
+        let (_, body) = last.split_once("\r\n\r\n").unwrap();
         form_urlencoded::parse(body.as_bytes()).into_owned().collect()
     }
 
@@ -71,20 +72,22 @@ impl Answers {
 
 /// All of a request, with a body of an announced length.
 async fn request(stream: &mut TcpStream) -> String {
-    let (mut heard, mut some) = (Vec::new(), [0; 16 * 1024]);
+    let (mut all, mut some) = (Vec::new(), vec![0; 16 * 1024]);
     loop {
         let read = stream.read(&mut some).await.unwrap();
-        heard.extend_from_slice(&some[..read]);
-        let text = String::from_utf8_lossy(&heard).into_owned();
-        let Some((head, body)) = text.split_once("\r\n\r\n").filter(|_| read > 0) else {
-            if read == 0 { return text } else { continue }
-        };
-        let length =
-            head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
-        if body.len() >= length.unwrap_or(0) {
+        all.extend_from_slice(&some[..read]);
+        let text = String::from_utf8_lossy(&all).into_owned();
+        if read == 0 || is_whole(&text) {
             return text;
         }
     }
+}
+
+fn is_whole(request: &str) -> bool {
+    request.split_once("\r\n\r\n").is_some_and(|(lines, body)| {
+        let length = |line: &str| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok();
+        body.len() >= lines.lines().find_map(length).unwrap_or(0)
+    })
 }
 
 fn ec2_error(code: &str, message: &str) -> String {

@@ -113,7 +113,9 @@ async fn blind_hour_of((calls, code, says): (&[&str], &'static str, &str)) {
     let [serves, leaves] = [(); 2].map(|()| lab.site(wanted(1, One)));
     lab.ready(serves).await;
     lab.ready(leaves).await;
-    calls.iter().for_each(|call| aws.refuse(call, code));
+    for call in calls {
+        aws.refuse(call, code);
+    }
     let new = lab.site(wanted(1, One));
     lab.change(leaves, Wanted::Gone);
     let before = aws.calls();
@@ -129,7 +131,9 @@ async fn blind_hour_of((calls, code, says): (&[&str], &'static str, &str)) {
     assert!(asked("DescribeInstances") <= at_most, "{what}: {}", asked("DescribeInstances"));
     assert_eq!((asked("RunInstances"), asked("CreateVolume")), (0, 0), "{what}");
     assert_eq!(aws.living(), [8, 2, 4, 2], "{what}: what runs goes on");
-    calls.iter().for_each(|call| aws.permit(call));
+    for call in calls {
+        aws.permit(call);
+    }
     lab.ready(new).await;
     lab.ready(serves).await;
     lab.until(&what, 60, |lab| lab.is_gone(leaves)).await;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod account;
+mod bake;
 #[path = "../../../tests/challenge_dns.rs"]
 mod challenge_dns;
 mod load;
@@ -11,6 +12,7 @@ mod load;
 mod pebble;
 #[path = "../../../tests/ports.rs"]
 mod ports;
+mod reports;
 mod server;
 mod site;
 mod trouble;

@@ -25,14 +25,16 @@ pub struct Tenant {
 }
 
 impl Server {
-    /// With this configuration of AWS and a domain, and these variables besides those that keep the SDK to itself.
+    /// With this configuration of AWS, in which `http://REPORTS` is where it takes reports, and a domain, and these
+    /// variables besides those that keep the SDK to itself.
     pub async fn start(domain: &str, aws: &str, variables: &[(&str, &str)]) -> Self {
         let folder = TempDir::new().unwrap();
         let [api, reports] = [(); 2].map(|()| free_port());
         let config = format!(
             "backend = \"aws\"\nlisten = \"127.0.0.1:{api}\"\nreport_listen = \"127.0.0.1:{reports}\"\n\
-             data = {:?}\ndomain = \"{domain}\"\n[dns]\nenabled = false\n{aws}",
-            folder.path().join("data").to_str().unwrap()
+             data = {:?}\ndomain = \"{domain}\"\n[dns]\nenabled = false\n{}",
+            folder.path().join("data").to_str().unwrap(),
+            aws.replace("http://REPORTS", &format!("http://127.0.0.1:{reports}"))
         );
         let file = folder.path().join("server.toml");
         std::fs::write(&file, config).unwrap();
