@@ -3,8 +3,8 @@
 //!
 //! `cargo run --release -p wpaas-examples --bin store_rates -- FOLDER|URL status|post CALLERS SECONDS`
 //!
-//! `status`: a site's status, as the converger records it. `post`: what a `POST` of a site writes: the idempotency
-//! key is reserved, the site is made with three secrets and its event, the answer is kept.
+//! `status`: a site's status, as the converger records it. `post`: what a `POST` of a site writes: the site with three
+//! secrets and its event, and the answer under the idempotency key.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -95,14 +95,11 @@ async fn posts(store: Arc<SqlStore>, end: Instant) -> Result<u32, StoreError> {
             key: site.id.to_string(),
             request: [7; 32],
             begun_at: now,
-            response: StoredResponse { status: 0, sealed: vec![7; 64] },
+            response: StoredResponse { status: 202, sealed: vec![7; 1200] },
         };
         let unused = Expect::IdempotencyUnused(key.principal.clone(), key.key.clone(), now);
-        let held = Expect::IdempotencyHeld(key.principal.clone(), key.key.clone(), now);
-        store.commit(creation(&site, now).expect(unused).write(Write::PutIdempotent(key.clone()))).await?;
-        let response = StoredResponse { status: 202, sealed: vec![7; 1200] };
-        let answered = Write::PutIdempotent(Idempotent { response, ..key });
-        store.commit(Change::at(now).expect(held).write(answered)).await?;
+        let change = creation(&site, now).expect(unused).write(Write::PutIdempotent(key));
+        store.commit(change.write(Write::ExpireIdempotent(Timestamp::UNIX_EPOCH))).await?;
         done += 1;
     }
     Ok(done)

@@ -46,7 +46,7 @@ pub use certificates::{AcmeKey, CertificateRefusal, CertificateView, NewCertific
 pub use customers::{CustomerUpdate, NewCustomer, PaymentUpdate};
 pub use domains::{ClaimsToLookAt, Contest, DomainEvidence, DomainView};
 pub use error::{ConflictCode, Noun, ServiceError};
-pub use idempotency::{Idempotency, Keyed, Performed};
+pub use idempotency::{Answer, Idempotency, Keyed, Performed};
 pub use intents::StoreIntents;
 pub use keys::{IssuedKey, NewKey};
 pub use logins::{ByEmail, ExternalAccount, ExternalSignIn, Ticket};

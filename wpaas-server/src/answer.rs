@@ -1,7 +1,8 @@
 //! An answer that is no error: a status, a JSON body, and what versions and places it has.
 
+use axum::body::Bytes;
 use axum::http::header::{CONTENT_TYPE, ETAG, LOCATION};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -56,23 +57,46 @@ impl<T> Answer<T> {
     }
 }
 
-impl<T: Serialize> IntoResponse for Answer<T> {
-    fn into_response(self) -> Response {
+/// An answer as it is sent.
+#[derive(Debug, Clone)]
+pub struct Written {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl<T: Serialize> Answer<T> {
+    /// As it is sent.
+    ///
+    /// # Errors
+    ///
+    /// When the body can't be JSON, which is a defect.
+    pub fn written(self) -> Result<Written, Problem> {
         let Self { status, version, covers_all, location, body } = self;
-        let body = match serde_json::to_vec(&body) {
-            Ok(body) => body,
-            Err(error) => return Problem::internal(&error).into_response(),
-        };
+        let body = serde_json::to_vec(&body).map_err(|error| Problem::internal(&error))?;
         let tag = version
             .map(|version| if covers_all { format!("\"{version}\"") } else { digested(version, &body) });
-        let mut response = (status, [(CONTENT_TYPE, "application/json")], body).into_response();
+        let mut headers = HeaderMap::with_capacity(4);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(tag) = tag.and_then(|tag| HeaderValue::from_str(&tag).ok()) {
-            response.headers_mut().insert(ETAG, tag);
+            headers.insert(ETAG, tag);
         }
         if let Some(place) = location.and_then(|place| HeaderValue::from_str(&place).ok()) {
-            response.headers_mut().insert(LOCATION, place);
+            headers.insert(LOCATION, place);
         }
-        response
+        Ok(Written { status, headers, body: body.into() })
+    }
+}
+
+impl<T: Serialize> IntoResponse for Answer<T> {
+    fn into_response(self) -> Response {
+        self.written().into_response()
+    }
+}
+
+impl IntoResponse for Written {
+    fn into_response(self) -> Response {
+        (self.status, self.headers, self.body).into_response()
     }
 }
 

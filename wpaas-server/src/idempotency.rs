@@ -11,8 +11,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tracing::Instrument;
-use wpaas_core::service::{Idempotency, Keyed, Performed, Service};
+use wpaas_core::service::{Answer, Idempotency, Keyed, Performed, Service};
 
+use crate::answer::Written;
 use crate::auth::Caller;
 use crate::problem::{Problem, chain};
 use crate::request_id;
@@ -69,9 +70,12 @@ async fn run_to_the_end(
     let work = async move {
         let (response, performed) = keyed.clone().perform(next.run(request)).await;
         match performed {
-            Some(performed) if response.status().is_success() => keep(&service, performed, response).await,
+            Some(performed) if response.status().is_success() && !performed.is_answered() => {
+                keep(&service, performed, response).await
+            }
             None if !response.status().is_success() => refused(&service, &keyed, response).await,
-            // What fails after it has changed something has used its key, and has no answer to keep.
+            // What fails after it has changed something has used its key, and has no answer to keep; or it was kept
+            // with the change.
             _ => Ok(response),
         }
     };
@@ -102,6 +106,11 @@ async fn keep(service: &Service, performed: Performed, response: Response) -> Re
         tracing::error!(error = chain(&error), "an answer could not be kept for its idempotency key");
     }
     Ok(Response::from_parts(parts, Body::from(body)))
+}
+
+/// What is kept of an answer by whoever knows it before anything is changed.
+pub fn answer(Written { status, headers, body }: &Written) -> Option<Answer> {
+    Some(Answer { status: status.as_u16(), body: envelope(headers, body).ok()? })
 }
 
 fn envelope(headers: &HeaderMap, body: &Bytes) -> Result<Vec<u8>, serde_json::Error> {

@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use super::{Noun, Service, ServiceError};
+use super::{Answer, Noun, Service, ServiceError};
 use crate::access::{Access, Action, Actor, Scope, decide};
 use crate::account::{Customer, Lifecycle, Org, Space, User};
 use crate::service::ConflictCode;
@@ -17,10 +17,20 @@ pub(super) struct Rounds(u32);
 impl Service {
     /// Commits what was decided. `false`: what it was decided on has changed, so read and decide again.
     pub(super) async fn commit(&self, change: Change, rounds: &mut Rounds) -> Result<bool, ServiceError> {
+        self.commit_answered(change, || None, rounds).await
+    }
+
+    /// As [`Service::commit`]; under an idempotency key the answer is kept in the same transaction, if there is one.
+    pub(super) async fn commit_answered(
+        &self,
+        change: Change,
+        answer: impl FnOnce() -> Option<Answer>,
+        rounds: &mut Rounds,
+    ) -> Result<bool, ServiceError> {
         if change.is_empty() {
             return Ok(true);
         }
-        settled(self.commit_under_key(change).await, rounds)
+        settled(self.commit_under_key(change, answer).await, rounds)
     }
 
     /// As [`Service::commit`], of what is not yet what a request asks for: it does not make it done.

@@ -43,11 +43,40 @@ pub struct Keyed {
 
 /// A request that has changed something, so that its key is used: its answer is to be kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Performed(Keyed);
+pub struct Performed {
+    keyed: Keyed,
+    answered: bool,
+}
+
+impl Performed {
+    /// Whether its answer was kept in the transaction that changed something: nothing is left to keep.
+    #[must_use]
+    pub const fn is_answered(&self) -> bool {
+        self.answered
+    }
+}
+
+/// An answer to a request, as it is given again to whoever sends that again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The answer's body.
+    pub body: Vec<u8>,
+}
+
+/// What a request has done so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Done {
+    Nothing,
+    /// Something, and its answer is not kept yet.
+    Changed,
+    Answered,
+}
 
 tokio::task_local! {
-    /// The request that the task does, and whether it has changed something.
-    static AT_WORK: (Keyed, Cell<bool>);
+    /// The request that the task does, and what of it is done.
+    static AT_WORK: (Keyed, Cell<Done>);
 }
 
 impl Keyed {
@@ -56,19 +85,22 @@ impl Keyed {
     /// key as it was.
     pub async fn perform<T>(self, request: impl Future<Output = T>) -> (T, Option<Performed>) {
         let work = async {
-            let done = request.await;
-            (done, AT_WORK.with(|(keyed, changed)| changed.get().then(|| Performed(keyed.clone()))))
+            let result = request.await;
+            (result, AT_WORK.with(|(keyed, done)| keyed.clone().performed(done.get())))
         };
-        AT_WORK.scope((self, Cell::new(false)), work).await
+        AT_WORK.scope((self, Cell::new(Done::Nothing)), work).await
+    }
+
+    fn performed(self, done: Done) -> Option<Performed> {
+        (done != Done::Nothing).then(|| Performed { keyed: self, answered: done == Done::Answered })
     }
 
     /// What must be so for it to change something: the first time, that nobody has.
-    fn expects(&self, changed: bool, now: Timestamp) -> Expect {
+    fn expects(&self, done: Done, now: Timestamp) -> Expect {
         let (principal, key) = (self.principal.clone(), self.key.clone());
-        if changed {
-            Expect::IdempotencyHeld(principal, key, self.begun_at)
-        } else {
-            Expect::IdempotencyUnused(principal, key, forgotten(now))
+        match done {
+            Done::Nothing => Expect::IdempotencyUnused(principal, key, forgotten(now)),
+            Done::Changed | Done::Answered => Expect::IdempotencyHeld(principal, key, self.begun_at),
         }
     }
 
@@ -83,22 +115,31 @@ impl Keyed {
 }
 
 impl Service {
-    /// Commits; under an idempotency key with the word that its request is done.
-    pub(super) async fn commit_under_key(&self, mut change: Change) -> Result<Committed, StoreError> {
-        let at_work = AT_WORK.try_with(|(keyed, changed)| (keyed.clone(), changed.get()));
-        let (keyed, changed) = match at_work {
+    /// Commits; under an idempotency key with the answer to its request, if that is known already, else with the word
+    /// that the request is done.
+    pub(super) async fn commit_under_key(
+        &self,
+        mut change: Change,
+        answer: impl FnOnce() -> Option<Answer>,
+    ) -> Result<Committed, StoreError> {
+        let at_work = AT_WORK.try_with(|(keyed, done)| (keyed.clone(), done.get()));
+        let (keyed, done) = match at_work {
             Ok(at_work) if change.mode == Mode::Commit => at_work,
             _ => return self.store().commit(change).await,
         };
-        let subject = change.events.first().map_or_else(String::new, |event| event.subject.to_string());
-        let sealed = self.inner.keyring.seal(&keyed.context(), subject.as_bytes());
+        let subject = || change.events.first().map_or_else(String::new, |event| event.subject.to_string());
+        let (now_done, Answer { status, body }) = match answer() {
+            Some(answer) => (Done::Answered, answer),
+            None => (Done::Changed, Answer { status: DONE, body: subject().into_bytes() }),
+        };
+        let sealed = self.inner.keyring.seal(&keyed.context(), &body);
         let sealed = sealed.map_err(|error| StoreError::Unavailable(Box::new(error)))?;
         // Before all else: of two that do the same, the second is told so, and not what the first left in its way.
-        change.expect.insert(0, keyed.expects(changed, change.at));
-        let word = keyed.kept(StoredResponse { status: DONE, sealed });
+        change.expect.insert(0, keyed.expects(done, change.at));
+        let word = keyed.kept(StoredResponse { status, sealed });
         let expire = Write::ExpireIdempotent(forgotten(change.at));
         let committed = self.store().commit(change.write(word).write(expire)).await?;
-        AT_WORK.with(|(_, changed)| changed.set(true));
+        AT_WORK.with(|(_, done)| done.set(now_done));
         Ok(committed)
     }
 
@@ -143,21 +184,22 @@ impl Service {
         found.filter(counts).map(|found| self.replay(found, keyed.request, now)).transpose()
     }
 
-    /// Keeps the answer, sealed, for a day.
+    /// Keeps the answer, sealed, for a day, in the place of what was kept before.
     ///
     /// # Errors
     ///
     /// `Unavailable`.
     pub async fn finish_idempotent(
         &self,
-        Performed(keyed): Performed,
+        Performed { keyed, answered: _ }: Performed,
         status: u16,
         body: &[u8],
         now: Timestamp,
     ) -> Result<(), ServiceError> {
         let sealed = self.inner.keyring.seal(&keyed.context(), body).map_err(ServiceError::Keyring)?;
         let kept = keyed.kept(StoredResponse { status, sealed });
-        match self.store().commit(Change::at(now).expect(keyed.expects(true, now)).write(kept)).await {
+        match self.store().commit(Change::at(now).expect(keyed.expects(Done::Changed, now)).write(kept)).await
+        {
             Ok(_) | Err(StoreError::Violated(Violation::IdempotencyLost)) => Ok(()),
             Err(error) => Err(error.into()),
         }

@@ -27,8 +27,8 @@ use crate::store::{
 /// Of a customer's sites that are told of at once.
 const PIECE: usize = 500;
 
-/// Sites metered in one transaction.
-const LOOKS: usize = 100;
+/// Sites metered in one change: what is asked of the API meanwhile waits for no more of them.
+const LOOKS: usize = 25;
 
 /// Where the converger learns from the store what is wanted, and leaves what it found.
 #[derive(Debug, Clone)]
@@ -77,7 +77,7 @@ impl Intents for StoreIntents {
         let Some(stored) = store.site(site).await.map_err(unreadable)? else { return Ok(()) };
         let now = (self.clock)();
         let Some(merged) = merge(stored.status.as_ref(), status, now) else { return Ok(()) };
-        let mut change = Change::at(now);
+        let mut change = Change::at(now).aside();
         change.events = transitions(&stored, &merged.status);
         change.writes.push(Write::RecordStatus(site, Box::new(merged)));
         store.commit(change).await.map(drop).map_err(unreadable)
@@ -107,7 +107,7 @@ impl Intents for StoreIntents {
         };
         let detail = json!({ "generation": generation, "steps": acts });
         let event = of_site(&site, Who::System, EventKind::SiteStepsTaken, detail);
-        store.commit(Change::at((self.clock)()).event(event)).await.map(drop).map_err(unreadable)
+        store.commit(Change::at((self.clock)()).aside().event(event)).await.map(drop).map_err(unreadable)
     }
 
     fn changes(&self) -> BoxStream<'static, SiteId> {
@@ -163,7 +163,7 @@ impl Service {
 
     async fn meter(&self, looks: &[Look], now: Timestamp) -> Result<(), StoreError> {
         let sizes = self.settings().volumes;
-        let mut change = Change::at(now);
+        let mut change = Change::at(now).aside();
         change.writes = looks.iter().map(|look| Write::Meter(look.clone(), sizes)).collect();
         if change.is_empty() {
             return Ok(());

@@ -100,7 +100,8 @@ impl Service {
         let context = context(site, SecretName::AdminHash, version);
         let sealed = self.inner.keyring.seal(&context, hash.expose().as_bytes()).map_err(unavailable)?;
         let hash = SealedSecret { site, name: SecretName::AdminHash, version, sealed };
-        let change = Change::at(Timestamp::now()).write(Write::HashPassword(hash));
+        let mut change = Change::at(Timestamp::now()).write(Write::HashPassword(hash));
+        change.aside = haste == Haste::None;
         self.store().commit(change).await.map(drop).map_err(unavailable)
     }
 

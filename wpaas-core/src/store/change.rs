@@ -18,6 +18,8 @@ pub struct Change {
     pub at: Timestamp,
     /// Whether it stays.
     pub mode: Mode,
+    /// Whether nobody waits for it: where many changes wait, those that somebody waits for go first.
+    pub aside: bool,
     /// Checked first, in this order, in the transaction.
     pub expect: Vec<Expect>,
     /// Done in this order.
@@ -30,7 +32,15 @@ impl Change {
     /// Nothing yet, at this time.
     #[must_use]
     pub const fn at(at: Timestamp) -> Self {
-        Self { at, mode: Mode::Commit, expect: Vec::new(), writes: Vec::new(), events: Vec::new() }
+        let mode = Mode::Commit;
+        Self { at, mode, aside: false, expect: Vec::new(), writes: Vec::new(), events: Vec::new() }
+    }
+
+    /// Though nobody waits for it.
+    #[must_use]
+    pub const fn aside(mut self) -> Self {
+        self.aside = true;
+        self
     }
 
     /// Only if this is true.

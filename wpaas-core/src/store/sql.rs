@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use tokio::sync::{Notify, broadcast, mpsc, oneshot};
+use tokio::sync::{Notify, broadcast, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 
 use self::db::{Db, Options, Pool, query};
@@ -32,6 +32,7 @@ mod follow;
 mod metering;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod queue;
 mod read;
 #[cfg(feature = "sqlite")]
 mod readers;
@@ -56,7 +57,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct SqlStore {
     options: Options,
     readers: Pool,
-    writer: mpsc::Sender<writer::Job>,
+    queue: queue::Queue,
     feed: broadcast::Sender<Committed>,
     desk: claims::Desk,
     /// Says that others may have committed.
@@ -81,7 +82,7 @@ impl SqlStore {
         poll: Duration,
     ) -> Result<Self, StoreError> {
         schema::migrate(&mut connection).await?;
-        let (writer, jobs) = mpsc::channel(QUEUE);
+        let (queue, jobs) = queue::queue(QUEUE);
         let feed = broadcast::Sender::new(1024);
         let (own, hint) = (Arc::<follow::Own>::default(), Arc::<Notify>::default());
         let desk = claims::Desk::new(options.clone().hasty());
@@ -92,7 +93,7 @@ impl SqlStore {
             jobs,
             writer::Told { own: own.clone(), feed: feed.clone() },
         ));
-        let mut store = Self { options, readers, writer, feed, desk, hint, followers: Vec::new() };
+        let mut store = Self { options, readers, queue, feed, desk, hint, followers: Vec::new() };
         store.spawn(follow::run(
             store.readers.clone(),
             seen,
@@ -113,7 +114,7 @@ impl SqlStore {
 impl Commit for SqlStore {
     async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.writer.send(writer::Job { change, reply }).await.map_err(|_| unavailable(NoAnswer))?;
+        self.queue.send(queue::Job { change, reply }).await.map_err(|_closed| unavailable(NoAnswer))?;
         answer.await.map_err(|_| unavailable(NoAnswer))?
     }
 

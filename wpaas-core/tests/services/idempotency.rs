@@ -1,7 +1,7 @@
 use wpaas_core::access::Actor;
-use wpaas_core::service::{Idempotency, Keyed, Performed, ServiceError};
+use wpaas_core::service::{Answer, Idempotency, Keyed, Mode, Performed, ServiceError, SiteView};
 
-use crate::{NOW, World, at, code, customer, parse};
+use crate::{NOW, World, at, code, customer, parse, place, site};
 
 on_each_store! {
     an_idempotent_request_is_done_once
@@ -9,6 +9,7 @@ on_each_store! {
     of_two_with_one_key_one_changes_something
     what_changes_nothing_leaves_its_key_as_it_was
     an_answer_is_kept_for_a_day
+    an_answer_that_is_known_before_is_kept_with_what_was_done
 }
 
 async fn begun(world: &World, seconds: i64) -> Keyed {
@@ -90,4 +91,25 @@ async fn what_changes_nothing_leaves_its_key_as_it_was(world: World) {
     assert_eq!(performed, None);
     assert_eq!(world.done_under(&first, at(1)).await.expect("is known"), None);
     begun(&world, 1).await;
+}
+
+async fn an_answer_that_is_known_before_is_kept_with_what_was_done(world: World) {
+    let (cid, _) = world.acme().await;
+    let (op, answer) = (&Actor::Operator, |view: &SiteView| {
+        Some(Answer { status: 202, body: view.site.id.to_string().into_bytes() })
+    });
+    let make = async |mode, keyed: Keyed| {
+        let new = site("blog");
+        keyed.perform(world.create_site_answered(op, &place(&cid), new, mode, NOW, answer)).await
+    };
+    let (tried, performed) = make(Mode::DryRun, begun(&world, 0).await).await;
+    tried.expect("would be made");
+    assert_eq!(performed, None, "nothing was done");
+    let (made, performed) = make(Mode::Commit, begun(&world, 1).await).await;
+    let id = made.expect("is made").site.id.to_string();
+    assert!(performed.expect("was done").is_answered());
+    // The server may end here: nothing more is kept.
+    let replay = Idempotency::Replay { status: 202, body: id.into_bytes() };
+    let again = world.begin_idempotent(Some(op), "k", [1; 32], at(2)).await;
+    assert_eq!(again.expect("replays"), replay);
 }

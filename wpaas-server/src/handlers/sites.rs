@@ -1,5 +1,7 @@
 //! `/wpaas`, and the same below `/orgs/{cid}/{org}/spaces/{space}`.
 
+use std::sync::{Mutex, PoisonError};
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
@@ -17,6 +19,7 @@ use crate::dto::site_request::{
     DeleteQuery, NewSiteDto, ReadQuery, RollbackQuery, SiteQuery, SiteUpdateDto, WriteQuery,
 };
 use crate::extract::{Body, Expected, IfMatch, MaybeBody, Path, Query, agree};
+use crate::idempotency;
 use crate::problem::Problem;
 use crate::state::AppState;
 
@@ -85,13 +88,17 @@ struct Preview {
 /// A write is kept at once and done later; a dry run tells what would be done.
 async fn written(state: &AppState, view: SiteView, mode: Mode) -> Response {
     if mode == Mode::Commit {
-        let site = state.shown(view);
-        let (generation, place) = (site.generation(), site.path());
-        return Answer::accepted(site).version_of_part(generation).at(place).into_response();
+        return accepted(state, view).into_response();
     }
     let intent = state.service.intent_of(&view, Timestamp::now());
     let plan = state.converger.preview(intent).await.map(Into::into);
     Answer::ok(Preview { dry_run: true, site: state.shown(view), plan }).into_response()
+}
+
+fn accepted(state: &AppState, view: SiteView) -> Answer<SiteDto> {
+    let site = state.shown(view);
+    let (generation, place) = (site.generation(), site.path());
+    Answer::accepted(site).version_of_part(generation).at(place)
 }
 
 /// Makes a site.
@@ -108,8 +115,21 @@ pub async fn create(
     let named = Place { cid: dto.cid.take(), org: dto.org.take(), space: dto.space.take() };
     let place = place.with(asked)?.with(named)?.resolve(&caller)?;
     let new = dto.into_new(&state.code_policy)?;
-    let view = state.service.create_site(&caller.0, &place, new, mode, Timestamp::now()).await?;
-    Ok(written(&state, view, mode).await)
+    // It is known before the site is made, and kept with it under an idempotency key.
+    let kept = Mutex::new(None);
+    let answer = |view: &SiteView| {
+        let answer = accepted(&state, view.clone()).written().ok()?;
+        let keep = idempotency::answer(&answer);
+        *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+        keep
+    };
+    let now = Timestamp::now();
+    let view = state.service.create_site_answered(&caller.0, &place, new, mode, now, answer).await?;
+    let kept = kept.into_inner().unwrap_or_else(PoisonError::into_inner);
+    match kept {
+        Some(kept) => Ok(kept.into_response()),
+        None => Ok(written(&state, view, mode).await),
+    }
 }
 
 /// The sites of a space.

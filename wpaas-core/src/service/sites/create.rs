@@ -8,7 +8,7 @@ use crate::name::Username;
 use crate::secret::SecretName;
 use crate::service::commit::{Rounds, of_site, who, writable};
 use crate::service::place::Place;
-use crate::service::{ConflictCode, Service, ServiceError, Settings, certificates, domains};
+use crate::service::{Answer, ConflictCode, Service, ServiceError, Settings, certificates, domains};
 use crate::site::{
     Admin, Certificates, CodeState, DomainClaims, Releases, Site, SiteLifecycle, SiteNames, SiteSpec,
 };
@@ -30,6 +30,24 @@ impl Service {
         mode: Mode,
         now: Timestamp,
     ) -> Result<SiteView, ServiceError> {
+        self.create_site_answered(actor, place, new, mode, now, |_| None).await
+    }
+
+    /// As [`Service::create_site`]. Under an idempotency key, what `answer` makes of the site is kept in the same
+    /// transaction as the site. It is asked before that, and once more each time that others were quicker.
+    ///
+    /// # Errors
+    ///
+    /// As [`Service::create_site`].
+    pub async fn create_site_answered(
+        &self,
+        actor: &Actor,
+        place: &SitePlace,
+        new: NewSite,
+        mode: Mode,
+        now: Timestamp,
+        answer: impl Fn(&SiteView) -> Option<Answer> + Send + Sync,
+    ) -> Result<SiteView, ServiceError> {
         let id = SiteId::new();
         let mut secrets = None;
         let mut rounds = Rounds::default();
@@ -45,8 +63,9 @@ impl Service {
             };
             change.writes.extend(sealed.iter().cloned());
             change.mode = mode;
-            if self.commit(change, &mut rounds).await? {
-                return self.view(&at, StoredSite { site, status: None });
+            let view = self.view(&at, StoredSite { site, status: None })?;
+            if self.commit_answered(change, || answer(&view), &mut rounds).await? {
+                return Ok(view);
             }
         }
     }

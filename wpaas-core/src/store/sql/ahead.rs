@@ -1,7 +1,5 @@
 //! What the checks of a change will read, read at once: a turn of the database costs more than what is done in it.
 
-use std::fmt::Write as _;
-
 use super::db::{Db, Query, made, push_renumbered};
 use crate::store::StoreError;
 
@@ -16,14 +14,8 @@ impl Ahead {
         if queries.len() < 2 {
             return Ok(Self::default());
         }
-        let rows: Vec<(i64, Option<String>)> = at_once(&queries).all(db).await?;
-        let mut answers: Vec<_> = queries.into_iter().map(|query| (query, None)).collect();
-        for (n, found) in rows {
-            if let Some((_, answer)) = usize::try_from(n).ok().and_then(|n| answers.get_mut(n)) {
-                *answer = found;
-            }
-        }
-        Ok(Self(answers))
+        let answers = at_once(&queries).columns(db).await?;
+        Ok(Self(queries.into_iter().zip(answers).collect()))
     }
 
     /// The value, if there is one.
@@ -49,13 +41,11 @@ impl Ahead {
     }
 }
 
-/// One query with a row for each of these: its number, and what it gives.
+/// One query whose row has a column for each of these: a database that sends rows one by one sends one.
 fn at_once(queries: &[Query]) -> Query {
-    let (mut sql, mut values) = (String::new(), Vec::new());
+    let (mut sql, mut values) = ("SELECT ".to_owned(), Vec::new());
     for (n, query) in queries.iter().enumerate() {
-        let union = if n == 0 { "" } else { " UNION ALL " };
-        // Writing to a text does not fail.
-        let _written = write!(sql, "{union}SELECT CAST({n} AS BIGINT), CAST((");
+        sql.push_str(if n == 0 { "CAST((" } else { ", CAST((" });
         push_renumbered(&mut sql, &query.sql, values.len());
         sql.push_str(") AS TEXT)");
         values.extend(query.values.iter().cloned());

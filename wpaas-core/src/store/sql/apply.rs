@@ -1,6 +1,6 @@
 use super::ahead::Ahead;
 use super::check::{asks, check};
-use super::db::{Db, Query, query};
+use super::db::{Db, Query, made, query};
 use super::read::wrong_passwords;
 use super::{acme, domains, int, metering, micros, webhooks};
 use crate::account::{ApiKey, Customer, ExternalLogin, Identity, Lifecycle, Org, Space, User};
@@ -19,22 +19,41 @@ use crate::store::{
 
 type Done = Result<(), StoreError>;
 
-/// The number of a row that is appended to a table: the next one, but what is in place 1 at least.
-macro_rules! next_seq {
-    ($table:literal) => {
-        concat!(
-            "(SELECT MAX(next) FROM (SELECT MAX(seq) + 1 AS next FROM ",
-            $table,
-            " UNION ALL SELECT $1) AS numbers)"
-        )
-    };
+/// What is appended in a transaction is numbered so: from the least number on, and after what is in place. Events are
+/// counted here, as nobody else writes meanwhile: to ask the database for each number would be one more turn a change.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Numbers {
+    pub(super) least: i64,
+    next_event: Option<i64>,
 }
-pub(super) use next_seq;
 
-/// Checks and does all of a change on a connection that is in a transaction. What it appends is numbered from `least` on.
-pub(super) async fn apply(db: &mut Db, change: Change, least: i64) -> Result<Committed, StoreError> {
+impl Numbers {
+    /// Of a transaction that has begun.
+    pub(super) const fn from(least: i64) -> Self {
+        Self { least, next_event: None }
+    }
+
+    async fn next_event(&mut self, db: &mut Db) -> Result<i64, StoreError> {
+        let next = match self.next_event {
+            Some(next) => next,
+            None => {
+                let last = query("SELECT COALESCE(MAX(seq), 0) FROM events").number(db).await?;
+                last.map_or(self.least, |last| self.least.max(last + 1))
+            }
+        };
+        self.next_event = Some(next + 1);
+        Ok(next)
+    }
+}
+
+/// Checks and does all of a change on a connection that is in a transaction.
+pub(super) async fn apply(
+    db: &mut Db,
+    change: Change,
+    numbers: &mut Numbers,
+) -> Result<Committed, StoreError> {
     let mut committed = Committed::default();
-    let mut made = Vec::new();
+    let (mut made, mut secrets) = (Vec::new(), Vec::new());
     let first = change.writes.first().map(Write::implied).unwrap_or_default();
     let mut ahead = Ahead::of(change.expect.iter().chain(&first).flat_map(asks).collect(), db).await?;
     for expect in &change.expect {
@@ -49,9 +68,17 @@ pub(super) async fn apply(db: &mut Db, change: Change, least: i64) -> Result<Com
         made.extend(write.makes());
         committed.sites.extend(write.changed_site());
         committed.customers.extend(write.changed_customer().cloned());
-        do_write(db, write, change.at, least).await?;
+        if let Write::InsertSecret(secret) = write {
+            secrets.push(secret);
+        } else {
+            insert_secrets(db, &mut secrets).await?;
+            do_write(db, write, change.at, numbers.least).await?;
+        }
     }
-    committed.events = append(db, change.at, change.events, least).await?;
+    insert_secrets(db, &mut secrets).await?;
+    for event in change.events {
+        committed.events.push(append(db, change.at, event, numbers).await?);
+    }
     Ok(committed)
 }
 
@@ -63,26 +90,15 @@ fn is_so(expect: &Expect, made: &[Record]) -> bool {
 async fn append(
     db: &mut Db,
     at: jiff::Timestamp,
-    events: Vec<NewEvent>,
-    least: i64,
-) -> Result<Vec<Event>, StoreError> {
-    if events.is_empty() {
-        return Ok(Vec::new());
-    }
-    let inserts: Result<Vec<Query>, StoreError> =
-        events.iter().map(|event| insert(at, event, least)).collect();
-    let seqs = Query::numbers(inserts?, db).await?.into_iter().map(|seq| u64::try_from(seq).unwrap_or(0));
-    Ok(seqs.zip(events).map(|(seq, event)| Event { seq, at, event }).collect())
-}
-
-fn insert(at: jiff::Timestamp, event: &NewEvent, least: i64) -> Result<Query, StoreError> {
-    let row = EventRow::new(at, event.clone());
-    let insert = query(concat!(
-        "INSERT INTO events (seq, cid, org_id, space_id, subject, kind, who, at, doc) VALUES (",
-        next_seq!("events"),
-        ", $2, $3, $4, $5, $6, $7, $8, $9) RETURNING seq",
-    ))
-    .bind(least)
+    event: NewEvent,
+    numbers: &mut Numbers,
+) -> Result<Event, StoreError> {
+    let seq = numbers.next_event(db).await?;
+    let insert = query(
+        "INSERT INTO events (seq, cid, org_id, space_id, subject, kind, who, at, doc) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    )
+    .bind(seq)
     .bind(event.cid.as_ref().map(|cid| cid.as_str().to_owned()))
     .bind(event.org.map(|org| org.to_string()))
     .bind(event.space.map(|space| space.to_string()))
@@ -90,8 +106,9 @@ fn insert(at: jiff::Timestamp, event: &NewEvent, least: i64) -> Result<Query, St
     .bind(event.kind.as_str().to_owned())
     .bind(event.who.to_string())
     .bind(at.as_microsecond())
-    .bind(doc(&row)?);
-    Ok(insert)
+    .bind(doc(&EventRow::new(at, event.clone()))?);
+    run(db, insert).await?;
+    Ok(Event { seq: u64::try_from(seq).unwrap_or(0), at, event })
 }
 
 async fn do_write(db: &mut Db, write: Write, at: jiff::Timestamp, least: i64) -> Done {
@@ -147,7 +164,7 @@ async fn do_write(db: &mut Db, write: Write, at: jiff::Timestamp, least: i64) ->
         }
         Write::RecordStatus(site, status) => record_status(db, site.to_string(), *status).await,
         Write::Meter(look, sizes) => metering::meter(db, &look, sizes, least).await,
-        Write::InsertSecret(secret) => insert_secret(db, secret).await,
+        Write::InsertSecret(secret) => insert_secrets(db, &mut vec![secret]).await,
         Write::DeleteSecret(site, name, version) => delete_secret(db, site.to_string(), name, version).await,
         Write::HashPassword(hash) => hash_password(db, hash).await,
         Write::InsertWebhook(webhook, delivery) => webhooks::insert(db, webhook, delivery).await,
@@ -349,15 +366,19 @@ async fn record_status(db: &mut Db, site: String, status: StoredStatus) -> Done 
     run(db, put).await
 }
 
-async fn insert_secret(db: &mut Db, secret: SealedSecret) -> Done {
-    let SealedSecret { site, name, version, sealed } = secret;
-    let put = query(
-        "INSERT INTO secrets (site_id, name, version, sealed) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-    )
-    .bind(site.to_string())
-    .bind(doc(&name)?)
-    .bind(int(version))
-    .bind(sealed);
+/// All of them in one statement, as each costs a word of the database.
+async fn insert_secrets(db: &mut Db, secrets: &mut Vec<SealedSecret>) -> Done {
+    if secrets.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<String> = (0..secrets.len())
+        .map(|n| format!("(${}, ${}, ${}, ${})", 4 * n + 1, 4 * n + 2, 4 * n + 3, 4 * n + 4))
+        .collect();
+    let sql = "INSERT INTO secrets (site_id, name, version, sealed) VALUES ";
+    let mut put = made(format!("{sql}{} ON CONFLICT DO NOTHING", rows.join(", ")));
+    for SealedSecret { site, name, version, sealed } in secrets.drain(..) {
+        put = put.bind(site.to_string()).bind(doc(&name)?).bind(int(version)).bind(sealed);
+    }
     run(db, put).await
 }
 

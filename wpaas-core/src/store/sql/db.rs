@@ -10,10 +10,10 @@ use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgRow};
 #[cfg(feature = "sqlite")]
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, FromRow};
+use sqlx::{ConnectOptions as _, FromRow, Row as _};
 
 #[cfg(feature = "sqlite")]
-use super::file::{File, together};
+use super::file::File;
 #[cfg(feature = "sqlite")]
 use super::readers::Readers;
 use super::unavailable;
@@ -256,8 +256,27 @@ pub(super) trait Executor {
     /// How long it is waited for one statement.
     fn patience(&self) -> Duration;
 
-    /// All rows that it gives.
-    fn fetch(self, query: Query) -> impl Future<Output = Result<Rows, sqlx::Error>> + Send;
+    /// The rows that it gives.
+    fn fetch(self, query: Query, most: Most) -> impl Future<Output = Result<Rows, sqlx::Error>> + Send;
+}
+
+/// How many rows are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Most {
+    /// The first. Of a file its thread says no more, so that whoever asked is woken once.
+    One,
+    All,
+}
+
+#[cfg(feature = "sqlite")]
+impl Most {
+    async fn of(self, query: Query, file: &mut SqliteConnection) -> Result<Rows, sqlx::Error> {
+        let rows = match self {
+            Self::One => bound!(query).fetch_optional(file).await?.into_iter().collect(),
+            Self::All => bound!(query).fetch_all(file).await?,
+        };
+        Ok(Rows::Sqlite(rows))
+    }
 }
 
 /// What a query gave.
@@ -275,6 +294,22 @@ impl Rows {
             Self::Sqlite(rows) => rows.iter().map(T::from_row).collect(),
             #[cfg(feature = "postgres")]
             Self::Postgres(rows) => rows.iter().map(T::from_row).collect(),
+        };
+        read.map_err(|error| StoreError::Corrupt { what: error.to_string() })
+    }
+
+    /// The columns of the first row, all of them texts.
+    fn columns(&self) -> Result<Vec<Option<String>>, StoreError> {
+        macro_rules! texts {
+            ($rows:expr) => {
+                $rows.first().map_or(Ok(Vec::new()), |row| (0..row.len()).map(|n| row.try_get(n)).collect())
+            };
+        }
+        let read: Result<_, sqlx::Error> = match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(rows) => texts!(rows),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(rows) => texts!(rows),
         };
         read.map_err(|error| StoreError::Corrupt { what: error.to_string() })
     }
@@ -305,14 +340,14 @@ impl Executor for &Pool {
         }
     }
 
-    async fn fetch(self, query: Query) -> Result<Rows, sqlx::Error> {
+    async fn fetch(self, query: Query, most: Most) -> Result<Rows, sqlx::Error> {
         match self {
             #[cfg(feature = "sqlite")]
             Pool::Sqlite(readers) => {
                 let mut reader = readers.take().await?;
-                let rows = bound!(query).fetch_all(&mut reader.connection).await?;
+                let rows = most.of(query, &mut reader.connection).await?;
                 reader.give_back();
-                Ok(Rows::Sqlite(rows))
+                Ok(rows)
             }
             #[cfg(feature = "postgres")]
             Pool::Postgres(pool) => bound!(query).fetch_all(pool).await.map(Rows::Postgres),
@@ -325,12 +360,12 @@ impl Executor for &mut Db {
         (**self).patience()
     }
 
-    async fn fetch(self, query: Query) -> Result<Rows, sqlx::Error> {
+    async fn fetch(self, query: Query, most: Most) -> Result<Rows, sqlx::Error> {
         match self {
             #[cfg(feature = "sqlite")]
             Db::Sqlite(file) => {
                 let (query, connection) = file.with_what_waits(query);
-                bound!(query).fetch_all(connection).await.map(Rows::Sqlite)
+                most.of(query, connection).await
             }
             #[cfg(feature = "postgres")]
             Db::Postgres(db) => bound!(query).fetch_all(db).await.map(Rows::Postgres),
@@ -389,12 +424,21 @@ impl Query {
 
     /// All rows.
     pub(super) async fn all<T: Columns>(self, on: impl Executor) -> Result<Vec<T>, StoreError> {
-        within(on.patience(), on.fetch(self)).await.map_err(unavailable)?.read()
+        self.rows(on, Most::All).await
+    }
+
+    async fn rows<T: Columns>(self, on: impl Executor, most: Most) -> Result<Vec<T>, StoreError> {
+        within(on.patience(), on.fetch(self, most)).await.map_err(unavailable)?.read()
     }
 
     /// The first row, if there is one.
     pub(super) async fn first<T: Columns>(self, on: impl Executor) -> Result<Option<T>, StoreError> {
-        Ok(self.all(on).await?.into_iter().next())
+        Ok(self.rows(on, Most::One).await?.into_iter().next())
+    }
+
+    /// All columns of the first row, each of which is a text or null.
+    pub(super) async fn columns(self, on: impl Executor) -> Result<Vec<Option<String>>, StoreError> {
+        within(on.patience(), on.fetch(self, Most::One)).await.map_err(unavailable)?.columns()
     }
 
     /// The first column of all rows.
@@ -411,23 +455,6 @@ impl Query {
     /// The number that the only column of the first row is; `None` without a row.
     pub(super) async fn number(self, on: impl Executor) -> Result<Option<i64>, StoreError> {
         Ok(self.first::<(i64,)>(on).await?.map(|(number,)| number))
-    }
-
-    /// The numbers that several statements give, one each, in their order.
-    pub(super) async fn numbers(queries: Vec<Self>, on: &mut Db) -> Result<Vec<i64>, StoreError> {
-        let rows: Vec<(i64,)> = match on {
-            #[cfg(feature = "sqlite")]
-            Db::Sqlite(_) => together(queries).all(on).await?,
-            #[cfg(feature = "postgres")]
-            Db::Postgres(_) => {
-                let mut rows = Vec::with_capacity(queries.len());
-                for query in queries {
-                    rows.extend(query.all::<(i64,)>(&mut *on).await?);
-                }
-                rows
-            }
-        };
-        Ok(rows.into_iter().map(|(number,)| number).collect())
     }
 
     /// What an aggregate counted.

@@ -54,7 +54,7 @@ impl File {
 }
 
 /// Statements as one text, whose places go on counting. `SQLite` alone takes more than one with values.
-pub(super) fn together(queries: impl IntoIterator<Item = Query>) -> Query {
+fn together(queries: impl IntoIterator<Item = Query>) -> Query {
     let (mut sql, mut values) = (String::new(), Vec::new());
     for query in queries {
         push_renumbered(&mut sql, &query.sql, values.len());

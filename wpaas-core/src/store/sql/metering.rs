@@ -3,7 +3,6 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::apply::next_seq;
 use super::db::{Db, Query, query};
 use super::read::{limit, parsed, time};
 use super::{SqlStore, int, micros};
@@ -19,9 +18,22 @@ use crate::store::{StoreError, UsageReads};
 /// Whom the use of a site is billed to.
 type Owner = (String, String, String);
 type MeterColumns = (String, String, i64, i64, i64, String);
+/// Of a site's owner, and of one of its meters; of the other columns none without a meter.
+type MeteredColumns = (
+    String,
+    String,
+    String,
+    Option<String>,
+    Option<String>,
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
+    Option<String>,
+);
 type RecordColumns = (i64, String, String, String, String, String, String, i64, i64, i64);
 
 /// Takes a look into the site's meters, on a connection that is in a transaction. Records are numbered from `least` on.
+/// One turn of the database: what is written goes with the next, as looks come by the hundred.
 pub(super) async fn meter(
     db: &mut Db,
     look: &Look,
@@ -29,17 +41,17 @@ pub(super) async fn meter(
     least: i64,
 ) -> Result<(), StoreError> {
     let site = look.site.to_string();
-    let owner: Option<Owner> = query("SELECT cid, org_id, space_id FROM sites WHERE id = $1")
-        .bind(site.clone())
-        .first(&mut *db)
-        .await?;
-    let Some(owner) = owner else { return Ok(()) };
-    let meters: Vec<MeterColumns> =
-        query("SELECT object, part, started_at, counted_to, seen_at, state FROM meters WHERE site_id = $1")
-            .bind(site.clone())
-            .all(&mut *db)
-            .await?;
-    let meters: Vec<Meter> = meters.into_iter().map(read).collect::<Result<_, _>>()?;
+    let found: Vec<MeteredColumns> = query(
+        "SELECT sites.cid, sites.org_id, sites.space_id, \
+         meters.object, meters.part, meters.started_at, meters.counted_to, meters.seen_at, meters.state \
+         FROM sites LEFT JOIN meters ON meters.site_id = sites.id WHERE sites.id = $1",
+    )
+    .bind(site.clone())
+    .all(&mut *db)
+    .await?;
+    let Some((cid, org, space, ..)) = found.first() else { return Ok(()) };
+    let owner: Owner = (cid.clone(), org.clone(), space.clone());
+    let meters: Vec<Meter> = found.into_iter().filter_map(known).map(read).collect::<Result<_, _>>()?;
     let Advanced { meters, slices, forgotten } = advance(&meters, look);
     for meter in forgotten {
         forget(db, &site, &meter).await?;
@@ -51,6 +63,12 @@ pub(super) async fn meter(
         append(db, &site, &owner, slice, (sizes, least)).await?;
     }
     Ok(())
+}
+
+/// The meter, if there is one.
+fn known(columns: MeteredColumns) -> Option<MeterColumns> {
+    let (_, _, _, object, part, started_at, counted_to, seen_at, state) = columns;
+    Some((object?, part?, started_at?, counted_to?, seen_at?, state?))
 }
 
 fn read((object, part, started_at, counted_to, seen_at, state): MeterColumns) -> Result<Meter, StoreError> {
@@ -72,7 +90,7 @@ fn read((object, part, started_at, counted_to, seen_at, state): MeterColumns) ->
 async fn forget(db: &mut Db, site: &str, meter: &Meter) -> Result<(), StoreError> {
     let delete = query("DELETE FROM meters WHERE site_id = $1 AND object = $2 AND started_at = $3");
     let delete = delete.bind(site.to_owned()).bind(meter.object.to_string()).bind(micros(meter.started_at));
-    delete.run(db).await.map(drop)
+    delete.run_by_the_next(db).await
 }
 
 async fn put(db: &mut Db, site: &str, meter: Meter) -> Result<(), StoreError> {
@@ -95,9 +113,8 @@ async fn put(db: &mut Db, site: &str, meter: Meter) -> Result<(), StoreError> {
     .bind(micros(counted_to))
     .bind(micros(seen_at))
     .bind(state)
-    .run(db)
+    .run_by_the_next(db)
     .await
-    .map(drop)
 }
 
 async fn append(
@@ -109,12 +126,13 @@ async fn append(
 ) -> Result<(), StoreError> {
     let Slice { part, object, from, to } = slice;
     let Some(kind) = UsageKind::of(part) else { return Ok(()) };
-    query(concat!(
+    // The next number, but `$1` at least.
+    query(
         "INSERT INTO usage_records \
-         (seq, cid, org_id, space_id, site_id, part, kind, object, gib, from_at, to_at) VALUES (",
-        next_seq!("usage_records"),
-        ", $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (site_id, object, from_at) DO NOTHING",
-    ))
+         (seq, cid, org_id, space_id, site_id, part, kind, object, gib, from_at, to_at) VALUES \
+         ((SELECT MAX(next) FROM (SELECT MAX(seq) + 1 AS next FROM usage_records UNION ALL SELECT $1) AS numbers), \
+         $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (site_id, object, from_at) DO NOTHING",
+    )
     .bind(least)
     .bind(cid.clone())
     .bind(org.clone())
@@ -126,9 +144,8 @@ async fn append(
     .bind(i64::from(gib(part, sizes)))
     .bind(micros(from))
     .bind(micros(to))
-    .run(db)
+    .run_by_the_next(db)
     .await
-    .map(drop)
 }
 
 fn record(columns: RecordColumns) -> Result<UsageRecord, StoreError> {

@@ -2,20 +2,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, oneshot};
 
-use super::apply::apply;
+use super::apply::{Numbers, apply};
 use super::db::{Db, Options};
 use super::follow::Own;
+use super::queue::{Job, Jobs};
 use super::{micros, unavailable};
 use crate::store::{Change, Committed, Mode, StoreError};
-
-/// A change, and who waits for what becomes of it.
-#[derive(Debug)]
-pub(super) struct Job {
-    pub(super) change: Change,
-    pub(super) reply: oneshot::Sender<Result<Committed, StoreError>>,
-}
 
 /// Who learns of what was committed.
 pub(super) struct Told {
@@ -26,9 +20,6 @@ pub(super) struct Told {
 
 /// What became of a job inside a transaction that is not committed yet.
 type Outcome = (Mode, oneshot::Sender<Result<Committed, StoreError>>, Result<Committed, StoreError>);
-
-/// How many changes share one transaction, and one wait for the disk.
-const BATCH: usize = 128;
 
 /// A transaction that takes longer is given up.
 const LONGEST: Duration = Duration::from_secs(60);
@@ -49,10 +40,10 @@ impl Hand {
 
 /// Owns the connection that writes. Takes what is queued into one transaction, each change in a savepoint of its
 /// own, and answers only after the commit; a refusal too, since it may rest on a change of the same batch.
-pub(super) async fn run(options: Options, connection: Db, mut jobs: mpsc::Receiver<Job>, told: Told) {
+pub(super) async fn run(options: Options, connection: Db, mut jobs: Jobs, told: Told) {
     let mut connection = Some(Hand::new(connection));
-    let mut batch = Vec::with_capacity(BATCH);
-    while jobs.recv_many(&mut batch, BATCH).await > 0 {
+    let mut batch = Vec::new();
+    while jobs.next(&mut batch).await {
         let (outcomes, failure) = match usable(&mut connection, &options).await {
             Ok(hand) => match tokio::time::timeout(LONGEST, write(hand, &mut batch, &told.own)).await {
                 Ok(done) => done,
@@ -97,12 +88,12 @@ async fn write(hand: &mut Hand, batch: &mut Vec<Job>, own: &Own) -> (Vec<Outcome
     if let Err(error) = db.batch_in_time(db.begins()).await {
         return (undone(batch), Some(error));
     }
-    let mut outcomes = Vec::with_capacity(batch.len());
+    let (mut outcomes, mut numbers) = (Vec::with_capacity(batch.len()), Numbers::from(*least));
     let mut failure = None;
     for Job { change, reply } in batch.drain(..) {
         let mode = change.mode;
         let result = match failure {
-            None => in_savepoint(db, change, *least).await,
+            None => in_savepoint(db, change, &mut numbers).await,
             Some(_) => Ok(Ok(Committed::default())),
         };
         match result {
@@ -145,12 +136,12 @@ async fn end(db: &mut Db, outcomes: &[Outcome], own: &Own) -> Result<(), sqlx::E
 async fn in_savepoint(
     db: &mut Db,
     change: Change,
-    least: i64,
+    numbers: &mut Numbers,
 ) -> Result<Result<Committed, StoreError>, sqlx::Error> {
-    let mode = change.mode;
+    let (mode, before) = (change.mode, *numbers);
     db.by_the_next("SAVEPOINT change").await?;
     // What fails of it fails before the next begins.
-    let result = match apply(db, change, least).await {
+    let result = match apply(db, change, numbers).await {
         Ok(committed) => db.settle().await.map(|()| committed),
         refused => refused,
     };
@@ -160,6 +151,7 @@ async fn in_savepoint(
     if result.is_ok() && mode == Mode::Commit {
         db.by_the_next("RELEASE change").await?;
     } else {
+        *numbers = before;
         db.batch_in_time("ROLLBACK TO change; RELEASE change").await?;
     }
     Ok(result)

@@ -27,7 +27,8 @@ macro_rules! stored {
     };
 }
 
-/// The sites of which this time has come.
+/// The sites of which this time has come. Few have one: ordered by the bare id, `SQLite` would go through all sites
+/// instead, at each commit of one.
 macro_rules! due {
     ($at:literal) => {
         concat!(
@@ -35,7 +36,7 @@ macro_rules! due {
             $at,
             " IS NOT NULL AND ",
             $at,
-            " <= $1 AND id > $2 ORDER BY id LIMIT $3"
+            " <= $1 AND id || '' > $2 ORDER BY id || '' LIMIT $3"
         )
     };
 }
@@ -242,5 +243,26 @@ impl SiteReads for SqlStore {
                 .first(&self.readers)
                 .await?;
         Ok(sealed.map(|(sealed,)| SealedSecret { site, name, version, sealed }))
+    }
+}
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_due_is_found_by_its_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqlStore::open(&folder.path().join("wpaas.db")).await.unwrap();
+        let due = [
+            concat!("EXPLAIN QUERY PLAN ", due!("fetch_at")),
+            concat!("EXPLAIN QUERY PLAN ", due!("look_at")),
+        ];
+        for (sql, index) in due.into_iter().zip(["sites_fetch_at", "sites_look_at"]) {
+            let plan = query(sql).bind(0).bind("").bind(1).all(&store.readers).await.unwrap();
+            let steps: Vec<String> =
+                plan.into_iter().map(|(_, _, _, step): (i64, i64, i64, _)| step).collect();
+            assert!(steps[0].contains(index), "{steps:?}");
+        }
     }
 }
