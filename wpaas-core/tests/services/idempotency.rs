@@ -98,14 +98,14 @@ async fn an_answer_that_is_known_before_is_kept_with_what_was_done(world: World)
     let (op, answer) = (&Actor::Operator, |view: &SiteView| {
         Some(Answer { status: 202, body: view.site.id.to_string().into_bytes() })
     });
-    let make = async |mode, keyed: Keyed| {
+    let post = async |mode, keyed: Keyed| {
         let new = site("blog");
         keyed.perform(world.create_site_answered(op, &place(&cid), new, mode, NOW, answer)).await
     };
-    let (tried, performed) = make(Mode::DryRun, begun(&world, 0).await).await;
+    let (tried, performed) = post(Mode::DryRun, begun(&world, 0).await).await;
     tried.expect("would be made");
     assert_eq!(performed, None, "nothing was done");
-    let (made, performed) = make(Mode::Commit, begun(&world, 1).await).await;
+    let (made, performed) = post(Mode::Commit, begun(&world, 1).await).await;
     let id = made.expect("is made").site.id.to_string();
     assert!(performed.expect("was done").is_answered());
     // The server may end here: nothing more is kept.

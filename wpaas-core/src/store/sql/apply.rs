@@ -34,12 +34,11 @@ impl Numbers {
     }
 
     async fn next_event(&mut self, db: &mut Db) -> Result<i64, StoreError> {
-        let next = match self.next_event {
-            Some(next) => next,
-            None => {
-                let last = query("SELECT COALESCE(MAX(seq), 0) FROM events").number(db).await?;
-                last.map_or(self.least, |last| self.least.max(last + 1))
-            }
+        let next = if let Some(next) = self.next_event {
+            next
+        } else {
+            let last = query("SELECT COALESCE(MAX(seq), 0) FROM events").number(db).await?;
+            last.map_or(self.least, |last| self.least.max(last + 1))
         };
         self.next_event = Some(next + 1);
         Ok(next)
