@@ -25,6 +25,8 @@ use crate::front::Front;
 #[derive(Debug)]
 pub struct Book {
     wanted: Mutex<BTreeMap<SiteId, Intent>>,
+    /// What stays of sites that are purged, so that what is seen of them late is removed, too.
+    tombstones: Mutex<BTreeMap<SiteId, Intent>>,
     found: Mutex<BTreeMap<SiteId, SiteStatus>>,
     hints: broadcast::Sender<SiteId>,
     looks: Mutex<Vec<Look>>,
@@ -47,7 +49,8 @@ impl Intents for Book {
     }
 
     async fn get(&self, site: SiteId) -> Result<Option<Intent>, IntentsError> {
-        Ok(self.wanted.lock().unwrap().get(&site).cloned())
+        let wanted = self.wanted.lock().unwrap().get(&site).cloned();
+        Ok(wanted.or_else(|| self.tombstones.lock().unwrap().get(&site).cloned()))
     }
 
     async fn record(&self, site: SiteId, status: &SiteStatus) -> Result<(), IntentsError> {
@@ -65,7 +68,8 @@ impl Intents for Book {
     }
 
     async fn purged(&self, site: SiteId) -> Result<(), IntentsError> {
-        self.wanted.lock().unwrap().remove(&site);
+        let gone = self.wanted.lock().unwrap().remove(&site);
+        self.tombstones.lock().unwrap().extend(gone.map(|intent| (site, intent)));
         self.found.lock().unwrap().remove(&site);
         Ok(())
     }
@@ -88,6 +92,7 @@ impl Lab {
     pub async fn start(aws: &Simulator) -> Self {
         let book = Book {
             wanted: Mutex::default(),
+            tombstones: Mutex::default(),
             found: Mutex::default(),
             hints: broadcast::channel(8192).0,
             looks: Mutex::default(),
