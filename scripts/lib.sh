@@ -260,3 +260,21 @@ tenant() {
         '{cid: $cid, username: "dev", name: "A developer", email: "dev@example.com", password: $ENV.password,
           spaces: [$space], enabled: true}')" | jq -r .api_key.key)
 }
+
+# --- what the scripts that try others share
+
+# check WHAT COMMAND…: ends all where the command says no.
+# shellcheck disable=SC2154 # whoever calls sets them
+check() {
+    if "${@:2}"; then note "ok: $1"; else fail "not so: $1" "The output of what was tried is $log, its state $here."; fi
+}
+is_not() { ! "$@"; }
+# soon COMMAND…: whether it says yes within a minute.
+soon() {
+    local try
+    for try in {1..120}; do
+        if "$@"; then return; fi
+        sleep 0.5
+    done
+    return 1
+}
