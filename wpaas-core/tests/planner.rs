@@ -3,13 +3,14 @@
 
 #[path = "planner/database.rs"]
 mod database;
+#[path = "planner/leaving.rs"]
+mod leaving;
 #[path = "planner/releases.rs"]
 mod releases;
 mod support;
 
-use releases::{GOOD, try_out};
 use support::{Harness, wanted};
-use wpaas_core::converge::{Action, Coverage, Part, Step, StepReason, Wanted, lint, plan};
+use wpaas_core::converge::{Coverage, Part, Wanted, plan};
 use wpaas_core::site::DatabaseSize::{One, Three};
 
 const SMALL: [&str; 6] =
@@ -76,51 +77,6 @@ fn wordpress_scales_up_and_down() {
         site.converge();
         assert_eq!(count(&site), usize::from(n));
     }
-}
-
-/// Passes until there is nothing left to do but wait. Returns what is waited for.
-fn waits(site: &mut Harness) -> Vec<String> {
-    let plan = std::iter::repeat_with(|| site.pass()).find(|plan| plan.steps.is_empty()).unwrap();
-    plan.holds.iter().map(|hold| format!("{} {}", hold.part, hold.reason)).collect()
-}
-
-#[test]
-fn a_node_that_is_too_many_is_left_to_the_requests_that_it_has() {
-    let mut site = Harness::up(wanted(2, One));
-    let id = site.intent.site;
-    let busy = Part::Wordpress(1);
-    assert!(site.backend.outside(id, |world| world.visit(id, busy) && world.visit(id, busy)));
-    site.change(|run| run.wordpress = 1);
-    let left = "leaves once it has ended what it has; requests under way:";
-    assert_eq!(waits(&mut site), [format!("wordpress-1 {left} 2")]);
-    assert!(!site.backend.outside(id, |world| world.visit(id, busy)), "it gets nothing new");
-    let (facts, mut rash) = (site.facts(), site.pass());
-    let action = Action::Remove { object: facts.object(busy).unwrap().id.clone() };
-    let step = Step { site: id, generation: 2, epoch: 1, part: busy, action, why: StepReason::TooMany };
-    rash.steps.push(step);
-    let broken = lint(&site.intent, &facts, &rash).unwrap_err();
-    assert_eq!((broken.rule, broken.why), (3, "takes a WordPress node from requests that are under way"));
-    assert!(site.backend.outside(id, |world| world.leave(id)));
-    site.converge();
-    assert_eq!(site.parts(), SMALL);
-}
-
-#[test]
-fn a_request_that_never_ends_holds_its_node_for_five_minutes_of_no_new_ones() {
-    let mut site = Harness::up(wanted(1, One));
-    let id = site.intent.site;
-    assert!(site.backend.outside(id, |world| world.visit(id, Part::Wordpress(0))));
-    try_out(&mut site, GOOD);
-    let mut heartbeats = 0;
-    while site.parts().contains(&"wordpress-0".to_owned()) {
-        if site.pass().steps.is_empty() && site.judge().is_none() {
-            heartbeats += u32::from(site.facts().left(Part::Wordpress(0)) > 0);
-            site.backend.heartbeat();
-        }
-        assert!(heartbeats <= 60, "{:?}", site.log);
-    }
-    assert_eq!(heartbeats, 60, "of five seconds each");
-    site.converge();
 }
 
 #[test]

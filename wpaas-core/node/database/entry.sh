@@ -38,12 +38,15 @@ stop() {
     if [[ $primary == true ]]; then end_at=$((REPLY + 3000)); fi
 }
 
-# in_use: whether WordPress has a connection open.
+# in_use: whether WordPress may have a connection open. What a slow server was asked before may be its answer.
 in_use() {
-    local count
-    [[ $sql ]] || return
-    printf "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'wordpress';\n" >&"${SQL[1]}"
-    read -rt 0.5 -u "${SQL[0]}" count && ((count > 0))
+    local word='' count=''
+    if [[ ! $sql ]]; then look; return 0; fi
+    printf "SELECT 'in_use', COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'wordpress';\n" >&"${SQL[1]}"
+    while read -rt 0.5 -u "${SQL[0]}" word count; do
+        if [[ $word == in_use ]]; then ((count > 0)); return; fi
+    done
+    return 0
 } 2>/dev/null
 
 # find_position: a volume without ibdata1 never held a commit. After a clean stop the position is in

@@ -67,7 +67,7 @@ read_routes() {
 
 # survey: what HAProxy has: the state of each server that is in service, and whether it is up, and how many
 # requests for visitors are under way or wait; of each server, too, while one of them gets no new ones. A database
-# node is a server of two backends: of `donor` it is in service only while no database node is Synced. `connected` are
+# node's requests are its connections. It is a server of two backends: of `donor` it is in service only while no database node is Synced. `connected` are
 # the database slots that have connections, `writer` is the node that new ones go to, if it is Synced.
 survey() {
     local line
@@ -86,7 +86,10 @@ survey() {
         fi
         if [[ $line =~ ^(database|donor),(database|donor)-[0-2], ]]; then
             IFS=, read -ra field <<<"$line"
-            if ((field[4])); then connected+=("${field[0]}/${field[1]}"); fi
+            if ((field[4])); then
+                connected+=("${field[0]}/${field[1]}")
+                : $((requests[database-${field[1]#*-}] += field[4]))
+            fi
             continue
         fi
         if [[ $line =~ \ key=1\ .*\ server_id=([1-3])(\ |$) ]]; then writer=database-$((BASH_REMATCH[1] - 1)); fi
@@ -109,14 +112,31 @@ survey() {
 
 # one_writer: connections to another database node than the one that new ones go to are cut, so that no two take writes
 # for long. They are those of a node that was in use until it was down or not Synced: while no other is, nothing is cut.
-# What is under way on a node that is drained comes to its end.
+# What is under way on a node that is drained comes to its end. HAProxy notes which node is in use only once that has
+# answered: so a connection that was on its way when a drain began may have new ones go there again, until it is forgotten
+# anew. Until then somebody may be on the way there.
 one_writer() {
     local slot name commands=''
+    if [[ $writer && ${known[$writer]-} == drain ]]; then
+        forget "$writer"; commands=$REPLY
+        : $((requests[$writer] += 1))
+        writer=''
+    fi
     for slot in "${connected[@]}"; do
         name=database-${slot##*-}
         if [[ $writer && $name != "$writer" && ${known[$name]-} != drain ]]; then commands+="shutdown sessions server $slot;"; fi
     done
-    if [[ $commands ]]; then admin "$commands"; fi
+    if [[ ! $commands ]]; then return; fi
+    admin "$commands"
+}
+
+# inspect: a survey, after which no two database nodes are in use.
+inspect() { survey && one_writer; }
+
+# forget NAME: REPLY is what has HAProxy forget that this database node is the one in use; slots are numbered from 1.
+forget() {
+    local slot="data.server_id eq $((${1#*-} + 1))"
+    REPLY="clear table database $slot; clear table donor $slot;"
 }
 
 # drains: `draining` is what nodes have that get no new requests, and for how long they have got none.
@@ -128,7 +148,7 @@ drains() {
         if [[ ${known[$name]-} != drain ]]; then unset "since[$name]"; fi
     done
     for name in "${!known[@]}"; do
-        if [[ $name != wordpress-* || ${known[$name]} != drain ]]; then continue; fi
+        if [[ ${known[$name]} != drain ]]; then continue; fi
         : "${since[$name]:=$REPLY}"
         seconds=$(((REPLY - since[$name]) / 1000))
         if ((${requests[$name]-0})); then
@@ -180,11 +200,8 @@ approach() {
             commands+="set server $slot state ${state/preview/ready};"
             if [[ ! ${known[$name]-} ]]; then commands+="set server $slot health down;"; fi
         done
-        # Who is drained is no longer the one in use; slots are numbered from 1.
-        if [[ $state == drain && $name == database-* ]]; then
-            slot="data.server_id eq $((${name#*-} + 1))"
-            commands+="clear table database $slot; clear table donor $slot;"
-        fi
+        # Who is drained is no longer the one in use.
+        if [[ $state == drain && $name == database-* ]]; then forget "$name"; commands+=$REPLY; fi
     done
     if [[ $commands ]]; then
         admin "$commands"
@@ -279,14 +296,13 @@ look() {
     local name state agreed=''
     error=${refused:-$unserved}
     if [[ $unread ]]; then error="not a route: $unread"; fi
-    if ! survey; then
+    if ! inspect; then
         if [[ $phase == serving ]]; then error='HAProxy does not answer'; fi
         return 1
     fi
-    one_writer
     # A name shows its own server before anything else is done for it.
     if [[ $shown != "$showing" ]] && fill "$previews" "$shown"; then showing=$shown; fi
-    if [[ $shown == "$showing" ]] && { approach || { survey && approach; }; }; then agreed=yes
+    if [[ $shown == "$showing" ]] && { approach || { inspect && approach; }; }; then agreed=yes
     elif [[ ! $error ]]; then error="the routes are not in force, HAProxy says: ${answer[*]}"
     fi
     servers=''

@@ -100,6 +100,13 @@ impl Facts {
         self.object(part).is_some_and(|object| object.state == ObjectState::Ready)
     }
 
+    /// Whether the part is a node that runs, or one that is on its way out and may still do so.
+    #[must_use]
+    pub fn may_run(&self, part: Part) -> bool {
+        let runs = |object: &Object| matches!(object.state, ObjectState::Ready | ObjectState::Removing);
+        self.object(part).is_some_and(runs)
+    }
+
     /// What a running node last said; nothing of a node that does not run or that a step is under way for.
     #[must_use]
     pub fn report(&self, part: Part) -> Option<&Report> {

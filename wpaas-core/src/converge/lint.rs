@@ -114,7 +114,7 @@ fn quorum(intent: &Intent, facts: &Facts, plan: &SitePlan, step: &Step) -> Verdi
         |part| plan.steps.iter().any(|s| s.part == part && matches!(s.action, Action::Remove { .. }));
     let leaves = |object: &Object| {
         let goes = object.state == ObjectState::Removing || removed(object.part);
-        let under_way = facts.busy.contains(&object.part) && facts.runs(object.part);
+        let under_way = facts.busy.contains(&object.part) && facts.may_run(object.part);
         matches!(object.part, Part::Database(other) if other != n) && (goes || under_way)
     };
     require(!facts.objects.iter().any(leaves), "stops a database node while another leaves")?;
@@ -138,7 +138,7 @@ fn joining(_: &Intent, facts: &Facts, plan: &SitePlan, step: &Step) -> Verdict {
     require(!starting, "orders a node to join while another is starting")?;
     let another = |part: &Part| matches!(part, Part::Database(_)) && *part != step.part;
     let told = facts.told.iter().any(|told| another(&told.part));
-    let busy = facts.busy.iter().any(|part| another(part) && facts.runs(*part));
+    let busy = facts.busy.iter().any(|part| another(part) && facts.may_run(*part));
     require(!told && !busy, "orders a node to join while a step for another is under way")
 }
 
@@ -160,11 +160,14 @@ fn serving(intent: &Intent, facts: &Facts, plan: &SitePlan, _: &Step) -> Verdict
     )
 }
 
-/// A WordPress node that serves is left to what it has once it gets nothing new, while the site runs.
+/// A node that serves is left to what it has once it gets nothing new, while the site runs.
 fn draining(intent: &Intent, facts: &Facts, _: &SitePlan, step: &Step) -> Verdict {
     let (Wanted::Run(_), Action::Remove { .. }) = (&intent.wanted, &step.action) else { return Ok(()) };
-    let serves = step.part.serves_visitors() && facts.serving(step.part) == Some(true);
-    require(!serves || facts.left(step.part) == 0, "takes a WordPress node from requests that are under way")
+    let serves = match step.part {
+        Part::Database(_) => database(facts, step.part).is_some_and(DatabaseReport::takes_writes),
+        part => part.serves_visitors() && facts.serving(part) == Some(true),
+    };
+    require(!serves || facts.left(step.part) == 0, "takes a node from requests that are under way")
 }
 
 /// An address that can be moved leads to a gateway that has reported; the one it leads to is not taken away while

@@ -188,7 +188,8 @@ pub struct GatewayReport {
     pub revision: Option<String>,
     /// Of every server it was told of.
     pub servers: BTreeMap<Part, ServerState>,
-    /// What WordPress nodes that get no new sessions still have; who has nothing is not among them.
+    /// What nodes that get no new sessions still have, of a database node its connections; who has nothing is not among
+    /// them.
     #[serde(default)]
     pub draining: BTreeMap<Part, Draining>,
     /// What went wrong, for people.

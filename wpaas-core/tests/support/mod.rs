@@ -10,8 +10,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 use wpaas_core::converge::simulated::Simulated;
 use wpaas_core::converge::{
-    Backend as _, Coverage, Facts, Intent, Part, ReleaseRef, Report, RunIntent, Scope, SitePlan, Verdict,
-    View, Wanted, lint, plan, verdict,
+    Backend as _, Coverage, Facts, Intent, Part, ReleaseRef, Report, RunIntent, Scope, SitePlan, Step,
+    Verdict, View, Wanted, lint, plan, verdict,
 };
 use wpaas_core::id::SiteId;
 use wpaas_core::site::DatabaseSize;
@@ -102,6 +102,16 @@ impl Harness {
             self.view.step_ended(step, applied.ok(), self.now);
         }
         plan
+    }
+
+    /// A step is under way.
+    pub fn begins(&mut self, step: &Step) {
+        self.view.step_began(step);
+    }
+
+    /// A step has come to nothing.
+    pub fn fails(&mut self, step: &Step) {
+        self.view.step_ended(step, None, self.now);
     }
 
     /// As the store does: what was tried is served if it is good, and forgotten if it is not.

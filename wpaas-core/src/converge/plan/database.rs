@@ -67,13 +67,13 @@ impl Pass<'_> {
         routes
     }
 
-    /// Stops the node that is to go, once the gateway sends nobody there.
+    /// Stops the node that is to go, once the gateway sends nobody there and WordPress has closed its connections.
     pub(super) fn let_go(&mut self, run: &RunIntent, leaver: Option<Leaver>, routes: &Routes<'_>) {
         let Some(Leaver { part, object, why, drain }) = leaver else { return };
-        if !drain || self.gateway_follows(run, routes) {
-            self.step(part, Action::Remove { object }, why);
-        } else {
-            self.hold(part, HoldReason::Serving);
+        match self.facts.left(part) {
+            _ if drain && !self.gateway_follows(run, routes) => self.hold(part, HoldReason::Serving),
+            left if left > 0 => self.hold(part, HoldReason::Draining(left)),
+            _ => self.step(part, Action::Remove { object }, why),
         }
     }
 
@@ -148,10 +148,12 @@ impl Pass<'_> {
             let part = Part::Database(n);
             match self.facts.ready(part) {
                 Some(object) if next.is_none() && self.may_stop(n, wanted) => {
-                    let drain = self.member(n).is_some_and(|member| member.report.takes_writes())
-                        && !self.is_alone(wanted);
-                    let silent = n < wanted && self.is_given_up(part);
-                    let why = if silent { StepReason::Silent } else { leaves(n < wanted) };
+                    // Who is given up is in no use, as the gateway says; who just has not said may be.
+                    let given_up = self.is_given_up(part);
+                    let drain = !given_up
+                        && !self.is_alone(wanted)
+                        && self.member(n).is_none_or(|member| member.report.takes_writes());
+                    let why = if n < wanted && given_up { StepReason::Silent } else { leaves(n < wanted) };
                     next = Some(Leaver { part, object: object.id.clone(), why, drain });
                 }
                 _ => self.hold(part, HoldReason::Quorum),

@@ -164,7 +164,8 @@ impl<'a> Pass<'a> {
     fn busy_slot(&mut self, slot: u8, routes: &mut Routes<'_>) {
         let part = Part::Wordpress(slot);
         if self.facts.busy.contains(&part) {
-            routes.set(part, RouteState::Ready);
+            let goes = self.facts.object(part).is_some_and(|node| node.state == ObjectState::Removing);
+            routes.set(part, if goes { RouteState::Drain } else { RouteState::Ready });
             self.hold(part, HoldReason::Busy);
         }
     }
@@ -210,7 +211,13 @@ impl<'a> Pass<'a> {
         }
         let drained = self.gateway_follows(run, routes);
         for (n, leaver) in leaving.into_iter().enumerate() {
-            let Some((part, object, at_once)) = leaver else { continue };
+            let Some((part, object, at_once)) = leaver else {
+                // Of those that are too many, this is said already.
+                if n >= surplus {
+                    self.hold(Part::Wordpress(leave[n]), HoldReason::Removing);
+                }
+                continue;
+            };
             match self.facts.left(part) {
                 _ if !(at_once || enough && drained) => self.hold(part, HoldReason::Serving),
                 left if left > 0 && !at_once => self.hold(part, HoldReason::Draining(left)),

@@ -51,6 +51,8 @@ impl Absence<'_> {
 struct Touched {
     part: Part,
     under_way: bool,
+    /// In what state it was before it began to go; if that fails, it is in it again.
+    was: Option<ObjectState>,
     /// When the last one ended.
     ended: Option<Instant>,
     /// When the last one ended that is known to have had an effect.
@@ -197,7 +199,9 @@ impl SiteView {
     }
 
     pub(super) fn step_began(&mut self, step: &Step) {
-        self.touched(step.part).under_way = true;
+        let was = self.goes(step);
+        let touched = self.touched(step.part);
+        (touched.under_way, touched.was) = (true, was);
         self.unheard = false;
         if let Err(at) = self.facts.busy.binary_search(&step.part) {
             self.facts.busy.insert(at, step.part);
@@ -207,9 +211,24 @@ impl SiteView {
         }
     }
 
+    /// What is being removed is on its way out, before any listing shows it. Returns in what state it was.
+    fn goes(&mut self, step: &Step) -> Option<ObjectState> {
+        let Action::Remove { object: id } = &step.action else { return None };
+        let object = self.facts.objects.iter_mut().find(|object| object.id == *id)?;
+        Some(std::mem::replace(&mut object.state, ObjectState::Removing))
+    }
+
+    fn stays(&mut self, step: &Step, was: ObjectState) {
+        let Action::Remove { object: id } = &step.action else { return };
+        if let Some(object) = self.facts.objects.iter_mut().find(|object| object.id == *id) {
+            object.state = was;
+        }
+    }
+
     pub(super) fn step_ended(&mut self, step: &Step, applied: Option<Applied>, now: Instant) {
         let touched = self.touched(step.part);
         (touched.under_way, touched.ended) = (false, Some(now));
+        let was = touched.was.take();
         if applied.is_some() {
             touched.effect = Some(now);
         }
@@ -234,14 +253,18 @@ impl SiteView {
                     self.told.insert(at, now);
                 }
             }
-            None => {}
+            None => {
+                if let Some(was) = was {
+                    self.stays(step, was);
+                }
+            }
         }
         self.silence.see(&self.facts, |object| began && object.part == step.part, now);
     }
 
     fn touched(&mut self, part: Part) -> &mut Touched {
         let at = self.steps.iter().position(|touched| touched.part == part).unwrap_or_else(|| {
-            self.steps.push(Touched { part, under_way: false, ended: None, effect: None });
+            self.steps.push(Touched { part, under_way: false, was: None, ended: None, effect: None });
             self.steps.len() - 1
         });
         &mut self.steps[at]

@@ -71,10 +71,10 @@ impl Pass<'_> {
         }
     }
 
-    /// A node that may be on its way in or out already, though it does not say so yet: it runs while a step for it is
-    /// under way, or it was told something and has not answered.
+    /// A node that may be on its way in or out already, though it does not say so yet: it runs, or goes, while a step for
+    /// it is under way, or it was told something and has not answered.
     fn under_way(&self) -> Option<u8> {
-        let busy = self.facts.busy.iter().copied().filter(|part| self.facts.runs(*part));
+        let busy = self.facts.busy.iter().copied().filter(|part| self.facts.may_run(*part));
         let told = self.facts.told.iter().map(|told| told.part);
         busy.chain(told).find_map(|part| match part {
             Part::Database(n) => Some(n),
