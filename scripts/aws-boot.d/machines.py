@@ -5,7 +5,8 @@ data that RunInstances was given, volumes as loop devices, and the metadata serv
 
 Instances that are new there are booted, ended ones are removed; a container that dies takes its instance with it. What
 happens is a line on standard output. The packages of each kind of node are baked into an image first, as docs/aws.md
-says, by what `wpaas-server bake-user-data` has printed into FOLDER/bake. Runs until TERM.
+says, by what `wpaas-server bake-user-data` has printed into FOLDER/bake; where there is FOLDER/unbaked they are not.
+Runs until TERM.
 """
 import base64
 import gzip
@@ -48,7 +49,8 @@ class Machines:
         self.ec2 = boto3.client("ec2", region_name=region, endpoint_url=endpoint, aws_access_key_id="boot",
                                 aws_secret_access_key="boot")
         self.metadata, self.folder = Metadata(role), pathlib.Path(folder)
-        self.user_data, self.running, self.disks, self.image = {}, {}, {}, None
+        self.user_data, self.running, self.disks = {}, {}, {}
+        self.image = BASE if (self.folder / "unbaked").exists() else None
 
     def instances(self):
         pages = self.ec2.get_paginator("describe_instances").paginate()
