@@ -14,6 +14,13 @@ use crate::store::{Committed, Event, EventKind, StoreError};
 /// Reads that go on beside the writer and each other: most of each is waiting for its thread.
 const READERS: usize = 8;
 
+/// What the writer need not read again, in KiB if negative: the pages that all changes go to.
+const WRITER_CACHE: &str = "-32768";
+
+/// Pages of 4 KiB in the log before it is copied into the file, while writers wait: a page that was written often is
+/// copied once.
+const LOG_PAGES: &str = "8000";
+
 impl SqlStore {
     /// Opens a `SQLite` file, or makes one that only its owner can read, and brings its schema up to date. No server
     /// to install, and every commit on disk before it is answered. Several programs can share the file.
@@ -31,7 +38,10 @@ impl SqlStore {
             .pragma("secure_delete", "ON")
             .busy_timeout(Duration::from_secs(10));
         let readers = Readers::new(options.clone().pragma("query_only", "ON"), READERS);
-        let file = options.journal_mode(SqliteJournalMode::Wal);
+        let file = options
+            .journal_mode(SqliteJournalMode::Wal)
+            .pragma("cache_size", WRITER_CACHE)
+            .pragma("wal_autocheckpoint", LOG_PAGES);
         let options = Options::Sqlite(file.clone());
         let connection = options.connect().await.map_err(unavailable)?;
         let poll = super::follow::POLL;
