@@ -7,7 +7,7 @@ use wpaas_core::converge::{Action, Applied, BackendError, Object, Part, Scope, S
 
 use crate::backend::Inner;
 use crate::cloud::{CloudError, Ec2};
-use crate::error::conflict;
+use crate::error::{conflict, transient};
 use crate::limiter::{Call, Urgency};
 use crate::listing::Listing;
 use crate::tag::Mark;
@@ -35,6 +35,11 @@ impl Inner {
     pub(crate) async fn apply(self: &Arc<Self>, step: &Step) -> Result<Applied, BackendError> {
         let task = Task { inner: self, step, urgency: self.urgency(step) };
         task.fence(self.sightings().mark(step.site))?;
+        if matches!(step.action, Action::Remove { .. }) && self.sightings().freezes(Instant::now()) {
+            return Err(transient(
+                "listings miss much of what was there: nothing is removed until they show it again",
+            ));
+        }
         let applied = match &step.action {
             Action::CreateNetwork => task.create_network().await,
             Action::CreateVolume => task.create_volume().await,

@@ -101,6 +101,11 @@ impl Sightings {
         Belief { objects, complete: !frozen }
     }
 
+    /// Whether listings miss so much of what was there that nothing is to be removed by what they say.
+    pub(crate) fn freezes(&self, now: Instant) -> bool {
+        self.missing_since.is_some_and(|since| now.saturating_duration_since(since) < Self::PATIENCE)
+    }
+
     fn is_frozen(&mut self, scope: &Scope, missing: usize, known: usize, now: Instant) -> bool {
         if *scope != Scope::Fleet {
             return false;
@@ -227,11 +232,28 @@ mod tests {
         let mut sightings = Sightings::lagging(Duration::from_secs(120));
         let all: Vec<_> = (0..20).map(|n| (site, volume(n))).collect();
         assert_eq!(count(&mut sightings, all.clone(), at(0)), (20, true));
+        assert!(!sightings.freezes(at(0)));
         for seconds in (300..1200).step_by(100) {
             assert_eq!(count(&mut sightings, all[..8].to_vec(), at(seconds)), (20, false), "{seconds}");
+            assert!(sightings.freezes(at(seconds)), "{seconds}");
         }
+        assert!(!sightings.freezes(at(1200)), "it has lasted");
         assert_eq!(count(&mut sightings, all[..8].to_vec(), at(1200)), (20, true));
         assert_eq!(count(&mut sightings, all[..8].to_vec(), at(1300)), (8, true));
+    }
+
+    #[test]
+    fn a_site_is_established_once_its_gateway_has_been_there_for_long() {
+        let (new, old, start) = (SiteId::new(), SiteId::new(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let gateway = || Object { part: Part::Gateway(0), ..volume(0) };
+        let mut sightings = Sightings::lagging(Duration::from_secs(120));
+        assert_eq!(count(&mut sightings, vec![(old, gateway()), (new, volume(1))], at(0)), (2, true));
+        sightings.put(new, gateway(), at(10));
+        assert!(sightings.is_established(old, at(10)), "it was there before anybody looked");
+        assert!(!sightings.is_established(new, at(909)));
+        assert!(sightings.is_established(new, at(911)));
+        assert!(!sightings.is_established(SiteId::new(), at(911)));
     }
 
     #[test]

@@ -11,7 +11,7 @@ const SITE: &str = "wpaas:site";
 const PART: &str = "wpaas:part";
 const FINGERPRINT: &str = "wpaas:fingerprint";
 const GENERATION: &str = "wpaas:generation";
-const EPOCH: &str = "wpaas:epoch";
+pub(crate) const EPOCH: &str = "wpaas:epoch";
 /// What EC2 shows to people.
 const NAME: &str = "Name";
 

@@ -94,6 +94,11 @@ impl Simulator {
         self.lock().faults.push(call, fault);
     }
 
+    /// No call meets a fault that [`Simulator::fail`] has planned.
+    pub fn forget_faults(&self) {
+        self.lock().faults.forget();
+    }
+
     /// From now on this call is refused with this code.
     pub fn refuse(&self, call: &str, code: &'static str) {
         self.lock().faults.refuse(call, code);

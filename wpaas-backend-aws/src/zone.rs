@@ -15,6 +15,10 @@ use wpaas_core::name::Hostname;
 
 use crate::cloud::{CloudError, Page, Record, RecordChange, TextRecord, Zone};
 
+mod paced;
+
+use paced::Paced;
+
 /// How long a name's address may be kept by others, in seconds.
 const TTL: u32 = 60;
 /// Changes of one request: half of what Route 53 takes, as a changed record counts twice.
@@ -26,13 +30,13 @@ const FEW: usize = 10;
 const PATIENCE: Duration = Duration::from_secs(900);
 /// How long a text may take to be with all servers of the zone: mostly that is within a minute.
 const SPREADING: Duration = Duration::from_secs(120);
-/// How often that is asked. Route 53 takes five requests a second of an account.
+/// How often that is asked.
 const PACE: Duration = Duration::from_secs(3);
 
 /// Keeps one hosted zone.
 #[derive(Debug, Clone)]
 pub struct ZoneKeeper {
-    zone: Arc<dyn Zone>,
+    zone: Arc<Paced>,
     /// The end of the names that are wpaas's: what is not below it is left alone.
     domain: String,
     /// One change at a time: Route 53 refuses a second. Whose turn it is knows the texts that were put there.
@@ -45,6 +49,7 @@ impl ZoneKeeper {
     /// Of the names below this domain.
     #[must_use]
     pub fn new(zone: Arc<dyn Zone>, domain: &str) -> Self {
+        let zone = Arc::new(Paced::new(zone));
         Self { zone, domain: domain.to_ascii_lowercase(), turn: Arc::default(), stale: Arc::default() }
     }
 
@@ -66,8 +71,11 @@ impl ZoneKeeper {
         };
         for _ in 0..SPREADING.as_secs() / PACE.as_secs() {
             tokio::time::sleep(PACE).await;
-            if self.zone.in_sync(&change).await.map_err(|error| error.because("asking about the zone"))? {
-                return Ok(());
+            match self.zone.in_sync(&change).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                Err(error) if matches!(error.class(), ErrorClass::Throttled { .. }) => {}
+                Err(error) => return Err(error.because("asking about the zone")),
             }
         }
         let late = format!("the text of {name} is not with all servers of the zone after {SPREADING:?}");
@@ -209,6 +217,16 @@ mod tests {
         let left = aws.records(None).await.unwrap().items;
         assert_eq!(left.len(), 19);
         assert!(left.iter().any(|record| record.name == "mail.example.com"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_zone_is_asked_no_faster_than_it_takes() {
+        let keeper = ZoneKeeper::new(Arc::new(Simulator::default()), "www.example.com");
+        let began = Instant::now();
+        for _ in 0..25 {
+            keeper.lacks(&wanted(0..1)).await.unwrap();
+        }
+        assert_eq!(began.elapsed().as_secs(), 10, "five at once, then two a second");
     }
 
     #[tokio::test(start_paused = true)]

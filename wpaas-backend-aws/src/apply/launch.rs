@@ -9,11 +9,15 @@ use crate::error::{conflict, transient};
 use crate::limiter::Call;
 use crate::listing::Listing;
 use crate::objects::Side;
-use crate::tag::Tag;
+use crate::tag::{self, Tag};
 use crate::token;
 
 /// Instances that were made under the same token before and have ended, at most.
 const ENDED_BEFORE: u32 = 16;
+
+/// Another zone or another type may do.
+const NONE_LEFT: [&str; 3] =
+    ["InsufficientInstanceCapacity", "Unsupported", "InsufficientFreeAddressesInSubnet"];
 
 impl Task<'_> {
     /// Makes the instance, where and as what it is allowed to be; what AWS has none of is tried elsewhere.
@@ -26,9 +30,7 @@ impl Task<'_> {
         for (instance_type, subnet) in self.choices(listing, spec)? {
             let launch = self.launch(listing, spec, image, instance_type, subnet);
             match self.run_as(&launch).await {
-                Err(error) if error.is("InsufficientInstanceCapacity") || error.is("Unsupported") => {
-                    refusal = Some(error);
-                }
+                Err(error) if NONE_LEFT.iter().any(|code| error.is(code)) => refusal = Some(error),
                 made => return made.map_err(|error| self.failed("making", error)),
             }
         }
@@ -51,12 +53,16 @@ impl Task<'_> {
                 self.ec2(Call::RunInstances).await.run_instance(&Launch { token, ..launch.clone() }).await;
             match run {
                 Err(error) if error.is("IdempotentInstanceTerminated") => {}
+                // Made before by another epoch, and ended since: a listing would show it.
+                Err(error) if error.is("IdempotentParameterMismatch") && self.inner.is_settled() => {}
                 run => return run,
             }
         }
         Err(CloudError::new("IdempotentInstanceTerminated", "it ended too often lately"))
     }
 
+    /// The same for servers of all epochs: one that takes over, and does not see yet what the one before has made, is
+    /// refused for its other tag, and makes no second.
     fn launch_token(&self, launch: &Launch, attempt: u32) -> String {
         let Launch {
             token: _,
@@ -73,7 +79,8 @@ impl Task<'_> {
         let (root, data) = (root_gib.to_string(), hex::encode(user_data));
         let mut parameters = vec![image.as_str(), instance_type, subnet, profile, &data, root_device, &root];
         parameters.extend(groups.iter().map(String::as_str));
-        parameters.extend(tags.iter().flat_map(|(key, value)| [key.as_str(), value]));
+        let tags = tags.iter().filter(|(key, _)| *key != tag::EPOCH);
+        parameters.extend(tags.flat_map(|(key, value)| [key.as_str(), value]));
         token::of(self.step, &parameters, attempt)
     }
 

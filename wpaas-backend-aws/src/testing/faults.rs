@@ -65,6 +65,10 @@ impl Faults {
         })
     }
 
+    pub(super) fn forget(&mut self) {
+        self.planned.clear();
+    }
+
     /// `SplitMix64`.
     const fn roll(&mut self) -> u64 {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use tokio::time::sleep;
 use wpaas_backend_aws::testing::Simulator;
 use wpaas_core::code::{Digest, Layout};
 use wpaas_core::converge::trial::wanted;
@@ -65,6 +66,26 @@ async fn a_volume_that_somebody_deletes_is_made_anew_by_whatever_server() {
         lab.until("noticed", 5, |lab| !lab.is_ready(site)).await;
         lab.ready(site).await;
         assert_eq!(aws.living()[1], 3, "the {made}th volume is in the place of what was lost");
+    }
+}
+
+/// What the server before has just made is in no listing yet.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_takes_over_makes_nothing_twice() {
+    let aws = Simulator::default();
+    let mut lab = Lab::start(&aws).await;
+    let site = lab.site(wanted(2, Three));
+    lab.ready(site).await;
+    aws.set_lag(Duration::from_secs(15));
+    for part in [Part::Wordpress(0), Part::Database(1), Part::Gateway(0)] {
+        let before = aws.calls()["RunInstances"];
+        aws.terminate(&lab.instances(site, part).remove(0));
+        lab.until("made anew", 10, |lab| lab.aws.calls()["RunInstances"] > before).await;
+        lab = lab.take_over().await;
+        sleep(Duration::from_secs(60)).await;
+        lab.ready(site).await;
+        sleep(Duration::from_secs(120)).await;
+        assert_eq!(aws.living(), [7, 3, 2, 1], "{part}");
     }
 }
 

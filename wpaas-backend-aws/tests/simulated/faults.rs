@@ -1,8 +1,9 @@
 use std::time::Duration;
 
-use wpaas_backend_aws::testing::{Fault, Simulator};
-use wpaas_core::converge::Wanted;
+use tokio::time::sleep;
+use wpaas_backend_aws::testing::{Fault, Quotas, Simulator};
 use wpaas_core::converge::trial::wanted;
+use wpaas_core::converge::{Part, Wanted};
 use wpaas_core::id::SiteId;
 use wpaas_core::site::DatabaseSize::{One, Three};
 
@@ -146,6 +147,33 @@ async fn a_storm_of_faults_ends_in_a_whole_site() {
         aws.storm(0, 0);
         ends_well(&lab, site, [7, 3, 2, 1], &format!("seed {seed}")).await;
     }
+}
+
+/// Each listing of instances is cut short, without saying so.
+#[tokio::test(start_paused = true)]
+async fn while_listings_miss_much_of_what_was_there_nothing_is_removed() {
+    let aws = Simulator::new(Quotas::raised());
+    let lab = Lab::start(&aws).await;
+    let sites: Vec<_> = (0..20).map(|_| lab.site(wanted(1, One))).collect();
+    for site in &sites {
+        lab.ready(*site).await;
+    }
+    let before = aws.calls().get("TerminateInstances").copied();
+    let cut = || (0..50).for_each(|_| aws.fail("DescribeInstances", Fault::Truncate));
+    cut();
+    sleep(Duration::from_secs(90)).await;
+    lab.change(sites[0], Wanted::Gone);
+    for _ in 0..8 {
+        cut();
+        sleep(Duration::from_secs(60)).await;
+    }
+    assert_eq!(aws.calls().get("TerminateInstances").copied(), before);
+    aws.forget_faults();
+    lab.until("the site is gone", 40, |lab| lab.instances(sites[0], Part::Database(0)).is_empty()).await;
+    for site in &sites[1..] {
+        lab.ready(*site).await;
+    }
+    assert_eq!(aws.living()[0], 19 * 4);
 }
 
 #[tokio::test(start_paused = true)]

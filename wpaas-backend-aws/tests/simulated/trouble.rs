@@ -15,13 +15,14 @@ use crate::front::Front;
 use crate::lab::Lab;
 
 /// What stays until somebody changes something: a call, AWS's code, and what is said of it.
-const REFUSALS: [(&str, &str, &str); 10] = [
+const REFUSALS: [(&str, &str, &str); 11] = [
     ("CreateSecurityGroup", "UnauthorizedOperation", "lacks ec2:CreateSecurityGroup"),
     ("AuthorizeSecurityGroupIngress", "UnauthorizedOperation", "lacks ec2:AuthorizeSecurityGroupIngress"),
     ("AllocateAddress", "UnauthorizedOperation", "lacks ec2:AllocateAddress"),
     ("CreateVolume", "UnauthorizedOperation", "lacks ec2:CreateVolume"),
     ("RunInstances", "UnauthorizedOperation", "lacks ec2:RunInstances"),
     ("AttachVolume", "UnauthorizedOperation", "lacks ec2:AttachVolume"),
+    ("AssociateAddress", "UnauthorizedOperation", "lacks ec2:AssociateAddress"),
     ("PutObject", "AccessDenied", "the control plane's role lacks"),
     ("PutObject", "NoSuchBucket", "aws.bucket names none"),
     ("DescribeImages", "InvalidAMIID.NotFound", "aws.image names no AMI"),
@@ -29,12 +30,13 @@ const REFUSALS: [(&str, &str, &str); 10] = [
 ];
 
 /// What may pass by itself.
-const SHORTAGES: [(&str, &str, &str); 5] = [
+const SHORTAGES: [(&str, &str, &str); 6] = [
     ("AllocateAddress", "AddressLimitExceeded", "the quota of Elastic IPs is used up"),
     ("CreateSecurityGroup", "SecurityGroupLimitExceeded", "the quota of security groups is used up"),
     ("CreateVolume", "VolumeLimitExceeded", "the quota of volumes is used up"),
     ("RunInstances", "VcpuLimitExceeded", "the quota of instances is used up"),
     ("RunInstances", "InsufficientInstanceCapacity", "AWS has none left there for now"),
+    ("RunInstances", "InsufficientFreeAddressesInSubnet", "the subnets have no address left"),
 ];
 
 /// One hour of it; then one site is given up while it lasts, and the other comes up once it is over.

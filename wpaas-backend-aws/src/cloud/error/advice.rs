@@ -50,6 +50,9 @@ fn advice(code: &str) -> Option<&'static str> {
         "InsufficientInstanceCapacity" | "InsufficientAddressCapacity" => {
             "AWS has none left there for now: allow another instance type or zone, or wait"
         }
+        "InsufficientFreeAddressesInSubnet" => {
+            "the subnets have no address left: name larger ones or more in aws.subnets"
+        }
         "NoSuchBucket" => "aws.bucket names none: make it, or correct the name",
         "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => {
             "aws.bucket is in another region than aws.region"
