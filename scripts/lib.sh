@@ -54,6 +54,11 @@ missing() {
     for pair in "$@"; do have "${pair%%:*}" || printf '%s ' "${pair#*:}"; done
 }
 
+# Python's environments of one's own, which Debian has in a package apart.
+have_venv() { python3 -c 'import ensurepip' 2>/dev/null; }
+missing_venv() { have_venv || printf 'python3-venv '; }
+ensure_venv() { have_venv || install python3-venv; }
+
 have_rust() { have cargo || [[ -x $HOME/.cargo/bin/cargo ]]; }
 
 # missing_to_build: the packages that ensure_compiler and ensure_rust will install.
@@ -85,11 +90,14 @@ docker_answers() { docker version --format '{{.Server.Version}}' >/dev/null 2>&1
 
 # missing_for_docker: the packages that ensure_docker will install.
 missing_for_docker() {
-    docker_answers || missing iptables:iptables dockerd:docker.io docker:docker-cli mmdebstrap:mmdebstrap
+    docker_answers || missing iptables:iptables dockerd:docker.io docker:docker-cli
+    if can_install; then missing mmdebstrap:mmdebstrap; fi
 }
 
-# ensure_docker: an Engine answers; on Debian as root it is installed and started if it must be.
+# ensure_docker: an Engine answers; on Debian as root it is installed and started if it must be, and what makes a base
+# image where no registry can be reached.
 ensure_docker() {
+    if can_install; then ensure mmdebstrap mmdebstrap; fi
     if docker_answers; then return; fi
     if ! can_install; then
         fail 'no Docker Engine answers' 'Start Docker (Docker Desktop, or the docker service) and start this again,' \
@@ -98,7 +106,6 @@ ensure_docker() {
     ensure iptables iptables
     ensure dockerd docker.io
     ensure docker docker-cli
-    ensure mmdebstrap mmdebstrap
     start_engine
 }
 
