@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::server::Server;
+use super::server::{Server, Site};
 use super::tree::Tree;
 use super::wordpress::{GIF, Wordpress};
 use super::{docker, engine_alone, sql};
@@ -88,6 +88,7 @@ async fn a_site_from_git_does_what_wordpress_does() {
     let password = docker(&["exec", &node, "cat", "/etc/wpaas/secrets/database-password"]);
     assert!(password.len() >= 20);
     assert!(!inspected.contains(&password) && !server.log().contains(&password));
+    no_secret_is_in_a_list_of_processes(&site);
     let write = std::process::Command::new("docker")
         .args(["exec", &node, "touch", "/srv/wordpress/wp-content/mu-plugins/x"])
         .output()
@@ -134,6 +135,22 @@ async fn a_site_from_git_does_what_wordpress_does() {
     assert_eq!(wordpress.get(&post).await.0, 200, "the data stayed");
     assert!(Wordpress::at(&url).login("boss", "set-inside-3").await);
     assert!(!Wordpress::at(&url).login("boss", "swordfish-2").await);
+}
+
+/// What any user of a node's machine can read of its processes has none of the secrets that the node was given.
+fn no_secret_is_in_a_list_of_processes(site: &Site) {
+    for part in ["database-0", "wordpress-0", "gateway-0"] {
+        let lists =
+            ["-c", "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'; true"];
+        let node = Server::container(site, part);
+        let running = docker(&[&["exec", &node, "sh"][..], &lists].concat());
+        assert!(running.contains("entry.sh"), "{running}");
+        let kept = docker(&["exec", &node, "sh", "-c", "cat /etc/wpaas/secrets/*"]);
+        for secret in kept.split_whitespace().filter(|word| word.len() >= 16) {
+            assert!(!running.contains(secret), "a secret of {part} is in a command line or an environment");
+        }
+        assert!(!running.contains("swordfish-1"));
+    }
 }
 
 #[tokio::test]

@@ -47,7 +47,7 @@ pub fn about(mut document: OpenApi) -> OpenApi {
     let mut info = Info::new("wpaas", env!("CARGO_PKG_VERSION"));
     info.description = Some(
         "WordPress hosting: customers, their orgs, spaces and users, and sites. Errors are problem details (RFC 9457) \
-         with a stable `code`. `Idempotency-Key` makes a POST safe to send again; `If-Match` keeps a change from \
+         with a stable `code`. `Idempotency-Key` makes a POST safe to send again (a sign-in is made anew all the same); `If-Match` keeps a change from \
          overwriting another; lists go on with the `cursor` that the page before gave as `next`."
             .to_owned(),
     );

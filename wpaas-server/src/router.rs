@@ -21,8 +21,12 @@ use crate::problem::Problem;
 use crate::state::AppState;
 use crate::{accept, auth, cluster, conditional, idempotency, observe, openapi, request_id};
 
+mod unasked;
+
 #[cfg(test)]
 mod access;
+
+use unasked::Unasked;
 
 /// Routes, and the document that describes them: one call makes both, so that no route can be missing from it.
 struct Routes {
@@ -37,6 +41,13 @@ impl Routes {
 
     /// Adds handlers at a path. `place` tells operations of one handler at several paths apart.
     fn at(self, path: &str, place: &str, (schemas, paths, methods): UtoipaMethodRouter<AppState>) -> Self {
+        let methods = match self.group {
+            // Whoever looks after servers may add what keeps caches out.
+            Group::Open => methods,
+            Group::Known | Group::Entry => {
+                methods.layer(from_fn_with_state(Unasked::of(&paths), unasked::layer))
+            }
+        };
         let paths = operation::complete(paths, path, place, self.group);
         Self { router: self.router.routes((schemas, paths, methods)), group: self.group }
     }

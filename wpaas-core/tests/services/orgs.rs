@@ -112,9 +112,25 @@ async fn what_one_may_not_see_is_not_there(world: World) {
     assert_eq!(code(world.events(&ada, &EventScope::Org(cid.clone(), seen.id).into(), 0, 9).await), "ok");
     assert_eq!(code(world.events(&ada, &EventScope::Customer(cid.clone()).into(), 0, 9).await), "forbidden");
 
-    let elsewhere = RoleGrant::Org { org: wpaas_core::id::OrgId::new(), role: OrgRole::Manager };
-    let granted = world.create_user(&actor, user(&cid, "eve", vec![elsewhere]), NOW).await;
-    assert_eq!(code(granted), "invalid");
+    let spaces = world.spaces_of_customer(&ada, &cid, Page::first(9), NOW).await.expect("lists");
+    assert!(!spaces.items.is_empty() && spaces.items.iter().all(|space| space.org == seen.id), "{spaces:?}");
+    world.create_user(&actor, user(&cid, "bob", Vec::new()), NOW).await.expect("is made");
+    let users = world.users(&ada, &cid, Page::first(9)).await.expect("lists");
+    assert_eq!(users.items.iter().map(|user| user.username.as_str()).collect::<Vec<_>>(), ["ada"]);
+
+    // What is another customer's is as good as absent.
+    let stranger = world.register_customer(Some(op), customer("Stranger", "stranger"), NOW).await;
+    let other = NewOrg { cid: stranger.expect("registers").cid, ..new("theirs") };
+    let theirs = world.create_org(op, other, NOW).await.expect("is made").id;
+    let mut told = Vec::new();
+    for org in [wpaas_core::id::OrgId::new(), theirs] {
+        let elsewhere = RoleGrant::Org { org, role: OrgRole::Manager };
+        let granted = world.create_user(&actor, user(&cid, "eve", vec![elsewhere]), NOW).await;
+        let refused = granted.expect_err("is not the customer's");
+        told.push(refused.to_string().replace(&org.to_string(), "ORG"));
+        assert_eq!(code::<()>(Err(refused)), "invalid");
+    }
+    assert_eq!(told[0], told[1]);
 }
 
 async fn an_org_goes_with_all_that_is_inside(world: World) {

@@ -38,8 +38,11 @@ impl From<Event> for EventView {
 #[serde(deny_unknown_fields)]
 pub struct EventQuery {
     cid: Option<Cid>,
+    /// In this org; of org, space and site the narrowest counts alone.
     org_id: Option<OrgId>,
+    /// In this space; of org, space and site the narrowest counts alone.
     space_id: Option<SpaceId>,
+    /// Of this site; of org, space and site it counts alone.
     site_id: Option<SiteId>,
     /// Of this kind alone, as `site_created`.
     kind: Option<EventKind>,

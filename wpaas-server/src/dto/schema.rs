@@ -75,9 +75,9 @@ schemas! {
         .write_only(true)
         .examples(["a fine password"]);
     /// A length of time up to the operator's limit; 0 is at once.
-    Grace: pattern("^(0|[0-9]{1,3}[smh]|[1-8]?[0-9]d)$").examples(["24h"]);
+    Grace: pattern("^(0|[0-9]{1,3}[smh]|([0-9]|[1-8][0-9]|90)d)$").examples(["24h"]);
     /// A length of time up to the operator's limit.
-    Lifetime: pattern("^([1-9][0-9]{0,3}[sm]|[1-9][0-9]{0,2}h|[1-8]?[1-9]d)$").examples(["30d"]);
+    Lifetime: pattern("^([1-9][0-9]{0,3}[sm]|[1-9][0-9]{0,2}h|([1-9]|[1-8][0-9]|90)d)$").examples(["30d"]);
     /// `https://…`, `ssh://…` or `git@host:path`, without user and password.
     GitUrl: text().min_length(Some(1)).max_length(Some(2048)).examples(["https://github.com/acme/blog.git"]);
     /// `https://…`, without user, password and fragment, and leading to the public internet.

@@ -114,7 +114,7 @@ enum Routes {}
 
 impl PartialSchema for Routes {
     fn schema() -> RefOr<Schema> {
-        schema::by_name(Ref::from_schema_name(RouteDto::name())).into()
+        schema::by_name(Ref::from_schema_name(RouteDto::name())).max_properties(Some(20)).into()
     }
 }
 

@@ -50,6 +50,11 @@ pub async fn list_of(
     Path(place): Path<OrgOrCustomer>,
     Query(query): Query<SpaceQuery>,
 ) -> Spaces {
+    let fits = |org| matches!(&place, OrgOrCustomer::Org(named) if *named == org);
+    if !query.org_id.is_none_or(fits) {
+        let detail = "the path says already whose spaces: leave it out, or ask for `/spaces?org_id=…`";
+        return Err(Problem::bad_request("path_query_mismatch", detail).at("org_id"));
+    }
     spaces(&state, &caller, place, query).await
 }
 

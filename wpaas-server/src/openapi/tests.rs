@@ -34,7 +34,7 @@ fn every_reference_leads_somewhere() {
     assert!(found.is_empty(), "these lead nowhere: {found:?}");
 }
 
-/// Where a text or a number has no limit.
+/// Where a text, a number or a map has no limit.
 fn unlimited(document: &Value, schema: &Value, at: &str, found: &mut BTreeSet<String>) {
     if let Some(reference) = schema["$ref"].as_str() {
         let named = document.pointer(reference.trim_start_matches('#')).unwrap();
@@ -45,7 +45,8 @@ fn unlimited(document: &Value, schema: &Value, at: &str, found: &mut BTreeSet<St
     let has = |limits: &[&str]| limits.iter().any(|limit| schema.get(limit).is_some());
     let text = is("string") && !has(&["enum", "const", "pattern", "maxLength", "format"]);
     let number = (is("integer") || is("number")) && !has(&["enum", "const", "maximum", "format"]);
-    if text || number {
+    let map = is("object") && schema["additionalProperties"].is_object() && !has(&["maxProperties"]);
+    if text || number || map {
         found.insert(at.to_owned());
     }
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
@@ -62,7 +63,7 @@ fn unlimited(document: &Value, schema: &Value, at: &str, found: &mut BTreeSet<St
 }
 
 #[test]
-fn every_text_and_number_of_a_request_has_a_limit() {
+fn every_text_number_and_map_of_a_request_has_a_limit() {
     let document = written();
     let mut found = BTreeSet::new();
     for (path, item) in document["paths"].as_object().unwrap() {
@@ -80,6 +81,40 @@ fn every_text_and_number_of_a_request_has_a_limit() {
     assert!(found.is_empty(), "these have no limit: {found:#?}");
 }
 
+/// Where an example is not what its own schema takes.
+fn bad_examples(schema: &Value, at: &str, found: &mut Vec<String>) {
+    let pattern = schema["pattern"].as_str().map(|pattern| regex_lite::Regex::new(pattern).unwrap());
+    let shortest = schema["minLength"].as_u64().unwrap_or(0);
+    let longest = schema["maxLength"].as_u64().unwrap_or(u64::MAX);
+    for example in schema["examples"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        let length = example.chars().count() as u64;
+        let fits = pattern.as_ref().is_none_or(|pattern| pattern.is_match(example));
+        if !fits || !(shortest..=longest).contains(&length) {
+            found.push(format!("{at}: {example}"));
+        }
+    }
+    for (name, part) in schema.as_object().into_iter().flatten() {
+        bad_examples(part, &format!("{at}.{name}"), found);
+    }
+    for part in schema.as_array().into_iter().flatten() {
+        bad_examples(part, at, found);
+    }
+}
+
+#[test]
+fn every_example_fits_its_own_schema() {
+    let mut found = Vec::new();
+    let document = written();
+    bad_examples(&document, "", &mut found);
+    assert!(found.is_empty(), "{found:#?}");
+    for (name, texts) in [("Lifetime", ["1d", "10d", "30d", "90d"]), ("Grace", ["0", "0d", "20d", "90d"])] {
+        let pattern = document["components"]["schemas"][name]["pattern"].as_str().unwrap();
+        let pattern = regex_lite::Regex::new(pattern).unwrap();
+        assert!(texts.iter().all(|text| pattern.is_match(text)), "{name}: {texts:?}");
+        assert!(!pattern.is_match("91d") && !pattern.is_match("100d"), "{name}");
+    }
+}
+
 #[test]
 fn every_operation_has_a_name_of_its_own_and_says_what_it_answers() {
     let mut names = BTreeSet::new();
@@ -94,27 +129,81 @@ fn every_operation_has_a_name_of_its_own_and_says_what_it_answers() {
     }
 }
 
+/// The API over nothing real, asked by the operator.
+struct Served {
+    api: Router,
+    operator: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Served {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let flags = crate::config::Flags {
+            data: Some(folder.path().join("data")),
+            backend: Some(crate::config::BackendKind::Simulated),
+            ..crate::config::Flags::default()
+        };
+        let settings = Arc::new(crate::config::Settings::load(flags).unwrap());
+        let nothing = wpaas_core::converge::simulated::World::default();
+        let (state, _tasks) = crate::app::open(&settings, nothing).await.unwrap();
+        let operator = std::fs::read_to_string(folder.path().join("data/operator-token")).unwrap();
+        Self { api: router::api(state), operator: operator.trim().to_owned(), _folder: folder }
+    }
+
+    async fn ask(&self, method: &str, uri: &str, body: &'static str) -> Response {
+        let request = Request::builder().method(method).uri(uri).header(CONTENT_TYPE, "application/json");
+        let request = request.header("authorization", format!("Bearer {}", self.operator));
+        self.api.clone().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap()
+    }
+}
+
 #[tokio::test]
 async fn the_document_knows_each_method_of_each_route() {
-    let folder = tempfile::tempdir().unwrap();
-    let flags = crate::config::Flags {
-        data: Some(folder.path().join("data")),
-        backend: Some(crate::config::BackendKind::Simulated),
-        ..crate::config::Flags::default()
-    };
-    let settings = Arc::new(crate::config::Settings::load(flags).unwrap());
-    let nothing = wpaas_core::converge::simulated::World::default();
-    let (state, _tasks) = crate::app::open(&settings, nothing).await.unwrap();
-    let operator = std::fs::read_to_string(folder.path().join("data/operator-token")).unwrap();
-    let api = router::api(state);
+    let served = Served::start().await;
     for (path, mut item) in router::document().paths.paths {
-        let request = Request::builder().method("PROBE").uri(path.replace(['{', '}'], ""));
-        let request = request.header("authorization", format!("Bearer {}", operator.trim()));
-        let answer = api.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let answer = served.ask("PROBE", &path.replace(['{', '}'], ""), "").await;
         assert_eq!(answer.status(), 405, "{path}");
         let allowed = answer.headers()[ALLOW].to_str().unwrap();
         let allowed: BTreeSet<_> = allowed.split(',').filter(|method| *method != "HEAD").collect();
         let known = operation::operations(&mut item).map(|(method, _)| method).collect();
         assert_eq!(allowed, known, "{path}");
     }
+}
+
+/// The status, and the field that the problem names.
+async fn problem(answer: Response) -> (u16, String) {
+    let status = answer.status().as_u16();
+    let body = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    (status, body["field"].as_str().unwrap_or_default().to_owned())
+}
+
+#[tokio::test]
+async fn what_an_operation_does_not_take_is_refused_by_name() {
+    let served = Served::start().await;
+    let (mut without_query, mut without_body) = (0, 0);
+    for (path, mut item) in router::document().paths.paths {
+        let place = path.replace(['{', '}'], "");
+        for (method, operation) in operation::operations(&mut item) {
+            let open = !operation.responses.responses.contains_key("401");
+            let asks = operation.parameters.iter().flatten().any(|parameter| {
+                matches!(parameter, RefOr::T(it) if it.parameter_in == utoipa::openapi::path::ParameterIn::Query)
+            });
+            // There the query may say the org once more, which the document leaves out.
+            let asks = asks || path.contains("/spaces/{space}/wpaas");
+            if !open && !asks {
+                without_query += 1;
+                let answer = problem(served.ask(method, &format!("{place}?zzz=1"), "").await).await;
+                assert_eq!(answer, (400, "zzz".to_owned()), "{method} {path}?zzz=1");
+            }
+            if !open && method != "GET" && operation.request_body.is_none() {
+                without_body += 1;
+                let answer = problem(served.ask(method, &place, r#"{"zzz": 1}"#).await).await;
+                assert_eq!(answer, (422, "zzz".to_owned()), "{method} {path} with a body");
+            }
+        }
+    }
+    assert!(without_query > 30 && without_body > 20, "{without_query} {without_body}");
+    assert_eq!(served.ask("GET", "/healthz?zzz=1", "").await.status(), 200);
 }

@@ -43,6 +43,13 @@ pub enum Credential {
     Password(String, Secret),
 }
 
+fn items_of(page: &mut Value) -> Vec<Value> {
+    match page.get_mut("items").map(Value::take) {
+        Some(Value::Array(items)) => items,
+        _ => Vec::new(),
+    }
+}
+
 impl Api {
     /// As the command line, the environment and `login` say.
     pub fn new(global: &Global) -> Result<Self, Failure> {
@@ -98,15 +105,18 @@ impl Api {
         self.call(Method::GET, path, query, None).await
     }
 
+    /// A list that has no pages.
+    pub async fn list_whole(&self, path: &[&str]) -> Result<Vec<Value>, Failure> {
+        Ok(items_of(&mut self.get(path, &[]).await?))
+    }
+
     /// All pages of a list.
     pub async fn list(&self, path: &[&str], query: Query<'_>) -> Result<Vec<Value>, Failure> {
         let (mut items, mut query) = (Vec::new(), query.to_vec());
         query.push(("limit", "500".to_owned()));
         loop {
             let mut page = self.get(path, &query).await?;
-            if let Some(Value::Array(more)) = page.get_mut("items").map(Value::take) {
-                items.extend(more);
-            }
+            items.extend(items_of(&mut page));
             let Some(next) = page.get("next").and_then(Value::as_str) else { return Ok(items) };
             query.retain(|(name, _)| *name != "cursor");
             query.push(("cursor", next.to_owned()));

@@ -33,7 +33,7 @@ impl Command {
     /// Does it.
     pub async fn run(self, api: &Api) -> Done {
         match self {
-            Self::List => api.output.list(&COLUMNS, &api.list(&["logins"], &[]).await?),
+            Self::List => api.output.list(&COLUMNS, &api.list_whole(&["logins"]).await?),
             Self::Unlink(Unlink { id, confirm }) => {
                 confirm.ask(&format!("Unlink the account {id}"))?;
                 api.call(Method::DELETE, &["logins", &id], &[], None).await?;
