@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use wpaas_core::converge::simulated::World;
@@ -170,6 +171,12 @@ async fn stopped(api: Api) -> (World, Runs, TempDir) {
     let (world, runs) = (api.world(), api.runs());
     let Api { server, folder, .. } = api;
     server.stop().await;
+    // A store's connections close beside whoever dropped it; those of a process that has ended are closed. What is copied
+    // while the last one empties the log into the file is neither the one nor the other.
+    let (log, began) = (folder.path().join("data/wpaas.sqlite-wal"), Instant::now());
+    while log.exists() && began.elapsed() < Duration::from_secs(10) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     (world, runs, folder)
 }
 
