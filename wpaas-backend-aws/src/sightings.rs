@@ -114,8 +114,8 @@ impl Sightings {
             self.missing_since = None;
             return false;
         }
-        let since = *self.missing_since.get_or_insert(now);
-        let frozen = now.saturating_duration_since(since) < Self::PATIENCE;
+        self.missing_since.get_or_insert(now);
+        let frozen = self.freezes(now);
         tracing::warn!(missing, known, frozen, "a listing misses much of what was there");
         frozen
     }

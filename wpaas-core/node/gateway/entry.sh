@@ -67,8 +67,9 @@ read_routes() {
 
 # survey: what HAProxy has: the state of each server that is in service, and whether it is up, and how many
 # requests for visitors are under way or wait; of each server, too, while one of them gets no new ones. A database
-# node's requests are its connections. It is a server of two backends: of `donor` it is in service only while no database node is Synced. `connected` are
-# the database slots that have connections, `writer` is the node that new ones go to, if it is Synced.
+# node's requests are its connections. It is a server of two backends: of `donor` it is in service only while no
+# database node is Synced. `connected` are the database slots that have connections, `writer` is the node that new ones
+# go to, if it is Synced.
 survey() {
     local line
     local -a field donors=()

@@ -114,7 +114,7 @@ fn quorum(intent: &Intent, facts: &Facts, plan: &SitePlan, step: &Step) -> Verdi
         |part| plan.steps.iter().any(|s| s.part == part && matches!(s.action, Action::Remove { .. }));
     let leaves = |object: &Object| {
         let goes = object.state == ObjectState::Removing || removed(object.part);
-        let under_way = facts.busy.contains(&object.part) && facts.may_run(object.part);
+        let under_way = facts.busy.contains(&object.part) && facts.runs(object.part);
         matches!(object.part, Part::Database(other) if other != n) && (goes || under_way)
     };
     require(!facts.objects.iter().any(leaves), "stops a database node while another leaves")?;

@@ -199,7 +199,8 @@ impl SiteView {
     }
 
     pub(super) fn step_began(&mut self, step: &Step) {
-        let was = self.goes(step);
+        // What is being removed is on its way out, before any listing shows it.
+        let was = self.put_in_state(step, ObjectState::Removing);
         let touched = self.touched(step.part);
         (touched.under_way, touched.was) = (true, was);
         self.unheard = false;
@@ -211,18 +212,11 @@ impl SiteView {
         }
     }
 
-    /// What is being removed is on its way out, before any listing shows it. Returns in what state it was.
-    fn goes(&mut self, step: &Step) -> Option<ObjectState> {
+    /// Of a removal: what it removes is in this state. Returns in what state it was.
+    fn put_in_state(&mut self, step: &Step, state: ObjectState) -> Option<ObjectState> {
         let Action::Remove { object: id } = &step.action else { return None };
         let object = self.facts.objects.iter_mut().find(|object| object.id == *id)?;
-        Some(std::mem::replace(&mut object.state, ObjectState::Removing))
-    }
-
-    fn stays(&mut self, step: &Step, was: ObjectState) {
-        let Action::Remove { object: id } = &step.action else { return };
-        if let Some(object) = self.facts.objects.iter_mut().find(|object| object.id == *id) {
-            object.state = was;
-        }
+        Some(std::mem::replace(&mut object.state, state))
     }
 
     pub(super) fn step_ended(&mut self, step: &Step, applied: Option<Applied>, now: Instant) {
@@ -255,7 +249,7 @@ impl SiteView {
             }
             None => {
                 if let Some(was) = was {
-                    self.stays(step, was);
+                    self.put_in_state(step, was);
                 }
             }
         }
