@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::request_id;
 
+mod codes;
 mod service;
 
 /// An answer that is an error.
@@ -30,7 +31,7 @@ pub(crate) struct Document<'a> {
     title: &'a str,
     /// Of the answer.
     status: u16,
-    /// Which problem, for programs; stable.
+    #[schema(inline, value_type = codes::Code)]
     code: &'a str,
     /// Which problem, for people.
     detail: &'a str,
@@ -46,8 +47,12 @@ pub(crate) struct Document<'a> {
 }
 
 impl Problem {
-    /// A problem with this status, code and explanation.
+    /// A problem with this status, code and explanation. Every code is listed in `problem/codes.rs`.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        debug_assert!(
+            codes::CODES.iter().any(|(known, _)| *known == code),
+            "a code that problem/codes.rs does not list: {code}"
+        );
         Self { status, code, detail: detail.into(), field: None, subject: None, retry_after: None }
     }
 

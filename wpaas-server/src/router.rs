@@ -141,7 +141,7 @@ fn customer_routes() -> Routes {
         .at("/customers/{cid}/suspend", "", routes!(customers::suspend))
         .at("/customers/{cid}/resume", "", routes!(customers::resume))
         .at("/customers/{cid}/keys", "_of_customer", routes!(keys::create, keys::list))
-        .at("/customers/{cid}/keys/{key}", "_of_customer", routes!(keys::revoke))
+        .at("/customers/{cid}/keys/{key}", "_of_customer", routes!(keys::get, keys::revoke))
         .at("/customers/{cid}/keys/{key}/renew", "_of_customer", routes!(keys::renew))
 }
 
@@ -169,7 +169,7 @@ fn user_routes() -> Routes {
         .at("/users/{cid}", "", routes!(users::update_named, users::list))
         .at("/users/{cid}/{username}", "", routes!(users::get, users::update, users::delete))
         .at("/users/{cid}/{username}/keys", "", routes!(keys::create, keys::list))
-        .at("/users/{cid}/{username}/keys/{key}", "", routes!(keys::revoke))
+        .at("/users/{cid}/{username}/keys/{key}", "", routes!(keys::get, keys::revoke))
         .at("/users/{cid}/{username}/keys/{key}/renew", "", routes!(keys::renew))
 }
 

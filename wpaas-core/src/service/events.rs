@@ -1,7 +1,7 @@
 use tokio::sync::broadcast;
 
 use super::commit::may;
-use super::{Event, EventFilter, EventScope, Noun, Service, ServiceError};
+use super::{Event, EventFilter, EventScope, Listed, Noun, Service, ServiceError};
 use crate::access::{Action, Actor, Scope};
 use crate::defaults;
 use crate::store::Committed;
@@ -10,7 +10,7 @@ use crate::store::Committed;
 pub(super) const MOST: usize = 1000;
 
 impl Service {
-    /// Events after the number `after`, at most `limit`.
+    /// A page of events after the number `after`, at most `limit`; `next` is the number to go on after.
     ///
     /// # Errors
     ///
@@ -21,9 +21,11 @@ impl Service {
         filter: &EventFilter,
         after: u64,
         limit: usize,
-    ) -> Result<Vec<Event>, ServiceError> {
+    ) -> Result<Listed<Event, u64>, ServiceError> {
         self.may_read(actor, filter).await?;
-        Ok(self.store().events(filter, after, limit.clamp(1, MOST)).await?)
+        let limit = limit.clamp(1, MOST);
+        let events = self.store().events(filter, after, limit + 1).await?;
+        Ok(Listed::cut(events, limit, |event| event.seq))
     }
 
     /// The number of the last event: from where on to follow what happens now.

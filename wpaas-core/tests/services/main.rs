@@ -110,7 +110,8 @@ impl World {
 
 /// What was told, in order.
 async fn kinds(service: &Service) -> Vec<&'static str> {
-    let events = service.events(&Actor::Operator, &EventScope::All.into(), 0, 1000).await.expect("read");
+    let events =
+        service.events(&Actor::Operator, &EventScope::All.into(), 0, 1000).await.expect("read").items;
     events.iter().map(|event| event.event.kind.as_str()).collect()
 }
 

@@ -151,7 +151,8 @@ async fn check_removed(service: &Service, cid: &Cid, polls: usize) {
     let used = service.usage_sums(op, &of_it).await.expect("read");
     let gateways = UsageSum { kind: UsageKind::Gateway, millis: 2 * 45_000, gib_millis: 0 };
     assert_eq!(used, [gateways], "after {polls} polls");
-    let events = service.events(op, &EventScope::Customer(cid.clone()).into(), 0, 1000).await.expect("read");
+    let events =
+        service.events(op, &EventScope::Customer(cid.clone()).into(), 0, 1000).await.expect("read").items;
     let record = [
         ["site_deleted", "site_deleted", "site_purged", "site_purged"].as_slice(),
         &["space_deleted", "space_deleted", "org_deleted", "org_deleted", "user_deleted", "customer_purged"],

@@ -235,7 +235,8 @@ async fn nothing_is_made_in_what_is_deleted_at_the_same_time(pair: Pair) {
         })
         .await;
     assert!(asked.iter().all(|code| ["ok", "not_found"].contains(code)), "{asked:?}");
-    let events = pair.any().events(&Actor::Operator, &EventScope::All.into(), 0, 1000).await.expect("read");
+    let events =
+        pair.any().events(&Actor::Operator, &EventScope::All.into(), 0, 1000).await.expect("read").items;
     let of = |kind| events.iter().filter(move |event| event.event.kind.as_str() == kind).count();
     assert_eq!(of("space_deleted"), 1);
     assert_eq!(of("site_created"), of("site_deleted"), "every site that was made went with its space");

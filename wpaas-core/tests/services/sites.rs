@@ -193,14 +193,20 @@ async fn what_is_done_to_a_site_is_an_event_of_it(world: World) {
     world.intents().acted(made.id, 1, vec![act.clone()]).await.expect("is told");
     world.intents().acted(SiteId::new(), 1, vec![act]).await.expect("of nobody's site nothing is");
     let of_site = EventScope::Site(cid, made.id).into();
-    let told =
-        world.events(&Actor::Operator, &of_site, 0, 9).await.expect("read").pop().expect("is told").event;
+    let told = world
+        .events(&Actor::Operator, &of_site, 0, 9)
+        .await
+        .expect("read")
+        .items
+        .pop()
+        .expect("is told")
+        .event;
     assert_eq!(
         (told.kind.as_str(), told.org, told.space),
         ("site_steps_taken", Some(made.org), Some(made.space))
     );
     let steps = json!([{ "step": "start wordpress-0", "found": "does not run", "why": "does not run" }]);
     assert_eq!((told.who, told.detail), (Who::System, json!({ "generation": 1, "steps": steps })));
-    let all = world.events(&Actor::Operator, &EventScope::All.into(), 0, 9).await.expect("read");
+    let all = world.events(&Actor::Operator, &EventScope::All.into(), 0, 9).await.expect("read").items;
     assert_eq!(all.len(), 5);
 }

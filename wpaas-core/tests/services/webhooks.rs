@@ -41,7 +41,7 @@ async fn register(world: &World, name: &str) {
 
 /// The numbers of all that happened.
 async fn numbers(world: &World) -> Vec<u64> {
-    let events = world.events(&Actor::Operator, &EventScope::All.into(), 0, 99).await.expect("read");
+    let events = world.events(&Actor::Operator, &EventScope::All.into(), 0, 99).await.expect("read").items;
     events.iter().map(|event| event.seq).collect()
 }
 
@@ -140,7 +140,7 @@ async fn it_is_given_up_with_an_event_and_goes_on_where_it_was(world: World) {
         (false, Some(reason))
     );
     assert_eq!(world.webhooks_to_tell().await.expect("read"), []);
-    let events = world.events(&Actor::Operator, &EventScope::All.into(), acme, 9).await.expect("read");
+    let events = world.events(&Actor::Operator, &EventScope::All.into(), acme, 9).await.expect("read").items;
     let told = &events[0].event;
     assert_eq!((told.kind, &told.who), (EventKind::WebhookDisabled, &Who::System));
     assert_eq!(told.detail, json!({ "reason": reason, "after": 0 }));

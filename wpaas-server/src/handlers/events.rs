@@ -43,9 +43,9 @@ pub async fn list(
         return follow(state, caller.0, filter, after).await;
     }
     let limit = query.limit.unwrap_or_default().get();
-    let events = state.service.events(&caller.0, &filter, after.unwrap_or(0), limit).await?;
-    let items: Vec<EventView> = events.into_iter().map(Into::into).collect();
-    let next = items.last().filter(|_| items.len() == limit).map(|event| event.seq.to_string());
+    let listed = state.service.events(&caller.0, &filter, after.unwrap_or(0), limit).await?;
+    let items: Vec<EventView> = listed.items.into_iter().map(Into::into).collect();
+    let next = listed.next.map(|seq| seq.to_string());
     Ok(Answer::ok(ListView { items, next }).into_response())
 }
 
@@ -111,8 +111,8 @@ impl Reader {
             let Self { actor, filter, after, .. } = self;
             let more = self.state.service.events(actor, filter, *after, BATCH).await;
             match more {
-                Ok(more) if more.is_empty() => committed(&mut self.feed).await?,
-                Ok(more) => self.read.extend(more.into_iter().map(EventView::from)),
+                Ok(more) if more.items.is_empty() => committed(&mut self.feed).await?,
+                Ok(more) => self.read.extend(more.items.into_iter().map(EventView::from)),
                 Err(error) => {
                     tracing::debug!(error = chain(&error), "a stream of events ended");
                     return None;

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use jiff::Timestamp;
 use serde::Deserialize;
-use wpaas_core::account::Identity;
+use wpaas_core::account::{ApiKey, Identity};
 use wpaas_core::id::KeyId;
 use wpaas_core::name::{Cid, Username};
 use wpaas_core::service::IssuedKey;
@@ -48,11 +48,11 @@ impl Owner {
 
 impl OwnedKey {
     /// Only a key of the owner that the path names.
-    async fn checked(self, state: &AppState, caller: &Caller) -> Result<(Owner, KeyId), Problem> {
+    async fn found(self, state: &AppState, caller: &Caller) -> Result<(Owner, ApiKey), Problem> {
         let Self { cid, username, key } = self;
         let owner = Owner { cid, username };
         let identity = owner.identity(state, caller).await?;
-        Ok((owner, state.service.key(&caller.0, &identity, key).await?.id))
+        Ok((owner, state.service.key(&caller.0, &identity, key).await?))
     }
 }
 
@@ -87,6 +87,16 @@ pub async fn list(
     Ok(Answer::ok(ListView::new(listed, Into::into)))
 }
 
+/// One key, without what is secret of it.
+#[utoipa::path(get, path = "", tag = "keys", responses((status = 200, description = "The key", body = KeyView)))]
+pub async fn get(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(key): Path<OwnedKey>,
+) -> Result<Answer<KeyView>, Problem> {
+    Ok(Answer::ok(key.found(&state, &caller).await?.1.into()))
+}
+
 /// Issues a new key in the place of one that stays valid for a while.
 #[utoipa::path(post, path = "", tag = "keys", responses((status = 201, description = "The new key, shown this once", body = NewKeyView)))]
 pub async fn renew(
@@ -94,8 +104,8 @@ pub async fn renew(
     caller: Caller,
     Path(key): Path<OwnedKey>,
 ) -> Result<Answer<NewKeyView>, Problem> {
-    let (owner, key) = key.checked(&state, &caller).await?;
-    let key = state.service.renew_key(&caller.0, key, Timestamp::now()).await?;
+    let (owner, key) = key.found(&state, &caller).await?;
+    let key = state.service.renew_key(&caller.0, key.id, Timestamp::now()).await?;
     Ok(issued(&owner, key))
 }
 
@@ -106,6 +116,6 @@ pub async fn revoke(
     caller: Caller,
     Path(key): Path<OwnedKey>,
 ) -> Result<Answer<KeyView>, Problem> {
-    let (_, key) = key.checked(&state, &caller).await?;
-    Ok(Answer::ok(state.service.revoke_key(&caller.0, key, Timestamp::now()).await?.into()))
+    let (_, key) = key.found(&state, &caller).await?;
+    Ok(Answer::ok(state.service.revoke_key(&caller.0, key.id, Timestamp::now()).await?.into()))
 }

@@ -129,6 +129,32 @@ fn every_operation_has_a_name_of_its_own_and_says_what_it_answers() {
     }
 }
 
+/// How often each source adds a route by itself, tests and programs aside.
+fn routes_added(folder: &std::path::Path, found: &mut Vec<(String, usize)>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() && name != "bin" {
+            routes_added(&path, found);
+        } else if path.is_file() && name != "tests.rs" {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+            let count = [".route(", ".route_service(", ".nest("].map(|call| code.matches(call).count());
+            found.extend(Some((name, count.iter().sum())).filter(|(_, count)| *count > 0));
+        }
+    }
+}
+
+/// A route of the API goes through `Routes::at`, which describes it, and through which the access matrix sees it.
+#[test]
+fn no_route_goes_past_the_document() {
+    let mut found = Vec::new();
+    routes_added(std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), &mut found);
+    found.sort();
+    // The document and its page; what nodes report.
+    assert_eq!(found, [("openapi.rs".to_owned(), 3), ("router.rs".to_owned(), 1)]);
+}
+
 /// The API over nothing real, asked by the operator.
 struct Served {
     api: Router,

@@ -59,7 +59,7 @@ async fn a_certificate_is_issued_renewed_and_kept_sealed() {
     assert!(world.pem("s0", renewed.version).await.is_ok_and(|new| new != pem));
     assert!(matches!(world.pem("s0", issued.version).await, Err(SecretError::Absent { .. })));
 
-    let events = world.service.events(&Actor::Operator, &EventScope::All.into(), 0, 100).await.unwrap();
+    let events = world.service.events(&Actor::Operator, &EventScope::All.into(), 0, 100).await.unwrap().items;
     let told: Vec<_> =
         events.iter().filter(|event| event.event.kind.as_str() == "site_certificate_changed").collect();
     assert_eq!(told.len(), 2, "{told:?}");

@@ -64,6 +64,27 @@ async fn events_are_found_by_kind_person_and_time() {
 }
 
 #[tokio::test]
+async fn a_page_says_whether_there_is_another() {
+    let api = Api::start().await;
+    let cid = api.customer("acme").await;
+    api.get(&format!("/orgs/{cid}/default"), &api.operator).await.is(200);
+    let all = api.get(&format!("/events?cid={cid}"), &api.operator).await.is(200).body;
+    let all = all["items"].as_array().unwrap();
+    assert!(all.len() > 1, "{all:?}");
+    let page =
+        async |more: &str| api.get(&format!("/events?cid={cid}&{more}"), &api.operator).await.is(200).body;
+    assert_eq!(
+        page(&format!("limit={}", all.len())).await,
+        json!({"items": all}),
+        "exactly full, and the last"
+    );
+    let first = page(&format!("limit={}", all.len() - 1)).await;
+    assert_eq!(first["next"], first["items"][all.len() - 2]["seq"].to_string());
+    let rest = page(&format!("cursor={}", first["next"].as_str().unwrap())).await;
+    assert_eq!(rest, json!({"items": [all[all.len() - 1]]}));
+}
+
+#[tokio::test]
 async fn what_the_converger_does_to_a_site_that_was_up_is_told() {
     let api = Api::start().await;
     let tenant = api.tenant("acme").await;

@@ -58,14 +58,20 @@ async fn keys_are_renewed_and_taken_back() {
     for key in [tenant.key.as_str(), second] {
         api.get(&path, key).await.is(200);
     }
-    let third = api.post(&path, second, json!({"label": "ci", "lifetime": "1h"})).await.is(201).body;
+    let third = api.post(&path, second, json!({"label": "ci", "lifetime": "1h"})).await.is(201);
+    assert_eq!(third.header("location"), format!("{path}/{}", third.body["id"].as_str().unwrap()));
+    let third = third.body;
     assert_eq!(third["label"], "ci");
     let id = third["id"].as_str().unwrap();
+    let mut shown = third.clone();
+    shown.as_object_mut().unwrap().remove("key");
+    assert_eq!(api.get(&format!("{path}/{id}"), second).await.is(200).body, shown);
     assert_eq!(api.delete(&format!("{path}/{id}"), second).await.is(200).body["revoked"], true);
     api.get(&path, third["key"].as_str().unwrap()).await.is_problem(401, "unauthenticated");
     let other = api.tenant("blum").await;
     let elsewhere = format!("/users/{}/dev/keys/{id}", other.cid);
     api.delete(&elsewhere, &other.key).await.is_problem(404, "not_found");
+    api.get(&elsewhere, &other.key).await.is_problem(404, "not_found");
 }
 
 #[tokio::test]

@@ -26,6 +26,8 @@ const COLUMNS: [Column; 6] = [
 pub enum Command {
     /// The keys, without what is secret of them
     List(Owner),
+    /// One key, without what is secret of it
+    Show(Which),
     /// Makes a key, shown this once
     ///
     /// Example: wpaas keys create --user dev --label ci --lifetime 30d --save-key ci.key
@@ -43,6 +45,15 @@ pub struct Owner {
     /// The user [default: the customer's own identity]
     #[arg(long, value_name = "USERNAME")]
     user: Option<String>,
+}
+
+/// A key.
+#[derive(Debug, Args)]
+pub struct Which {
+    /// The key's id
+    id: String,
+    #[command(flatten)]
+    owner: Owner,
 }
 
 /// A new key.
@@ -64,10 +75,8 @@ pub struct Create {
 /// The next key.
 #[derive(Debug, Args)]
 pub struct Renew {
-    /// The key's id
-    id: String,
     #[command(flatten)]
-    owner: Owner,
+    which: Which,
     /// Writes the key into a new file instead of showing it
     #[arg(long, value_name = "FILE")]
     save_key: Option<PathBuf>,
@@ -76,10 +85,8 @@ pub struct Renew {
 /// A key less.
 #[derive(Debug, Args)]
 pub struct Revoke {
-    /// The key's id
-    id: String,
     #[command(flatten)]
-    owner: Owner,
+    which: Which,
     #[command(flatten)]
     confirm: Confirm,
 }
@@ -116,6 +123,9 @@ impl Command {
                 let path: Vec<_> = path.iter().map(String::as_str).collect();
                 api.output.list(&COLUMNS, &api.list(&path, &[]).await?)
             }
+            Self::Show(Which { id, owner }) => {
+                api.output.one(&COLUMNS, &owner.call(api, Method::GET, &[&id], None).await?)
+            }
             Self::Create(Create { owner, label, lifetime, save_key }) => {
                 let mut body = json!({"label": label});
                 if let Some(lifetime) = lifetime {
@@ -124,11 +134,11 @@ impl Command {
                 let key = owner.call(api, Method::POST, &[], Some(body)).await?;
                 show(api, key, save_key.as_deref())
             }
-            Self::Renew(Renew { id, owner, save_key }) => {
+            Self::Renew(Renew { which: Which { id, owner }, save_key }) => {
                 let key = owner.call(api, Method::POST, &[&id, "renew"], None).await?;
                 show(api, key, save_key.as_deref())
             }
-            Self::Revoke(Revoke { id, owner, confirm }) => {
+            Self::Revoke(Revoke { which: Which { id, owner }, confirm }) => {
                 confirm.ask(&format!("Revoke the key {id}"))?;
                 api.output.one(&COLUMNS, &owner.call(api, Method::DELETE, &[&id], None).await?)
             }

@@ -127,7 +127,6 @@ pub fn asks(method: &Method, path: &str) -> Vec<Ask> {
         |target: &str, action, level, body| Ask { target: target.to_owned(), ..ask(action, level, "", body) };
     let plain = |action, level| vec![ask(action, level, "", None)];
     let with = |action, level, body: Value| vec![ask(action, level, "", Some(body))];
-    let asked = |action, level, query: &str| vec![ask(action, level, query, None)];
     let email = "a@example.com";
     match line.as_str() {
         "POST /customers" => with(A::CustomerRegister, Level::System, json!({"name": "New", "email": email})),
@@ -148,9 +147,9 @@ pub fn asks(method: &Method, path: &str) -> Vec<Ask> {
         }
         "POST /customers/{cid}/keys" => with(A::KeyManage, Level::Customer, json!({})),
         "GET /customers/{cid}/keys" => plain(A::KeyManage, Level::Customer),
-        "DELETE /customers/{cid}/keys/{key}" | "POST /customers/{cid}/keys/{key}/renew" => {
-            asked(A::KeyManage, Level::CustomerKey, "")
-        }
+        "GET /customers/{cid}/keys/{key}"
+        | "DELETE /customers/{cid}/keys/{key}"
+        | "POST /customers/{cid}/keys/{key}/renew" => plain(A::KeyManage, Level::CustomerKey),
         "POST /orgs" => with(A::OrgCreate, Level::Customer, json!({"cid": "{cid}", "name": "new"})),
         "PUT /orgs" => with(A::OrgUpdate, Level::Org, json!({"cid": "{cid}", "name": "{org}"})),
         "GET /orgs" => vec![
@@ -221,9 +220,9 @@ pub fn asks(method: &Method, path: &str) -> Vec<Ask> {
         "DELETE /users/{cid}/{username}" => plain(A::UserDelete, Level::User),
         "POST /users/{cid}/{username}/keys" => with(A::KeyManage, Level::User, json!({})),
         "GET /users/{cid}/{username}/keys" => plain(A::KeyManage, Level::User),
-        "DELETE /users/{cid}/{username}/keys/{key}" | "POST /users/{cid}/{username}/keys/{key}/renew" => {
-            plain(A::KeyManage, Level::UserKey)
-        }
+        "GET /users/{cid}/{username}/keys/{key}"
+        | "DELETE /users/{cid}/{username}/keys/{key}"
+        | "POST /users/{cid}/{username}/keys/{key}/renew" => plain(A::KeyManage, Level::UserKey),
         // Anybody may try: what is presented is in the request, and is asked in tests/api/sessions.rs and sso.rs.
         "POST /sessions"
         | "POST /sso/finish"

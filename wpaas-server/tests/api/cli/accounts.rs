@@ -38,6 +38,16 @@ async fn from_the_operator_to_a_users_key() {
         .shows(&["sites=5", "storage_gib=100"]);
     owner.run(&["spaces", "create", "staging", "--org", "shop"]).await.is(0).shows(&["staging"]);
     owner.run(&["spaces", "list", "--org", "shop"]).await.is(0).shows(&["live", "staging"]);
+    let update = ["spaces", "update", "staging", "--org", "shop", "--description", "before it is live"];
+    owner.run(&[&update[..], &["--max-sites", "2"]].concat()).await.is(0).shows(&["sites=2"]);
+    owner
+        .run(&[&update[..], &["--max-storage", "9"]].concat())
+        .await
+        .is(0)
+        .shows(&["sites=2", "storage_gib=9"]);
+    let shown = ["staging", "before it is live", "sites=2", "storage_gib=9"];
+    owner.run(&["spaces", "show", "staging", "--org", "shop"]).await.is(0).shows(&shown);
+    owner.run(&["orgs", "list"]).await.is(0).shows(&["NAME", "shop", "sites=5", "storage_gib=100"]);
     let file = owner.home.path().join("dev.key");
     let user = ["users", "create", "dev", "--email", "d@acme.example", "--org", "shop", "--space", "live"];
     let saved = owner.run(&[&user[..], &["--save-key", file.to_str().unwrap()]].concat()).await.is(0);
@@ -71,6 +81,7 @@ async fn keys_are_made_renewed_and_taken_back() {
     let other = Person::with_key(&api, key["key"].as_str().unwrap()).await;
     let listed = other.run(&["keys", "list", "--user", "dev"]).await.is(0).shows(&["ci", id]);
     assert!(!listed.out.contains("wpk_"), "{}", listed.out);
+    person.run(&["keys", "show", id, "--user", "dev"]).await.is(0).shows(&["ci", id, "revoked    false"]);
     person.run(&["keys", "renew", id, "--user", "dev"]).await.is(0).shows(&["wpk_"]);
     person.run(&["keys", "revoke", id, "--user", "dev"]).await.is(2).says(&["--yes"]);
     person.run(&["keys", "revoke", id, "--user", "dev", "--yes"]).await.is(0).shows(&["revoked    true"]);
