@@ -106,9 +106,10 @@ impl Sightings {
         self.missing_since.is_some_and(|since| now.saturating_duration_since(since) < Self::PATIENCE)
     }
 
+    /// A look at one site tells nothing of how well listings are; while they miss much, it proves no absence either.
     fn is_frozen(&mut self, scope: &Scope, missing: usize, known: usize, now: Instant) -> bool {
         if *scope != Scope::Fleet {
-            return false;
+            return self.freezes(now);
         }
         if missing < Self::FEW || missing * Self::SHARE <= known {
             self.missing_since = None;
@@ -240,6 +241,25 @@ mod tests {
         assert!(!sightings.freezes(at(1200)), "it has lasted");
         assert_eq!(count(&mut sightings, all[..8].to_vec(), at(1200)), (20, true));
         assert_eq!(count(&mut sightings, all[..8].to_vec(), at(1300)), (8, true));
+    }
+
+    #[test]
+    fn a_look_at_one_site_proves_nothing_either_while_listings_miss_too_much() {
+        let (site, start) = (SiteId::new(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut sightings = Sightings::lagging(Duration::from_secs(120));
+        let all: Vec<_> = (0..20).map(|n| (site, volume(n))).collect();
+        assert_eq!(count(&mut sightings, all.clone(), at(0)), (20, true));
+        assert_eq!(count(&mut sightings, vec![], at(300)), (20, false));
+        for seconds in [310, 320, 330] {
+            let belief = sightings.listed(&Scope::Site(site), vec![], &BTreeSet::new(), at(seconds));
+            assert_eq!((belief.objects.len(), belief.complete), (20, false), "{seconds}");
+        }
+        assert_eq!(count(&mut sightings, all, at(340)), (20, true));
+        for (seconds, left) in [(500, 20), (510, 0)] {
+            let belief = sightings.listed(&Scope::Site(site), vec![], &BTreeSet::new(), at(seconds));
+            assert_eq!((belief.objects.len(), belief.complete), (left, true), "{seconds}");
+        }
     }
 
     #[test]

@@ -79,7 +79,7 @@ impl Simulator {
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
-    /// How long listings lag behind.
+    /// How long listings lag behind, and what was made is not found by its id.
     pub fn set_lag(&self, lag: Duration) {
         self.lock().region.lag = lag;
     }
@@ -104,9 +104,9 @@ impl Simulator {
         self.lock().faults.refuse(call, code);
     }
 
-    /// No instance of this type is left, in no zone.
-    pub fn sell_out(&self, instance_type: &str) {
-        self.lock().region.sold_out = Some(instance_type.to_owned());
+    /// No instance of this type is left, in this zone or in none.
+    pub fn sell_out(&self, instance_type: &str, zone: Option<&str>) {
+        self.lock().region.sold_out = Some((instance_type.to_owned(), zone.map(ToOwned::to_owned)));
     }
 
     /// This call is not refused any more.
@@ -189,7 +189,7 @@ impl Simulator {
         self.lock().region.leads_to(site)
     }
 
-    /// All that `RunInstances` was ever told.
+    /// All that `RunInstances` was ever told, with what user data is unpacked.
     #[must_use]
     pub fn launched(&self) -> String {
         self.lock().region.launched()

@@ -58,7 +58,7 @@ impl Ec2 for Simulator {
     }
 
     async fn allow(&self, group: &str, rules: &[Rule]) -> Result<(), CloudError> {
-        self.call("AuthorizeSecurityGroupIngress", |state, _| state.region.allow(group, rules)).await
+        self.call("AuthorizeSecurityGroupIngress", |state, now| state.region.allow(group, rules, now)).await
     }
 
     async fn delete_group(&self, id: &str) -> Result<(), CloudError> {

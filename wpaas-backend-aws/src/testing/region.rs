@@ -1,9 +1,11 @@
 //! EC2's state machine, as its documentation tells it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::Read as _;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use flate2::read::GzDecoder;
 use tokio::time::Instant;
 
 use super::name;
@@ -61,8 +63,8 @@ pub(crate) struct Region {
     pub page: usize,
     /// Whether the listing that is asked for ends early.
     pub cut: bool,
-    /// The instance type of which there are none left.
-    pub sold_out: Option<String>,
+    /// The instance type of which there are none left, and the zone if it is in one alone.
+    pub sold_out: Option<(String, Option<String>)>,
     limits: HashMap<&'static str, Bucket>,
     launches: Bucket,
     made: u32,
@@ -88,6 +90,11 @@ impl<T> Kept<T> {
 
     const fn lives(&self) -> bool {
         self.to.is_none()
+    }
+
+    /// Whether a call finds it by its id.
+    fn is_found(&self, at: Instant) -> bool {
+        self.lives() && self.from <= at
     }
 }
 
@@ -218,7 +225,7 @@ impl Region {
         for group in &launch.groups {
             self.groups
                 .get(group)
-                .filter(|kept| kept.lives())
+                .filter(|kept| kept.is_found(self.seen_at(now)))
                 .ok_or_else(|| not_found("InvalidGroup", group))?;
         }
         if launch.user_data.len() > crate::user_data::LIMIT {
@@ -232,17 +239,20 @@ impl Region {
                 "You have requested more vCPU capacity than allowed",
             ));
         }
-        if self.sold_out.as_ref() == Some(&launch.instance_type) {
+        let zone = format!("eu-test-1{}", launch.subnet.trim_start_matches("subnet-"));
+        let is_sold_out = |(kind, place): &(String, Option<String>)| {
+            *kind == launch.instance_type && place.as_ref().is_none_or(|place| *place == zone)
+        };
+        if self.sold_out.as_ref().is_some_and(is_sold_out) {
             let message =
                 "We currently do not have sufficient capacity in the Availability Zone you requested";
             return Err(CloudError::new("InsufficientInstanceCapacity", message));
         }
         let id = self.id("i");
-        let zone = launch.subnet.trim_start_matches("subnet-").to_owned();
         let [_, a, b, c] = self.made.to_be_bytes();
         let machine = Machine {
             launch: launch.clone(),
-            zone: format!("eu-test-1{zone}"),
+            zone,
             ip: Ipv4Addr::new(10, a, b, c),
             volumes: Vec::new(),
             began: now,
@@ -282,12 +292,15 @@ impl Region {
         })
     }
 
-    fn machine(&mut self, id: &str) -> Result<&mut Machine, CloudError> {
-        self.instances.get_mut(id).ok_or_else(|| not_found("InvalidInstanceID", id))
+    /// What has just been made is not found by its id either for as long as listings lag.
+    fn machine(&mut self, id: &str, now: Instant) -> Result<&mut Machine, CloudError> {
+        let at = self.seen_at(now);
+        let found = self.instances.get_mut(id).filter(|machine| machine.began <= at);
+        found.ok_or_else(|| not_found("InvalidInstanceID", id))
     }
 
     pub(crate) fn start(&mut self, id: &str, now: Instant) -> Result<(), CloudError> {
-        let machine = self.machine(id)?;
+        let machine = self.machine(id, now)?;
         match machine.state(now) {
             InstanceState::Stopped => {
                 machine.stopped = None;
@@ -309,7 +322,7 @@ impl Region {
 
     /// Ends it; ending it again changes nothing. Its volumes stay, its address leads nowhere.
     pub(crate) fn terminate(&mut self, id: &str, now: Instant) -> Result<(), CloudError> {
-        let machine = self.machine(id)?;
+        let machine = self.machine(id, now)?;
         machine.ended.get_or_insert(now);
         for (_, kept) in self.addresses.iter_mut().filter(|(_, kept)| kept.it.instance.as_deref() == Some(id))
         {
@@ -349,8 +362,9 @@ impl Region {
 
     pub(super) fn launched(&self) -> String {
         let told = self.instances.iter().map(|(_, machine)| {
-            let user_data = String::from_utf8_lossy(&machine.launch.user_data).into_owned();
-            format!("{:?} {user_data}\n", machine.launch)
+            let mut script = Vec::new();
+            GzDecoder::new(&machine.launch.user_data[..]).read_to_end(&mut script).ok();
+            format!("{:?} {}\n", machine.launch, String::from_utf8_lossy(&script))
         });
         told.collect()
     }

@@ -161,7 +161,9 @@ async fn no_secret_is_where_others_could_read_it() {
         let secret = String::from_utf8_lossy(&content).contains("canary");
         assert_eq!(secret, key.starts_with("lab/nodes/AROATEST:i-"), "{key}");
     }
-    assert!(!aws.launched().contains("canary"), "in what RunInstances was told");
+    let launched = aws.launched();
+    assert!(launched.contains("cat >/usr/local/lib/wpaas-boot.sh"), "user data is read");
+    assert!(!launched.contains("canary"), "in what RunInstances was told");
 }
 
 #[tokio::test(start_paused = true)]

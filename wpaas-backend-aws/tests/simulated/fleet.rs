@@ -5,7 +5,7 @@ use wpaas_backend_aws::limiter::Call;
 use wpaas_backend_aws::testing::{Quotas, Simulator};
 use wpaas_core::converge::trial::wanted;
 use wpaas_core::converge::{Part, Wanted};
-use wpaas_core::site::DatabaseSize::Three;
+use wpaas_core::site::DatabaseSize::{One, Three};
 
 use crate::front::Front;
 use crate::lab::Lab;
@@ -68,8 +68,13 @@ async fn a_site_that_serves_is_mended_while_a_fleet_comes_up() {
     let mut run = wanted(1, Three);
     run.was_founded = true;
     lab.change(site, Wanted::Run(run));
-    let _fleet: Vec<_> = (0..sites().min(100)).map(|_| lab.site(wanted(2, Three))).collect();
-    tokio::time::sleep(Duration::from_secs(30)).await;
+    lab.ready(site).await;
+    // A server that finds a site takes it for one that has served.
+    let lab = lab.restart().await;
+    lab.ready(site).await;
+    // Two launches a second: six minutes of them.
+    let _fleet: Vec<_> = (0..100).map(|_| lab.site(wanted(2, Three))).collect();
+    tokio::time::sleep(Duration::from_secs(60)).await;
     let began = Instant::now();
     aws.terminate(&lab.instances(site, Part::Wordpress(0))[0]);
     lab.until("noticed", 2, |lab| !lab.is_ready(site)).await;
@@ -77,6 +82,36 @@ async fn a_site_that_serves_is_mended_while_a_fleet_comes_up() {
     let took = began.elapsed();
     // The old one ends in 30 s, the new one boots in 20, a listing comes every 15; in the queue it would be minutes.
     assert!(took < Duration::from_secs(120), "{took:?}");
+}
+
+/// How many instances are launched at once, when the next one is.
+async fn launches_at_once(aws: &Simulator) -> u64 {
+    let launched = || aws.calls().get("RunInstances").copied().unwrap_or_default();
+    let before = launched();
+    while launched() == before {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    launched() - before
+}
+
+/// Of the four launches that our bucket holds.
+#[tokio::test(start_paused = true)]
+async fn what_is_new_leaves_a_launch_to_what_serves() {
+    let aws = Simulator::new(Quotas::raised());
+    let lab = Lab::start(&aws).await;
+    let sites: Vec<_> = (0..6).map(|_| lab.site(wanted(1, One))).collect();
+    assert_eq!(launches_at_once(&aws).await, 3, "of what is new");
+    for site in &sites {
+        lab.ready(*site).await;
+    }
+    // A server that finds a site takes it for one that has served.
+    let lab = lab.restart().await;
+    for site in &sites {
+        lab.ready(*site).await;
+        aws.terminate(&lab.instances(*site, Part::Wordpress(0))[0]);
+    }
+    assert_eq!(launches_at_once(&aws).await, 4, "of what serves");
 }
 
 fn ec2(aws: &Simulator) -> u64 {

@@ -6,8 +6,9 @@ use std::time::Duration;
 use tokio::time::sleep;
 use wpaas_backend_aws::cloud::CloudError;
 use wpaas_backend_aws::testing::{Fault, Simulator};
-use wpaas_core::converge::Wanted;
 use wpaas_core::converge::trial::wanted;
+use wpaas_core::converge::{Part, Wanted};
+use wpaas_core::id::SiteId;
 use wpaas_core::site::DatabaseSize::{One, Three};
 use wpaas_core::site::{ConditionKind, Truth};
 
@@ -158,10 +159,85 @@ async fn where_aws_has_no_instance_left_another_zone_and_another_type_are_tried(
     lab.ready(site).await;
     assert_eq!(aws.calls()["RunInstances"], 5, "one more than there are nodes: elsewhere there are some");
     let before = aws.launched().matches("t4g.medium").count();
-    aws.sell_out("t4g.small");
+    aws.sell_out("t4g.small", None);
     let other = lab.site(wanted(2, Three));
     lab.ready(other).await;
     let medium = aws.launched().matches("t4g.medium").count();
     assert_eq!(medium - before, 5, "all but the gateways are of another type");
     assert_eq!(aws.living(), [11, 4, 4, 2]);
+}
+
+/// What a part was launched as, and where.
+fn launched(lab: &Lab, site: SiteId, part: Part) -> (String, String) {
+    let launch = lab.aws.launch(&lab.instances(site, part)[0]).unwrap();
+    (launch.instance_type, launch.subnet)
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_one_zone_has_none_left_another_is_taken_and_a_database_stays_with_its_volume() {
+    let aws = Simulator::default();
+    let lab = Lab::start(&aws).await;
+    let at = |kind: &str, zone: &str| (kind.to_owned(), format!("subnet-{zone}"));
+    let before = lab.site(wanted(2, One));
+    lab.ready(before).await;
+    assert_eq!(launched(&lab, before, Part::Wordpress(0)), at("t4g.small", "a"));
+    assert_eq!(launched(&lab, before, Part::Wordpress(1)), at("t4g.small", "b"));
+    aws.sell_out("t4g.small", Some("eu-test-1a"));
+    let site = lab.site(wanted(2, Three));
+    lab.ready(site).await;
+    assert_eq!(
+        launched(&lab, site, Part::Wordpress(0)),
+        at("t4g.small", "b"),
+        "the preferred type elsewhere"
+    );
+    assert_eq!(launched(&lab, site, Part::Wordpress(1)), at("t4g.small", "b"));
+    assert_eq!(
+        launched(&lab, site, Part::Database(0)),
+        at("t4g.medium", "a"),
+        "another type where its volume is"
+    );
+    assert_eq!(launched(&lab, site, Part::Database(1)), at("t4g.small", "b"));
+    assert_eq!(aws.living(), [5 + 7, 1 + 3, 2 + 2, 1 + 1]);
+}
+
+/// What a site that goes asks for, refused: a call, AWS's code, and what is said of it.
+const REFUSED_REMOVALS: [(&str, &str, &str); 6] = [
+    ("TerminateInstances", "UnauthorizedOperation", "lacks ec2:TerminateInstances"),
+    ("DeleteVolume", "UnauthorizedOperation", "lacks ec2:DeleteVolume"),
+    ("DeleteSecurityGroup", "UnauthorizedOperation", "lacks ec2:DeleteSecurityGroup"),
+    ("ReleaseAddress", "UnauthorizedOperation", "lacks ec2:ReleaseAddress"),
+    ("DeleteObjects", "AccessDenied", "the control plane's role lacks"),
+    ("ListObjectsV2", "AccessDenied", "the control plane's role lacks"),
+];
+
+/// An hour of it while a site goes and another serves.
+async fn removal_refused((call, code, says): (&str, &'static str, &str)) {
+    let what = format!("{call} {code}");
+    let aws = Simulator::default();
+    let lab = Lab::start(&aws).await;
+    let [leaves, serves] = [(); 2].map(|()| lab.site(wanted(1, One)));
+    lab.ready(leaves).await;
+    lab.ready(serves).await;
+    aws.refuse(call, code);
+    lab.change(leaves, Wanted::Gone);
+    let before = aws.calls().get(call).copied().unwrap_or_default();
+    sleep(Duration::from_secs(3600)).await;
+    let (truth, message) = lab.condition(leaves, ConditionKind::Ready).unwrap();
+    let told = lab.found(leaves).unwrap().last_error.unwrap_or_default() + &message;
+    assert!(truth != Truth::True && told.contains(code) && told.contains(says), "{what}: {truth:?} {told}");
+    let asked = aws.calls()[call] - before;
+    // A removal is asked for again every ten minutes for each part. Reports are looked for every two seconds.
+    let at_most = if call == "ListObjectsV2" { 1800 + 130 } else { 2 * 4 * 8 };
+    assert!(asked <= at_most, "{what}: asked {asked} times in an hour");
+    aws.permit(call);
+    lab.until(&what, 60, |lab| lab.is_gone(leaves)).await;
+    lab.ready(serves).await;
+    assert_eq!(aws.living(), [4, 1, 2, 1], "{what}: the other site is left alone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_removal_is_named_and_done_once_it_is_allowed() {
+    for (_, refusal) in REFUSED_REMOVALS.into_iter().enumerate().filter(|(n, _)| Front::takes(*n)) {
+        removal_refused(refusal).await;
+    }
 }

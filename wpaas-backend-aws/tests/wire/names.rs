@@ -44,6 +44,23 @@ async fn a_zone_of_several_pages_is_kept_through_every_fault() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_zone_that_may_not_be_read_or_changed_is_named() {
+    for (call, action) in [
+        ("ListResourceRecordSets", "route53:ListResourceRecordSets"),
+        ("ChangeResourceRecordSets", "route53:ChangeResourceRecordSets"),
+    ] {
+        let aws = Simulator::default();
+        let keeper = keeper(&aws, ZONE).await;
+        aws.refuse(call, "AccessDenied");
+        let error = keeper.keep(&names(1)).await.unwrap_err();
+        assert_eq!(error.class, ErrorClass::Permanent);
+        assert!(error.message.contains(&format!("lacks {action}")), "{error}");
+        aws.permit(call);
+        assert_eq!(keeper.keep(&names(1)).await.unwrap(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_zone_that_is_not_there_is_named() {
     let error = keeper(&Simulator::default(), "ZNONE").await.keep(&names(1)).await.unwrap_err();
     assert_eq!(error.class, ErrorClass::Permanent);

@@ -21,7 +21,11 @@ http { server {
 } }
 E2
 php-fpm8.4 -F -y "$here/php-fpm.conf" &
-until [[ -S /run/wpaas/php.sock ]]; do sleep 0.1; done
+php=$!
+until [[ -S /run/wpaas/php.sock ]]; do
+  kill -0 "$php" || { echo 'PHP ended before it answered' >&2; exit 1; }
+  sleep 0.1
+done
 nginx -c /run/wpaas/nginx.conf
 exec 3<>/dev/tcp/127.0.0.1/81
 printf 'GET / HTTP/1.0\r\n\r\n' >&3
@@ -29,8 +33,8 @@ answer=$(cat <&3)
 echo "${answer##*$'\n'}"
 [[ $answer == *compiled* ]]
 nginx -c /run/wpaas/nginx.conf -s stop
-kill %1
-wait %1 || true
+kill "$php"
+wait "$php" || true
 chown -R root: /var/cache/opcache
 find /var/cache/opcache -type d -exec chmod 0755 {} + -o -type f -exec chmod 0644 {} +
 rm -rf /run/wpaas "$here"/{tree,warm}.sh "$here/warm.php"

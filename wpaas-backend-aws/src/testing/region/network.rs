@@ -31,16 +31,17 @@ impl Region {
         self.groups.page(filter, next, self.page, self.cut, |_, kept| kept.seen(at).cloned())
     }
 
-    pub(crate) fn allow(&mut self, id: &str, rules: &[Rule]) -> Result<(), CloudError> {
+    pub(crate) fn allow(&mut self, id: &str, rules: &[Rule], now: Instant) -> Result<(), CloudError> {
+        let at = self.seen_at(now);
         for rule in rules {
             if let Peer::Group(peer) = &rule.from {
                 self.groups
                     .get(peer)
-                    .filter(|kept| kept.lives())
+                    .filter(|kept| kept.is_found(at))
                     .ok_or_else(|| not_found("InvalidGroup", peer))?;
             }
         }
-        let kept = self.groups.get_mut(id).filter(|kept| kept.lives());
+        let kept = self.groups.get_mut(id).filter(|kept| kept.is_found(at));
         let kept = kept.ok_or_else(|| not_found("InvalidGroup", id))?;
         if rules.iter().any(|rule| kept.it.rules.contains(rule)) {
             return Err(CloudError::new("InvalidPermission.Duplicate", "the specified rule already exists"));
@@ -62,7 +63,8 @@ impl Region {
                 format!("resource {id} has a dependent object"),
             ));
         }
-        let kept = self.groups.get_mut(id).filter(|kept| kept.lives());
+        let at = self.seen_at(now);
+        let kept = self.groups.get_mut(id).filter(|kept| kept.is_found(at));
         kept.ok_or_else(|| not_found("InvalidGroup", id))?.to = Some(now);
         Ok(())
     }
@@ -85,8 +87,9 @@ impl Region {
         self.addresses.page(filter, None, usize::MAX, self.cut, |_, kept| kept.seen(at).cloned())
     }
 
-    fn address(&mut self, id: &str) -> Result<&mut Kept<Address>, CloudError> {
-        let kept = self.addresses.get_mut(id).filter(|kept| kept.lives());
+    fn address(&mut self, id: &str, now: Instant) -> Result<&mut Kept<Address>, CloudError> {
+        let at = self.seen_at(now);
+        let kept = self.addresses.get_mut(id).filter(|kept| kept.is_found(at));
         kept.ok_or_else(|| not_found("InvalidAllocationID", id))
     }
 
@@ -96,18 +99,18 @@ impl Region {
         instance: &str,
         now: Instant,
     ) -> Result<(), CloudError> {
-        let state = self.machine(instance)?.state(now);
+        let state = self.machine(instance, now)?.state(now);
         if !matches!(state, InstanceState::Running | InstanceState::Stopped) {
             let message =
                 format!("The {state:?} instance '{instance}' is not in a valid state for this operation.");
             return Err(CloudError::new("InvalidInstanceID", message));
         }
-        self.address(allocation)?.it.instance = Some(instance.to_owned());
+        self.address(allocation, now)?.it.instance = Some(instance.to_owned());
         Ok(())
     }
 
     pub(crate) fn release(&mut self, allocation: &str, now: Instant) -> Result<(), CloudError> {
-        let kept = self.address(allocation)?;
+        let kept = self.address(allocation, now)?;
         if kept.it.instance.is_some() {
             return Err(CloudError::new(
                 "InvalidIPAddress.InUse",

@@ -9,6 +9,13 @@ use crate::cloud::{CloudError, Filter, InstanceState, NewVolume, Page, Volume, V
 
 const CREATING: Duration = Duration::from_secs(3);
 
+impl Disk {
+    /// Whether a call finds it by its id.
+    fn is_found(&self, at: Instant) -> bool {
+        self.deleted.is_none() && self.created <= at
+    }
+}
+
 impl Region {
     pub(crate) fn create_volume(&mut self, new: &NewVolume, now: Instant) -> Result<Volume, CloudError> {
         let parameters = format!("{new:?}");
@@ -58,14 +65,14 @@ impl Region {
     }
 
     pub(crate) fn attach(&mut self, volume: &str, instance: &str, now: Instant) -> Result<(), CloudError> {
-        let state = self.machine(instance)?.state(now);
+        let state = self.machine(instance, now)?.state(now);
         if !matches!(state, InstanceState::Running | InstanceState::Stopped) {
             return Err(CloudError::new("IncorrectState", format!("Instance '{instance}' is not 'running'")));
         }
-        let disk = self.volumes.get(volume).filter(|disk| disk.deleted.is_none());
+        let disk = self.volumes.get(volume).filter(|disk| disk.is_found(self.seen_at(now)));
         let disk = disk.ok_or_else(|| not_found("InvalidVolume", volume))?;
         let shown = self.volume(volume, disk, now);
-        if shown.zone != self.machine(instance)?.zone {
+        if shown.zone != self.machine(instance, now)?.zone {
             return Err(CloudError::new(
                 "InvalidVolume.ZoneMismatch",
                 "The volume is not in the instance's zone",
@@ -81,7 +88,7 @@ impl Region {
             }
             _ => return Err(CloudError::new("IncorrectState", format!("{volume} is not 'available'"))),
         }
-        self.machine(instance)?.volumes.push((volume.to_owned(), now));
+        self.machine(instance, now)?.volumes.push((volume.to_owned(), now));
         if let Some(disk) = self.volumes.get_mut(volume) {
             disk.attached = Some((instance.to_owned(), now));
         }
@@ -97,7 +104,7 @@ impl Region {
     }
 
     pub(crate) fn delete_volume(&mut self, id: &str, now: Instant) -> Result<(), CloudError> {
-        let disk = self.volumes.get(id).filter(|disk| disk.deleted.is_none());
+        let disk = self.volumes.get(id).filter(|disk| disk.is_found(self.seen_at(now)));
         let disk = disk.ok_or_else(|| not_found("InvalidVolume", id))?;
         if self.volume(id, disk, now).state == VolumeState::InUse {
             return Err(CloudError::new("VolumeInUse", format!("Volume {id} is currently attached")));
