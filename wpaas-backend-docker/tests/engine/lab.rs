@@ -11,7 +11,7 @@ use bollard::query_parameters::{
     CreateImageOptionsBuilder, ListContainersOptionsBuilder, ListNetworksOptionsBuilder,
     ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptions,
 };
-use futures::{FutureExt as _, TryStreamExt as _};
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use wpaas_backend_docker::{DockerBackend, DockerConfig, Images, Publish};
 use wpaas_core::code::{Digest, Layout};
 use wpaas_core::converge::{
@@ -160,11 +160,13 @@ pub fn backend_with(config: &DockerConfig, ends: Arc<Told>) -> DockerBackend {
 pub async fn clean(docker: &Docker, label: &str) {
     let filters = HashMap::from([("label", vec![label])]);
     let containers = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-    for container in docker.list_containers(Some(containers)).await.unwrap() {
+    let containers = docker.list_containers(Some(containers)).await.unwrap();
+    let remove = |container: bollard::models::ContainerSummary| async move {
         let force = RemoveContainerOptionsBuilder::new().force(true).build();
         // It may be on its way out already.
         drop(docker.remove_container(&container.id.unwrap(), Some(force)).await);
-    }
+    };
+    futures::stream::iter(containers).for_each_concurrent(8, remove).await;
     let networks = ListNetworksOptionsBuilder::new().filters(&filters).build();
     for network in docker.list_networks(Some(networks)).await.unwrap() {
         docker.remove_network(&network.id.unwrap()).await.unwrap();

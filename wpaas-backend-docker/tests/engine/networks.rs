@@ -1,6 +1,7 @@
 use std::collections::HashSet;
+use std::net::IpAddr;
 
-use bollard::models::{NetworkCreateRequest, NetworkDisconnectRequest};
+use bollard::models::{Ipam, IpamConfig, NetworkCreateRequest, NetworkDisconnectRequest};
 use futures::future::join_all;
 use futures::stream::{self, StreamExt as _};
 use wpaas_backend_docker::Publish;
@@ -11,29 +12,63 @@ use wpaas_core::id::SiteId;
 
 use crate::lab::{Lab, backend, spec};
 
+fn step(site: SiteId, part: Part, action: Action) -> Step {
+    Step { site, generation: 1, epoch: 1, part, action, why: StepReason::Missing }
+}
+
+/// Does this to each of the sites, eight at a time.
+async fn each(lab: &Lab, sites: &[SiteId], part: Part, action: &Action) {
+    let steps: Vec<_> = sites.iter().map(|site| step(*site, part, action.clone())).collect();
+    let made = stream::iter(&steps).map(|step| lab.backend.apply(step)).buffer_unordered(8);
+    let made: Vec<_> = made.collect().await;
+    assert!(made.iter().all(Result::is_ok), "{made:?}");
+}
+
 #[tokio::test]
-async fn forty_sites_have_networks_of_their_own() {
+async fn forty_sites_have_networks_of_their_own_with_a_node_in_each() {
     Lab::run("forty", |lab| async move {
-        let step = |action| Step {
-            site: SiteId::new(),
-            generation: 1,
-            epoch: 1,
-            part: Part::Network,
-            action,
-            why: StepReason::Missing,
-        };
-        let begun = std::time::Instant::now();
-        let steps: Vec<Step> = (0..40).map(|_| step(Action::CreateNetwork)).collect();
-        let made = stream::iter(&steps).map(|step| lab.backend.apply(step)).buffer_unordered(8);
-        let made: Vec<_> = made.collect().await;
-        println!("40 networks: {:?}", begun.elapsed());
-        assert!(made.iter().all(Result::is_ok), "{made:?}");
-        let begun = std::time::Instant::now();
+        let sites: Vec<_> = (0..40).map(|_| SiteId::new()).collect();
+        each(&lab, &sites, Part::Network, &Action::CreateNetwork).await;
+        each(&lab, &sites, Part::Wordpress(0), &Action::CreateNode(spec(&[]))).await;
         let seen = lab.backend.observe(&Scope::Fleet).await.unwrap();
-        println!("a look at 40 networks: {:?}", begun.elapsed());
+        let of = |part| seen.objects.iter().filter(move |(_, object)| object.part == part);
+        let addresses: HashSet<_> = of(Part::Network).map(|(_, object)| object.address().unwrap()).collect();
+        assert_eq!(addresses.len(), 40);
+        assert_eq!(of(Part::Wordpress(0)).filter(|(_, node)| node.state == ObjectState::Ready).count(), 40);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_range_that_a_network_of_somebody_else_has_is_left_to_it() {
+    Lab::run("foreign", |lab| async move {
+        let mut config = lab.config.clone();
+        config.subnets = "10.225.0.0/24".parse().unwrap();
+        let backend = backend(&config);
+        let ipam = IpamConfig { subnet: Some("10.225.0.64/26".to_owned()), ..IpamConfig::default() };
+        let request = NetworkCreateRequest {
+            name: format!("{}-foreign", config.installation),
+            ipam: Some(Ipam { config: Some(vec![ipam]), ..Ipam::default() }),
+            ..NetworkCreateRequest::default()
+        };
+        let foreign = lab.docker.create_network(request).await.unwrap().id;
+        let mut made = Vec::new();
+        for _ in 0..4 {
+            made.push(backend.apply(&step(SiteId::new(), Part::Network, Action::CreateNetwork)).await);
+        }
+        let seen = backend.observe(&Scope::Fleet).await.unwrap();
+        let is_there = lab.docker.inspect_network(&foreign, None).await.is_ok();
+        lab.docker.remove_network(&foreign).await.unwrap();
+        assert!(is_there, "it is left alone");
+        let error = made.pop().unwrap().unwrap_err();
+        assert!(made.iter().all(Result::is_ok), "three of four places are free: {made:?}");
+        assert!(error.to_string().contains("10.225.0.0/24"), "{error}");
         let addresses: HashSet<_> =
             seen.objects.iter().map(|(_, object)| object.address().unwrap()).collect();
-        assert_eq!((seen.objects.len(), addresses.len()), (40, 40));
+        let place =
+            |address: IpAddr| if let IpAddr::V4(address) = address { address.octets()[3] / 64 } else { 9 };
+        let places: HashSet<_> = addresses.into_iter().map(place).collect();
+        assert_eq!(places, HashSet::from([0, 2, 3]));
     })
     .await;
 }
@@ -89,10 +124,7 @@ async fn a_range_that_somebody_took_meanwhile_is_passed_over() {
         config.subnets = "10.224.0.0/23".parse().unwrap();
         let backends = [backend(&config), backend(&config)];
         let apply = |n: usize| {
-            let action = Action::CreateNetwork;
-            let why = StepReason::Missing;
-            let step =
-                Step { site: SiteId::new(), generation: 1, epoch: 1, part: Part::Network, action, why };
+            let step = step(SiteId::new(), Part::Network, Action::CreateNetwork);
             let backend = backends[n % 2].clone();
             async move { backend.apply(&step).await }
         };

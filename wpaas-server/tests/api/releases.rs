@@ -68,11 +68,18 @@ async fn blog(folder: &TempDir) -> (Api, Tenant, String) {
 }
 
 #[tokio::test]
-async fn a_moved_branch_is_fetched_when_asked_for() {
+async fn a_moved_branch_is_fetched_when_asked_for_and_not_before() {
     let folder = TempDir::new().unwrap();
     let (api, tenant, path) = blog(&folder).await;
     let first = api.until(&path, &tenant.key, |site| !site["release"].is_null()).await["release"].clone();
     git(&folder.path().join("blog"), &["commit", "--quiet", "--allow-empty", "--message", "again"]);
+    let code = json!({"git": format!("file://{}/blog", folder.path().display()), "ref": "main"});
+    for change in [json!({"num_instances": 2}), json!({"title": "Blog", "code": code})] {
+        let generation = api.put(&path, &tenant.key, change).await.is(202).body["generation"].clone();
+        let taken_up = |site: &Value| site["status"]["observed_generation"] == generation;
+        let site = api.until(&path, &tenant.key, taken_up).await;
+        assert_eq!((&site["release"], &site["code_failure"]), (&first, &Value::Null), "fetched once");
+    }
     api.post(&format!("{path}/refetch"), &tenant.key, json!({})).await.is(202);
     let moved = |site: &Value| site["release"]["revision"] != first["revision"];
     api.until(&path, &tenant.key, moved).await;
