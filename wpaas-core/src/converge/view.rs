@@ -305,4 +305,11 @@ mod tests {
         let soon = now + Duration::from_secs(1);
         assert_eq!(listed(&mut view, site, soon, Some(there.clone())), Some(there));
     }
+
+    #[test]
+    fn zz_sizes() {
+        use crate::converge::*;
+        macro_rules! p { ($($t:ty),* $(,)?) => { $(println!("{} {}", std::mem::size_of::<$t>(), stringify!($t));)* } }
+        p!(Part, ObjectId, Fingerprint, Option<Fingerprint>, Object, Facts, SiteView, Report, NodeReport, DatabaseReport, WordpressReport, GatewayReport, BootId, Intent, Wanted, RunIntent, TlsIntent, Candidate, Option<Candidate>, ReleaseRef, Option<ReleaseRef>, SiteId, Instant, Told, Retries, std::collections::BTreeMap<Part, ServerState>, crate::name::Username, crate::name::Email);
+    }
 }
