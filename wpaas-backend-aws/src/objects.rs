@@ -113,7 +113,7 @@ pub(crate) fn network(listing: &Listing, installation: &str, site: SiteId) -> Op
         found.it.instance.as_deref().map_or(Lead::Nowhere, |id| Lead::To(ObjectId::new(id)))
     });
     let address = addresses.first().filter(|_| whole).map(|found| IpAddr::V4(found.it.ip));
-    let entry = Entry { address, local_port: None, lead: Some(lead) };
+    let entry = Entry { address, local_port: None, lead: Some(Box::new(lead)) };
     Some(Object { entry: Some(Box::new(entry)), ..object(Part::Network, id, mark, state) })
 }
 

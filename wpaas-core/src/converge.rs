@@ -47,8 +47,8 @@ pub use observation::{Coverage, Entry, Lead, Object, ObjectId, ObjectState, Obse
 pub use part::{InvalidPart, Part, PartKey};
 pub use plan::{Hold, HoldReason, SitePlan, plan};
 pub use report::{
-    BootId, DatabasePhase, DatabaseReport, Draining, GatewayReport, NodeReport, Position, Report,
-    ServerState, WordpressPhase, WordpressReport,
+    BootId, DatabasePhase, DatabaseReport, Draining, GatewayReport, Heard, NodeReport, PartMap, Position,
+    Report, ServerState, WordpressPhase, WordpressReport,
 };
 pub use routes::{RouteState, Routes};
 pub use status::{DnsState, Trouble, status};

@@ -31,7 +31,7 @@ fn converged(trial: Trial, changes: &[Change]) -> (Intent, Facts) {
     let (intent, world) = (trial.intent().clone(), trial.world());
     let objects =
         world.list(&Scope::Site(intent.site)).objects.into_iter().map(|(_, object)| object).collect();
-    let reports = world.reports(intent.site);
+    let reports = world.reports(intent.site).into_iter().map(Into::into).collect();
     (intent, Facts { coverage: Coverage::Complete, objects, reports, ..Facts::nothing() })
 }
 

@@ -85,7 +85,7 @@ impl Intents for Book {
             intent.version += 1;
             match &verdict.found {
                 Ok(_) => run.release = Some(candidate.release),
-                Err(why) => run.refused = Some(why.clone()),
+                Err(why) => run.refused = Some(why.as_str().into()),
             }
         }
         Ok(())

@@ -148,7 +148,12 @@ impl Scopes {
 
 fn facts(world: &World, site: SiteId) -> Facts {
     let objects = world.list(&Scope::Site(site)).objects.into_iter().map(|(_, object)| object).collect();
-    Facts { coverage: Coverage::Complete, objects, reports: world.reports(site), ..Facts::nothing() }
+    Facts {
+        coverage: Coverage::Complete,
+        objects,
+        reports: world.reports(site).into_iter().map(Into::into).collect(),
+        ..Facts::nothing()
+    }
 }
 
 /// A database node that serves is about to be removed, though the spec wants it as it is.

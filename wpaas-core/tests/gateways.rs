@@ -18,17 +18,17 @@ fn site() -> (Intent, Facts) {
     let mut site = Harness::up(wanted(1, One));
     let mut facts = site.facts();
     let second = Object { part: G1, id: ObjectId::new("second"), ..facts.object(G0).unwrap().clone() };
-    let report = wpaas_core::converge::Report { part: G1, ..facts.report(G0).unwrap().clone() };
+    let report = wpaas_core::converge::Heard { part: G1, ..facts.report(G0).unwrap().clone() };
     let first = id_of(&facts, G0);
     facts.objects.push(second);
     facts.reports.push(report);
-    *lead(&mut facts) = Some(Lead::To(first));
+    lead(&mut facts, Lead::To(first));
     (site.intent.clone(), facts)
 }
 
-/// Where the site's address leads.
-fn lead(facts: &mut Facts) -> &mut Option<Lead> {
-    &mut object(facts, Part::Network).entry.as_mut().unwrap().lead
+/// The site's address leads there.
+fn lead(facts: &mut Facts, to: Lead) {
+    object(facts, Part::Network).entry.as_mut().unwrap().lead = Some(Box::new(to));
 }
 
 fn id_of(facts: &Facts, part: Part) -> ObjectId {
@@ -60,7 +60,7 @@ fn a_new_site_gets_a_second_gateway_and_its_address_leads_to_the_first_that_serv
     let (intent, mut facts) = site();
     facts.objects.retain(|object| object.part != G1);
     silence(&mut facts, G1);
-    *lead(&mut facts) = Some(Lead::Nowhere);
+    lead(&mut facts, Lead::Nowhere);
     let made = steps(&intent, &facts);
     assert!(made[0].starts_with("create gateway-1 ("), "{made:?}");
     assert_eq!(made[1..], ["lead the address to gateway-0"]);
@@ -74,7 +74,7 @@ fn the_address_leaves_a_gateway_that_fails_and_stays_at_the_other() {
     object(&mut facts, G0).state = ObjectState::Stopped;
     assert_eq!(steps(&intent, &facts), ["start gateway-0", "lead the address to gateway-1"]);
     let (intent, mut facts) = site();
-    *lead(&mut facts) = Some(Lead::To(ObjectId::new("second")));
+    lead(&mut facts, Lead::To(ObjectId::new("second")));
     assert_eq!(steps(&intent, &facts), [""; 0], "it does not move back");
 }
 
@@ -96,7 +96,7 @@ fn outdated_gateways_are_replaced_one_by_one_and_the_address_moves_between() {
     assert_eq!(steps(&intent, &facts), ["remove gateway-1"]);
     object(&mut facts, G1).fingerprint = new;
     assert_eq!(steps(&intent, &facts), ["lead the address to gateway-1"]);
-    *lead(&mut facts) = Some(Lead::To(ObjectId::new("second")));
+    lead(&mut facts, Lead::To(ObjectId::new("second")));
     assert_eq!(steps(&intent, &facts), ["remove gateway-0"]);
 }
 
@@ -116,7 +116,7 @@ fn an_authority_is_answered_once_every_gateway_says_that_it_has_the_answer() {
         status(intent, facts, &plan(intent, facts), &trouble, jiff::Timestamp::UNIX_EPOCH).challenge
     };
     let Wanted::Run(run) = &mut intent.wanted else { panic!("runs") };
-    run.tls.challenge = Some("thumbprint".to_owned());
+    run.tls.challenge = Some("thumbprint".into());
     let told = plan(&intent, &facts).steps;
     for step in told {
         assert_eq!(answered(&intent, &facts, None), None);
@@ -126,7 +126,7 @@ fn an_authority_is_answered_once_every_gateway_says_that_it_has_the_answer() {
         let revision = text.lines().find_map(|line| line.strip_prefix("revision=")).unwrap();
         let report = facts.reports.iter_mut().find(|report| report.part == step.part).unwrap();
         let NodeReport::Gateway(report) = &mut report.node else { panic!("is a gateway") };
-        report.revision = Some(revision.to_owned());
+        report.revision = Some(revision.into());
     }
     let waiting = Some(DnsState::Waiting("the zone is not written yet".to_owned()));
     assert_eq!(answered(&intent, &facts, waiting), None, "nobody finds them");

@@ -92,7 +92,7 @@ fn while_a_step_is_under_way_there_is_something_to_wait_for() {
     let mut site = Harness::up(wanted(1, One));
     for part in site.parts() {
         let mut facts = site.facts();
-        facts.busy = vec![part.parse().unwrap()];
+        facts.busy = vec![part.parse().unwrap()].into();
         assert!(!plan(&site.intent, &facts).is_empty(), "{part} is being changed");
     }
 }

@@ -5,7 +5,7 @@ mod support;
 
 use support::{Harness, wanted};
 use wpaas_core::converge::{
-    Action, Facts, HoldReason, Intent, Lead, NodeReport, Object, ObjectId, Part, Report, ServerState, Silent,
+    Action, Facts, Heard, HoldReason, Intent, Lead, NodeReport, Object, ObjectId, Part, ServerState, Silent,
     Step, StepReason, lint, plan,
 };
 use wpaas_core::site::DatabaseSize::{One, Three};
@@ -23,7 +23,7 @@ fn site(database: wpaas_core::site::DatabaseSize) -> (Intent, Facts) {
 fn two_gateways() -> (Intent, Facts) {
     let (intent, mut facts) = site(One);
     let first = facts.object(G0).unwrap().clone();
-    let report = Report { part: G1, ..facts.report(G0).unwrap().clone() };
+    let report = Heard { part: G1, ..facts.report(G0).unwrap().clone() };
     facts.objects.push(Object { part: G1, id: ObjectId::new("second"), ..first.clone() });
     facts.reports.push(report);
     lead(&mut facts, Lead::To(first.id));
@@ -32,7 +32,7 @@ fn two_gateways() -> (Intent, Facts) {
 
 fn lead(facts: &mut Facts, to: Lead) {
     let network = facts.objects.iter_mut().find(|object| object.part == Part::Network).unwrap();
-    network.entry.as_mut().unwrap().lead = Some(to);
+    network.entry.as_mut().unwrap().lead = Some(Box::new(to));
 }
 
 /// It has not been heard for too long.
@@ -94,7 +94,7 @@ fn a_silent_node_is_replaced_when_nobody_can_be_using_it() {
     silence(&mut facts, W0, true);
     assert_eq!(removed(&intent, &facts), [], "it answers");
     assert_eq!(breaks(&intent, &facts, W0), 3);
-    facts.silent = vec![Silent { part: W0, was_heard: false }];
+    facts.silent = vec![Silent { part: W0, was_heard: false }].into();
     hush(&mut facts, G0);
     assert_eq!(removed(&intent, &facts), [W0], "it never said a word");
 }

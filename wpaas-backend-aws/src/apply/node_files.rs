@@ -135,7 +135,6 @@ impl Task<'_> {
         boot: &BootId,
         order: DatabaseOrder,
     ) -> Result<Applied, BackendError> {
-        let boot = boot.as_str();
         let text = match order {
             DatabaseOrder::Found { number } => format!("found {number} {boot}\n"),
             DatabaseOrder::Join { number } => format!("join {number} {boot}\n"),

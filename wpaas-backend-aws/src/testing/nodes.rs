@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use tokio::time::Instant;
 use wpaas_core::converge::{
-    BootId, DatabasePhase, DatabaseReport, GatewayReport, NodeReport, Part, Position, ServerState,
+    BootId, DatabasePhase, DatabaseReport, GatewayReport, NodeReport, Part, PartMap, Position, ServerState,
     WordpressPhase, WordpressReport,
 };
 use wpaas_core::id::SiteId;
@@ -181,8 +182,10 @@ fn report(
 ) -> Option<NodeReport> {
     let up = |part: Part| serving.get(&node.files.site).is_some_and(|parts| parts.contains(&part));
     Some(match node.files.part {
-        Part::Database(_) => NodeReport::Database(database(node, data.get(node.files.volume.as_ref()?))),
-        Part::Wordpress(_) => NodeReport::Wordpress(WordpressReport {
+        Part::Database(_) => {
+            NodeReport::Database(database(node, data.get(node.files.volume.as_ref()?)).into())
+        }
+        Part::Wordpress(_) => NodeReport::Wordpress(Arc::new(WordpressReport {
             phase: if up(node.files.part) { WordpressPhase::Serving } else { WordpressPhase::Waiting },
             release: node.files.value("wordpress.conf", "release")?.to_owned(),
             admin_version: node.files.value("wordpress.conf", "admin_version")?.parse().ok()?,
@@ -191,8 +194,8 @@ fn report(
             tables: None,
             content: None,
             error: None,
-        }),
-        Part::Gateway(_) => NodeReport::Gateway(gateway(node, up)),
+        })),
+        Part::Gateway(_) => NodeReport::Gateway(gateway(node, up).into()),
         _ => return None,
     })
 }
@@ -225,8 +228,8 @@ fn gateway(node: &Node, up: impl Fn(Part) -> bool) -> GatewayReport {
         };
         Some((part, state))
     });
-    let revision = node.files.value("routes", "revision").map(str::to_owned);
-    GatewayReport { revision, servers: servers.collect(), draining: BTreeMap::new(), error: None }
+    let revision = node.files.value("routes", "revision").map(Into::into);
+    GatewayReport { revision, servers: servers.collect(), draining: PartMap::default(), error: None }
 }
 
 /// A report as a node writes it.

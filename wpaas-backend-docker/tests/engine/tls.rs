@@ -31,7 +31,7 @@ async fn curl(address: &str, arguments: &[&str], format: &str) -> String {
 
 /// What tells a gateway what to answer an authority with.
 pub fn answering() -> TlsIntent {
-    TlsIntent { challenge: Some("Our-thumb_print".to_owned()), certificates: Vec::new() }
+    TlsIntent { challenge: Some("Our-thumb_print".into()), certificates: Vec::new().into() }
 }
 
 /// Whether the gateway answers an authority as it is told to.

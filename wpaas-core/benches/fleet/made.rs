@@ -8,8 +8,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 use wpaas_core::converge::simulated::Simulated;
 use wpaas_core::converge::{
-    Backend as _, Coverage, Intent, Object, ObjectId, Observation, ReleaseRef, Report, RunIntent, Scope,
-    View, Wanted, plan,
+    Backend as _, Coverage, Heard, Intent, Object, ObjectId, Observation, ReleaseRef, Report, RunIntent,
+    Scope, View, Wanted, plan,
 };
 use wpaas_core::id::SiteId;
 use wpaas_core::site::DatabaseSize;
@@ -55,12 +55,12 @@ fn wanted(n: usize) -> Wanted {
     Wanted::Run(RunIntent {
         candidate: None,
         refused: None,
-        previews: Vec::new(),
+        previews: [].into(),
         wordpress: 1,
         database: DatabaseSize::One,
         release: Some(ReleaseRef::Stock),
         authorities: vec![format!("blog-{n}.acm.www.wpaas.localhost")],
-        redirects: Vec::new(),
+        redirects: [].into(),
         tls: wpaas_core::converge::TlsIntent::default(),
         home: None,
         title: format!("Blog number {n}"),
@@ -87,7 +87,9 @@ fn converge(
         let facts = view.facts(intent.site, now);
         let plan = plan(intent, &facts);
         if plan.is_empty() {
-            return facts.reports.clone().into_iter();
+            let site = intent.site;
+            let reports = facts.reports.clone().into_iter();
+            return reports.map(move |Heard { part, boot, node }| Report { site, part, boot, node });
         }
         for step in &plan.steps {
             view.step_began(step);

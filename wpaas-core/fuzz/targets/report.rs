@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
 use wpaas_core::converge::trial::{Trial, wanted};
 use wpaas_core::converge::{
-    BootId, Coverage, Facts, Intent, NodeReport, Part, Report, Scope, Trouble, lint, plan, status, verdict,
+    BootId, Coverage, Facts, Intent, Heard, NodeReport, Part, Scope, Trouble, lint, plan, status, verdict,
 };
 use wpaas_core::site::DatabaseSize::Three;
 
@@ -39,7 +39,7 @@ fuzz_target!(|said: &str| {
         assert_eq!(serde_json::from_str::<NodeReport>(&again).unwrap(), node);
         let boot = BootId::new("1").unwrap();
         facts.reports.retain(|report| report.part != part);
-        facts.reports.push(Report { site: intent.site, part, boot, node });
+        facts.reports.push(Heard { part, boot, node });
     }
     facts.reports.sort_by_key(|report| report.part);
     let plan = plan(intent, &facts);

@@ -43,9 +43,7 @@ pub struct Converger {
     view: View,
     queue: WorkQueue,
     retries: Retries,
-    wanted: SiteMap<Arc<Intent>>,
-    /// What was found of each site, kept or about to be: enough of it to tell whether it is the same again.
-    found: SiteMap<u64>,
+    wanted: SiteMap<wanted::Known>,
     /// Sites whose status is being kept, and what was found since.
     recording: SiteMap<Option<Box<SiteStatus>>>,
     errors: SiteMap<String>,
@@ -205,7 +203,6 @@ impl Converger {
             queue: WorkQueue::default(),
             retries: Retries::default(),
             wanted: SiteMap::default(),
-            found: SiteMap::default(),
             recording: SiteMap::default(),
             errors: SiteMap::default(),
             doubted: SiteMap::default(),
@@ -296,7 +293,7 @@ impl Converger {
 
     /// Another server may have tended these sites meanwhile, and kept what it found.
     fn turned(&mut self, now: Instant) {
-        self.found.clear();
+        self.forget_found();
         let tended = self.wanted.keys().copied().filter(|site| self.tenure.epoch(*site, now).is_some());
         for site in tended.collect::<Vec<_>>() {
             self.queue.push(site, now);
@@ -311,7 +308,7 @@ impl Converger {
         self.recording.clear();
         self.judging.clear();
         self.metering = metering::Metering::default();
-        self.found.clear();
+        self.forget_found();
         self.sight.fleet = false;
         self.sight.sites.clear();
         self.sight.next_fleet = Some(now + Sight::SEARCH);
@@ -347,7 +344,7 @@ impl Converger {
             }
             // Whoever asked may have gone.
             Command::Explain(site, answer) => {
-                let plan = |intent: &Arc<Intent>| (self.planner)(intent, &self.view.facts(site, now));
+                let plan = |known: &wanted::Known| (self.planner)(&known.intent, &self.view.facts(site, now));
                 let _gone = answer.send(self.wanted.get(&site).map(plan));
             }
             Command::Preview(intent, answer) => {

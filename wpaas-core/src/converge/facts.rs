@@ -1,6 +1,8 @@
 use std::net::IpAddr;
 
-use super::{Coverage, Draining, Lead, NodeReport, Object, ObjectState, Part, Report, ServerState};
+use thin_vec::ThinVec;
+
+use super::{Coverage, Draining, Heard, Lead, NodeReport, Object, ObjectState, Part, ServerState};
 use crate::site::Generation;
 
 /// What is known of one site at one moment: all that [`super::plan`] looks at besides the intent.
@@ -11,13 +13,13 @@ pub struct Facts {
     /// What is there, in the order of parts.
     pub objects: Vec<Object>,
     /// What nodes said lately, in the order of parts: at most one a node, none that is stale.
-    pub reports: Vec<Report>,
+    pub reports: Vec<Heard>,
     /// Nodes that run and have been silent for longer than the backend has patience, in the order of parts.
-    pub silent: Vec<Silent>,
+    pub silent: ThinVec<Silent>,
     /// What nodes were told and have not answered yet.
-    pub told: Vec<Told>,
+    pub told: ThinVec<Told>,
     /// Parts that a step is under way for, in order.
-    pub busy: Vec<Part>,
+    pub busy: ThinVec<Part>,
 }
 
 /// Something a node was told.
@@ -60,9 +62,9 @@ impl Facts {
             coverage: Coverage::Complete,
             objects: Vec::new(),
             reports: Vec::new(),
-            silent: Vec::new(),
-            told: Vec::new(),
-            busy: Vec::new(),
+            silent: ThinVec::new(),
+            told: ThinVec::new(),
+            busy: ThinVec::new(),
         }
     }
 
@@ -109,7 +111,7 @@ impl Facts {
 
     /// What a running node last said; nothing of a node that does not run or that a step is under way for.
     #[must_use]
-    pub fn report(&self, part: Part) -> Option<&Report> {
+    pub fn report(&self, part: Part) -> Option<&Heard> {
         self.ready(part)?;
         self.reports.iter().find(|report| report.part == part)
     }
@@ -125,7 +127,7 @@ impl Facts {
     #[must_use]
     pub fn answers(&self, part: Part) -> Option<bool> {
         let gateway = |object: &Object| match &self.report(object.part)?.node {
-            NodeReport::Gateway(report) => Some(report.servers.get(&part).copied()),
+            NodeReport::Gateway(report) => Some(report.servers.get(part).copied()),
             NodeReport::Database(_) | NodeReport::Wordpress(_) => None,
         };
         let says = self.objects.iter().filter_map(gateway);
@@ -151,8 +153,8 @@ impl Facts {
     /// lasted too long.
     #[must_use]
     pub fn left(&self, part: Part) -> u32 {
-        let draining = |report: &Report| match &report.node {
-            NodeReport::Gateway(gateway) => gateway.draining.get(&part).copied(),
+        let draining = |report: &Heard| match &report.node {
+            NodeReport::Gateway(gateway) => gateway.draining.get(part).copied(),
             NodeReport::Database(_) | NodeReport::Wordpress(_) => None,
         };
         let left = self.reports.iter().filter_map(draining).filter(|left| left.seconds < Draining::LONGEST);

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use thin_vec::ThinVec;
+
 use super::Part;
 use crate::account::Version;
 use crate::code::{Digest, Layout};
@@ -45,19 +47,19 @@ pub struct RunIntent {
     /// What is served; `None` while no release has proved itself yet.
     pub release: Option<ReleaseRef>,
     /// What is tried on a node of its own, to be served once it has proved itself.
-    pub candidate: Option<Candidate>,
+    pub candidate: Option<Box<Candidate>>,
     /// Why the newest release is not served, if it failed.
-    pub refused: Option<String>,
+    pub refused: Option<Box<str>>,
     /// Other releases under names of their own, on nodes of their own.
-    pub previews: Vec<Preview>,
+    pub previews: ThinVec<Preview>,
     /// The names the gateway answers to, besides the address. Hosts, or `host:port`.
     pub authorities: Vec<String>,
     /// Authorities that redirect to another, and to which.
-    pub redirects: Vec<(String, String)>,
+    pub redirects: ThinVec<(String, String)>,
     /// What the gateway needs for HTTPS.
     pub tls: TlsIntent,
     /// The authority that the site calls itself by; the address without one.
-    pub home: Option<String>,
+    pub home: Option<Box<str>>,
     /// The website's title.
     pub title: String,
     /// WordPress's first user.
@@ -74,9 +76,9 @@ pub struct RunIntent {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct TlsIntent {
     /// What it answers a certificate authority with, after the token and a dot.
-    pub challenge: Option<String>,
+    pub challenge: Option<Box<str>>,
     /// What is served.
-    pub certificates: Vec<TlsCertificate>,
+    pub certificates: ThinVec<TlsCertificate>,
 }
 
 /// A certificate that a gateway serves.

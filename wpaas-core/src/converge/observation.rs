@@ -83,7 +83,7 @@ impl Object {
     /// Where the site's address leads, on the object that holds it, where it can be moved.
     #[must_use]
     pub fn lead(&self) -> Option<&Lead> {
-        self.entry.as_ref()?.lead.as_ref()
+        self.entry.as_ref()?.lead.as_deref()
     }
 }
 
@@ -96,7 +96,7 @@ pub struct Entry {
     pub local_port: Option<u16>,
     /// Where the address can be moved from one gateway to another: where it leads now. `None` where it always leads
     /// to the one gateway.
-    pub lead: Option<Lead>,
+    pub lead: Option<Box<Lead>>,
 }
 
 impl Entry {

@@ -1,13 +1,19 @@
 //! What only a node knows, as it tells the control plane. The format is `node/README.md`'s.
 
-use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::id::SiteId;
 
 use super::{Fingerprint, Part};
+
+mod boot;
+mod parts;
+
+pub use boot::BootId;
+pub use parts::PartMap;
 
 /// One report of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -22,36 +28,33 @@ pub struct Report {
     pub node: NodeReport,
 }
 
-/// Names one start of a node.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct BootId(Box<str>);
+/// What was last heard of a node, where it is known of which site.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Heard {
+    /// Which node.
+    pub part: Part,
+    /// That start of the node.
+    pub boot: BootId,
+    /// What it said.
+    pub node: NodeReport,
+}
 
-impl BootId {
-    /// Takes the node's text over; `None` unless 1 to 64 letters and digits.
-    #[must_use]
-    pub fn new(text: &str) -> Option<Self> {
-        let fits = (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
-        fits.then(|| Self(text.into()))
-    }
-
-    /// The node's text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+impl From<Report> for Heard {
+    fn from(Report { site: _, part, boot, node }: Report) -> Self {
+        Self { part, boot, node }
     }
 }
 
-/// What a node of each kind says.
+/// What a node of each kind says. A copy takes no memory of its own, but for a gateway's, which is its site's alone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NodeReport {
     /// Of a database node.
-    Database(DatabaseReport),
+    Database(Arc<DatabaseReport>),
     /// Of a WordPress node.
-    Wordpress(WordpressReport),
+    Wordpress(Arc<WordpressReport>),
     /// Of a gateway.
-    Gateway(GatewayReport),
+    Gateway(Box<GatewayReport>),
 }
 
 /// Of a database node.
@@ -185,13 +188,13 @@ pub enum WordpressPhase {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct GatewayReport {
     /// Of the routes that it follows; none before the first.
-    pub revision: Option<String>,
+    pub revision: Option<Box<str>>,
     /// Of every server it was told of.
-    pub servers: BTreeMap<Part, ServerState>,
+    pub servers: PartMap<ServerState>,
     /// What nodes that get no new sessions still have, of a database node its connections; who has nothing is not among
     /// them.
     #[serde(default)]
-    pub draining: BTreeMap<Part, Draining>,
+    pub draining: PartMap<Draining>,
     /// What went wrong, for people.
     pub error: Option<String>,
 }

@@ -73,7 +73,7 @@ fn challenge(intent: &Intent, facts: &Facts, plan: &SitePlan, trouble: &Trouble)
     let mut open = plan.steps.iter().map(|step| step.part).chain(plan.holds.iter().map(|hold| hold.part));
     let reported = facts.reports.iter().any(|report| is_gateway(report.part));
     let is_found = !matches!(trouble.dns, Some(DnsState::Waiting(_)));
-    run.tls.challenge.clone().filter(|_| reported && is_found && !open.any(is_gateway))
+    run.tls.challenge.as_deref().map(str::to_owned).filter(|_| reported && is_found && !open.any(is_gateway))
 }
 
 #[derive(Clone, Copy)]
@@ -88,7 +88,7 @@ impl Counts {
         let mut counts = Self { wordpress: 0, database: 0, gateway: false };
         let gateway = facts.leading_gateway().and_then(|part| facts.report(part)).map(|report| &report.node);
         let routed = |part: Part| match gateway {
-            Some(NodeReport::Gateway(report)) => report.servers.get(&part) == Some(&ServerState::Up),
+            Some(NodeReport::Gateway(report)) => report.servers.get(part) == Some(&ServerState::Up),
             _ => false,
         };
         for object in &facts.objects {
@@ -315,7 +315,7 @@ impl Judge<'_> {
             .iter()
             .filter(|object| matches!(object.part, Part::Database(_)))
             .map(|node| match self.facts.report(node.part).map(|report| &report.node) {
-                Some(NodeReport::Database(report)) => Some(report),
+                Some(NodeReport::Database(report)) => Some(&**report),
                 _ => None,
             })
             .collect();

@@ -244,10 +244,10 @@ impl Step {
     pub fn message(&self) -> Option<String> {
         match &self.action {
             Action::Order { boot, order: DatabaseOrder::Found { number }, .. } => {
-                Some(format!("found {number} {}", boot.as_str()))
+                Some(format!("found {number} {boot}"))
             }
             Action::Order { boot, order: DatabaseOrder::Join { number }, .. } => {
-                Some(format!("join {number} {}", boot.as_str()))
+                Some(format!("join {number} {boot}"))
             }
             Action::Configure { files, .. } => Some(format!("configure {}", NodeFile::fingerprint(files))),
             Action::Lead { object } => Some(format!("lead {object}")),

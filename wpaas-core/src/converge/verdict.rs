@@ -27,7 +27,7 @@ pub struct Proved {
 #[must_use]
 pub fn verdict(intent: &Intent, facts: &Facts) -> Option<Verdict> {
     let Wanted::Run(run) = &intent.wanted else { return None };
-    let candidate = run.candidate?;
+    let candidate = run.candidate.as_deref()?;
     let (_, report) = trial(intent, run, facts)?;
     let changes = report.upgrade().map(|(from, to)| SchemaChange { from, to });
     let found = match report.phase {
@@ -49,9 +49,9 @@ pub(super) fn trial<'a>(
     run: &RunIntent,
     facts: &'a Facts,
 ) -> Option<(Part, &'a WordpressReport)> {
-    let candidate = run.candidate?;
+    let candidate = run.candidate.as_deref()?;
     let url = node::canonical_url(run, facts.address())?;
-    let spec = WordpressSite::new(intent.site, run, Purpose::Trial(candidate), candidate.release, url);
+    let spec = WordpressSite::new(intent.site, run, Purpose::Trial(*candidate), candidate.release, url);
     let tries =
         |part: &Part| facts.ready(*part).is_some_and(|object| object.fingerprint == Some(spec.fingerprint));
     let part = (Part::APART_SLOTS..Part::WORDPRESS_SLOTS).map(Part::Wordpress).find(tries)?;

@@ -10,10 +10,12 @@ use super::{Applied, Coverage, Facts, Object, Observation, Patience, Report, Sco
 use crate::id::{SiteId, SiteMap};
 
 mod doubts;
+mod said;
 mod silence;
 mod site;
 
 use doubts::{Doubts, Missed};
+use said::Said;
 use silence::{Ears, Hearing};
 use site::{Absence, SiteView};
 
@@ -33,6 +35,7 @@ pub struct View {
     /// How long nodes may be silent.
     patience: Option<Patience>,
     hearing: Hearing,
+    said: Said,
     doubts: Doubts,
 }
 
@@ -73,17 +76,12 @@ impl View {
                 self.merge(news, complete, &kept, began)
             }
             Scope::Fleet => {
-                let news = self.news(observation.objects, complete);
-                let known = self.sites.values().map(|view| view.facts.objects.len()).sum();
+                let (news, known) = self.news(observation.objects, complete, began);
                 let missed = self.missed(&news, complete, began);
                 let kept = self.doubts.weigh(scope, complete, known, missed);
                 let first = complete && kept.is_empty() && !self.complete;
                 if first {
                     self.complete();
-                }
-                let lag = self.lag;
-                for view in self.sites.values_mut() {
-                    view.forget_steps(began, lag);
                 }
                 let changed = self.merge(news, complete, &kept, began);
                 if first {
@@ -141,16 +139,25 @@ impl View {
         self.sites.get(&site).is_some_and(|view| view.is_unheard()).then_some(until)
     }
 
-    /// The objects of the sites that are not listed as they are known.
-    fn news(&mut self, listed: Vec<(SiteId, Object)>, complete: bool) -> BTreeMap<SiteId, Vec<Object>> {
-        let mut news = BTreeMap::new();
-        for (site, object) in &listed {
+    /// The objects of the sites that are not listed as they are known, and how many are known of all. What is looked at
+    /// in every site is looked at once: with many sites it is memory that takes the time.
+    fn news(
+        &mut self,
+        listed: Vec<(SiteId, Object)>,
+        complete: bool,
+        began: Instant,
+    ) -> (BTreeMap<SiteId, Vec<Object>>, usize) {
+        let (mut news, mut known, lag) = (BTreeMap::new(), 0, self.lag);
+        for of_site in listed.chunk_by(|one, next| one.0 == next.0) {
+            let [(site, _), ..] = of_site else { continue };
             match self.sites.get_mut(site) {
-                Some(view) => view.compare(object),
+                Some(view) => of_site.iter().for_each(|(_, object)| view.compare(object)),
                 None => drop(news.insert(*site, Vec::new())),
             }
         }
         for (site, view) in &mut self.sites {
+            known += view.facts.objects.len();
+            view.forget_steps(began, lag);
             if view.compared(complete) {
                 news.insert(*site, Vec::new());
             }
@@ -162,7 +169,7 @@ impl View {
                 }
             }
         }
-        news
+        (news, known)
     }
 
     fn merge(
@@ -203,7 +210,9 @@ impl View {
     /// Takes a node's report in. Returns whether it says anything new.
     pub fn reported(&mut self, report: Report, now: Instant) -> bool {
         self.hearing.heard(now);
-        self.site(report.site).reported(report, now)
+        let coverage = self.coverage();
+        let view = self.sites.entry(report.site).or_insert_with(|| Box::new(SiteView::new(coverage)));
+        view.reported(report, now, &mut self.said)
     }
 
     /// What is known of one site now; borrowed unless something of it has become too old to count.
@@ -304,12 +313,5 @@ mod tests {
         assert_eq!(listed(&mut view, site, now, Some(there.clone())), None);
         let soon = now + Duration::from_secs(1);
         assert_eq!(listed(&mut view, site, soon, Some(there.clone())), Some(there));
-    }
-
-    #[test]
-    fn zz_sizes() {
-        use crate::converge::*;
-        macro_rules! p { ($($t:ty),* $(,)?) => { $(println!("{} {}", std::mem::size_of::<$t>(), stringify!($t));)* } }
-        p!(Part, ObjectId, Fingerprint, Option<Fingerprint>, Object, Facts, SiteView, Report, NodeReport, DatabaseReport, WordpressReport, GatewayReport, BootId, Intent, Wanted, RunIntent, TlsIntent, Candidate, Option<Candidate>, ReleaseRef, Option<ReleaseRef>, SiteId, Instant, Told, Retries, std::collections::BTreeMap<Part, ServerState>, crate::name::Username, crate::name::Email);
     }
 }

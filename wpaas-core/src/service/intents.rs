@@ -253,18 +253,18 @@ fn run(site: &Site, names: Option<&SiteNames>, tls: TlsIntent, was_founded: bool
         wordpress: u8::try_from(site.instances()).unwrap_or(u8::MAX),
         database: spec.database,
         release: release(site),
-        candidate: candidate(site),
-        refused: refused(site),
+        candidate: candidate(site).map(Box::new),
+        refused: refused(site).map(Into::into),
         authorities: names
             .map(SiteNames::authorities)
             .unwrap_or_default()
             .into_iter()
             .chain(aliases)
             .collect(),
-        previews,
-        redirects: names.map(SiteNames::redirects).unwrap_or_default(),
+        previews: previews.into(),
+        redirects: names.map(SiteNames::redirects).unwrap_or_default().into(),
         tls,
-        home: names.and_then(SiteNames::home),
+        home: names.and_then(SiteNames::home).map(Into::into),
         title: spec.title.clone(),
         admin_user: spec.admin.username.clone(),
         admin_email: spec.admin.email.clone(),
@@ -297,7 +297,7 @@ fn tls(
         })
     };
     let certificates = rules.wanted(site, names).iter().filter_map(valid).collect();
-    Some(TlsIntent { challenge, certificates })
+    Some(TlsIntent { challenge: challenge.map(Into::into), certificates })
 }
 
 /// The last release that has proved itself is served until the one that is wanted has.

@@ -7,7 +7,7 @@ use wpaas_core::converge::storm::Storm;
 use wpaas_core::converge::trial::{Change, Failure, Fate, Op, Outside, Planner, Trial, wanted};
 use wpaas_core::converge::{
     Action, Coverage, DatabaseOrder, DatabasePhase, DatabaseReport, Facts, FileContent, Intent, NodeReport,
-    Part, SitePlan, Step, StepReason, Wanted, lint, plan,
+    Part, PartMap, SitePlan, Step, StepReason, Wanted, lint, plan,
 };
 use wpaas_core::id::SiteId;
 use wpaas_core::site::DatabaseSize::{One, Three};
@@ -220,7 +220,7 @@ fn cuts_requests(intent: &Intent, facts: &Facts) -> SitePlan {
     let mut deaf = facts.clone();
     for report in &mut deaf.reports {
         if let NodeReport::Gateway(gateway) = &mut report.node {
-            gateway.draining.clear();
+            gateway.draining = PartMap::default();
         }
     }
     plan(intent, &deaf)

@@ -1,11 +1,13 @@
 //! Of the database: who founds, who joins, who goes, and what is waited for.
 
+use std::sync::Arc;
+
 use super::SMALL;
 use super::support::{Harness, wanted};
 use jiff::Timestamp;
 use wpaas_core::converge::{
-    Action, Coverage, DatabasePhase, DatabaseReport, Facts, Intent, NodeReport, ObjectState, Part, SitePlan,
-    Step, StepReason, Told, Trouble, lint, plan, status,
+    Action, Coverage, DatabasePhase, Facts, Intent, NodeReport, ObjectState, Part, SitePlan, Step,
+    StepReason, Told, Trouble, lint, plan, status,
 };
 use wpaas_core::site::ConditionKind;
 use wpaas_core::site::DatabaseSize::{One, Three};
@@ -44,15 +46,15 @@ fn no_node_joins_while_it_is_not_known_whether_another_does() {
     };
     assert_eq!(join.part, Part::Database(1));
     for part in [Part::Database(1), Part::Database(2)] {
-        let busy = Facts { busy: vec![part], ..facts.clone() };
+        let busy = Facts { busy: vec![part].into(), ..facts.clone() };
         assert_eq!(orders(&plan(&site.intent, &busy)), [], "a step for {part} is under way");
         let message = Step { part, ..join.clone() }.message().unwrap();
-        let told = Facts { told: vec![Told { part, message }], ..facts.clone() };
+        let told = Facts { told: vec![Told { part, message }].into(), ..facts.clone() };
         let plan = plan(&site.intent, &told);
         assert!(orders(&plan).iter().all(|order| order.part == part), "{part} was told: {plan}");
         lint(&site.intent, &told, &plan).unwrap();
     }
-    let other = Facts { busy: vec![Part::Database(2)], ..facts.clone() };
+    let other = Facts { busy: vec![Part::Database(2)].into(), ..facts.clone() };
     let early = SitePlan { steps: vec![join], ..plan(&site.intent, &other) };
     assert_eq!(lint(&site.intent, &other, &early).unwrap_err().rule, 2);
 }
@@ -139,6 +141,7 @@ fn a_node_that_gives_no_answer_is_not_taken_for_one_without_a_component() {
     let silence = |facts: &mut Facts, lost_for| {
         for report in &mut facts.reports {
             if let (Part::Database(0 | 1), NodeReport::Database(node)) = (report.part, &mut report.node) {
+                let node = Arc::make_mut(node);
                 (node.state, node.primary, node.lost_for) = (None, false, lost_for);
             }
         }
@@ -173,6 +176,7 @@ fn a_node_that_its_component_left_behind_comes_back_by_a_restart() {
     else {
         panic!("database-1 reports");
     };
+    let node = Arc::make_mut(node);
     (node.state, node.primary, node.lost_for) = (Some(5), false, Some(20));
     let plan = plan(&site.intent, &facts);
     assert_eq!(plan.steps.iter().map(ToString::to_string).collect::<Vec<_>>(), ["remove database-1"]);
@@ -185,6 +189,7 @@ fn a_joiner_whose_component_has_ended_is_made_to_wait_and_a_founder_is_not() {
     let starts = |facts: &mut Facts, joins| {
         for report in &mut facts.reports {
             let (part, NodeReport::Database(node)) = (report.part, &mut report.node) else { continue };
+            let node = Arc::make_mut(node);
             (node.state, node.primary) = (None, false);
             node.phase = DatabasePhase::Waiting;
             if part == Part::Database(1) {
@@ -202,6 +207,7 @@ fn a_joiner_whose_component_has_ended_is_made_to_wait_and_a_founder_is_not() {
     assert_eq!(steps(&facts), ["remove database-1"]);
     let other = facts.reports.iter_mut().find(|report| report.part == Part::Database(2)).unwrap();
     let NodeReport::Database(node) = &mut other.node else { panic!("is a database") };
+    let node = Arc::make_mut(node);
     node.phase = DatabasePhase::Recovering;
     assert_eq!(steps(&facts), [""; 0], "it may be in a component");
 }
@@ -234,7 +240,7 @@ fn a_database_node_waits_with_leaving_until_another_has_left() {
         let leaver = facts.objects.iter_mut().find(|object| object.part == Part::Database(2)).unwrap();
         leaver.state = ObjectState::Removing;
     };
-    let busy = |facts: &mut Facts| facts.busy = vec![Part::Database(2)];
+    let busy = |facts: &mut Facts| facts.busy = vec![Part::Database(2)].into();
     for leaves in [&leaving as &dyn Fn(&mut Facts), &busy] {
         let mut facts = before.clone();
         leaves(&mut facts);
@@ -259,7 +265,9 @@ fn while_a_wanted_database_node_is_missing_the_gateway_goes_on_with_those_that_a
     let routes = |site: &Harness| {
         let world = site.backend.world();
         let said = world.reports(site.intent.site).into_iter().find_map(|report| match report.node {
-            NodeReport::Gateway(gateway) => Some(gateway.servers.into_keys().collect::<Vec<_>>()),
+            NodeReport::Gateway(gateway) => {
+                Some(gateway.servers.iter().map(|(part, _)| part).collect::<Vec<_>>())
+            }
             _ => None,
         });
         said.unwrap().into_iter().filter(|part| matches!(part, Part::Database(_))).collect::<Vec<_>>()
@@ -318,10 +326,8 @@ fn different_histories_wait_for_a_person_and_say_so() {
     let founding = plan(&site.intent, &facts);
     lint(&site.intent, &facts, &founding).unwrap();
     let other = facts.reports.iter_mut().find(|report| report.part == Part::Database(2)).unwrap();
-    let NodeReport::Database(DatabaseReport { position: Some(position), .. }) = &mut other.node else {
-        panic!("database-2 waits");
-    };
-    position.uuid = uuid::Uuid::from_u128(7);
+    let NodeReport::Database(report) = &mut other.node else { panic!("database-2 reports") };
+    Arc::make_mut(report).position.as_mut().unwrap().uuid = uuid::Uuid::from_u128(7);
     assert_eq!(told(&mut site, &facts), ["Diverged", "None"]);
     assert_eq!(plan(&site.intent, &facts).steps, []);
     let broken = lint(&site.intent, &facts, &founding).unwrap_err();

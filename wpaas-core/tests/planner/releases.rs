@@ -24,7 +24,7 @@ fn stored(digest: [u8; 32]) -> ReleaseRef {
 pub fn try_out(site: &mut Harness, digest: [u8; 32]) {
     let candidate =
         Candidate { id: ReleaseId::new(), release: stored(digest), restores: None, changes: None };
-    site.change(|run| (run.candidate, run.refused) = (Some(candidate), None));
+    site.change(|run| (run.candidate, run.refused) = (Some(candidate.into()), None));
 }
 
 fn steps(site: &Harness) -> Vec<&str> {
@@ -133,7 +133,7 @@ fn a_release_without_instances_waits_to_be_tried() {
 fn a_preview_has_a_node_and_names_of_its_own() {
     let mut site = Harness::up(wanted(1, One));
     let names = vec!["beta.blog.acm.www.wpaas.localhost".to_owned()];
-    site.change(|run| run.previews = vec![Preview { names, release: stored(GOOD) }]);
+    site.change(|run| run.previews = vec![Preview { names, release: stored(GOOD) }].into());
     site.converge();
     assert_eq!(
         steps(&site),

@@ -24,9 +24,9 @@ pub fn wanted(wordpress: u8, database: DatabaseSize) -> RunIntent {
         release: Some(ReleaseRef::Stock),
         candidate: None,
         refused: None,
-        previews: Vec::new(),
+        previews: [].into(),
         authorities: vec!["blog.acm.www.wpaas.localhost".into()],
-        redirects: Vec::new(),
+        redirects: [].into(),
         tls: wpaas_core::converge::TlsIntent::default(),
         home: None,
         title: "A blog".into(),
@@ -123,7 +123,7 @@ impl Harness {
         assert_eq!(candidate.id, verdict.release);
         match &verdict.found {
             Ok(_) => run.release = Some(candidate.release),
-            Err(why) => run.refused = Some(why.clone()),
+            Err(why) => run.refused = Some(why.as_str().into()),
         }
         self.intent.version += 1;
         self.log.push(format!("judged {}", if verdict.found.is_ok() { "good" } else { "bad" }));

@@ -32,9 +32,9 @@ impl ReportDto {
         let boot =
             BootId::new(&boot).ok_or_else(|| Problem::field("boot", "must be 1 to 64 letters and digits"))?;
         let node = match (of.part, database, wordpress, gateway) {
-            (Part::Database(_), Some(report), None, None) => NodeReport::Database(report),
-            (Part::Wordpress(_), None, Some(report), None) => NodeReport::Wordpress(report),
-            (Part::Gateway(_), None, None, Some(report)) => NodeReport::Gateway(report),
+            (Part::Database(_), Some(report), None, None) => NodeReport::Database(report.into()),
+            (Part::Wordpress(_), None, Some(report), None) => NodeReport::Wordpress(report.into()),
+            (Part::Gateway(_), None, None, Some(report)) => NodeReport::Gateway(report.into()),
             _ => return Err(Problem::field("boot", "must come with one report, of the kind of the node")),
         };
         Ok(Report { site: of.site, part: of.part, boot, node })

@@ -32,7 +32,7 @@ pub(super) struct Site<'a> {
 impl<'a> Site<'a> {
     pub(super) fn new(fixture: &'a dyn Fixture) -> Self {
         let mut run = wanted(1, DatabaseSize::One);
-        run.home = Some("www.example.com".to_owned());
+        run.home = Some("www.example.com".into());
         run.release = Some(match fixture.release() {
             Some((digest, layout)) => ReleaseRef::Stored { digest, layout },
             None => ReleaseRef::Stock,

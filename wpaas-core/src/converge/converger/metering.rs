@@ -132,7 +132,7 @@ impl Converger {
             return;
         }
         for site in looks.iter().map(|look| look.site) {
-            if self.wanted.get(&site).is_some_and(|intent| intent.wanted == Wanted::Gone) {
+            if self.wanted.get(&site).is_some_and(|known| known.intent.wanted == Wanted::Gone) {
                 self.queue.push(site, now);
             }
         }

@@ -1,6 +1,7 @@
 //! One look at one site: plan, check the plan, take its steps, keep what was found.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -34,13 +35,13 @@ struct Found {
 impl Converger {
     pub(super) fn pass(&mut self, site: SiteId, now: Instant) {
         // Before the first look nothing can be said; after it every site is looked at.
-        let Some(intent) = self.wanted.get_mut(&site).filter(|_| self.sight.looked) else { return };
+        let Some(known) = self.wanted.get_mut(&site).filter(|_| self.sight.looked) else { return };
         // Else it is another server's.
         let Some(epoch) = self.tenure.epoch(site, now) else { return };
-        if intent.epoch != epoch {
-            Arc::make_mut(intent).epoch = epoch;
+        if known.intent.epoch != epoch {
+            Arc::make_mut(&mut known.intent).epoch = epoch;
         }
-        let mut intent = intent.clone();
+        let mut intent = known.intent.clone();
         let newest = floor(&intent, &self.view.facts(site, now));
         let behind = match self.is_behind(site, newest) {
             Behind::No => false,
@@ -174,7 +175,7 @@ impl Converger {
         let facts = self.view.facts(site, now);
         let found = status(intent, &facts, plan, &trouble, Timestamp::UNIX_EPOCH);
         let digest = digest(&found);
-        if self.found.insert(site, digest) != Some(digest) {
+        if self.is_news(site, digest) {
             self.keep(site, Box::new(found.as_of(Timestamp::now())));
         }
     }
@@ -203,7 +204,7 @@ impl Converger {
             }
             Err(error) => {
                 tracing::warn!(%site, error = super::wanted::chain(&error), "what was found can't be kept; trying again");
-                self.found.remove(&site);
+                self.forget_found_of(site);
                 self.queue.push(site, now + Self::SWEEP);
             }
         }
@@ -245,8 +246,8 @@ impl Converger {
 }
 
 /// Equal for statuses that say the same.
-fn digest(status: &SiteStatus) -> u64 {
+fn digest(status: &SiteStatus) -> NonZeroU64 {
     let mut hasher = DefaultHasher::new();
     status.hash(&mut hasher);
-    hasher.finish()
+    NonZeroU64::new(hasher.finish()).unwrap_or(NonZeroU64::MIN)
 }

@@ -54,7 +54,7 @@ impl Converger {
 
     /// Whether the site is on its way up for the first time.
     fn is_new(&self, site: SiteId) -> bool {
-        let wanted = self.wanted.get(&site).map(|intent| &intent.wanted);
+        let wanted = self.wanted.get(&site).map(|known| &known.intent.wanted);
         matches!(wanted, Some(Wanted::Run(run)) if !run.was_founded)
     }
 

@@ -1,9 +1,18 @@
 //! Learning what is wanted.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use super::{Converger, Event, Instant, Intent, IntentsError, Sight, SiteId};
 use crate::converge::Wanted;
+
+/// A site as it is wanted.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) intent: Arc<Intent>,
+    /// What was found of it, kept or about to be: enough of it to tell whether it is the same again.
+    pub(super) found: Option<NonZeroU64>,
+}
 
 impl Converger {
     /// Reads one site's intent; one reading at a time, so that an older can't overtake a newer.
@@ -104,7 +113,7 @@ impl Converger {
     fn unmet(&mut self, site: SiteId) {
         match self.wanted.get(&site) {
             None => {}
-            Some(intent) if intent.wanted == Wanted::Gone && !self.view.has_objects(site) => {
+            Some(known) if known.intent.wanted == Wanted::Gone && !self.view.has_objects(site) => {
                 self.forget(site);
             }
             Some(_) => self.load(site),
@@ -114,7 +123,6 @@ impl Converger {
     /// Nothing is wanted of it any more, not even that it goes.
     pub(super) fn forget(&mut self, site: SiteId) {
         self.wanted.remove(&site);
-        self.found.remove(&site);
         self.errors.remove(&site);
         self.doubted.remove(&site);
         self.retries.succeeded(site);
@@ -130,7 +138,7 @@ impl Converger {
     /// Takes an intent in; only a change wakes the site.
     fn want(&mut self, mut intent: Intent, now: Instant) {
         let site = intent.site;
-        let known = self.wanted.get(&site);
+        let known = self.wanted.get(&site).map(|known| &*known.intent);
         // The epoch is no part of what is wanted.
         intent.epoch = known.map_or(intent.epoch, |known| known.epoch);
         if known.is_some_and(|known| (known.generation, known.version) > (intent.generation, intent.version))
@@ -144,10 +152,29 @@ impl Converger {
         if known.is_none() {
             self.view.listen_to(site, now);
         }
-        if known.is_none_or(|known| **known != intent) {
-            self.wanted.insert(site, Arc::new(intent));
+        if known.is_none_or(|known| *known != intent) {
+            let found = self.wanted.get(&site).and_then(|known| known.found);
+            self.wanted.insert(site, Known { intent: Arc::new(intent), found });
             self.queue.push(site, now);
         }
+    }
+
+    /// Whether something else was found of the site than what was kept; it is remembered as kept then.
+    pub(super) fn is_news(&mut self, site: SiteId, digest: NonZeroU64) -> bool {
+        let known = self.wanted.get_mut(&site);
+        known.is_some_and(|known| known.found.replace(digest) != Some(digest))
+    }
+
+    /// What was found of the site is to be kept again.
+    pub(super) fn forget_found_of(&mut self, site: SiteId) {
+        if let Some(known) = self.wanted.get_mut(&site) {
+            known.found = None;
+        }
+    }
+
+    /// What was found of every site is to be kept again.
+    pub(super) fn forget_found(&mut self) {
+        self.wanted.values_mut().for_each(|known| known.found = None);
     }
 }
 

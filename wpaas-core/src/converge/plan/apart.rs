@@ -14,7 +14,7 @@ const SLOTS: usize = (Part::WORDPRESS_SLOTS - Part::APART_SLOTS) as usize;
 
 /// The release that is tried now. A site without instances has nothing to try it for.
 pub(super) fn tried(run: &RunIntent) -> Option<Candidate> {
-    run.candidate.filter(|_| run.wordpress > 0)
+    run.candidate.as_deref().copied().filter(|_| run.wordpress > 0)
 }
 
 /// What is to run apart, with the names of a preview.
@@ -95,7 +95,7 @@ impl Pass<'_> {
         let Some((_, report)) = reported else { return self.hold(part, HoldReason::Silent) };
         match (report.phase, report.upgrade()) {
             (WordpressPhase::Serving, Some((from, to))) => {
-                let known = run.candidate.is_some_and(|candidate| candidate.changes.is_some());
+                let known = run.candidate.as_ref().is_some_and(|candidate| candidate.changes.is_some());
                 if let Some(object) = self.facts.ready(part).filter(|_| known) {
                     let action = Action::Configure { object: object.id.clone(), files: spec.live_files() };
                     self.tell(part, action, StepReason::Schema);

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use super::galera::Component;
 use super::thing::Thing;
@@ -245,9 +246,9 @@ impl Place {
         self.objects.values().filter(|thing| thing.runs()).filter_map(move |thing| {
             let part = thing.object.part;
             let node = match part {
-                Part::Database(n) => NodeReport::Database(self.database_report(n, thing)?),
-                Part::Wordpress(_) => NodeReport::Wordpress(self.wordpress_report(thing)),
-                Part::Gateway(_) => NodeReport::Gateway(self.gateway_report(thing)),
+                Part::Database(n) => NodeReport::Database(Arc::new(self.database_report(n, thing)?)),
+                Part::Wordpress(_) => NodeReport::Wordpress(Arc::new(self.wordpress_report(thing))),
+                Part::Gateway(_) => NodeReport::Gateway(Box::new(self.gateway_report(thing))),
                 _ => return None,
             };
             Some(Report { site, part, boot: thing.boot_id(), node })
@@ -294,7 +295,7 @@ impl Place {
         let draining =
             draining.map(|(part, &seconds)| (*part, Draining { requests: requests(part), seconds }));
         GatewayReport {
-            revision: node.follows.clone(),
+            revision: node.follows.as_deref().map(Into::into),
             servers: servers.collect(),
             draining: draining.collect(),
             error: None,

@@ -105,7 +105,9 @@ impl Thing {
     }
 
     pub(super) fn boot_id(&self) -> BootId {
-        let text = format!("{}b{}", self.object.id, self.boots).replace('-', "");
+        // As real nodes have them: 16 digits.
+        let object = Fingerprint::of([self.object.id.to_string().as_str()]).to_string();
+        let text = format!("{}{:08x}", &object[..8], self.boots);
         BootId::new(&text).unwrap_or_else(|| unreachable!("made of letters and digits"))
     }
 

@@ -62,8 +62,8 @@ impl Scene {
 
     /// L5: whoever wanted a release that can't be had, or none yet, wants another.
     fn settle_on_a_release(&mut self, site: SiteId, mut wish: Wish) {
-        let bad = |candidate: Candidate| matches!(candidate.release, ReleaseRef::Stored { digest, .. } if digest.prefix()[0] == BAD_RELEASE);
-        if wish.run.release.is_none() || wish.run.candidate.is_some_and(bad) {
+        let bad = |candidate: &Candidate| matches!(candidate.release, ReleaseRef::Stored { digest, .. } if digest.prefix()[0] == BAD_RELEASE);
+        if wish.run.release.is_none() || wish.run.candidate.as_deref().is_some_and(bad) {
             wish.generation += 1;
             wish.version += 1;
             Change::Release(None).to(&mut wish.run, wish.generation);

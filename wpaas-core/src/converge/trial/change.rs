@@ -54,7 +54,7 @@ impl Change {
             }
             Self::Unreleased => run.release = None,
             Self::Admin => run.admin_version += 1,
-            Self::Domain(n) => run.home = Some(format!("www{n}.example.com")),
+            Self::Domain(n) => run.home = Some(format!("www{n}.example.com").into()),
             Self::Rest | Self::Run | Self::Gone => {}
         }
     }
@@ -63,22 +63,23 @@ impl Change {
 fn try_out(run: &mut RunIntent, digest: [u8; 32], generation: Generation) {
     let id = ReleaseId::from_uuid(uuid::Uuid::from_u128(u128::from(generation)));
     (run.candidate, run.refused) =
-        (Some(Candidate { id, release: stored(digest), restores: None, changes: None }), None);
+        (Some(Box::new(Candidate { id, release: stored(digest), restores: None, changes: None })), None);
 }
 
 /// As the store does: what is tried is served if it is good, and refused if it is not. Returns whether the verdict is
 /// of what is tried.
 pub(crate) fn settle(run: &mut RunIntent, verdict: Verdict) -> bool {
     let Verdict { release, found } = verdict;
-    let Some(mut candidate) = run.candidate.filter(|candidate| candidate.id == release) else { return false };
-    run.candidate = None;
+    let Some(mut candidate) = run.candidate.take_if(|candidate| candidate.id == release) else {
+        return false;
+    };
     match found {
         Ok(Proved { changes: Some(change), .. }) => {
             candidate.changes = Some(change);
             run.candidate = Some(candidate);
         }
         Ok(_) => run.release = Some(candidate.release),
-        Err(why) => run.refused = Some(why),
+        Err(why) => run.refused = Some(why.into()),
     }
     true
 }

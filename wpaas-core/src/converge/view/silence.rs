@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use thin_vec::ThinVec;
 use tokio::time::Instant;
 
 use super::View;
@@ -37,9 +38,9 @@ pub(super) struct Ears {
 #[derive(Debug, Clone)]
 pub(super) struct Silence {
     /// Nodes that run and have said nothing since they are known to.
-    unheard: Vec<Unheard>,
+    unheard: ThinVec<Unheard>,
     /// How many nodes in a row were replaced in this place, because they were silent.
-    replaced: Vec<(Part, u32)>,
+    replaced: ThinVec<(Part, u32)>,
     /// Since when anybody listens to the site.
     listening: Option<Instant>,
 }
@@ -58,7 +59,7 @@ impl Silence {
     const DOUBLED: u32 = 4;
 
     pub(super) const fn new() -> Self {
-        Self { unheard: Vec::new(), replaced: Vec::new(), listening: None }
+        Self { unheard: ThinVec::new(), replaced: ThinVec::new(), listening: None }
     }
 
     /// Takes in what there is now; of what runs and is new to us, whether it has just started.
@@ -88,6 +89,10 @@ impl Silence {
     pub(super) fn heard(&mut self, part: Part) {
         self.unheard.retain(|unheard| unheard.part != part);
         self.replaced.retain(|(replaced, _)| *replaced != part);
+        // What all nodes of a fleet are after a start.
+        if self.unheard.is_empty() {
+            self.unheard.shrink_to_fit();
+        }
     }
 
     /// A silent node is on its way out.
@@ -100,8 +105,14 @@ impl Silence {
 
     /// The nodes that have been silent for too long, where `heard` is when each of the reports came. The silence of one
     /// that may have worked counts while others are heard.
-    pub(super) fn lasting(&self, facts: &Facts, heard: &[Instant], ears: Ears, now: Instant) -> Vec<Silent> {
-        let Some(patience) = ears.patience else { return Vec::new() };
+    pub(super) fn lasting(
+        &self,
+        facts: &Facts,
+        heard: &[Instant],
+        ears: Ears,
+        now: Instant,
+    ) -> ThinVec<Silent> {
+        let Some(patience) = ears.patience else { return ThinVec::new() };
         let lasts = |part: Part, since: Instant, patience: Duration| {
             now.saturating_duration_since(since) >= patience * self.times(part)
         };
@@ -115,7 +126,7 @@ impl Silence {
             let part = report.part;
             lasts(part, listened(*at)?, patience.silent).then_some(Silent { part, was_heard: true })
         });
-        let mut silent: Vec<Silent> = unheard.chain(fell_silent).collect();
+        let mut silent: ThinVec<Silent> = unheard.chain(fell_silent).collect();
         silent.sort_unstable_by_key(|silent| silent.part);
         silent
     }
@@ -128,6 +139,8 @@ impl Silence {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::converge::{
         Action, Applied, BootId, Coverage, NodeReport, Observation, Report, Scope, Step, StepReason,
@@ -177,7 +190,7 @@ mod tests {
                 content: None,
                 error: None,
             };
-            let (boot, node) = (BootId::new("a").unwrap(), NodeReport::Wordpress(node));
+            let (boot, node) = (BootId::new("a").unwrap(), NodeReport::Wordpress(Arc::new(node)));
             let report = Report { site: self.site, part, boot, node };
             self.view.reported(report, self.at(seconds));
         }
@@ -187,7 +200,7 @@ mod tests {
             (from..to).step_by(10).for_each(|seconds| self.hear(OTHER, seconds));
         }
 
-        fn silent(&self, seconds: u64) -> Vec<Silent> {
+        fn silent(&self, seconds: u64) -> ThinVec<Silent> {
             self.view.facts(self.site, self.at(seconds)).silent.clone()
         }
     }

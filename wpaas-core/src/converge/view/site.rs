@@ -3,12 +3,15 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use thin_vec::ThinVec;
 use tokio::time::Instant;
 
 use super::View;
+use super::said::Said;
 use super::silence::{Ears, Silence};
 use crate::converge::{
-    Action, Applied, Coverage, Facts, Object, ObjectId, ObjectState, Part, Report, Step, StepReason, Told,
+    Action, Applied, Coverage, Facts, Heard, Object, ObjectId, ObjectState, Part, Report, Step, StepReason,
+    Told,
 };
 
 /// The facts as the planner reads them, with the times that decide how long each of them counts.
@@ -18,15 +21,15 @@ pub(super) struct SiteView {
     /// When each report of `facts` came, in the same order.
     heard: Vec<Instant>,
     /// When each node of `facts.told` was told, in the same order.
-    told: Vec<Instant>,
+    told: ThinVec<Instant>,
     /// Parts that steps have touched lately.
-    steps: Vec<Touched>,
+    steps: ThinVec<Touched>,
     /// Whether it was there before anybody listened, and not all of its nodes have been heard since.
     pub(super) unheard: bool,
     /// Since when which nodes are silent.
     pub(super) silence: Silence,
     /// Which of the known objects the listing under way has shown.
-    shown: u128,
+    shown: [u64; 2],
     /// Whether the listing under way has shown anything else.
     other: bool,
 }
@@ -69,11 +72,11 @@ impl SiteView {
         Self {
             facts,
             heard: Vec::new(),
-            told: Vec::new(),
-            steps: Vec::new(),
+            told: ThinVec::new(),
+            steps: ThinVec::new(),
             unheard: false,
             silence: Silence::new(),
-            shown: 0,
+            shown: [0; 2],
             other: false,
         }
     }
@@ -81,15 +84,15 @@ impl SiteView {
     /// Compares a listed object with the known ones.
     pub(super) fn compare(&mut self, listed: &Object) {
         match self.facts.objects.iter().position(|known| known == listed) {
-            Some(at) if at < 128 => self.shown |= 1 << at,
+            Some(at) if at < 128 => self.shown[at / 64] |= 1 << (at % 64),
             _ => self.other = true,
         }
     }
 
     /// Whether the listing that has been compared differs from what is known; begins anew.
     pub(super) fn compared(&mut self, complete: bool) -> bool {
-        let shown = std::mem::take(&mut self.shown).count_ones() as usize;
-        std::mem::take(&mut self.other) || (complete && shown < self.facts.objects.len())
+        let shown: u32 = std::mem::take(&mut self.shown).into_iter().map(u64::count_ones).sum();
+        std::mem::take(&mut self.other) || (complete && (shown as usize) < self.facts.objects.len())
     }
 
     /// Takes a listing of this site in, but for the parts that steps have touched since it began. Where it may be
@@ -281,21 +284,24 @@ impl SiteView {
     }
 
     /// Takes a report in. Returns whether it says anything new.
-    pub(super) fn reported(&mut self, report: Report, now: Instant) -> bool {
-        let part = report.part;
+    pub(super) fn reported(&mut self, report: Report, now: Instant, said: &mut Said) -> bool {
+        let Report { site: _, part, boot, node } = report;
         self.silence.heard(part);
         let same = match self.report_of(part) {
             Ok(at) => {
                 let heard = std::mem::replace(&mut self.heard[at], now);
-                let same = self.facts.reports[at] == report && now - heard < View::STALE;
-                self.facts.reports[at] = report;
-                same
+                let known = &mut self.facts.reports[at];
+                let is_known = known.boot == boot && known.node == node;
+                if !is_known {
+                    *known = Heard { part, boot, node: said.once(node) };
+                }
+                is_known && now - heard < View::STALE
             }
             Err(at) => {
                 // There are as many as there are nodes, and that seldom changes.
                 self.facts.reports.reserve_exact(1);
                 self.heard.reserve_exact(1);
-                self.facts.reports.insert(at, report);
+                self.facts.reports.insert(at, Heard { part, boot, node: said.once(node) });
                 self.heard.insert(at, now);
                 false
             }

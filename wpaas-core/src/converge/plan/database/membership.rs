@@ -37,13 +37,16 @@ impl Pass<'_> {
                 continue;
             }
             match self.facts.report(part).map(|report| &report.node) {
-                Some(NodeReport::Database(DatabaseReport { error: Some(error), .. })) => {
-                    let error = error.clone();
-                    self.hold(part, HoldReason::Says(error));
-                }
-                Some(NodeReport::Database(DatabaseReport { phase: DatabasePhase::Recovering, .. })) => {
-                    self.hold(part, HoldReason::Starting);
-                }
+                Some(NodeReport::Database(report)) => match &report.error {
+                    Some(error) => {
+                        let error = error.clone();
+                        self.hold(part, HoldReason::Says(error));
+                    }
+                    None if report.phase == DatabasePhase::Recovering => {
+                        self.hold(part, HoldReason::Starting);
+                    }
+                    None => {}
+                },
                 Some(_) => {}
                 None => self.hold(part, HoldReason::Silent),
             }
