@@ -35,6 +35,7 @@ impl Inner {
     pub(crate) async fn apply(self: &Arc<Self>, step: &Step) -> Result<Applied, BackendError> {
         let task = Task { inner: self, step, urgency: self.urgency(step) };
         task.fence(self.sightings().mark(step.site))?;
+        self.sightings().tend(step.site, step.epoch, Instant::now());
         if matches!(step.action, Action::Remove { .. }) && self.sightings().freezes(Instant::now()) {
             return Err(transient(
                 "listings miss much of what was there: nothing is removed until they show it again",

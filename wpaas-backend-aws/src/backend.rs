@@ -149,9 +149,9 @@ impl Backend for AwsBackend {
 }
 
 impl Inner {
-    /// Whether listings show all that other servers have made before this one.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.sightings().is_settled(Instant::now())
+    /// Whether listings show all that other servers have made for this step's site before it was this one's.
+    pub(crate) fn is_settled(&self, step: &Step) -> bool {
+        self.sightings().is_settled(step.site, step.epoch, Instant::now())
     }
 
     pub(crate) fn sightings(&self) -> MutexGuard<'_, Sightings> {

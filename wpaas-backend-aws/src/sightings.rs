@@ -2,7 +2,8 @@
 //!
 //! AWS's listings lag and can be cut short without saying so. So what was seen before is believed to be there
 //! until two listings in a row, well after it was made, do not show it; and a listing that misses too much at once
-//! is not believed at all. What a listing shows as ended or on its way out is no miss.
+//! is not believed at all. What a listing shows as ended or on its way out is no miss. What was whole and is shown without a
+//! piece (a network without its address, a node without its files) is believed like absence.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -24,6 +25,8 @@ pub(crate) struct Sightings {
     missing_since: Option<Instant>,
     /// When everything was first listed.
     whole_since: Option<Instant>,
+    /// In which epoch this server tends a site, and since when it is known to.
+    tended: BTreeMap<SiteId, (u64, Instant)>,
 }
 
 #[derive(Debug, Clone)]
@@ -35,6 +38,17 @@ struct Sighting {
     at: Instant,
     /// Listings since that did not show it.
     missed: u8,
+    /// Listings since that showed it without a piece.
+    lessened: u8,
+}
+
+impl Sighting {
+    /// Whether it is shown without a piece that it had.
+    fn was_more_than(&self, shown: &Object) -> bool {
+        let had = &self.object;
+        (had.state == ObjectState::Ready && shown.state == ObjectState::Incomplete)
+            || (had.address().is_some() && shown.address().is_none())
+    }
 }
 
 /// What to believe after a listing.
@@ -56,7 +70,7 @@ impl Sightings {
 
     /// Of nothing yet, through listings that may lag by so much.
     pub(crate) const fn lagging(lag: Duration) -> Self {
-        Self { lag, seen: BTreeMap::new(), missing_since: None, whole_since: None }
+        Self { lag, seen: BTreeMap::new(), missing_since: None, whole_since: None, tended: BTreeMap::new() }
     }
 
     /// Takes a listing in. `ended` are ids that it shows as ended.
@@ -67,8 +81,11 @@ impl Sightings {
         ended: &BTreeSet<String>,
         now: Instant,
     ) -> Belief {
-        let shown: BTreeSet<_> =
-            objects.iter().map(|(site, object)| (*site, object.part, object.id.clone())).collect();
+        let (lessened, objects): (Vec<_>, Vec<_>) =
+            objects.into_iter().partition(|(site, object)| self.is_lessened(*site, object));
+        let key = |(site, object): &(SiteId, Object)| (*site, object.part, object.id.clone());
+        let mut shown: BTreeSet<_> = objects.iter().map(key).collect();
+        shown.extend(lessened.iter().filter_map(|(site, object)| self.key_of(*site, object)));
         let in_scope = |site: &SiteId| match scope {
             Scope::Fleet => true,
             Scope::Site(of) => site == of,
@@ -89,6 +106,11 @@ impl Sightings {
                 self.seen.remove(&key);
             }
         }
+        for (site, object) in lessened {
+            if !frozen && self.believes_less(site, &object, now) {
+                self.put(site, object, now);
+            }
+        }
         for (site, object) in objects {
             self.put(site, object, now);
         }
@@ -99,6 +121,30 @@ impl Sightings {
         let believed = self.seen.iter().filter(|((site, ..), _)| in_scope(site));
         let objects = believed.map(|((site, ..), sighting)| (*site, sighting.object.clone())).collect();
         Belief { objects, complete: !frozen }
+    }
+
+    /// As what this object was seen before. A network is named by the first of its pieces that is there.
+    fn key_of(&self, site: SiteId, object: &Object) -> Option<(SiteId, Part, ObjectId)> {
+        let same = |(_, part, id): &&(SiteId, Part, ObjectId)| {
+            *part == object.part && (*part == Part::Network || *id == object.id)
+        };
+        let all = self.seen.range((site, object.part, ObjectId::new(""))..).map(|(key, _)| key);
+        all.take_while(|(of, part, _)| (*of, *part) == (site, object.part)).find(same).cloned()
+    }
+
+    fn is_lessened(&self, site: SiteId, object: &Object) -> bool {
+        let known = self.key_of(site, object).and_then(|key| self.seen.get(&key));
+        known.is_some_and(|sighting| sighting.was_more_than(object))
+    }
+
+    /// Whether listings have shown it so for long enough.
+    fn believes_less(&mut self, site: SiteId, object: &Object, now: Instant) -> bool {
+        let lag = self.lag;
+        let known = self.key_of(site, object).and_then(|key| self.seen.get_mut(&key));
+        known.is_none_or(|sighting| {
+            sighting.lessened = sighting.lessened.saturating_add(1);
+            sighting.lessened >= 2 && now.saturating_duration_since(sighting.at) >= lag
+        })
     }
 
     /// Whether listings miss so much of what was there that nothing is to be removed by what they say.
@@ -129,7 +175,7 @@ impl Sightings {
         }
         let key = (site, object.part, object.id.clone());
         let first = self.seen.get(&key).map_or(Some(now), |sighting| sighting.first);
-        self.seen.insert(key, Sighting { object, first, at: now, missed: 0 });
+        self.seen.insert(key, Sighting { object, first, at: now, missed: 0, lessened: 0 });
     }
 
     /// The newest mark on anything of the site.
@@ -165,9 +211,20 @@ impl Sightings {
         self.whole_since.is_some().then(|| self.seen.iter().filter_map(address).collect())
     }
 
-    /// Whether what was there before the first listing of everything is shown by now, however listings lag.
-    pub(crate) fn is_settled(&self, now: Instant) -> bool {
-        self.whole_since.is_some_and(|since| now.saturating_duration_since(since) >= self.lag)
+    /// A step of this epoch is to be taken for the site.
+    pub(crate) fn tend(&mut self, site: SiteId, epoch: u64, now: Instant) {
+        let known = self.tended.entry(site).or_insert((epoch, now));
+        if known.0 != epoch {
+            *known = (epoch, now);
+        }
+    }
+
+    /// Whether what others have made of the site, who tended it before this server in this epoch, is shown by now, however
+    /// listings lag.
+    pub(crate) fn is_settled(&self, site: SiteId, epoch: u64, now: Instant) -> bool {
+        let lasts = |since: Instant| now.saturating_duration_since(since) >= self.lag;
+        let tended = self.tended.get(&site).filter(|(known, _)| *known == epoch);
+        self.whole_since.is_some_and(lasts) && tended.is_some_and(|(_, since)| lasts(*since))
     }
 
     /// Whether the site has had a gateway for long enough to serve: then what is done for it is a repair. One that was
@@ -182,6 +239,8 @@ impl Sightings {
 
 #[cfg(test)]
 mod tests {
+    use wpaas_core::converge::Entry;
+
     use super::*;
     use crate::objects::object;
 
@@ -204,6 +263,40 @@ mod tests {
         }
         assert_eq!(count(&mut sightings, vec![], start + Duration::from_secs(130)), (1, true), "missed once");
         assert_eq!(count(&mut sightings, vec![], start + Duration::from_secs(145)), (0, true));
+    }
+
+    #[test]
+    fn what_was_whole_is_whole_until_listings_have_shown_it_in_part_for_long() {
+        let (site, start) = (SiteId::new(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let whole = |part| {
+            let entry = Some(Box::new(Entry::at(IpAddr::from([203, 0, 113, 7]))));
+            Object { part, entry: entry.filter(|_| part == Part::Network), ..volume(0) }
+        };
+        let lessened = |object: Object| {
+            [Object { state: ObjectState::Incomplete, ..object.clone() }, Object { entry: None, ..object }]
+        };
+        let cases = [(Part::Network, 0), (Part::Network, 1), (Part::Wordpress(0), 0)];
+        for (part, how) in cases {
+            let mut sightings = Sightings::lagging(Duration::from_secs(120));
+            let mut list = |shown: &Object, seconds| {
+                let belief = sightings.listed(
+                    &Scope::Fleet,
+                    vec![(site, shown.clone())],
+                    &BTreeSet::new(),
+                    at(seconds),
+                );
+                belief.objects.into_iter().map(|(_, object)| object).collect::<Vec<_>>()
+            };
+            let (whole, less) = (whole(part), lessened(whole(part))[how].clone());
+            assert_eq!(list(&whole, 0), std::slice::from_ref(&whole));
+            assert_eq!(list(&less, 60), std::slice::from_ref(&whole));
+            assert_eq!(list(&less, 75), std::slice::from_ref(&whole));
+            assert_eq!(list(&whole, 90), std::slice::from_ref(&whole));
+            assert_eq!(list(&less, 215), std::slice::from_ref(&whole), "once");
+            assert_eq!(list(&less, 230), std::slice::from_ref(&less), "{part}");
+            assert_eq!(list(&whole, 245), std::slice::from_ref(&whole));
+        }
     }
 
     #[test]
@@ -274,6 +367,23 @@ mod tests {
         assert!(!sightings.is_established(new, at(909)));
         assert!(sightings.is_established(new, at(911)));
         assert!(!sightings.is_established(SiteId::new(), at(911)));
+    }
+
+    #[test]
+    fn what_another_server_made_is_shown_only_some_time_after_it_gave_the_site_up() {
+        let (site, start) = (SiteId::new(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut sightings = Sightings::lagging(Duration::from_secs(120));
+        sightings.tend(site, 1, at(0));
+        assert!(!sightings.is_settled(site, 1, at(1000)), "nothing was listed");
+        count(&mut sightings, vec![], at(1000));
+        sightings.tend(site, 1, at(1001));
+        assert!(sightings.is_settled(site, 1, at(1120)));
+        sightings.tend(site, 3, at(2000));
+        assert!(!sightings.is_settled(site, 3, at(2119)) && sightings.is_settled(site, 3, at(2120)));
+        assert!(
+            !sightings.is_settled(site, 1, at(2120)) && !sightings.is_settled(SiteId::new(), 3, at(2120))
+        );
     }
 
     #[test]

@@ -39,6 +39,7 @@ pub(crate) mod test;
 mod text;
 mod usage;
 mod users;
+mod visible;
 mod webhooks;
 
 pub use authentication::SignedIn;

@@ -266,7 +266,7 @@ fn told(world: &World) -> Vec<[String; 3]> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_done_to_a_site_that_was_up_is_told_once_a_generation() {
+async fn what_is_done_to_a_site_that_was_up_is_told_once_a_generation_and_hour() {
     let world = start();
     let mut intent = intent(2);
     let site = intent.site;
@@ -290,6 +290,9 @@ async fn what_is_done_to_a_site_that_was_up_is_told_once_a_generation() {
     assert_eq!(told(&world), expected);
     vanish().await;
     assert!(told(&world).is_empty(), "the same again in the same generation");
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    vanish().await;
+    assert_eq!(told(&world), expected, "and an hour later");
 
     assert!(world.backend.inner.kill(site, Part::Wordpress(1)));
     until("said", || !world.book.acted.lock().unwrap().is_empty()).await;

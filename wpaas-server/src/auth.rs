@@ -29,6 +29,10 @@ pub struct Caller(pub Actor);
 #[derive(Debug, Clone, Copy)]
 pub struct CurrentSession(pub Option<KeyId>);
 
+/// The API key or the session's token that was presented, if it was one.
+#[derive(Debug, Clone, Copy)]
+pub struct PresentedKey(pub Option<KeyId>);
+
 /// Who has signed in, if anybody.
 #[derive(Debug, Clone)]
 pub struct MaybeCaller(pub Option<Actor>);
@@ -59,6 +63,14 @@ impl<S: Send + Sync> FromRequestParts<S> for CurrentSession {
     }
 }
 
+impl<S: Send + Sync> FromRequestParts<S> for PresentedKey {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(parts.extensions.get::<Self>().copied().unwrap_or(Self(None)))
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for MaybeCaller {
     type Rejection = Problem;
 
@@ -82,31 +94,32 @@ pub async fn layer(
     };
     let known = known.and_then(|known| state.rates.request(&known.0).map(|()| known));
     match known {
-        Ok((actor, session)) => {
+        Ok((actor, key)) => {
+            let session = key.and_then(|(key, kind)| (kind == KeyKind::Session).then_some(key));
             request.extensions_mut().insert(Caller(actor));
-            request.extensions_mut().insert(session);
+            request.extensions_mut().insert(CurrentSession(session));
+            request.extensions_mut().insert(PresentedKey(key.map(|(key, _)| key)));
             next.run(request).await
         }
         Err(problem) => problem.into_response(),
     }
 }
 
+/// Who it is, and by which key, if it is by one.
 async fn authenticate(
     state: &AppState,
     address: IpAddr,
     presented: Presented,
-) -> Result<(Actor, CurrentSession), Problem> {
+) -> Result<(Actor, Option<(KeyId, KeyKind)>), Problem> {
     match presented {
-        Presented::Bearer(token) if state.operator.matches(token.expose()) => {
-            Ok((Actor::Operator, CurrentSession(None)))
-        }
+        Presented::Bearer(token) if state.operator.matches(token.expose()) => Ok((Actor::Operator, None)),
         Presented::Bearer(key) => {
             let known = state.service.authenticate_key(key.expose(), Timestamp::now()).await;
             if matches!(known, Err(ServiceError::Unauthenticated)) {
                 state.rates.attempt(address)?;
             }
             let SignedIn { actor, key, kind } = known?;
-            Ok((actor, CurrentSession(Some(key).filter(|_| kind == KeyKind::Session))))
+            Ok((actor, Some((key, kind))))
         }
         Presented::Basic { cid, username, password } => {
             let username: Username = username.parse().map_err(|_| Problem::unauthenticated())?;
@@ -115,7 +128,7 @@ async fn authenticate(
             state.rates.attempt(address)?;
             let (cid, now) = (cid.as_ref(), Timestamp::now());
             let actor = state.service.authenticate_password(cid, &username, &password, now).await?;
-            Ok((actor, CurrentSession(None)))
+            Ok((actor, None))
         }
     }
 }

@@ -3,11 +3,11 @@
 use wpaas_core::converge::{BackendError, ErrorClass, NodeSpec, Part};
 
 use super::Task;
-use crate::cloud::{CloudError, Image, Instance, Launch};
+use crate::cloud::{CloudError, Image, Instance, InstanceState, Launch};
 use crate::config::{ROOT_GIB, Subnet};
 use crate::error::{conflict, transient};
 use crate::limiter::Call;
-use crate::listing::Listing;
+use crate::listing::{Found, Listing};
 use crate::objects::Side;
 use crate::tag::{self, Tag};
 use crate::token;
@@ -29,7 +29,7 @@ impl Task<'_> {
         let image = self.image().await?;
         for (instance_type, subnet) in self.choices(listing, spec)? {
             let launch = self.launch(listing, spec, image, instance_type, subnet);
-            match self.run_as(&launch).await {
+            match self.run_as(listing, &launch).await {
                 Err(error) if NONE_LEFT.iter().any(|code| error.is(code)) => refusal = Some(error),
                 made => return made.map_err(|error| self.failed("making", error)),
             }
@@ -46,19 +46,32 @@ impl Task<'_> {
         look.map_err(|error| self.failed("looking for the AMI of", error))
     }
 
-    async fn run_as(&self, launch: &Launch) -> Result<Instance, CloudError> {
+    async fn run_as(&self, listing: &Listing, launch: &Launch) -> Result<Instance, CloudError> {
+        let ended = self.ended(listing);
         for attempt in 0..ENDED_BEFORE {
             let token = self.launch_token(launch, attempt);
             let run =
                 self.ec2(Call::RunInstances).await.run_instance(&Launch { token, ..launch.clone() }).await;
             match run {
                 Err(error) if error.is("IdempotentInstanceTerminated") => {}
-                // Made before by another epoch, and ended since: a listing would show it.
-                Err(error) if error.is("IdempotentParameterMismatch") && self.inner.is_settled() => {}
+                // Made before by another epoch, and ended since: that is listed, or a listing would show it.
+                Err(error)
+                    if error.is("IdempotentParameterMismatch")
+                        && (attempt < ended || self.inner.is_settled(self.step)) => {}
                 run => return run,
             }
         }
         Err(CloudError::new("IdempotentInstanceTerminated", "it ended too often lately"))
+    }
+
+    /// How many of this part were made for this generation, and are listed as ended.
+    fn ended(&self, listing: &Listing) -> u32 {
+        let is_ended = |found: &&Found<Instance>| {
+            found.tag.part == self.step.part
+                && found.tag.mark.0 == self.step.generation
+                && matches!(found.it.state, InstanceState::ShuttingDown | InstanceState::Terminated)
+        };
+        u32::try_from(listing.instances.iter().filter(is_ended).count()).unwrap_or(u32::MAX)
     }
 
     /// The same for servers of all epochs: one that takes over, and does not see yet what the one before has made, is

@@ -1,4 +1,4 @@
-use wpaas_core::converge::{Applied, BackendError, Object, ObjectState, Part};
+use wpaas_core::converge::{Applied, BackendError, Object, ObjectState, Part, StepReason};
 
 use super::Task;
 use crate::cloud::InstanceState;
@@ -26,6 +26,11 @@ impl Task<'_> {
         };
         if found.tag.part != self.step.part {
             return Err(conflict(format!("{id} is not {} of {}", self.step.part, self.step.site)));
+        }
+        // A listing of the bucket that was cut short has shown a whole node without its files.
+        let is_whole = Self::present(&listing, found).state == ObjectState::Ready;
+        if self.step.why == StepReason::Unfinished && is_whole {
+            return Err(conflict(format!("{} of {} is not half made", self.step.part, self.step.site)));
         }
         self.delete(vec![self.inner.keys.node(id), self.inner.keys.report(id)]).await?;
         if found.it.state == InstanceState::Terminated {

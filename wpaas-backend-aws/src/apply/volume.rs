@@ -31,7 +31,8 @@ impl Task<'_> {
                 Ok(volume) if volume.state == VolumeState::Deleting => {}
                 Err(error) if error.is("InvalidVolume.NotFound") => {}
                 // Made before by another epoch, and removed since: a listing would show it.
-                Err(error) if error.is("IdempotentParameterMismatch") && self.inner.is_settled() => {}
+                Err(error) if error.is("IdempotentParameterMismatch") && self.inner.is_settled(self.step) => {
+                }
                 Ok(volume) => return Ok(present(self.step.part, &volume, tag.mark)),
                 Err(error) => return Err(self.failed("making", error)),
             }

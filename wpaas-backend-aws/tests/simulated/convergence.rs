@@ -89,6 +89,34 @@ async fn a_server_that_takes_over_makes_nothing_twice() {
     }
 }
 
+/// As when servers share the sites anew: the one that gets this site has listed everything for long, and what the other has
+/// just made is in no listing yet.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_given_a_site_makes_nothing_twice() {
+    let aws = Simulator::default();
+    let lab = Lab::start(&aws).await;
+    let other = lab.beside().await;
+    let site = lab.site(wanted(2, Three));
+    lab.ready(site).await;
+    sleep(Duration::from_secs(180)).await;
+    aws.set_lag(Duration::from_secs(15));
+    let before = aws.calls()["RunInstances"];
+    aws.terminate(&lab.instances(site, Part::Wordpress(0)).remove(0));
+    lab.until("made anew", 10, |lab| lab.aws.calls()["RunInstances"] > before).await;
+    lab.give_up_to(&other);
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(other.instances(site, Part::Wordpress(0)).len(), 1, "one, and not two");
+    other.ready(site).await;
+    assert_eq!(aws.living(), WHOLE);
+    // What ended before is listed as that: nobody waits for listings.
+    aws.set_lag(Duration::ZERO);
+    let began = tokio::time::Instant::now();
+    aws.terminate(&other.instances(site, Part::Wordpress(0)).remove(0));
+    other.until("noticed", 5, |lab| !lab.is_ready(site)).await;
+    other.ready(site).await;
+    assert!(began.elapsed() < Duration::from_secs(120), "{:?}", began.elapsed());
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_address_moves_to_the_other_gateway_before_the_first_is_back() {
     let aws = Simulator::default();

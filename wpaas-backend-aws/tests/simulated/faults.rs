@@ -149,6 +149,30 @@ async fn a_storm_of_faults_ends_in_a_whole_site() {
     }
 }
 
+/// Nothing that serves is ended because a listing does not show it, or its files in the bucket.
+#[tokio::test(start_paused = true)]
+async fn a_listing_that_is_cut_short_ends_nothing() {
+    for (call, fault) in cases(&[]).filter(|(_, fault)| matches!(fault, Fault::Truncate | Fault::Cut)) {
+        let aws = Simulator::default();
+        let lab = Lab::start(&aws).await;
+        let site = lab.site(wanted(2, Three));
+        lab.ready(site).await;
+        sleep(Duration::from_secs(300)).await;
+        let before = aws.calls();
+        for _ in 0..5 {
+            aws.fail(call, fault.clone());
+            aws.fail(call, fault.clone());
+            sleep(Duration::from_secs(31)).await;
+        }
+        aws.forget_faults();
+        sleep(Duration::from_secs(60)).await;
+        for write in ["RunInstances", "TerminateInstances", "CreateVolume", "AllocateAddress"] {
+            assert_eq!(aws.calls().get(write), before.get(write), "{call} {fault:?}: {write}");
+        }
+        lab.ready(site).await;
+    }
+}
+
 /// Each listing of instances is cut short, without saying so.
 #[tokio::test(start_paused = true)]
 async fn while_listings_miss_much_of_what_was_there_nothing_is_removed() {

@@ -108,6 +108,20 @@ impl Lab {
         Self::with(&aws, book).await
     }
 
+    /// Another server that has run for as long, and tends nothing.
+    pub async fn beside(&self) -> Self {
+        Self::start(&self.aws).await
+    }
+
+    /// The other server tends all of it from now on: what it does is of a newer epoch.
+    pub fn give_up_to(self, other: &Self) {
+        let wanted = self.book.wanted.lock().unwrap().clone();
+        drop(self);
+        for (_, intent) in wanted {
+            other.want(Intent { epoch: intent.epoch + 1, ..intent });
+        }
+    }
+
     /// Another server takes over: all that it does is of a newer epoch.
     pub async fn take_over(self) -> Self {
         self.book.wanted.lock().unwrap().values_mut().for_each(|intent| intent.epoch += 1);

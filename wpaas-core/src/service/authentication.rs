@@ -42,6 +42,27 @@ impl Service {
         Ok(SignedIn { actor, key: id, kind: key.kind })
     }
 
+    /// Who is as this actor, who has signed in with this key or with a password, may act as now.
+    ///
+    /// # Errors
+    ///
+    /// `Unauthenticated` where it may not any more.
+    pub async fn still(
+        &self,
+        actor: &Actor,
+        key: Option<KeyId>,
+        now: Timestamp,
+    ) -> Result<Actor, ServiceError> {
+        let found = match key {
+            Some(key) => match self.store().bearer(key).await?.filter(|found| found.key.is_valid(now)) {
+                Some(Bearer { key, customer, user }) => speaker(&key.identity, customer, user),
+                None => None,
+            },
+            None => self.actor(&identity_of(actor)).await?,
+        };
+        found.ok_or(ServiceError::Unauthenticated)
+    }
+
     /// Who signs in with this password: a user of the customer `cid`, or without `cid` a customer itself.
     ///
     /// # Errors
@@ -125,6 +146,14 @@ impl Service {
             Identity::User(cid, id) => (self.store().customer(cid).await?, self.store().user(*id).await?),
         };
         Ok(speaker(identity, customer, user))
+    }
+}
+
+fn identity_of(actor: &Actor) -> Identity {
+    match actor {
+        Actor::Operator => Identity::Operator,
+        Actor::Customer(cid) => Identity::Customer(cid.clone()),
+        Actor::User { cid, id, roles: _ } => Identity::User(cid.clone(), *id),
     }
 }
 

@@ -118,6 +118,26 @@ async fn what_one_may_not_see_is_not_there(world: World) {
     let users = world.users(&ada, &cid, Page::first(9)).await.expect("lists");
     assert_eq!(users.items.iter().map(|user| user.username.as_str()).collect::<Vec<_>>(), ["ada"]);
 
+    // A page at a time, nothing else is counted or named either.
+    for name in ["zoe", "yan", "xia"] {
+        world.create_user(&actor, user(&cid, name, Vec::new()), NOW).await.expect("is made");
+        world.create_org(&actor, new(name), NOW).await.expect("is made");
+    }
+    let orgs = world.orgs(&ada, &cid, Page::first(1), NOW).await.expect("lists");
+    assert_eq!((orgs.items.len(), orgs.next), (1, None));
+    let users = world.users(&ada, &cid, Page::first(1)).await.expect("lists");
+    assert_eq!((users.items.len(), users.next), (1, None));
+    let (mut page, mut paged) = (Page::first(1), Vec::new());
+    loop {
+        let listed = world.spaces_of_customer(&ada, &cid, page, NOW).await.expect("lists");
+        let [space] = &listed.items[..] else { panic!("a page without anything: {listed:?}") };
+        paged.push(space.clone());
+        let Some(next) = listed.next else { break };
+        assert_eq!(next, space.id);
+        page = Page::after(next, 1);
+    }
+    assert_eq!(paged, spaces.items);
+
     // What is another customer's is as good as absent.
     let stranger = world.register_customer(Some(op), customer("Stranger", "stranger"), NOW).await;
     let other = NewOrg { cid: stranger.expect("registers").cid, ..new("theirs") };

@@ -182,7 +182,7 @@ async fn a_spaces_quota_and_its_orgs_are_never_at_odds(pair: Pair) {
             }
         })
         .await;
-    let codes = ["ok", "quota_above_org", "quota_below_spaces"];
+    let codes = ["ok", "quota_above_org"];
     assert!(asked.iter().all(|code| codes.contains(code)), "{asked:?}");
     let after = pair.any().org_by_name(&Actor::Operator, &cid, &Slug::default_name(), NOW).await;
     let after = after.expect("is there").quota;

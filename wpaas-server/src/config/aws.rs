@@ -146,7 +146,12 @@ fn at_least_a_minute(patience: Period) -> Result<Period, ConfigError> {
 }
 
 fn way_of_reports(reports: String) -> Result<String, ConfigError> {
-    if reports == "bucket" { Ok(reports) } else { address("aws.reports", reports) }
+    match reports.as_str() {
+        "bucket" => Ok(reports),
+        // Nodes speak plain HTTP inside the VPC.
+        text if text.starts_with("https://") => Err(value("aws.reports", "must be like http://HOST:PORT")),
+        _ => address("aws.reports", reports),
+    }
 }
 
 fn address(name: &'static str, url: String) -> Result<String, ConfigError> {
@@ -203,6 +208,7 @@ mod tests {
             ("database_gib = 0", "aws.database_gib"),
             ("boot_patience = '5s'", "aws.boot_patience"),
             ("reports = 'somewhere'", "aws.reports"),
+            ("reports = 'https://10.0.0.5:8010'", "aws.reports"),
             ("endpoint = 'http://a/b'", "aws.endpoint"),
             ("[types]\ngateway = []", "aws.types.gateway"),
         ] {

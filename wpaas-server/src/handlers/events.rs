@@ -10,12 +10,15 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::{Stream, StreamExt, stream};
+use jiff::Timestamp;
 use tokio::sync::broadcast::{self, error::RecvError};
 use wpaas_core::access::Actor;
-use wpaas_core::store::{Committed, EventFilter};
+use wpaas_core::id::KeyId;
+use wpaas_core::service::{Listed, ServiceError};
+use wpaas_core::store::{Committed, Event, EventFilter};
 
 use crate::answer::Answer;
-use crate::auth::Caller;
+use crate::auth::{Caller, PresentedKey};
 use crate::dto::event::{EventQuery, EventView, Seq};
 use crate::dto::list::ListView;
 use crate::extract::Query;
@@ -34,13 +37,14 @@ const BATCH: usize = 100;
 pub async fn list(
     State(state): State<AppState>,
     caller: Caller,
+    PresentedKey(key): PresentedKey,
     Query(query): Query<EventQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let filter = query.filter(caller.cid())?;
     let after = last_event_id(&headers)?.or(query.after.map(|Seq(after)| after));
     if headers.get(ACCEPT).is_some_and(wants_stream) {
-        return follow(state, caller.0, filter, after).await;
+        return follow(state, (caller.0, key), filter, after).await;
     }
     let limit = query.limit.unwrap_or_default().get();
     let listed = state.service.events(&caller.0, &filter, after.unwrap_or(0), limit).await?;
@@ -65,7 +69,7 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
 /// Goes on after the event that the caller names, else with what happens from now on.
 async fn follow(
     state: AppState,
-    actor: Actor,
+    (actor, key): (Actor, Option<KeyId>),
     filter: EventFilter,
     after: Option<u64>,
 ) -> Result<Response, Problem> {
@@ -77,7 +81,7 @@ async fn follow(
     };
     state.service.events(&actor, &filter, after, 1).await?;
     let end = state.stopping.clone();
-    let reader = Reader { state, actor, filter, after, feed, read: VecDeque::new() };
+    let reader = Reader { state, actor, key, filter, after, feed, read: VecDeque::new() };
     let ended = async move { tokio::time::timeout(LONGEST, end.cancelled()).await };
     let events = reader.into_stream().take_until(Box::pin(ended));
     Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
@@ -87,6 +91,7 @@ async fn follow(
 struct Reader {
     state: AppState,
     actor: Actor,
+    key: Option<KeyId>,
     filter: EventFilter,
     after: u64,
     feed: broadcast::Receiver<Committed>,
@@ -108,9 +113,7 @@ impl Reader {
                 self.after = event.seq;
                 return Some(event);
             }
-            let Self { actor, filter, after, .. } = self;
-            let more = self.state.service.events(actor, filter, *after, BATCH).await;
-            match more {
+            match self.more().await {
                 Ok(more) if more.items.is_empty() => committed(&mut self.feed).await?,
                 Ok(more) => self.read.extend(more.items.into_iter().map(EventView::from)),
                 Err(error) => {
@@ -119,6 +122,15 @@ impl Reader {
                 }
             }
         }
+    }
+}
+
+impl Reader {
+    /// What comes next, for whom the reader is now: a key may have been taken back, or a role.
+    async fn more(&self) -> Result<Listed<Event, u64>, ServiceError> {
+        let service = &self.state.service;
+        let actor = service.still(&self.actor, self.key, Timestamp::now()).await?;
+        service.events(&actor, &self.filter, self.after, BATCH).await
     }
 }
 

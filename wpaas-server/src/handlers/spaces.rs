@@ -55,6 +55,10 @@ pub async fn list_of(
         let detail = "the path says already whose spaces: leave it out, or ask for `/spaces?org_id=…`";
         return Err(Problem::bad_request("path_query_mismatch", detail).at("org_id"));
     }
+    let other = |cid: &Cid| matches!(&place, OrgOrCustomer::Customer(named) if named != cid);
+    if query.cid.as_ref().is_some_and(other) {
+        return Err(Problem::bad_request("path_query_mismatch", "the path names another customer").at("cid"));
+    }
     spaces(&state, &caller, place, query).await
 }
 

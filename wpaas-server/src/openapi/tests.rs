@@ -139,7 +139,8 @@ fn routes_added(folder: &std::path::Path, found: &mut Vec<(String, usize)>) {
         } else if path.is_file() && name != "tests.rs" {
             let text = std::fs::read_to_string(&path).unwrap();
             let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
-            let count = [".route(", ".route_service(", ".nest("].map(|call| code.matches(call).count());
+            let count = [".route(", ".route_service(", ".nest(", ".nest_service(", ".fallback_service("]
+                .map(|call| code.matches(call).count());
             found.extend(Some((name, count.iter().sum())).filter(|(_, count)| *count > 0));
         }
     }

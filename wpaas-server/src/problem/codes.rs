@@ -24,7 +24,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("internal", "the server failed; its operator finds the reason by the request id"),
     ("invalid", "a field can't be as it is; see `field`"),
     ("invalid_idempotency_key", "the header `Idempotency-Key` can't be read"),
-    ("invalid_if_match", "the header `If-Match` can't be read"),
+    ("invalid_if_match", "the header `If-Match` can't be read, or can't be used there"),
     ("invalid_json", "the body is no JSON"),
     ("invalid_last_event_id", "the header `Last-Event-ID` is not the number of an event"),
     ("invalid_query", "a parameter can't be as it is; see `field`"),

@@ -199,24 +199,27 @@ async fn every_write_of_a_suspended_customer_is_refused() {
 #[tokio::test]
 async fn every_change_of_another_version_is_refused() {
     let mut world = World::new().await;
-    let mut asked = 0;
+    let (mut versioned, mut others) = (0, 0);
     for (path, item) in super::document().paths.paths {
-        for (method, operation) in [(Method::PUT, item.put), (Method::DELETE, item.delete)] {
-            let parameters = operation.and_then(|operation| operation.parameters).unwrap_or_default();
+        for (method, operation) in
+            [(Method::PUT, item.put), (Method::DELETE, item.delete), (Method::POST, item.post)]
+        {
+            let Some(operation) = operation else { continue };
+            let parameters = operation.parameters.unwrap_or_default();
             let takes = |one: &RefOr<Parameter>| matches!(one, RefOr::T(one) if one.name == "If-Match");
-            if !parameters.iter().any(takes) {
-                continue;
-            }
+            let takes = parameters.iter().any(takes);
+            // What can't depend on a version is not done for whoever takes it to.
+            let expected = if takes { (412, "version_mismatch") } else { (400, "invalid_if_match") };
             for ask in matrix::asks(&method, &path) {
                 let target = world.targets[0].clone();
-                let answer = world.ask(&ask, 0, &target).await;
-                assert_eq!(answer.status, 412, "{method} {path} {:?}: {}", ask.body, answer.body);
-                assert_eq!(answer.body["code"], "version_mismatch");
-                asked += 1;
+                let answer = world.ask(&ask.of_another_version(), 0, &target).await;
+                let told = (answer.status, answer.body["code"].as_str().unwrap_or_default());
+                assert_eq!(told, expected, "{method} {path} {:?}: {}", ask.body, answer.body);
+                *(if takes { &mut versioned } else { &mut others }) += 1;
             }
         }
     }
-    assert!(asked > 20, "only {asked} were asked");
+    assert!(versioned > 20 && others > 20, "only {versioned} and {others} were asked");
 }
 
 #[tokio::test]

@@ -1,14 +1,15 @@
-//! What an operation does not take is refused by name: parameters after the question mark, and a body.
+//! What an operation does not take is refused by name: parameters after the question mark, a body, and `If-Match`.
 
 use std::sync::Arc;
 
 use axum::extract::{FromRequest as _, FromRequestParts as _, Request, State};
 use axum::http::Method;
+use axum::http::header::IF_MATCH;
 use axum::middleware::Next;
 use axum::response::Response;
 use serde::Deserialize;
 use utoipa::openapi::RefOr;
-use utoipa::openapi::path::{Operation, ParameterIn, Paths};
+use utoipa::openapi::path::{Operation, Parameter, ParameterIn, Paths};
 
 use crate::extract::{MaybeBody, Query};
 use crate::openapi::operation::operations;
@@ -19,6 +20,7 @@ use crate::problem::Problem;
 pub struct Unasked {
     parameters: Vec<Method>,
     body: Vec<Method>,
+    if_match: Vec<Method>,
 }
 
 impl Unasked {
@@ -31,6 +33,9 @@ impl Unasked {
                 if !has_parameters(operation) {
                     unasked.parameters.push(method.clone());
                 }
+                if !takes_if_match(operation) && method != Method::GET {
+                    unasked.if_match.push(method.clone());
+                }
                 if operation.request_body.is_none() && method != Method::GET {
                     unasked.body.push(method);
                 }
@@ -40,10 +45,17 @@ impl Unasked {
     }
 }
 
-fn has_parameters(operation: &Operation) -> bool {
+fn parameters(operation: &Operation) -> impl Iterator<Item = &Parameter> {
     let parameters = operation.parameters.iter().flatten();
-    let mut known = parameters.filter_map(|one| if let RefOr::T(one) = one { Some(one) } else { None });
-    known.any(|one| one.parameter_in == ParameterIn::Query)
+    parameters.filter_map(|one| if let RefOr::T(one) = one { Some(one) } else { None })
+}
+
+fn has_parameters(operation: &Operation) -> bool {
+    parameters(operation).any(|one| one.parameter_in == ParameterIn::Query)
+}
+
+fn takes_if_match(operation: &Operation) -> bool {
+    parameters(operation).any(|one| one.name == "If-Match")
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -57,6 +69,10 @@ pub async fn layer(
     next: Next,
 ) -> Result<Response, Problem> {
     let (mut parts, mut body) = request.into_parts();
+    if unasked.if_match.contains(&parts.method) && parts.headers.contains_key(IF_MATCH) {
+        let detail = "this can't be made to depend on a version: leave `If-Match` out";
+        return Err(Problem::bad_request("invalid_if_match", detail));
+    }
     if unasked.parameters.contains(&parts.method) {
         Query::<Nothing>::from_request_parts(&mut parts, &()).await?;
     }

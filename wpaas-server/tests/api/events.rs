@@ -36,6 +36,42 @@ async fn a_stream_goes_on_after_the_event_that_its_reader_names() {
     assert!(text.contains("event: org_created") && text.contains(&format!("id: {}", first + 1)), "{text}");
 }
 
+/// All that a stream tells until it ends, once something has happened.
+async fn told(stream: reqwest::Response) -> String {
+    let mut text = String::new();
+    let mut stream = stream.bytes_stream();
+    while let Some(piece) = stream.next().await {
+        text.push_str(std::str::from_utf8(&piece.unwrap()).unwrap());
+    }
+    text
+}
+
+#[tokio::test]
+async fn a_stream_ends_for_whom_may_not_read_any_more() {
+    let api = Api::start().await;
+    let tenant = api.tenant("acme").await;
+    let (cid, operator) = (&tenant.cid, &api.operator);
+    let site = api.post("/wpaas", &tenant.key, site("blog")).await.is(202).body;
+    let keys = format!("/customers/{cid}/keys");
+    let key = api.post(&keys, operator, json!({})).await.is(201).body;
+    let follow = async |key: &str, of: &str| {
+        let request = api.request(Method::GET, &format!("/events?cid={cid}{of}")).bearer_auth(key);
+        let stream = request.header("accept", "text/event-stream").send().await.unwrap();
+        assert_eq!(stream.status(), 200);
+        stream
+    };
+    let of_customer = follow(key["key"].as_str().unwrap(), "").await;
+    let of_site = follow(&tenant.key, &format!("&site_id={}", site["id"].as_str().unwrap())).await;
+    api.delete(&format!("{keys}/{}", key["id"].as_str().unwrap()), operator).await.is(200);
+    api.put(&format!("/users/{cid}/dev"), operator, json!({"enabled": false})).await.is(200);
+    let path = format!("/wpaas/{cid}/default/blog");
+    api.put(&path, operator, json!({"title": "Unheard of"})).await.is(202);
+    for stream in [of_customer, of_site] {
+        let told = told(stream).await;
+        assert!(!told.contains("site_updated"), "{told}");
+    }
+}
+
 #[tokio::test]
 async fn events_are_found_by_kind_person_and_time() {
     let api = Api::start().await;

@@ -20,6 +20,8 @@ async fn the_default_space_is_found_by_org_and_by_customer() {
     let other = api.tenant("blum").await.org;
     let both = api.get(&format!("/spaces/{org}?org_id={other}"), &api.operator).await;
     assert_eq!(both.is_problem(400, "path_query_mismatch").body["field"], "org_id");
+    let both = api.get(&format!("/spaces/{cid}?cid=blu"), &api.operator).await;
+    assert_eq!(both.is_problem(400, "path_query_mismatch").body["field"], "cid");
     api.delete(&format!("/spaces/{org}/default"), &api.operator).await.is_problem(409, "default_space");
 }
 

@@ -144,7 +144,7 @@ impl Converger {
         tracing::info!(%plan, "plan");
         let room = self.share().saturating_sub(under_way);
         let begun = &plan.steps[..room.min(plan.steps.len())];
-        self.tell(intent.site, intent.generation, begun, acts);
+        self.tell(intent, begun, acts, now);
         for step in begun.iter().cloned() {
             self.begin(step, now);
         }

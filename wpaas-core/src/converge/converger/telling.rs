@@ -1,21 +1,25 @@
 //! What the converger does of its own accord, told once.
 
 use std::mem::{Discriminant, discriminant};
+use std::time::Duration;
 
-use super::{Converger, Event, IntentsError, SiteId, Step};
+use super::{Converger, Event, Instant, Intent, IntentsError, SiteId, Step};
 use crate::converge::{Act, Action, Part};
 use crate::site::Generation;
 
-/// What was told of a site: each kind of step to each part once in a generation, so that what fails for ever, or comes
-/// back again and again, is no flood. Another server, or this one after a start, tells it again.
+/// What was told of a site: each kind of step to each part once in a generation and an hour, so that what fails for ever,
+/// or comes back again and again, is no flood. Another server, or this one after a start, tells it again.
 #[derive(Debug, Default)]
 pub(super) struct Told {
     generation: Generation,
-    steps: Vec<(Part, Discriminant<Action>)>,
+    steps: Vec<(Part, Discriminant<Action>, Instant)>,
 }
 
 impl Told {
-    fn is_new(&mut self, step: &Step) -> bool {
+    /// What is done again after so long is told again.
+    const AGAIN: Duration = Duration::from_secs(3600);
+
+    fn is_new(&mut self, step: &Step, now: Instant) -> bool {
         // Routes and files follow whatever else changes.
         if matches!(step.action, Action::Configure { .. }) {
             return false;
@@ -23,10 +27,11 @@ impl Told {
         if self.generation != step.generation {
             *self = Self { generation: step.generation, steps: Vec::new() };
         }
-        let step = (step.part, discriminant(&step.action));
-        let new = !self.steps.contains(&step);
+        self.steps.retain(|(.., at)| now.saturating_duration_since(*at) < Self::AGAIN);
+        let (part, action) = (step.part, discriminant(&step.action));
+        let new = self.steps.iter().all(|(told, done, _)| (*told, *done) != (part, action));
         if new {
-            self.steps.push(step);
+            self.steps.push((part, action, now));
         }
         new
     }
@@ -34,12 +39,13 @@ impl Told {
 
 impl Converger {
     /// Tells of the steps that are begun, with what each is.
-    pub(super) fn tell(&mut self, site: SiteId, generation: Generation, begun: &[Step], acts: Vec<Act>) {
+    pub(super) fn tell(&mut self, intent: &Intent, begun: &[Step], acts: Vec<Act>, now: Instant) {
         if acts.is_empty() {
             return;
         }
+        let (site, generation) = (intent.site, intent.generation);
         let told = self.told.entry(site).or_default();
-        let new = begun.iter().zip(acts).filter_map(|(step, act)| told.is_new(step).then_some(act));
+        let new = begun.iter().zip(acts).filter_map(|(step, act)| told.is_new(step, now).then_some(act));
         let new: Vec<Act> = new.collect();
         if new.is_empty() {
             return;

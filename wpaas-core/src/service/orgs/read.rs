@@ -7,6 +7,7 @@ use crate::id::OrgId;
 use crate::name::{Cid, Slug};
 use crate::service::commit::may;
 use crate::service::place::see;
+use crate::service::visible::visible;
 use crate::service::{Listed, Noun, Page, Service, ServiceError};
 
 impl Service {
@@ -56,10 +57,9 @@ impl Service {
     ) -> Result<Listed<Org, OrgId>, ServiceError> {
         let customer = self.visible_customer(actor, cid).await?;
         self.ensure_default_org(&customer, now).await?;
-        let (page, limit) = page.and_one();
-        let mut listed = Listed::cut(self.store().orgs(cid, &page).await?, limit, |org| org.id);
-        listed.items.retain(|org| decide(actor, Action::OrgRead, Scope::Org(cid, org.id)) == Access::Allowed);
-        Ok(listed)
+        let passes = |org: &Org| decide(actor, Action::OrgRead, Scope::Org(cid, org.id)) == Access::Allowed;
+        let read = |piece| async move { self.store().orgs(cid, &piece).await };
+        visible(page, |org| org.id, passes, read).await
     }
 
     /// The org of this id and its customer, if the actor may know of it. The actor's own default org is made

@@ -5,6 +5,7 @@ use crate::account::Space;
 use crate::id::{OrgId, SpaceId};
 use crate::name::{Cid, Slug};
 use crate::service::commit::may;
+use crate::service::visible::visible;
 use crate::service::{Listed, Noun, Page, Service, ServiceError};
 
 impl Service {
@@ -73,12 +74,10 @@ impl Service {
         org: Option<OrgId>,
         page: Page<SpaceId>,
     ) -> Result<Listed<Space, SpaceId>, ServiceError> {
-        let (page, limit) = page.and_one();
-        let found = self.store().spaces(cid, org, &page).await?;
-        let mut listed = Listed::cut(found, limit, |space| space.id);
-        listed.items.retain(|space| {
+        let passes = |space: &Space| {
             decide(actor, Action::SpaceRead, Scope::Space(cid, space.org, space.id)) == Access::Allowed
-        });
-        Ok(listed)
+        };
+        let read = |piece| async move { self.store().spaces(cid, org, &piece).await };
+        visible(page, |space| space.id, passes, read).await
     }
 }

@@ -3,6 +3,7 @@ use crate::account::User;
 use crate::id::UserId;
 use crate::name::{Cid, Username};
 use crate::service::commit::may;
+use crate::service::visible::visible;
 use crate::service::{Listed, Noun, Page, Service, ServiceError};
 
 impl Service {
@@ -28,12 +29,10 @@ impl Service {
         page: Page<UserId>,
     ) -> Result<Listed<User, UserId>, ServiceError> {
         self.visible_customer(actor, cid).await?;
-        let (page, limit) = page.and_one();
-        let mut listed = Listed::cut(self.store().users(cid, &page).await?, limit, |user| user.id);
-        listed
-            .items
-            .retain(|user| decide(actor, Action::UserRead, Scope::User(cid, user.id)) == Access::Allowed);
-        Ok(listed)
+        let passes =
+            |user: &User| decide(actor, Action::UserRead, Scope::User(cid, user.id)) == Access::Allowed;
+        let read = |piece| async move { self.store().users(cid, &piece).await };
+        visible(page, |user| user.id, passes, read).await
     }
 
     /// The user of this name, if the actor may do this to it.

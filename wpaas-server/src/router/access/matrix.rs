@@ -56,8 +56,8 @@ pub struct Ask {
     pub target: String,
     /// With `{slots}`.
     pub body: Option<String>,
-    /// Sent with a PUT or a DELETE.
-    pub if_match: &'static str,
+    /// Sent where what is changed has a version.
+    pub if_match: Option<&'static str>,
     /// What of the answer is wanted, besides JSON.
     pub accept: Option<&'static str>,
 }
@@ -65,7 +65,12 @@ pub struct Ask {
 impl Ask {
     /// The same of whatever version is there.
     pub fn of_any_version(&self) -> Self {
-        Self { if_match: "*", ..self.clone() }
+        Self { if_match: self.if_match.and(Some("*")), ..self.clone() }
+    }
+
+    /// The same of another version than is there.
+    pub fn of_another_version(&self) -> Self {
+        Self { if_match: Some("\"99\""), ..self.clone() }
     }
 
     fn streamed(self) -> Self {
@@ -114,13 +119,15 @@ pub fn asks(method: &Method, path: &str) -> Vec<Ask> {
     let known = if path == "/org" { Some("") } else { known };
     let known = known.map_or(path.to_owned(), |rest| format!("/orgs/{}", rest.trim_start_matches('/')));
     let line = format!("{method} {}", known.trim_end_matches('/'));
+    let unversioned = ["{key}", "{login}", "/sessions", "/current"].iter().any(|end| path.ends_with(end));
+    let has_version = matches!(*method, Method::PUT | Method::DELETE) && !unversioned;
     let ask = |action, level, query: &str, body: Option<Value>| Ask {
         action,
         level,
         method: method.clone(),
         target: format!("{path}{query}"),
         body: body.map(|body| body.to_string()),
-        if_match: "\"99\"",
+        if_match: has_version.then_some("\"99\""),
         accept: None,
     };
     let at =

@@ -154,8 +154,8 @@ impl World {
         if !key.is_empty() {
             request = request.header(AUTHORIZATION, format!("Bearer {key}"));
         }
-        if matches!(ask.method, Method::PUT | Method::DELETE) {
-            request = request.header(IF_MATCH, ask.if_match);
+        if let Some(version) = ask.if_match {
+            request = request.header(IF_MATCH, version);
         }
         if let Some(accept) = ask.accept {
             request = request.header(ACCEPT, accept);
