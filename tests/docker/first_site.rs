@@ -8,7 +8,8 @@ use super::wordpress::{GIF, Wordpress};
 use super::{docker, engine_alone, sql};
 
 const MU_PLUGIN: &str = "<?php add_action('wp_footer', function () { echo 'first-release'; });
-add_action('wpaas_tick', function () { update_option('wpaas_ticks', 1 + (int) get_option('wpaas_ticks')); });
+add_action('wpaas_tick', function () { update_option('wpaas_ticks', 1 + (int) get_option('wpaas_ticks'));
+  update_option('wpaas_ticked_by', $_SERVER['SERVER_PORT'] . (DISABLE_WP_CRON ? ' alone' : '')); });
 add_action('init', function () { if (!wp_next_scheduled('wpaas_tick')) wp_schedule_single_event(time() - 1, 'wpaas_tick'); });
 add_action('rest_api_init', function () { register_rest_route('t/v1', '/opcache', ['methods' => 'GET',
   'permission_callback' => '__return_true', 'callback' => function () { return opcache_get_status(false); }]); });";
@@ -80,6 +81,10 @@ async fn a_site_from_git_does_what_wordpress_does() {
             docker(&sql(&database, ticks)).parse().ok().filter(|ticks: &u32| *ticks > 0)
         })
         .await;
+
+    // At the runner's own port, and by it alone.
+    let by = "SELECT option_value FROM wordpress.wp_options WHERE option_name = 'wpaas_ticked_by'";
+    assert_eq!(docker(&sql(&database, by)), "81 alone");
 
     // What serves is read-only, and no secret is where it must not be.
     let node = Server::container(&site, "wordpress-0");

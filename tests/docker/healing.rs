@@ -10,6 +10,10 @@ use super::{docker, engine_alone};
 
 const NODES: [&str; 4] = ["database-0", "wordpress-0", "wordpress-1", "gateway-0"];
 
+fn one_of(parts: &[String], kind: &str) -> String {
+    parts.iter().find(|part| part.starts_with(kind)).cloned().unwrap()
+}
+
 #[tokio::test]
 async fn a_site_comes_back_from_every_loss_with_its_data() {
     let Some(_alone) = engine_alone().await else { return };
@@ -73,15 +77,24 @@ async fn a_site_comes_back_from_every_loss_with_its_data() {
         .await;
     kept("an agent that hung").await;
 
-    let node = Server::container(&site, "wordpress-0");
-    docker(&["update", "--memory", "200m", "--memory-swap", "400m", &node]);
-    server
-        .until("the changed node is replaced", Duration::from_secs(60), async || {
-            // By one in any slot: slots have no identity.
-            (Server::container(&site, "wordpress-0") != node).then_some(())
-        })
-        .await;
-    kept("wordpress-0 changed behind our back").await;
+    let changes: [&[&str]; 3] = [
+        &["update", "--memory", "200m", "--memory-swap", "400m"],
+        &["update", "--pids-limit", "5000"],
+        &["network", "connect", "bridge"],
+    ];
+    for change in changes {
+        // In any slot: slots have no identity.
+        let nodes =
+            || docker(&["ps", "--quiet", "--no-trunc", "--filter", &format!("label=wpaas.site={}", site.id)]);
+        let node = Server::container(&site, &one_of(&server.parts(&site).await, "wordpress-"));
+        docker(&[change, &[node.as_str()]].concat());
+        server
+            .until("the changed node is replaced", Duration::from_secs(60), async || {
+                (!nodes().contains(&node)).then_some(())
+            })
+            .await;
+        kept(&format!("{change:?} behind our back")).await;
+    }
 
     let network = docker(&["network", "ls", "--quiet", "--filter", &format!("label=wpaas.site={}", site.id)]);
     let nodes = server.parts(&site).await;

@@ -5,7 +5,7 @@ use wpaas_core::converge::Fingerprint;
 
 use crate::label::Labels;
 
-/// Names what a container is on its host: the image, memory, processor, restarts, mounts and hosts.
+/// Names what a container is on its host: the image, memory, processor, processes, restarts, mounts and hosts.
 /// Equal for what the Engine was told and for what it answers, unless it was changed since.
 pub(crate) fn fingerprint(image: &str, host: &HostConfig) -> Fingerprint {
     let restart = host.restart_policy.as_ref().and_then(|policy| policy.name);
@@ -17,7 +17,11 @@ pub(crate) fn fingerprint(image: &str, host: &HostConfig) -> Fingerprint {
         number(host.nano_cpus),
         number(host.cpu_quota),
         number(host.cpu_shares),
+        number(host.cpu_period),
         host.cpuset_cpus.clone().unwrap_or_default(),
+        host.cpuset_mems.clone().unwrap_or_default(),
+        number(host.memory_reservation),
+        number(host.pids_limit),
         restart,
     ];
     texts.extend(sorted(host.mounts.iter().flatten().map(mount).collect()));
@@ -91,7 +95,9 @@ mod tests {
     fn what_a_person_changes_shows() {
         let before = fingerprint("sha256:1", &told());
         assert_ne!(fingerprint("sha256:2", &told()), before);
-        let changes: [fn(&mut HostConfig); 5] = [
+        let changes: [fn(&mut HostConfig); 7] = [
+            |host| host.pids_limit = Some(5),
+            |host| host.memory_reservation = Some(1),
             |host| host.memory = Some(1),
             |host| host.cpu_quota = Some(1000),
             |host| host.restart_policy = None,

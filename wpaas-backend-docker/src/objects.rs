@@ -47,19 +47,20 @@ fn networks(listing: &Listing) -> BTreeMap<SiteId, &FoundNetwork> {
 pub(crate) fn node(found: &FoundContainer, network: Option<&str>) -> Object {
     let state = match node_state(found.state) {
         settled @ (ObjectState::Incomplete | ObjectState::Removing | ObjectState::Broken) => settled,
-        _ if is_cut_off(found, network) => ObjectState::Broken,
+        _ if is_misplaced(found, network) => ObjectState::Broken,
         state => state,
     };
     Object { fingerprint: found.labels.fingerprint, ..object(&found.labels, &found.id, state) }
 }
 
-/// Whether its network is gone, or it is attached to another one.
-fn is_cut_off(found: &FoundContainer, network: Option<&str>) -> bool {
+/// Whether its network is gone, or it is attached to another one, which nobody may reach it through.
+fn is_misplaced(found: &FoundContainer, network: Option<&str>) -> bool {
     let Some(current) = network else { return true };
     let attached = found.networks.iter().any(|id| id == current);
     // One that does not run may have forgotten its network, and finds it by name.
     let forgot = found.networks.is_empty() && !matches!(found.state, State::RUNNING | State::PAUSED);
-    !attached && !forgot
+    let elsewhere = found.networks.iter().any(|id| id != current);
+    elsewhere || (!attached && !forgot)
 }
 
 pub(crate) fn node_state(state: State) -> ObjectState {
@@ -159,11 +160,12 @@ mod tests {
     }
 
     #[test]
-    fn a_container_without_its_sites_network_is_broken() {
+    fn a_container_without_its_sites_network_or_with_another_is_broken() {
         for engine in [State::RUNNING, State::EXITED, State::PAUSED] {
             assert_eq!(state(engine, &["n0"], Some("n1")), ObjectState::Broken);
             assert_eq!(state(engine, &["n1"], None), ObjectState::Broken);
-            assert_ne!(state(engine, &["n0", "n1"], Some("n1")), ObjectState::Broken);
+            assert_eq!(state(engine, &["n0", "n1"], Some("n1")), ObjectState::Broken);
+            assert_ne!(state(engine, &["n1"], Some("n1")), ObjectState::Broken);
         }
         assert_eq!(state(State::RUNNING, &[], Some("n1")), ObjectState::Broken);
         assert_eq!(state(State::EXITED, &[], Some("n1")), ObjectState::Stopped);

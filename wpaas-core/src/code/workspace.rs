@@ -22,12 +22,12 @@ impl Workspace {
         &self.path
     }
 
-    /// Removes what a killed process left below `root`.
+    /// Removes what a killed process left below `root`. What it started may still write there: that goes a little later.
     pub(crate) fn sweep(root: &Path) -> io::Result<()> {
         for entry in std::fs::read_dir(root)? {
             let entry = entry?;
             if entry.file_name().to_string_lossy().starts_with(PREFIX) {
-                std::fs::remove_dir_all(entry.path())?;
+                drop(Self { path: entry.path() });
             }
         }
         Ok(())

@@ -59,9 +59,13 @@ const CONFIG: [&str; 30] = [
 /// answer the first question with an endless list.
 const MEMORY: u64 = 2 << 20;
 
-/// Bounds what follows and all that it starts: no core dumps, files of so many blocks, so much memory (where
-/// the system can).
-const BOUNDED: &str = r#"ulimit -c 0; ulimit -f "$0"; ulimit -v "$1" 2>/dev/null; shift; exec "$@""#;
+/// So much later than this process ends it, it ends by itself, in seconds: this process may have been killed.
+const ORPHANED: u64 = 2;
+
+/// Bounds what follows and all that it starts: no core dumps, files of so many blocks, so much memory and so many seconds
+/// (where the system can).
+const BOUNDED: &str = r#"ulimit -c 0; ulimit -f "$0"; ulimit -v "$1" 2>/dev/null; seconds=$2; shift 2
+if command -v timeout >/dev/null; then set -- timeout -s KILL "$seconds" "$@"; fi; exec "$@""#;
 
 /// What a process of git says that met such a bound; 25 is SIGXFSZ.
 const EXCEEDED: [&str; 4] = ["signal 25", "file size limit", "out of memory", "file too large"];
@@ -104,7 +108,9 @@ impl Git {
     pub(super) fn command(&self, arguments: &[&str]) -> std::process::Command {
         let mut command = std::process::Command::new("/bin/sh");
         let blocks = self.limits.bytes / 512 + 1;
-        command.args(["-c", BOUNDED, &blocks.to_string(), &MEMORY.to_string()]).arg(&self.program);
+        let seconds = self.limits.time.as_secs() + ORPHANED;
+        let bounds = [blocks, MEMORY, seconds].map(|bound| bound.to_string());
+        command.args(["-c", BOUNDED]).args(bounds).arg(&self.program);
         let inherited = INHERITED.iter().filter_map(|&name| Some((name, std::env::var_os(name)?)));
         let quiet = [
             ("GIT_CONFIG_NOSYSTEM", "1"),

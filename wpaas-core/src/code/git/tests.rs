@@ -346,3 +346,19 @@ async fn a_missing_git_is_this_servers_fault() {
     let error = bench.make(&format!("file://{}/site", bench.root().display()), None).await.unwrap_err();
     assert!(matches!(&error, CodeError::Unavailable(why) if why == "this server has no git"), "{error:?}");
 }
+
+/// Whoever ended the server before it could end its git: that ends by itself.
+#[tokio::test]
+async fn what_a_killed_server_left_running_ends_by_itself() {
+    let has_timeout = std::process::Command::new("timeout").arg("--version").output().is_ok();
+    if !has_timeout {
+        println!("skipped: there is no program `timeout`");
+        return;
+    }
+    let work = tempfile::tempdir().unwrap();
+    let limits = Limits { time: Duration::ZERO, ..Limits::default() };
+    let git = Git::local("git".as_ref(), work.path(), &limits);
+    let mut left = git.command(&["-c", "alias.hang=!sleep 600", "hang"]).spawn().unwrap();
+    let ended = tokio::task::spawn_blocking(move || left.wait()).await.unwrap().unwrap();
+    assert!(!ended.success(), "{ended}");
+}
