@@ -13,6 +13,7 @@ use crate::listing::Listing;
 use crate::tag::Mark;
 
 mod bucket;
+mod died;
 mod hosts;
 mod launch;
 mod network;

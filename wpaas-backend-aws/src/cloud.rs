@@ -126,6 +126,8 @@ pub struct Instance {
     pub launched: i64,
     /// When somebody stopped or ended it, in seconds since 1970, where EC2 says so; `None` while it runs.
     pub ended: Option<i64>,
+    /// Why EC2 has ended it by itself, if it has: its code, as of a call that is refused, and its words.
+    pub failure: Option<CloudError>,
     /// Its zone.
     pub zone: String,
     /// Its tags.

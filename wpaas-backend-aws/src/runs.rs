@@ -66,6 +66,7 @@ mod tests {
             volumes: Vec::new(),
             launched: 10,
             ended,
+            failure: None,
             zone: String::new(),
             tags: Tags::new(),
         };

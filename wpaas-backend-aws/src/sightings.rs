@@ -27,6 +27,8 @@ pub(crate) struct Sightings {
     whole_since: Option<Instant>,
     /// In which epoch this server tends a site, and since when it is known to.
     tended: BTreeMap<SiteId, (u64, Instant)>,
+    /// Instances that EC2 has ended by itself, and when that was first seen.
+    died: BTreeMap<String, Instant>,
 }
 
 #[derive(Debug, Clone)]
@@ -70,7 +72,14 @@ impl Sightings {
 
     /// Of nothing yet, through listings that may lag by so much.
     pub(crate) const fn lagging(lag: Duration) -> Self {
-        Self { lag, seen: BTreeMap::new(), missing_since: None, whole_since: None, tended: BTreeMap::new() }
+        Self {
+            lag,
+            seen: BTreeMap::new(),
+            missing_since: None,
+            whole_since: None,
+            tended: BTreeMap::new(),
+            died: BTreeMap::new(),
+        }
     }
 
     /// Takes a listing in. `ended` are ids that it shows as ended.
@@ -209,6 +218,13 @@ impl Sightings {
             _ => None,
         };
         self.whole_since.is_some().then(|| self.seen.iter().filter_map(address).collect())
+    }
+
+    /// When it was first seen that EC2 has ended this instance by itself.
+    pub(crate) fn died(&mut self, id: &str, now: Instant) -> Instant {
+        // It is listed for an hour.
+        self.died.retain(|_, first| now.saturating_duration_since(*first) < Duration::from_secs(7200));
+        *self.died.entry(id.to_owned()).or_insert(now)
     }
 
     /// A step of this epoch is to be taken for the site.

@@ -109,6 +109,11 @@ impl Simulator {
         self.lock().region.sold_out = Some((instance_type.to_owned(), zone.map(ToOwned::to_owned)));
     }
 
+    /// From now on EC2 ends by itself what is launched, for this reason; or nothing any more.
+    pub fn end_launches(&self, reason: Option<CloudError>) {
+        self.lock().region.ends_launches = reason;
+    }
+
     /// This call is not refused any more.
     pub fn permit(&self, call: &str) {
         self.lock().faults.permit(call);

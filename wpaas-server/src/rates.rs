@@ -5,7 +5,8 @@
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::time::Duration;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use governor::clock::{Clock, DefaultClock};
@@ -22,6 +23,8 @@ pub use address::{Address, Peer};
 
 /// What is kept of those who ask more seldom than this costs nothing: it is forgotten.
 const MANY: usize = 10_000;
+/// How often they are forgotten.
+const SWEEP: Duration = Duration::from_secs(1);
 
 /// Counts who asks how often.
 #[derive(Debug)]
@@ -36,6 +39,8 @@ pub struct Rates {
 struct Counter<K: Hash + Eq + Clone> {
     counts: DefaultKeyedRateLimiter<K>,
     burst: NonZeroU32,
+    /// When those who ask seldom were last forgotten.
+    swept: Mutex<Instant>,
 }
 
 impl Rates {
@@ -76,7 +81,8 @@ impl Rates {
     ///
     /// 429.
     pub fn attempt(&self, address: IpAddr) -> Result<(), Problem> {
-        let waits = self.addresses.as_ref().and_then(|counter| counter.one_more(&address, self.servers()));
+        let place = place(address);
+        let waits = self.addresses.as_ref().and_then(|counter| counter.one_more(&place, self.servers()));
         let detail = "too many attempts to sign in from your address; sign in once with POST /sessions, or use an API key";
         waits.map_or(Ok(()), |wait| Err(too_many("too_many_attempts", detail, wait)))
     }
@@ -91,17 +97,34 @@ const FOUR: NonZeroU32 = NonZeroU32::MIN.saturating_add(3);
 
 impl<K: Hash + Eq + Clone> Counter<K> {
     fn new(quota: Quota) -> Self {
-        Self { counts: RateLimiter::keyed(quota), burst: quota.burst_size() }
+        Self {
+            counts: RateLimiter::keyed(quota),
+            burst: quota.burst_size(),
+            swept: Mutex::new(Instant::now()),
+        }
     }
 
     /// How long the key has to wait, if it asks too often of one of so many servers. Where there are more than a burst
     /// has, each still lets one through.
     fn one_more(&self, key: &K, servers: NonZeroU32) -> Option<Duration> {
-        if self.counts.len() > MANY {
+        if self.counts.len() > MANY
+            && let Ok(mut swept) = self.swept.try_lock()
+            && swept.elapsed() >= SWEEP
+        {
+            // All of them are looked at: not for every one that comes.
             self.counts.retain_recent();
+            *swept = Instant::now();
         }
         let refused = self.counts.check_key_n(key, servers.min(self.burst)).ok()?.err()?;
         Some(refused.wait_time_from(DefaultClock::default().now()))
+    }
+}
+
+/// Whoever has one address of IPv6 has the 2^64 of its network: they count as one.
+fn place(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(ip) => IpAddr::from((ip.to_bits() >> 64 << 64).to_be_bytes()),
     }
 }
 
@@ -166,6 +189,7 @@ mod tests {
         let address = |text: &str| text.parse::<IpAddr>().unwrap();
         let attempts = |text| (0..3).filter(|_| rates.attempt(address(text)).is_err()).count();
         assert_eq!((attempts("192.0.2.1"), attempts("2001:db8::1")), (1, 1));
+        assert_eq!((attempts("2001:db8::1:2:3:4"), attempts("2001:db8:0:1::1")), (3, 1), "a network is one");
         assert_eq!(rates.attempt(address("192.0.2.1")).unwrap_err().status(), StatusCode::TOO_MANY_REQUESTS);
     }
 

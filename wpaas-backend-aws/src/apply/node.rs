@@ -23,6 +23,7 @@ impl Task<'_> {
             return Ok(Applied::Present(there));
         }
         self.needs(&listing, spec)?;
+        self.outlived(&listing)?;
         let segment = self.segment().await?;
         let files = self.files_of(&listing, spec, &segment).await?;
         let stored = self.inner.store_setup().await;

@@ -44,6 +44,8 @@ impl Quotas {
 
 const PENDING: Duration = Duration::from_secs(20);
 const SHUTTING_DOWN: Duration = Duration::from_secs(30);
+/// How long after its launch EC2 ends by itself what it can't start.
+const DYING: Duration = Duration::from_secs(5);
 /// How long what has ended is still listed.
 const VISIBLE: Duration = Duration::from_secs(3600);
 const PAGE: usize = 1000;
@@ -65,6 +67,8 @@ pub(crate) struct Region {
     pub cut: bool,
     /// The instance type of which there are none left, and the zone if it is in one alone.
     pub sold_out: Option<(String, Option<String>)>,
+    /// Why EC2 ends by itself what is launched now.
+    pub ends_launches: Option<CloudError>,
     limits: HashMap<&'static str, Bucket>,
     launches: Bucket,
     made: u32,
@@ -109,6 +113,8 @@ struct Machine {
     started: Instant,
     stopped: Option<Instant>,
     ended: Option<Instant>,
+    /// Why EC2 ends it by itself.
+    failure: Option<CloudError>,
 }
 
 impl Machine {
@@ -158,6 +164,7 @@ impl Region {
             page: PAGE,
             cut: false,
             sold_out: None,
+            ends_launches: None,
             limits,
             launches: Bucket::new(Quota { capacity: 1000, refill: 2 }, now),
             made: 0,
@@ -258,7 +265,8 @@ impl Region {
             began: now,
             started: now,
             stopped: None,
-            ended: None,
+            ended: self.ends_launches.is_some().then_some(now + DYING),
+            failure: self.ends_launches.clone(),
         };
         let made = self.instance(&id, &machine, now);
         self.instances.put(id.clone(), &launch.tags, machine);
@@ -275,7 +283,12 @@ impl Region {
             private_ip: (state != InstanceState::Terminated).then_some(machine.ip),
             volumes: attached.collect(),
             launched: self.unix(machine.started),
-            ended: machine.ended.or(machine.stopped).filter(|when| *when <= at).map(|when| self.unix(when)),
+            ended: machine
+                .ended
+                .or(machine.stopped)
+                .filter(|when| *when <= at && machine.failure.is_none())
+                .map(|when| self.unix(when)),
+            failure: machine.failure.clone().filter(|_| machine.ended.is_some_and(|when| when <= at)),
             zone: machine.zone.clone(),
             tags: machine.launch.tags.clone(),
         }

@@ -200,6 +200,31 @@ async fn where_one_zone_has_none_left_another_is_taken_and_a_database_stays_with
     assert_eq!(aws.living(), [5 + 7, 1 + 3, 2 + 2, 1 + 1]);
 }
 
+/// As where the account's key for volumes can't be used: `RunInstances` says nothing of it.
+#[tokio::test(start_paused = true)]
+async fn why_ec2_ends_instances_by_itself_is_said_and_the_next_come_ever_more_seldom() {
+    let aws = Simulator::default();
+    let lab = Lab::start(&aws).await;
+    aws.end_launches(Some(CloudError::new("VolumeLimitExceeded", "Volume limit exceeded")));
+    let site = lab.site(wanted(1, One));
+    sleep(Duration::from_secs(3600)).await;
+    let says = "the quota of volumes is used up";
+    lab.until("it is said", 20, |lab| {
+        lab.condition(site, ConditionKind::Ready)
+            .is_some_and(|(truth, text)| truth == Truth::False && text.contains(says))
+    })
+    .await;
+    let launched = aws.launched().matches("instance_type: ").count();
+    assert!((4..=4 * 9).contains(&launched), "{launched} instances of four nodes in an hour");
+    // Each of them asks with the tokens of those before it first.
+    let asked = aws.calls()["RunInstances"];
+    assert!(asked <= 4 * 9 * 10 / 2, "{asked} calls for four nodes in an hour");
+    assert_eq!(aws.living()[0], 0);
+    aws.end_launches(None);
+    lab.ready(site).await;
+    assert_eq!(aws.living(), [4, 1, 2, 1]);
+}
+
 /// What a site that goes asks for, refused: a call, AWS's code, and what is said of it.
 const REFUSED_REMOVALS: [(&str, &str, &str); 6] = [
     ("TerminateInstances", "UnauthorizedOperation", "lacks ec2:TerminateInstances"),

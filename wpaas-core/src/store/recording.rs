@@ -34,6 +34,9 @@ impl RecordingStore {
     /// What a commit is remembered as, unless it only notes that a key was used.
     pub const COMMIT: &'static str = "commit";
 
+    /// What a commit is remembered as besides that changes what people own, and of which no event tells.
+    pub const UNTOLD: &'static str = "commit without an event";
+
     /// Over this store.
     #[must_use]
     pub fn new(inner: Arc<dyn Store>) -> Self {
@@ -51,11 +54,35 @@ impl RecordingStore {
     }
 }
 
+/// What no person owns: counts, hashes, and what is kept of the way to a sign-in or an answer.
+const fn is_machinery(write: &Write) -> bool {
+    use Write as W;
+    matches!(
+        write,
+        W::TouchKey(..)
+            | W::CountWrongPassword(..)
+            | W::ForgetWrongPasswords(..)
+            | W::InsertPendingLogin(..)
+            | W::TakePendingLogin(..)
+            | W::ExpirePendingLogins(..)
+            | W::RecordStatus(..)
+            | W::Meter(..)
+            | W::HashPassword(..)
+            | W::UpdateDelivery(..)
+            | W::CountIssuance(..)
+            | W::PutIdempotent(..)
+            | W::ExpireIdempotent(..)
+    )
+}
+
 #[async_trait]
 impl Commit for RecordingStore {
     async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
         if !change.writes.iter().all(|write| matches!(write, Write::TouchKey(..))) {
             self.note(Self::COMMIT);
+        }
+        if change.events.is_empty() && !change.writes.iter().all(is_machinery) {
+            self.note(Self::UNTOLD);
         }
         self.inner.commit(change).await
     }

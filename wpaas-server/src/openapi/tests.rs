@@ -34,7 +34,7 @@ fn every_reference_leads_somewhere() {
     assert!(found.is_empty(), "these lead nowhere: {found:?}");
 }
 
-/// Where a text, a number or a map has no limit.
+/// Where a text, a number, an array or a map has no limit.
 fn unlimited(document: &Value, schema: &Value, at: &str, found: &mut BTreeSet<String>) {
     if let Some(reference) = schema["$ref"].as_str() {
         let named = document.pointer(reference.trim_start_matches('#')).unwrap();
@@ -45,8 +45,9 @@ fn unlimited(document: &Value, schema: &Value, at: &str, found: &mut BTreeSet<St
     let has = |limits: &[&str]| limits.iter().any(|limit| schema.get(limit).is_some());
     let text = is("string") && !has(&["enum", "const", "pattern", "maxLength", "format"]);
     let number = (is("integer") || is("number")) && !has(&["enum", "const", "maximum", "format"]);
+    let array = is("array") && !has(&["maxItems"]);
     let map = is("object") && schema["additionalProperties"].is_object() && !has(&["maxProperties"]);
-    if text || number || map {
+    if text || number || map || array {
         found.insert(at.to_owned());
     }
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
@@ -63,7 +64,7 @@ fn unlimited(document: &Value, schema: &Value, at: &str, found: &mut BTreeSet<St
 }
 
 #[test]
-fn every_text_number_and_map_of_a_request_has_a_limit() {
+fn every_text_number_array_and_map_of_a_request_has_a_limit() {
     let document = written();
     let mut found = BTreeSet::new();
     for (path, item) in document["paths"].as_object().unwrap() {

@@ -8,6 +8,7 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::path::Parameter;
 use wpaas_core::access::{Access, Actor, Scope, decide};
 use wpaas_core::defaults;
+use wpaas_core::store::recording::RecordingStore;
 
 mod matrix;
 mod world;
@@ -62,6 +63,8 @@ async fn every_route_as_everybody_at_everything() {
                         answer.status,
                         answer.body
                     );
+                    let untold = answer.asked.contains(&RecordingStore::UNTOLD);
+                    assert!(!untold, "{method} {path} as {}: changed without an event", who.name);
                     seen.insert(answer.status);
                 }
             }

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use jiff::civil;
 use jiff::tz::TimeZone;
 
-use crate::cloud::{Address, Group, Instance, InstanceState, Peer, Rule, Tags, Volume, VolumeState};
+use crate::cloud::{
+    Address, CloudError, Group, Instance, InstanceState, Peer, Rule, Tags, Volume, VolumeState,
+};
 
 fn tags(tags: &[aws::Tag]) -> Tags {
     tags.iter().filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned()))).collect()
@@ -21,6 +23,7 @@ pub(super) fn instance(of: &aws::Instance) -> Option<Instance> {
         volumes: volumes.map(str::to_owned).collect(),
         launched: of.launch_time().map_or(0, DateTime::secs),
         ended: of.state_transition_reason().and_then(ended),
+        failure: of.state_reason().and_then(failure),
         zone: of.placement().and_then(aws::Placement::availability_zone).unwrap_or_default().to_owned(),
         tags: tags(of.tags()),
     })
@@ -36,6 +39,14 @@ fn instance_state(state: &InstanceStateName) -> Option<InstanceState> {
         InstanceStateName::Terminated => InstanceState::Terminated,
         _ => return None,
     })
+}
+
+/// `Client.VolumeLimitExceeded` and the like: what nobody who uses the instance or the account has asked for.
+fn failure(reason: &aws::StateReason) -> Option<CloudError> {
+    let (_, code) = reason.code()?.split_once('.')?;
+    let asked_for = ["UserInitiatedShutdown", "UserInitiatedHibernate", "InstanceInitiatedShutdown"];
+    let failed = !asked_for.contains(&code) && !code.starts_with("Spot");
+    failed.then(|| CloudError::new(code, reason.message().unwrap_or_default()))
 }
 
 /// The time in `User initiated (2026-11-25 22:00:00 GMT)`, in seconds since 1970. What ended by itself tells none.
@@ -113,6 +124,17 @@ mod tests {
             ["", "Client.InstanceInitiatedShutdown: Instance initiated shutdown", "User initiated (soon)"]
         {
             assert_eq!(ended(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn ec2_says_why_it_ended_an_instance_by_itself() {
+        let reason = |code: &str| aws::StateReason::builder().code(code).message("words").build();
+        let told = failure(&reason("Client.VolumeLimitExceeded"));
+        assert_eq!(told, Some(CloudError::new("VolumeLimitExceeded", "words")));
+        assert!(failure(&reason("Server.InternalError")).is_some());
+        for none in ["Client.UserInitiatedShutdown", "Client.InstanceInitiatedShutdown", "pending", ""] {
+            assert_eq!(failure(&reason(none)), None, "{none}");
         }
     }
 

@@ -65,6 +65,7 @@ const ORPHANED: u64 = 2;
 /// Bounds what follows and all that it starts: no core dumps, files of so many blocks, so much memory and so many seconds
 /// (where the system can).
 const BOUNDED: &str = r#"ulimit -c 0; ulimit -f "$0"; ulimit -v "$1" 2>/dev/null; seconds=$2; shift 2
+command -v "$1" >/dev/null || { echo "$1: not found" >&2; exit 127; }
 if command -v timeout >/dev/null; then set -- timeout -s KILL "$seconds" "$@"; fi; exec "$@""#;
 
 /// What a process of git says that met such a bound; 25 is SIGXFSZ.

@@ -133,3 +133,33 @@ async fn call(api: &Api, command: Command) -> Done {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Cli;
+
+    /// What says nothing of itself.
+    fn silent(command: &clap::Command, path: &str, found: &mut Vec<String>) {
+        let path = format!("{path} {}", command.get_name());
+        if command.get_about().is_none() {
+            found.push(path.clone());
+        }
+        let arguments = command.get_arguments().filter(|argument| argument.get_help().is_none());
+        found.extend(arguments.map(|argument| format!("{path} {}", argument.get_id())));
+        for part in command.get_subcommands() {
+            silent(part, &path, found);
+        }
+    }
+
+    #[test]
+    fn every_command_and_every_option_says_what_it_is() {
+        let mut command = Cli::command();
+        command.build();
+        command.clone().debug_assert();
+        let mut found = Vec::new();
+        silent(&command, "", &mut found);
+        assert!(found.is_empty(), "{found:#?}");
+    }
+}

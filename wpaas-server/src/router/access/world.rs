@@ -67,7 +67,7 @@ pub struct Answer {
     pub status: u16,
     pub body: Value,
     headers: BTreeMap<String, String>,
-    asked: Vec<&'static str>,
+    pub asked: Vec<&'static str>,
 }
 
 pub struct World {

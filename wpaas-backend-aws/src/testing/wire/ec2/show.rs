@@ -36,7 +36,7 @@ pub(super) fn instances(of: &[Instance]) -> String {
 }
 
 fn instance(of: &Instance) -> String {
-    let Instance { id, state, private_ip, volumes, launched, ended, zone, tags: own } = of;
+    let Instance { id, state, private_ip, volumes, launched, ended, failure, zone, tags: own } = of;
     let (code, name) = match state {
         InstanceState::Pending => (0, "pending"),
         InstanceState::Running => (16, "running"),
@@ -54,6 +54,10 @@ fn instance(of: &Instance) -> String {
         list("blockDeviceMapping", "item", volumes, device),
         text("launchTime", time(*launched)),
         some("reason", reason),
+        failure.as_ref().map_or_else(String::new, |failure| {
+            let code = format!("Client.{}", failure.code);
+            all("stateReason", &[text("code", code), text("message", &failure.message)])
+        }),
         all("placement", &[text("availabilityZone", zone)]),
         tags(own),
     ]
