@@ -99,12 +99,13 @@ async fn a_server_that_is_given_a_site_makes_nothing_twice() {
     let site = lab.site(wanted(2, Three));
     lab.ready(site).await;
     sleep(Duration::from_secs(180)).await;
-    aws.set_lag(Duration::from_secs(15));
+    // Longer than from one listing to the next.
+    aws.set_lag(Duration::from_secs(60));
     let before = aws.calls()["RunInstances"];
     aws.terminate(&lab.instances(site, Part::Wordpress(0)).remove(0));
     lab.until("made anew", 10, |lab| lab.aws.calls()["RunInstances"] > before).await;
     lab.give_up_to(&other);
-    sleep(Duration::from_secs(60)).await;
+    sleep(Duration::from_secs(90)).await;
     assert_eq!(other.instances(site, Part::Wordpress(0)).len(), 1, "one, and not two");
     other.ready(site).await;
     assert_eq!(aws.living(), WHOLE);

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use wpaas_backend_aws::AwsBackend;
 use wpaas_backend_aws::testing::{Fakes, Simulator, config};
+use wpaas_core::claim::Tenure;
 use wpaas_core::converge::{
     Converger, Ends, Intent, Intents, IntentsError, Part, Run, RunIntent, Verdict, Wanted,
 };
@@ -84,12 +85,18 @@ impl Intents for Book {
 pub struct Lab {
     pub aws: Simulator,
     pub book: Arc<Book>,
+    /// Of this server.
+    epoch: u64,
     _tasks: JoinSet<()>,
 }
 
 impl Lab {
     /// A server over this account, which may hold anything.
     pub async fn start(aws: &Simulator) -> Self {
+        Self::of_epoch(aws, 1).await
+    }
+
+    async fn of_epoch(aws: &Simulator, epoch: u64) -> Self {
         let book = Book {
             wanted: Mutex::default(),
             tombstones: Mutex::default(),
@@ -98,19 +105,24 @@ impl Lab {
             looks: Mutex::default(),
             ends: Mutex::default(),
         };
-        Self::with(aws, Arc::new(book)).await
+        Self::with(aws, Arc::new(book), epoch).await
     }
 
     /// Another server, which finds what is wanted as this one left it.
     pub async fn restart(self) -> Self {
+        let epoch = self.epoch;
+        self.again(epoch).await
+    }
+
+    async fn again(self, epoch: u64) -> Self {
         let (aws, book) = (self.aws.clone(), self.book.clone());
         drop(self);
-        Self::with(&aws, book).await
+        Self::with(&aws, book, epoch).await
     }
 
     /// Another server that has run for as long, and tends nothing.
     pub async fn beside(&self) -> Self {
-        Self::start(&self.aws).await
+        Self::of_epoch(&self.aws, self.epoch + 1).await
     }
 
     /// The other server tends all of it from now on: what it does is of a newer epoch.
@@ -118,20 +130,21 @@ impl Lab {
         let wanted = self.book.wanted.lock().unwrap().clone();
         drop(self);
         for (_, intent) in wanted {
-            other.want(Intent { epoch: intent.epoch + 1, ..intent });
+            other.want(intent);
         }
     }
 
     /// Another server takes over: all that it does is of a newer epoch.
     pub async fn take_over(self) -> Self {
-        self.book.wanted.lock().unwrap().values_mut().for_each(|intent| intent.epoch += 1);
-        self.restart().await
+        let epoch = self.epoch + 1;
+        self.again(epoch).await
     }
 
-    async fn with(aws: &Simulator, book: Arc<Book>) -> Self {
+    async fn with(aws: &Simulator, book: Arc<Book>, epoch: u64) -> Self {
         let Front { ec2, bucket } = Front::of(aws).await;
         let backend = AwsBackend::new(config(), ec2, bucket, Arc::new(Fakes), Arc::new(Fakes), book.clone());
         let (converger, handle) = Converger::new(Arc::new(backend.clone()), book.clone());
+        let converger = converger.tending(Tenure::believing(epoch));
         let mut tasks = JoinSet::new();
         tasks.spawn(converger.run(std::future::pending::<()>()));
         let world = aws.clone();
@@ -144,7 +157,7 @@ impl Lab {
                 }
             }
         });
-        Self { aws: aws.clone(), book, _tasks: tasks }
+        Self { aws: aws.clone(), book, epoch, _tasks: tasks }
     }
 
     /// Wants a new site.
