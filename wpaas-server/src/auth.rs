@@ -25,13 +25,21 @@ use crate::state::AppState;
 #[derive(Debug, Clone)]
 pub struct Caller(pub Actor);
 
-/// The session whose token was presented, if it was one.
+/// The API key or the session whose text was presented, if it was one.
 #[derive(Debug, Clone, Copy)]
-pub struct CurrentSession(pub Option<KeyId>);
+pub struct PresentedKey(Option<(KeyId, KeyKind)>);
 
-/// The API key or the session's token that was presented, if it was one.
-#[derive(Debug, Clone, Copy)]
-pub struct PresentedKey(pub Option<KeyId>);
+impl PresentedKey {
+    /// Whichever it is.
+    pub fn id(self) -> Option<KeyId> {
+        self.0.map(|(id, _)| id)
+    }
+
+    /// The session, if it is one.
+    pub fn session(self) -> Option<KeyId> {
+        self.0.and_then(|(id, kind)| (kind == KeyKind::Session).then_some(id))
+    }
+}
 
 /// Who has signed in, if anybody.
 #[derive(Debug, Clone)]
@@ -52,14 +60,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         parts.extensions.get::<Self>().cloned().ok_or_else(Problem::unauthenticated)
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for CurrentSession {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        Ok(parts.extensions.get::<Self>().copied().unwrap_or(Self(None)))
     }
 }
 
@@ -95,10 +95,8 @@ pub async fn layer(
     let known = known.and_then(|known| state.rates.request(&known.0).map(|()| known));
     match known {
         Ok((actor, key)) => {
-            let session = key.and_then(|(key, kind)| (kind == KeyKind::Session).then_some(key));
             request.extensions_mut().insert(Caller(actor));
-            request.extensions_mut().insert(CurrentSession(session));
-            request.extensions_mut().insert(PresentedKey(key.map(|(key, _)| key)));
+            request.extensions_mut().insert(key);
             next.run(request).await
         }
         Err(problem) => problem.into_response(),
@@ -110,16 +108,18 @@ async fn authenticate(
     state: &AppState,
     address: IpAddr,
     presented: Presented,
-) -> Result<(Actor, Option<(KeyId, KeyKind)>), Problem> {
+) -> Result<(Actor, PresentedKey), Problem> {
     match presented {
-        Presented::Bearer(token) if state.operator.matches(token.expose()) => Ok((Actor::Operator, None)),
+        Presented::Bearer(token) if state.operator.matches(token.expose()) => {
+            Ok((Actor::Operator, PresentedKey(None)))
+        }
         Presented::Bearer(key) => {
             let known = state.service.authenticate_key(key.expose(), Timestamp::now()).await;
             if matches!(known, Err(ServiceError::Unauthenticated)) {
                 state.rates.attempt(address)?;
             }
             let SignedIn { actor, key, kind } = known?;
-            Ok((actor, Some((key, kind))))
+            Ok((actor, PresentedKey(Some((key, kind)))))
         }
         Presented::Basic { cid, username, password } => {
             let username: Username = username.parse().map_err(|_| Problem::unauthenticated())?;
@@ -128,7 +128,7 @@ async fn authenticate(
             state.rates.attempt(address)?;
             let (cid, now) = (cid.as_ref(), Timestamp::now());
             let actor = state.service.authenticate_password(cid, &username, &password, now).await?;
-            Ok((actor, None))
+            Ok((actor, PresentedKey(None)))
         }
     }
 }

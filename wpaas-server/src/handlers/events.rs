@@ -37,14 +37,14 @@ const BATCH: usize = 100;
 pub async fn list(
     State(state): State<AppState>,
     caller: Caller,
-    PresentedKey(key): PresentedKey,
+    key: PresentedKey,
     Query(query): Query<EventQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let filter = query.filter(caller.cid())?;
     let after = last_event_id(&headers)?.or(query.after.map(|Seq(after)| after));
     if headers.get(ACCEPT).is_some_and(wants_stream) {
-        return follow(state, (caller.0, key), filter, after).await;
+        return follow(state, (caller.0, key.id()), filter, after).await;
     }
     let limit = query.limit.unwrap_or_default().get();
     let listed = state.service.events(&caller.0, &filter, after.unwrap_or(0), limit).await?;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use wpaas_core::id::KeyId;
 
 use crate::answer::Answer;
-use crate::auth::{Caller, CurrentSession};
+use crate::auth::{Caller, PresentedKey};
 use crate::dto::list::{ListView, PageQuery};
 use crate::dto::session::{NewSessionView, SessionView, SignInDto};
 use crate::extract::{Body, Query, SecretText};
@@ -32,11 +32,11 @@ pub async fn create(
 pub async fn list(
     State(state): State<AppState>,
     caller: Caller,
-    CurrentSession(current): CurrentSession,
+    presented: PresentedKey,
     Query(query): Query<PageQuery<KeyId>>,
 ) -> Result<Answer<ListView<SessionView>>, Problem> {
     let listed = state.service.sessions(&caller.0, query.page()).await?;
-    Ok(Answer::ok(ListView::new(listed, |session| SessionView::new(&session, current))))
+    Ok(Answer::ok(ListView::new(listed, |session| SessionView::new(&session, presented.session()))))
 }
 
 /// Ends the session that asks.
@@ -44,9 +44,9 @@ pub async fn list(
 pub async fn end(
     State(state): State<AppState>,
     caller: Caller,
-    CurrentSession(current): CurrentSession,
+    presented: PresentedKey,
 ) -> Result<StatusCode, Problem> {
-    let current = current.ok_or_else(|| {
+    let current = presented.session().ok_or_else(|| {
         let detail = "what you presented is not a session's token, so there is none to end";
         Problem::new(StatusCode::CONFLICT, "not_a_session", detail)
     })?;
