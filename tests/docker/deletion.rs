@@ -5,6 +5,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::json;
 
+use super::decoys::Decoys;
 use super::engine_alone;
 use super::server::Server;
 use super::wordpress::Wordpress;
@@ -21,6 +22,7 @@ async fn a_deleted_site_can_come_back_until_its_grace_is_over() {
     let body = json!({"name": "goes", "admin_password": "swordfish-1"});
     let site = server.post_site(&tenant, body.clone()).await;
     let url = server.settled(&site).await;
+    let decoys = Decoys::new(&server, &site.id);
     let wordpress = Wordpress::at(&url);
     assert!(wordpress.login("admin", "swordfish-1").await);
     let post = wordpress.publish("Restored").await;
@@ -50,4 +52,5 @@ async fn a_deleted_site_can_come_back_until_its_grace_is_over() {
         })
         .await;
     assert_eq!(Wordpress::at(&stays_url).get("/").await.0, 200);
+    decoys.are_untouched();
 }

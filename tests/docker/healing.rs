@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::decoys::Decoys;
 use super::server::{Server, Site};
 use super::wordpress::{GIF, Wordpress};
 use super::{docker, engine_alone};
+
+const MU_PLUGIN: &str = "<?php add_action('wp_footer', function () { echo 'our-code'; });";
 
 const NODES: [&str; 4] = ["database-0", "wordpress-0", "wordpress-1", "gateway-0"];
 
@@ -18,11 +21,14 @@ fn one_of(parts: &[String], kind: &str) -> String {
 async fn a_site_comes_back_from_every_loss_with_its_data() {
     let Some(_alone) = engine_alone().await else { return };
     let server = Server::start().await;
-    let decoys = Decoys::new(&server.installation);
     server.ready().await;
     let tenant = server.tenant("heal").await;
-    let body = json!({"name": "blog", "num_instances": 2, "admin_password": "swordfish-1"});
+    let git = server.repository("blog", &[("mu-plugins/site.php", MU_PLUGIN)]);
+    let body = json!({
+        "name": "blog", "num_instances": 2, "admin_password": "swordfish-1", "code": {"git": git},
+    });
     let site = server.post_site(&tenant, body).await;
+    let decoys = Decoys::new(&server, &site.id);
     let url = server.settled(&site).await;
     let wordpress = Wordpress::at(&url);
     assert!(wordpress.login("admin", "swordfish-1").await);
@@ -37,6 +43,7 @@ async fn a_site_comes_back_from_every_loss_with_its_data() {
             })
             .await;
         assert_eq!(wordpress.bytes(&picture).await, GIF, "{after}");
+        assert!(wordpress.get(&post).await.1.contains("our-code"), "{after}");
     };
 
     for part in NODES {
@@ -49,6 +56,16 @@ async fn a_site_comes_back_from_every_loss_with_its_data() {
         replaced(&server, &site, part, &node).await;
         kept(&format!("{part} removed")).await;
     }
+
+    // What keeps the code: nodes that were made of it go on, and those of later find it again.
+    let release = one_of(&server.parts(&site).await, "release-");
+    let keeper = Server::container(&site, &release);
+    docker(&["rm", "--force", &keeper]);
+    replaced(&server, &site, &release, &keeper).await;
+    let node = Server::container(&site, "wordpress-0");
+    docker(&["rm", "--force", &node]);
+    replaced(&server, &site, "wordpress-0", &node).await;
+    kept("the keeper of its code removed").await;
 
     let node = Server::container(&site, "wordpress-1");
     docker(&["pause", &node]);
@@ -112,7 +129,7 @@ async fn a_site_comes_back_from_every_loss_with_its_data() {
         })
         .await;
     kept("network removed").await;
-    assert!(decoys.are_there(), "nothing of others was touched");
+    decoys.are_untouched();
 }
 
 async fn runs_again(server: &Server, site: &Site, part: &str, before: &str) {
@@ -133,50 +150,4 @@ async fn replaced(server: &Server, site: &Site, part: &str, before: &str) {
             (!now.is_empty() && now != before && !now.contains('\n')).then_some(())
         })
         .await;
-}
-
-/// Objects with names like ours, and no label of this installation.
-struct Decoys {
-    name: String,
-    ids: Vec<(&'static str, String)>,
-}
-
-impl Decoys {
-    fn new(installation: &str) -> Self {
-        let name = format!("wpaas-00000000000000000000000000000000-{installation}");
-        let image = docker(&["image", "ls", "--quiet"]);
-        let mut ids = vec![
-            (
-                "network",
-                docker(&["network", "create", "--subnet", "10.254.77.0/28", &format!("{name}-network")]),
-            ),
-            ("volume", docker(&["volume", "create", &format!("{name}-volume-database-0-g1")])),
-        ];
-        if let Some(image) = image.lines().next() {
-            let create = [
-                "create",
-                "--name",
-                &format!("{name}-database-0"),
-                "--label",
-                "wpaas.site=x",
-                image,
-                "/bin/true",
-            ];
-            ids.push(("container", docker(&create)));
-        }
-        Self { name, ids }
-    }
-
-    fn are_there(&self) -> bool {
-        assert!(self.name.starts_with("wpaas-"));
-        self.ids.iter().all(|(kind, id)| !docker(&[kind, "inspect", "--format", "{{.}}", id]).is_empty())
-    }
-}
-
-impl Drop for Decoys {
-    fn drop(&mut self) {
-        for (kind, id) in self.ids.iter().rev() {
-            docker(&[kind, "rm", id]);
-        }
-    }
 }

@@ -3,6 +3,7 @@
 
 mod autoscale;
 mod cache;
+mod decoys;
 mod deletion;
 mod edge;
 mod engine;
@@ -11,6 +12,7 @@ mod healing;
 mod https;
 mod isolation;
 mod names;
+mod reboot;
 mod redundancy;
 mod releases;
 mod reports;

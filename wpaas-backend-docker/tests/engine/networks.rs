@@ -148,10 +148,11 @@ async fn of_two_networks_of_a_site_the_older_one_counts() {
             labels: Some(lab.labels(Part::Network)),
             ..NetworkCreateRequest::default()
         };
-        if lab.docker.create_network(request).await.is_ok() {
-            assert_eq!(lab.objects().await, std::slice::from_ref(&network));
-            assert_eq!(lab.network().await, network);
+        if let Err(refusal) = lab.docker.create_network(request).await {
+            assert!(refusal.to_string().contains("already exists"), "{refusal}");
         }
+        assert_eq!(lab.objects().await, std::slice::from_ref(&network));
+        assert_eq!(lab.network().await, network);
     })
     .await;
 }

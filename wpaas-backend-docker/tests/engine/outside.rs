@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bollard::models::ContainerUpdateBody;
+use bollard::query_parameters::KillContainerOptionsBuilder;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use wpaas_core::converge::{Action, Backend as _, ErrorClass, NodeSpec, ObjectState, Part, Scope};
@@ -86,15 +87,21 @@ async fn a_graceful_stop_does_not_hold_the_loop_up() {
         lab.network().await;
         let node = lab.node().await;
         let part = Part::Wordpress(0);
-        let begun = std::time::Instant::now();
+        let signal = async |name: &str| {
+            let options = KillContainerOptionsBuilder::new().signal(name).build();
+            lab.docker.kill_container(&node.id.to_string(), Some(options)).await.unwrap();
+        };
+        // It does not stop before it goes on.
+        signal("SIGSTOP").await;
         let leaving = lab.make(part, Action::Remove { object: node.id.clone() }).await;
-        println!("a removal was asked for in {:?}", begun.elapsed());
         assert_eq!(leaving.state, ObjectState::Removing);
-        if let Some(seen) = lab.object(part).await {
-            assert_eq!(seen, leaving);
-            let error = lab.apply(part, Action::CreateNode(spec(&[]))).await;
-            assert!(error.is_ok() || error.is_err_and(|error| error.class == ErrorClass::Conflict));
-        }
+        assert_eq!(lab.object(part).await.as_ref(), Some(&leaving));
+        let again = lab.make(part, Action::Remove { object: node.id.clone() }).await;
+        assert_eq!(again, leaving, "asked for twice, it is one stop");
+        let made = lab.apply(part, Action::CreateNode(spec(&[]))).await;
+        let refusal = made.unwrap_err();
+        assert_eq!(refusal.class, ErrorClass::Conflict, "{refusal}");
+        signal("SIGCONT").await;
         lab.until("the first is gone", async || lab.object(part).await.is_none_or(|seen| seen.id != node.id))
             .await;
     })
