@@ -7,6 +7,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 state=${WPAAS_STATE:-$root/.wpaas}
 if [[ $state != /* ]]; then state=$PWD/$state WPAAS_STATE=$PWD/$state; fi
 cd "$root"
+# Where Debian has haproxy, dockerd and iptables, and users other than root do not look.
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
 bold='' plain=''
 if [[ -t 1 ]]; then bold=$'\e[1m' plain=$'\e[0m'; fi
@@ -34,12 +36,34 @@ refresh_lists() {
     touch "$state/apt-updated"
 }
 
+# lacks PACKAGE…: ends, with what a person has to do where no script can install them.
+lacks() {
+    local packages=" $* " how=()
+    if [[ $packages == *' rustup '* ]]; then
+        how+=("Rust $(needed_rust) or newer: https://rustup.rs$(too_old)")
+        packages=${packages/ rustup / }
+    fi
+    if [[ $packages != ' ' ]] && have apt-get; then
+        how+=("The packages: sudo apt-get install${packages% }")
+    elif [[ $packages != ' ' ]]; then
+        how+=("By your own means:${packages% }")
+    fi
+    how+=('Then start this again.')
+    if [[ $packages == *' docker'* ]]; then how+=('Without Docker the API can be tried: scripts/quickstart --simulated'); fi
+    fail "missing: $*" "${how[@]}"
+}
+
+# will_install PACKAGES: says so before any is; where none can be, ends with what to do about all of them.
+will_install() {
+    # shellcheck disable=SC2086 # several words
+    if [[ $1 ]] && ! can_install; then lacks $1; fi
+    note "will install:  ${1:-nothing, all is there}"
+    if [[ " $1" == *' rustup '* && $(find_cargo) ]]; then note "               rustup$(too_old)"; fi
+}
+
 # install PACKAGE…: installs Debian packages; where that can't be, says what is missing and ends.
 install() {
-    if ! can_install; then
-        fail "missing: $*" 'They can only be installed here as root on Debian or Ubuntu.' \
-            'Install them by your own means and start this again.'
-    fi
+    can_install || lacks "$@"
     say "installing $*"
     refresh_lists
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
@@ -48,10 +72,21 @@ install() {
 # ensure COMMAND PACKAGE…: the command is there, installed if it must be.
 ensure() { have "$1" || install "${@:2}"; }
 
-# missing COMMAND:PACKAGE…: the packages whose commands are not there.
+# missing COMMAND:PACKAGE…: the packages whose commands are not there; the commands, where there are no such packages.
 missing() {
     local pair
-    for pair in "$@"; do have "${pair%%:*}" || printf '%s ' "${pair#*:}"; done
+    for pair in "$@"; do
+        if have "${pair%%:*}"; then continue; fi
+        if have apt-get; then printf '%s ' "${pair#*:}"; else printf '%s ' "${pair%%:*}"; fi
+    done
+}
+
+# ensure_all COMMAND:PACKAGE…: all of these are there, installed at once if they must be.
+ensure_all() {
+    local packages
+    packages=$(missing "$@")
+    # shellcheck disable=SC2086 # several words
+    if [[ $packages ]]; then install $packages; fi
 }
 
 # Python's environments of one's own, which Debian has in a package apart.
@@ -59,7 +94,28 @@ have_venv() { python3 -c 'import ensurepip' 2>/dev/null; }
 missing_venv() { have_venv || printf 'python3-venv '; }
 ensure_venv() { have_venv || install python3-venv; }
 
-have_rust() { have cargo || [[ -x $HOME/.cargo/bin/cargo ]]; }
+missing_postgres() { [[ $(find /usr/lib/postgresql -name initdb 2>/dev/null) ]] || missing initdb:postgresql; }
+
+# The oldest Rust that builds this.
+needed_rust() { sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml; }
+
+find_cargo() { if [[ -x $HOME/.cargo/bin/cargo ]]; then echo "$HOME/.cargo/bin/cargo"; else command -v cargo; fi; }
+
+# have_rust: there is a cargo that builds this: rustup's, which fetches what rust-toolchain.toml names, or one that is new
+# enough.
+have_rust() {
+    local cargo version
+    cargo=$(find_cargo) || return 1
+    if [[ -x ${cargo%/*}/rustup ]]; then return; fi
+    version=$("$cargo" --version | cut -d ' ' -f 2)
+    printf '%s\n' "$(needed_rust)" "$version" | sort -c -t . -k 1,1n -k 2,2n 2>/dev/null
+}
+
+# too_old: what is wrong with the cargo that there may be, where have_rust says no.
+too_old() {
+    local cargo
+    if cargo=$(find_cargo); then printf ' in the place of %s, which is too old' "$cargo"; fi
+}
 
 # missing_to_build: the packages that ensure_compiler and ensure_rust will install.
 missing_to_build() {
@@ -74,24 +130,29 @@ ensure_compiler() {
 
 ensure_rust() {
     have_rust || install_rust
+    have_rust || fail "rustup is there, but PATH leads to another cargo, which is too old: $(find_cargo)"
     PATH=$HOME/.cargo/bin:$PATH
 }
 
+# Debian's rustup takes the place of its cargo.
 install_rust() {
     if can_install; then refresh_lists; fi
-    if ! can_install || ! apt-cache show rustup >/dev/null 2>&1; then
-        fail 'missing: Rust' 'Install it from https://rustup.rs and start this again.'
-    fi
+    if ! can_install || ! apt-cache show rustup >/dev/null 2>&1; then lacks rustup; fi
     install rustup
     rustup default "$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)"
 }
 
 docker_answers() { docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }
 
-# missing_for_docker: the packages that ensure_docker will install.
+# missing_for_docker: the packages that ensure_docker will install; where it can't, what brings an Engine that may only have to
+# be started.
 missing_for_docker() {
-    docker_answers || missing iptables:iptables dockerd:docker.io docker:docker-cli
-    if can_install; then missing mmdebstrap:mmdebstrap; fi
+    if can_install; then
+        docker_answers || missing iptables:iptables dockerd:docker.io docker:docker-cli
+        missing mmdebstrap:mmdebstrap
+    elif ! docker_answers; then
+        missing docker:docker.io
+    fi
 }
 
 # ensure_docker: an Engine answers; on Debian as root it is installed and started if it must be, and what makes a base
@@ -100,7 +161,7 @@ ensure_docker() {
     if can_install; then ensure mmdebstrap mmdebstrap; fi
     if docker_answers; then return; fi
     if ! can_install; then
-        fail 'no Docker Engine answers' 'Start Docker (Docker Desktop, or the docker service) and start this again,' \
+        fail 'no Docker Engine answers' 'Start Docker (Docker Desktop, or the docker service, for users in the group docker) and start this again,' \
             'or try the API without it: scripts/quickstart --simulated'
     fi
     ensure iptables iptables
