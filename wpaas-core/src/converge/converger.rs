@@ -8,19 +8,21 @@ use std::time::Duration;
 
 use futures::stream::{BoxStream, StreamExt as _};
 use jiff::Timestamp;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::{
     Applied, Backend, BackendError, DnsState, ErrorClass, Facts, Intent, Intents, IntentsError, Observation,
-    Report, Retries, Scope, SitePlan, Step, View, WorkQueue, plan,
+    Retries, Scope, SitePlan, Step, View, WorkQueue, plan,
 };
 use crate::claim::Tenure;
 use crate::id::{SiteId, SiteMap, SiteSet};
 use crate::metering::Look;
 use crate::site::{Generation, SiteStatus};
 
+mod handle;
+mod keeping;
 mod metering;
 mod pass;
 mod pause;
@@ -30,6 +32,8 @@ mod telling;
 mod turns;
 mod wanted;
 
+use handle::Command;
+pub use handle::ConvergerHandle;
 pub(crate) use wanted::chain;
 
 /// Makes what runs match what is wanted, for as long as it runs.
@@ -44,8 +48,7 @@ pub struct Converger {
     queue: WorkQueue,
     retries: Retries,
     wanted: SiteMap<wanted::Known>,
-    /// Sites whose status is being kept, and what was found since.
-    recording: SiteMap<Option<Box<SiteStatus>>>,
+    keeping: keeping::Keeping,
     errors: SiteMap<String>,
     /// Sites whose store seemed to be behind these generations of what runs.
     doubted: SiteMap<Generation>,
@@ -117,64 +120,13 @@ enum Event {
     Swept(Option<SiteId>, Result<Vec<Intent>, IntentsError>),
     Seen(Scope, Instant, Result<Observation, BackendError>),
     Stepped(turns::Rank, Step, Result<Applied, BackendError>),
-    Recorded(SiteId, Result<(), IntentsError>),
+    Recorded(Vec<(SiteId, Result<(), IntentsError>)>),
     Judged(SiteId, Result<(), IntentsError>),
     Purged(SiteId, Result<(), IntentsError>),
     Told(SiteId, Result<(), IntentsError>),
     Metered(Vec<Look>, Result<(), IntentsError>),
     Panicked,
     Due,
-}
-
-#[derive(Debug)]
-enum Command {
-    Report(Report),
-    Dns(SiteId, Option<DnsState>),
-    Explain(SiteId, oneshot::Sender<Option<SitePlan>>),
-    Preview(Box<Intent>, oneshot::Sender<SitePlan>),
-    Newest(SiteId, oneshot::Sender<Option<Generation>>),
-}
-
-/// Talks to a running [`Converger`].
-#[derive(Debug, Clone)]
-pub struct ConvergerHandle {
-    commands: mpsc::UnboundedSender<Command>,
-}
-
-impl ConvergerHandle {
-    /// A node has reported.
-    pub fn report(&self, report: Report) {
-        // A stopped converger needs no reports.
-        let _stopped = self.commands.send(Command::Report(report));
-    }
-
-    /// What the platform's DNS server does for a site's names; `None` is not known.
-    pub fn dns(&self, site: SiteId, state: Option<DnsState>) {
-        // A stopped converger needs no news.
-        let _stopped = self.commands.send(Command::Dns(site, state));
-    }
-
-    /// What would be done to a site now, and what it waits for; `None` for an unknown site or a stopped converger.
-    pub async fn explain(&self, site: SiteId) -> Option<SitePlan> {
-        let (answer, plan) = oneshot::channel();
-        self.commands.send(Command::Explain(site, answer)).ok()?;
-        plan.await.ok()?
-    }
-
-    /// The newest generation that anything of a site was made for, whatever the store knows of it: 0 where nothing of
-    /// it is there; `None` while that can't be seen, and from a stopped converger.
-    pub async fn newest(&self, site: SiteId) -> Option<Generation> {
-        let (answer, newest) = oneshot::channel();
-        self.commands.send(Command::Newest(site, answer)).ok()?;
-        newest.await.ok()?
-    }
-
-    /// What would be done now if this were wanted; `None` from a stopped converger.
-    pub async fn preview(&self, intent: Intent) -> Option<SitePlan> {
-        let (answer, plan) = oneshot::channel();
-        self.commands.send(Command::Preview(Box::new(intent), answer)).ok()?;
-        plan.await.ok()
-    }
 }
 
 impl Converger {
@@ -203,7 +155,7 @@ impl Converger {
             queue: WorkQueue::default(),
             retries: Retries::default(),
             wanted: SiteMap::default(),
-            recording: SiteMap::default(),
+            keeping: keeping::Keeping::default(),
             errors: SiteMap::default(),
             doubted: SiteMap::default(),
             judging: SiteSet::default(),
@@ -217,7 +169,7 @@ impl Converger {
             planner: plan,
             linted: true,
         };
-        (converger, ConvergerHandle { commands: sender })
+        (converger, ConvergerHandle::to(sender))
     }
 
     /// Tends those sites only that are this server's. It knows of the others too, so that it can take over at once.
@@ -280,7 +232,7 @@ impl Converger {
             Event::Swept(after, page) => self.swept(after, page, now),
             Event::Seen(scope, began, seen) => self.seen(&scope, began, seen, now),
             Event::Stepped(rank, step, result) => self.stepped(rank, &step, result, now),
-            Event::Recorded(site, result) => self.recorded(site, result, now),
+            Event::Recorded(kept) => self.recorded(kept, now),
             Event::Judged(site, result) => self.judged(site, result, now),
             Event::Purged(site, result) => self.purged(site, result, now),
             Event::Told(site, result) => Self::told(site, result),
@@ -289,6 +241,7 @@ impl Converger {
             Event::Due => self.due(now),
             Event::Stop | Event::ChangesLost => {}
         }
+        self.keep_found();
     }
 
     /// Another server may have tended these sites meanwhile, and kept what it found.
@@ -305,55 +258,13 @@ impl Converger {
     fn panicked(&mut self, now: Instant) {
         tracing::error!("a defect: a task of the converger has panicked; looking at everything again");
         self.loads = Loads { next_sweep: Some(now + Sight::SEARCH), ..Loads::default() };
-        self.recording.clear();
+        self.keeping = keeping::Keeping::default();
         self.judging.clear();
         self.metering = metering::Metering::default();
         self.forget_found();
         self.sight.fleet = false;
         self.sight.sites.clear();
         self.sight.next_fleet = Some(now + Sight::SEARCH);
-    }
-
-    /// What waits is taken at once: a site of which several nodes report is looked at once.
-    fn commands(&mut self, first: Command, now: Instant) {
-        let mut next = Some(first);
-        for _ in 0..Self::PASSES {
-            let Some(command) = next else { return };
-            self.command(command, now);
-            next = self.commands.try_recv().ok();
-        }
-        if let Some(last) = next {
-            self.command(last, now);
-        }
-    }
-
-    fn command(&mut self, command: Command, now: Instant) {
-        match command {
-            Command::Report(report) => {
-                let site = report.site;
-                if self.wanted.contains_key(&site) && self.view.reported(report, now) {
-                    self.queue.push(site, now);
-                }
-            }
-            Command::Dns(site, state) => {
-                match state {
-                    Some(state) => self.dns.insert(site, state),
-                    None => self.dns.remove(&site),
-                };
-                self.queue.push(site, now);
-            }
-            // Whoever asked may have gone.
-            Command::Explain(site, answer) => {
-                let plan = |known: &wanted::Known| (self.planner)(&known.intent, &self.view.facts(site, now));
-                let _gone = answer.send(self.wanted.get(&site).map(plan));
-            }
-            Command::Preview(intent, answer) => {
-                let _gone = answer.send((self.planner)(&intent, &self.view.facts(intent.site, now)));
-            }
-            Command::Newest(site, answer) => {
-                let _gone = answer.send(self.newest(site, now));
-            }
-        }
     }
 
     /// When there is something to do next. `None` on both sides means now: nothing was done yet.

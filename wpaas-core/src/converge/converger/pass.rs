@@ -1,15 +1,11 @@
 //! One look at one site: plan, check the plan, take its steps, keep what was found.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::num::NonZeroU64;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
-use super::{Converger, Event, Instant, IntentsError, SiteId, SitePlan, SiteStatus, timestamp};
+use super::{Converger, Event, Instant, IntentsError, SiteId, SitePlan};
 use crate::converge::{
-    Act, Coverage, Intent, Trouble, Verdict, Violation, Wanted, acts, floor, keep_what_is_there,
-    keep_what_runs, lint, status, verdict,
+    Act, Coverage, Intent, Verdict, Violation, Wanted, acts, floor, keep_what_is_there, keep_what_runs, lint,
+    verdict,
 };
 use crate::site::Generation;
 
@@ -157,59 +153,6 @@ impl Converger {
         (self.backend.capabilities().concurrency / 2).max(1)
     }
 
-    /// Keeps what was found, when it differs from what was kept.
-    fn record(&mut self, intent: &Intent, plan: &SitePlan, next_try: Option<Instant>, now: Instant) {
-        let site = intent.site;
-        // Right after a start, that a node has not reported yet means nothing.
-        if let Some(until) = self.view.unheard(site, now).filter(|_| self.sight.unseen.is_none()) {
-            self.queue.push(site, until);
-            return;
-        }
-        let trouble = Trouble {
-            unseen: self.sight.unseen.clone(),
-            last_error: self.errors.get(&site).cloned(),
-            behind: self.doubted.get(&site).copied(),
-            next_try: next_try.map(|at| timestamp(at, now)),
-            dns: self.dns.get(&site).cloned(),
-        };
-        let facts = self.view.facts(site, now);
-        let found = status(intent, &facts, plan, &trouble, Timestamp::UNIX_EPOCH);
-        let digest = digest(&found);
-        if self.is_news(site, digest) {
-            self.keep(site, Box::new(found.as_of(Timestamp::now())));
-        }
-    }
-
-    /// One writing at a time, so that an older status can't overwrite a newer.
-    fn keep(&mut self, site: SiteId, found: Box<SiteStatus>) {
-        if let Some(next) = self.recording.get_mut(&site) {
-            *next = Some(found);
-            return;
-        }
-        self.recording.insert(site, None);
-        let intents = self.intents.clone();
-        self.tasks.spawn(async move { Event::Recorded(site, intents.record(site, &found).await) });
-    }
-
-    pub(super) fn recorded(&mut self, site: SiteId, result: Result<(), IntentsError>, now: Instant) {
-        let next = self.recording.remove(&site).flatten();
-        if self.recording.is_empty() {
-            self.recording.shrink_to(Self::PASSES);
-        }
-        match result {
-            Ok(()) => {
-                if let Some(found) = next {
-                    self.keep(site, found);
-                }
-            }
-            Err(error) => {
-                tracing::warn!(%site, error = super::wanted::chain(&error), "what was found can't be kept; trying again");
-                self.forget_found_of(site);
-                self.queue.push(site, now + Self::SWEEP);
-            }
-        }
-    }
-
     /// Keeps what was found of the release that is tried.
     fn judge(&mut self, site: SiteId, verdict: Verdict) {
         if !self.judging.insert(site) {
@@ -243,11 +186,4 @@ impl Converger {
             }
         }
     }
-}
-
-/// Equal for statuses that say the same.
-fn digest(status: &SiteStatus) -> NonZeroU64 {
-    let mut hasher = DefaultHasher::new();
-    status.hash(&mut hasher);
-    NonZeroU64::new(hasher.finish()).unwrap_or(NonZeroU64::MIN)
 }

@@ -81,6 +81,11 @@ impl Converger {
             }
         };
         let next = page.last().map(|intent| intent.site).filter(|_| page.len() == Self::PAGE);
+        debug_assert!(next.is_none() || next > after, "pages go forward");
+        // The next page is read while this one is taken in.
+        if let Some(last) = next {
+            self.sweep(Some(last));
+        }
         self.loads.met += page.len();
         for intent in page {
             if let Some(unmet) = &mut self.loads.unmet {
@@ -88,10 +93,7 @@ impl Converger {
             }
             self.want(intent, now);
         }
-        debug_assert!(next.is_none() || next > after, "pages go forward");
-        if let Some(last) = next {
-            self.sweep(Some(last));
-        } else {
+        if next.is_none() {
             self.sweep_done(now);
             self.all_met(now);
         }
