@@ -1,6 +1,7 @@
 use super::ahead::Ahead;
 use super::check::{asks, check};
-use super::db::{Db, Query, query};
+use super::db::Db;
+use super::query::{Query, query};
 use super::{acme, domains, metering, micros, webhooks};
 use crate::site::DOMAIN_REMEMBERED;
 use crate::store::row::{EventRow, identity, write as doc};

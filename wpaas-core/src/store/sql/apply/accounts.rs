@@ -1,7 +1,8 @@
 use super::{Done, run};
 use crate::account::{Customer, Lifecycle, Org, Space, User};
 use crate::store::row::{CustomerRow, OrgRow, SpaceRow, UserRow, write as doc};
-use crate::store::sql::db::{Db, query};
+use crate::store::sql::db::Db;
+use crate::store::sql::query::query;
 use crate::store::sql::{int, micros};
 
 pub(super) async fn put_customer(db: &mut Db, customer: Customer) -> Done {

@@ -3,7 +3,8 @@ use crate::account::{ApiKey, ExternalLogin, Identity};
 use crate::lockout::{Failures, NameDigest, forgotten};
 use crate::store::PendingLogin;
 use crate::store::row::{ExternalLoginRow, KeyRow, identity, key_kind, write as doc};
-use crate::store::sql::db::{Db, query};
+use crate::store::sql::db::Db;
+use crate::store::sql::query::query;
 use crate::store::sql::read::wrong_passwords;
 use crate::store::sql::{int, micros};
 

@@ -2,8 +2,9 @@ use super::{Done, run};
 use crate::secret::SecretName;
 use crate::store::SealedSecret;
 use crate::store::row::write as doc;
-use crate::store::sql::db::{Db, made, query};
+use crate::store::sql::db::Db;
 use crate::store::sql::int;
+use crate::store::sql::query::{made, query};
 
 /// All of them in one statement, as each costs a word of the database.
 pub(super) async fn insert(db: &mut Db, secrets: &mut Vec<SealedSecret>) -> Done {

@@ -3,7 +3,8 @@ use crate::quota::Usage;
 use crate::site::{Site, SiteLifecycle, Tombstone};
 use crate::store::StoredStatus;
 use crate::store::row::{SiteRow, StatusRow, write as doc};
-use crate::store::sql::db::{Db, query};
+use crate::store::sql::db::Db;
+use crate::store::sql::query::query;
 use crate::store::sql::{domains, int, micros};
 
 pub(super) async fn put(db: &mut Db, site: Site, usage: Usage) -> Done {
