@@ -18,6 +18,7 @@ use crate::secret::SecretName;
 use crate::site::{Site, Tombstone};
 
 mod change;
+mod error;
 mod event;
 mod page;
 mod record;
@@ -35,7 +36,8 @@ pub mod recording;
 #[cfg(all(feature = "testing", feature = "postgres"))]
 pub mod scratch;
 
-pub use change::{Change, Expect, Mode, Record, StoreError, Violation, Write};
+pub use change::{Change, Expect, Mode, Record, Write};
+pub use error::{StoreError, Violation};
 pub use event::{Event, EventFilter, EventKind, EventScope, NewEvent, Subject, Who};
 pub use page::{Listed, Page};
 pub use record::{

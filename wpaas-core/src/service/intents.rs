@@ -5,24 +5,20 @@ use jiff::Timestamp;
 use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
 
+use self::status::{merge, transitions};
+use self::wanted::{EPOCH, intent, is_over};
 use super::commit::{Rounds, of_site};
-use super::{Noun, Service, ServiceError, Settings, SiteView};
+use super::{Noun, Service, ServiceError, SiteView};
 use crate::account::Version;
-use crate::converge::{
-    Act, Candidate, Ends, Intent, Intents, IntentsError, Preview, ReleaseRef, Run, RunIntent, TlsCertificate,
-    TlsIntent, Verdict, Wanted,
-};
+use crate::converge::{Act, Ends, Intent, Intents, IntentsError, Run, Verdict, Wanted};
 use crate::id::SiteId;
 use crate::metering::Look;
 use crate::name::Cid;
-use crate::secret::{SecretName, SecretRef};
-use crate::site::{
-    CertificateName, Condition, ConditionKind, Generation, Proof, Release, Site, SiteLifecycle, SiteNames,
-    SiteStatus, Tombstone, Truth,
-};
-use crate::store::{
-    Change, Committed, EventKind, NewEvent, Page, SiteFacts, StoreError, StoredSite, StoredStatus, Who, Write,
-};
+use crate::site::{Generation, SiteStatus, Tombstone};
+use crate::store::{Change, Committed, EventKind, Page, SiteFacts, StoreError, StoredSite, Who, Write};
+
+mod status;
+mod wanted;
 
 /// Of a customer's sites that are told of at once.
 const PIECE: usize = 500;
@@ -134,9 +130,6 @@ impl Ends for StoreIntents {
     }
 }
 
-/// One server plans, until claims tell them apart.
-const EPOCH: u64 = 1;
-
 fn unreadable(error: StoreError) -> IntentsError {
     IntentsError(Box::new(error))
 }
@@ -223,196 +216,3 @@ impl Service {
         }
     }
 }
-
-/// Whether a site's grace is over.
-fn is_over(site: &Site, now: Timestamp) -> bool {
-    matches!(site.lifecycle, SiteLifecycle::Deleting { purge_after, .. } if purge_after <= now)
-}
-
-/// What is wanted of a site. Pure.
-fn intent(facts: &SiteFacts, settings: &Settings, challenge: Option<String>, now: Timestamp) -> Intent {
-    let SiteFacts { site, org_name, customer: _, founded, challenge: _ } = facts;
-    let wanted = match org_name {
-        _ if is_over(site, now) => Wanted::Gone,
-        Some(org) if facts.is_live() => {
-            // A platform name that is too long is refused at creation: then the site has its address alone.
-            let names = settings.names_of(site, org);
-            let tls = names.as_ref().and_then(|names| tls(site, names, settings, challenge, now));
-            Wanted::Run(run(site, names.as_ref(), tls.unwrap_or_default(), *founded))
-        }
-        // A live site without its org is not made by any change; its data is kept all the same.
-        _ => Wanted::Rest,
-    };
-    Intent { site: site.id, generation: site.generation, version: site.version, epoch: EPOCH, wanted }
-}
-
-fn run(site: &Site, names: Option<&SiteNames>, tls: TlsIntent, was_founded: bool) -> RunIntent {
-    let spec = &site.spec;
-    let (aliases, previews) = names.map(|names| routes(site, names)).unwrap_or_default();
-    RunIntent {
-        wordpress: u8::try_from(site.instances()).unwrap_or(u8::MAX),
-        database: spec.database,
-        release: release(site),
-        candidate: candidate(site).map(Box::new),
-        refused: refused(site).map(Into::into),
-        authorities: names
-            .map(SiteNames::authorities)
-            .unwrap_or_default()
-            .into_iter()
-            .chain(aliases)
-            .collect(),
-        previews: previews.into(),
-        redirects: names.map(SiteNames::redirects).unwrap_or_default().into(),
-        tls,
-        home: names.and_then(SiteNames::home).map(Into::into),
-        title: spec.title.clone(),
-        admin_user: spec.admin.username.clone(),
-        admin_email: spec.admin.email.clone(),
-        admin_version: spec.admin.password_version,
-        was_founded,
-    }
-}
-
-/// The certificates that are valid now, and what redirects to HTTPS by them; `None` where sites have none.
-fn tls(
-    site: &Site,
-    names: &SiteNames,
-    settings: &Settings,
-    challenge: Option<String>,
-    now: Timestamp,
-) -> Option<TlsIntent> {
-    let rules = settings.certificates?;
-    let valid = |name: &CertificateName| {
-        let issued = site.certificates.get(name).issued.filter(|issued| issued.is_valid(now))?;
-        let secret = SecretRef { site: site.id, name: SecretName::Certificate, version: issued.version };
-        let hosts = || names.all_hosts().filter(|host| name.covers(host));
-        let max_age = site.spec.features.hsts.filter(|_| names.at_usual_ports()).map(|hsts| hsts.max_age);
-        Some(TlsCertificate {
-            secret,
-            redirects: hosts().filter_map(|host| names.secured(host)).collect(),
-            strict: max_age
-                .into_iter()
-                .flat_map(|age| hosts().map(move |it| (it.to_string(), age)))
-                .collect(),
-        })
-    };
-    let certificates = rules.wanted(site, names).iter().filter_map(valid).collect();
-    Some(TlsIntent { challenge: challenge.map(Into::into), certificates })
-}
-
-/// The last release that has proved itself is served until the one that is wanted has.
-fn release(site: &Site) -> Option<ReleaseRef> {
-    match site.releases.serving() {
-        _ if site.spec.code.is_none() => Some(ReleaseRef::Stock),
-        Some(release) => Some(reference(release)),
-        None if site.code.keeps_stock => Some(ReleaseRef::Stock),
-        None => None,
-    }
-}
-
-const fn reference(release: &Release) -> ReleaseRef {
-    ReleaseRef::Stored { digest: release.digest, layout: release.layout }
-}
-
-fn candidate(site: &Site) -> Option<Candidate> {
-    let candidate = site.releases.candidate().filter(|_| site.spec.code.is_some())?;
-    Some(Candidate {
-        id: candidate.id,
-        release: reference(candidate),
-        restores: candidate.restores,
-        changes: candidate.changes,
-    })
-}
-
-fn refused(site: &Site) -> Option<String> {
-    match site.releases.refused().filter(|_| site.spec.code.is_some()) {
-        Some(Release { id, proof: Proof::Failed { reason, .. }, .. }) => Some(format!("{id}: {reason}")),
-        _ => None,
-    }
-}
-
-/// More names of what is served, and the names of other releases, each release once.
-fn routes(site: &Site, names: &SiteNames) -> (Vec<String>, Vec<Preview>) {
-    let served = release(site);
-    let (mut aliases, mut previews): (_, Vec<Preview>) = (Vec::new(), Vec::new());
-    for (route, shown) in &site.spec.routes {
-        let names = names.of_route(route);
-        let Some(release) = shown.release.and_then(|id| site.releases.get(id)).map(reference) else {
-            // A release that is gone shows nothing: its name must not show another.
-            if shown.release.is_none() {
-                aliases.extend(names);
-            }
-            continue;
-        };
-        match previews.iter_mut().find(|preview| preview.release == release) {
-            _ if served == Some(release) => aliases.extend(names),
-            Some(preview) => preview.names.extend(names),
-            None => previews.push(Preview { names, release }),
-        }
-    }
-    (aliases, previews)
-}
-
-/// What is kept of what was found; `None` when nothing differs from what is kept already. A loss of data stays said,
-/// though the site serves again, until somebody changes the site.
-fn merge(before: Option<&StoredStatus>, found: &SiteStatus, now: Timestamp) -> Option<StoredStatus> {
-    // Of a server that has not read the newest spec yet.
-    if before.is_some_and(|before| before.status.observed_generation > found.observed_generation) {
-        return None;
-    }
-    let mut status = found.clone();
-    for condition in &mut status.conditions {
-        let same = before
-            .and_then(|before| before.status.condition(condition.kind))
-            .filter(|before| before.status == condition.status);
-        if let Some(same) = same {
-            condition.since = same.since;
-        }
-    }
-    // A gateway that answers goes on answering: a look that could not tell takes nothing back.
-    if status.challenge.is_none() && status.has_gateway() {
-        status.challenge = before.and_then(|before| before.status.challenge.clone());
-    }
-    let lost = before
-        .map(|before| &before.status)
-        .filter(|old| old.observed_generation == status.observed_generation);
-    let lost = lost.and_then(|old| old.condition(ConditionKind::PossibleDataLoss));
-    if let Some(lost) = lost.filter(|lost| lost.status == Truth::True) {
-        for condition in status.conditions.iter_mut().filter(|condition| condition.kind == lost.kind) {
-            condition.clone_from(lost);
-        }
-    }
-    let ready =
-        status.condition(ConditionKind::DatabaseReady).is_some_and(|ready| ready.status == Truth::True);
-    let founded = ready || before.is_some_and(|before| before.founded);
-    if before.is_some_and(|before| before.status == status && before.founded == founded) {
-        return None;
-    }
-    Some(StoredStatus { status, founded, recorded_at: now })
-}
-
-/// An event for each condition whose status changed, so that the audit tells what the converger saw and why; and for
-/// each new reason why the database is not ready: some ask a person to choose.
-fn transitions(stored: &StoredSite, status: &SiteStatus) -> Vec<NewEvent> {
-    let before = |kind| stored.status.as_ref().and_then(|before| before.status.condition(kind));
-    let changed = |condition: &&Condition| match before(condition.kind) {
-        Some(before) => {
-            let reason = condition.kind == ConditionKind::DatabaseReady && before.reason != condition.reason;
-            before.status != condition.status || reason
-        }
-        None => condition.status == Truth::True,
-    };
-    let tell = |condition: &Condition| {
-        let detail = json!({
-            "condition": condition.kind,
-            "status": condition.status,
-            "reason": condition.reason,
-            "message": condition.message,
-        });
-        of_site(&stored.site, Who::System, EventKind::SiteConditionChanged, detail)
-    };
-    status.conditions.iter().filter(changed).map(tell).collect()
-}
-
-#[cfg(test)]
-mod tests;

@@ -14,7 +14,9 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, broadcast, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 
-use self::db::{Db, Options, Pool, query};
+use self::connect::Options;
+use self::db::{Db, Pool};
+use self::query::query;
 use super::{Change, Commit, Committed, StoreError};
 use crate::id::{OrgId, SiteId, SpaceId};
 use crate::quota::Usage;
@@ -24,6 +26,7 @@ mod ahead;
 mod apply;
 mod check;
 mod claims;
+mod connect;
 mod db;
 mod domains;
 #[cfg(feature = "sqlite")]
@@ -32,10 +35,12 @@ mod follow;
 mod metering;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod query;
 mod queue;
 mod read;
 #[cfg(feature = "sqlite")]
 mod readers;
+mod rows;
 mod schema;
 #[cfg(feature = "sqlite")]
 mod sqlite;

@@ -1,8 +1,12 @@
 //! What looks don't show is not gone.
 
-use wpaas_core::converge::simulated::Weather;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use super::*;
+use wpaas_core::converge::simulated::Weather;
+use wpaas_core::converge::{Intent, Wanted};
+
+use crate::world::{World, intent, ready, start, until};
 
 const HOUR: Duration = Duration::from_secs(3600);
 

@@ -1,10 +1,19 @@
 //! A backend that asks to be left alone is left alone.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
+use futures::stream::BoxStream;
 use tokio::time::{Instant, sleep};
+use wpaas_core::converge::simulated::Simulated;
+use wpaas_core::converge::{
+    Applied, Backend, BackendError, Capabilities, Converger, ErrorClass, Observation, Scope, Step,
+};
+use wpaas_core::id::SiteId;
+use wpaas_core::site::SiteStatus;
 
-use super::*;
+use crate::world::{Book, intent, until};
 
 /// The simulated backend, which notes every call, and asks now and then for a pause.
 #[derive(Debug)]

@@ -1,12 +1,27 @@
 //! Several servers over one store and one backend, and a store that was put back to an older state.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use wpaas_core::claim::{Keeper, ServerId, Share, Tenure};
+use wpaas_core::converge::simulated::Simulated;
+use wpaas_core::converge::{
+    Applied, Backend, BackendError, Capabilities, Converger, ConvergerHandle, Intent, Observation, Part,
+    Scope, Step, Wanted,
+};
+use wpaas_core::id::SiteId;
+use wpaas_core::site::DatabaseSize::One;
+use wpaas_core::site::{ConditionKind, Truth};
 use wpaas_core::store::memory::MemoryStore;
 
-use super::*;
+use crate::support::wanted;
+use crate::world::{Flaky, World, intent, ready, start, until};
 
 /// The backend of all, which notes in which epoch each step was taken.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use crate::answer::Answer;
 use crate::auth::Caller;
 use crate::dto::domain::DomainDto;
 use crate::dto::list::ListView;
-use crate::dto::site_request::ReadQuery;
+use crate::dto::site_query::ReadQuery;
 use crate::extract::{Path, Query};
 use crate::problem::Problem;
 use crate::state::AppState;

@@ -15,9 +15,8 @@ use crate::dto::list::{ListView, page};
 use crate::dto::plan::PlanView;
 use crate::dto::release::{ReleaseDto, RollbackDto};
 use crate::dto::site::SiteDto;
-use crate::dto::site_request::{
-    DeleteQuery, NewSiteDto, ReadQuery, RollbackQuery, SiteQuery, SiteUpdateDto, WriteQuery,
-};
+use crate::dto::site_query::{DeleteQuery, ReadQuery, RollbackQuery, SiteQuery, WriteQuery};
+use crate::dto::site_request::{NewSiteDto, SiteUpdateDto};
 use crate::extract::{Body, Expected, IfMatch, MaybeBody, Path, Query, agree};
 use crate::idempotency;
 use crate::problem::Problem;

@@ -9,7 +9,7 @@ use wpaas_core::id::{KeyId, LoginId, OrgId, SiteId, SpaceId, WebhookId};
 use wpaas_core::name::{Cid, Slug, Username};
 
 use crate::dto::schema::Grace;
-use crate::dto::site_request::PhaseDto;
+use crate::dto::site_query::PhaseDto;
 
 /// The media type of errors.
 pub const PROBLEM: &str = "application/problem+json";

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
 use tempfile::TempDir;
 use wpaas_core::access::Actor;
 use wpaas_core::converge::Intents as _;
@@ -13,17 +12,13 @@ use wpaas_core::service::{EventScope, Grace, IfMatch, Mode};
 use wpaas_core::site::{CertificateName, CertificateState, Truth};
 use wpaas_core::store::SqlStore;
 use wpaas_server::certificates::Certificates;
-use wpaas_server::config::{ExternalAccountSettings, Flags};
 
-use self::account::deactivate;
 use self::world::{World, place, up};
-use super::domains::Dns;
-use super::harness::{Api, site};
-use super::pebble::{EXTERNAL_ACCOUNT, Pebble, Temper, is_there};
-use super::ports::free_port;
+use super::pebble::{Temper, is_there};
 
 mod account;
 mod gateway;
+mod wildcard;
 mod world;
 
 fn after(now: Timestamp, hours: i64) -> Timestamp {
@@ -213,41 +208,6 @@ async fn keys_are_kept_sealed_and_no_longer_than_their_names() {
 }
 
 #[tokio::test]
-async fn an_account_that_was_deactivated_is_replaced() {
-    if !is_there() {
-        return;
-    }
-    let mut world = World::of(1).await;
-    let pebble = world.pebble(Temper::Even);
-    let mut certificates = world.certificates().await;
-    certificates.sweep().await.unwrap();
-    let now = Timestamp::now();
-    assert_eq!(certificates.work(now).await.unwrap(), 1);
-    let (_, issued, _) = world.standing("s0").await;
-    let before = world.service.acme_key(&world.settings.directory).await.unwrap().unwrap();
-    deactivate(&pebble, &before.key).await;
-
-    let due = issued.unwrap().not_after - SignedDuration::from_hours(24);
-    assert_eq!(certificates.work(due).await.unwrap(), 1);
-    let key = world.service.acme_key(&world.settings.directory).await.unwrap().unwrap();
-    assert_eq!(key.version, before.version + 1);
-    assert_ne!(key.key, before.key);
-    let (state, _, words) = world.standing("s0").await;
-    assert_eq!((state, words.as_str()), (CertificateState::Issued, ""), "nothing is said of it");
-    assert_eq!(certificates.work(due).await.unwrap(), 0, "the gateways answer with the old key");
-    world.tell_gateways(&mut certificates).await;
-    assert_eq!(certificates.work(due).await.unwrap(), 1);
-    assert_eq!(world.standing("s0").await.1.unwrap().version, 2);
-
-    let again = world.certificates().await;
-    assert_eq!(
-        again.thumbprint().unwrap(),
-        certificates.thumbprint().unwrap(),
-        "what is kept is the new one"
-    );
-}
-
-#[tokio::test]
 async fn nothing_is_asked_for_before_the_gateways_can_answer() {
     if !is_there() {
         return;
@@ -268,44 +228,6 @@ async fn nothing_is_asked_for_before_the_gateways_can_answer() {
     world.tell_gateways(&mut certificates).await;
     assert_eq!(certificates.work(now).await.unwrap(), 1);
     assert_eq!(world.standing("s0").await.0, CertificateState::Issued);
-}
-
-#[tokio::test]
-async fn an_account_is_bound_to_one_that_the_authority_knows() {
-    if !is_there() {
-        return;
-    }
-    let mut world = World::of(1).await;
-    let _pebble = world.pebble(Temper::BindsAccounts);
-    let folder = TempDir::new().unwrap();
-    let external = |key: &str| {
-        let hmac_key_file = folder.path().join(key);
-        std::fs::write(&hmac_key_file, format!("{key}\n")).unwrap();
-        Some(ExternalAccountSettings { kid: EXTERNAL_ACCOUNT.0.to_owned(), hmac_key_file })
-    };
-    let now = Timestamp::now();
-    for unbound in [None, external("b25lIHRoYXQgaXMgd3Jvbmc")] {
-        world.settings.external_account = unbound;
-        let mut certificates = world.certificates().await;
-        let due = after(now, 1 + i64::from(world.settings.external_account.is_some()));
-        assert_eq!(certificates.work(due).await.unwrap(), 1);
-        let (state, _, words) = world.standing("s0").await;
-        assert_eq!(state, CertificateState::Failed);
-        assert!(words.contains("external") || words.contains("HMAC"), "{words}");
-    }
-
-    world.settings.external_account = external(EXTERNAL_ACCOUNT.1);
-    let mut certificates = world.certificates().await;
-    let first = certificates.thumbprint().unwrap();
-    let due = after(now, 24);
-    assert_eq!(certificates.work(due).await.unwrap(), 1, "which makes the account");
-    assert_ne!(certificates.thumbprint().unwrap(), first);
-    world.tell_gateways(&mut certificates).await;
-    assert_eq!(certificates.work(due).await.unwrap(), 1);
-    let (state, _, words) = world.standing("s0").await;
-    assert_eq!((state, words.as_str()), (CertificateState::Issued, ""));
-    let again = world.certificates().await;
-    assert_eq!(again.thumbprint().unwrap(), certificates.thumbprint().unwrap(), "it is kept");
 }
 
 /// Rounds, an hour apart, until all sites have a certificate.
@@ -358,68 +280,4 @@ async fn a_hundred_sites_have_theirs_at_once() {
         pems.insert(pem);
     }
     assert_eq!(pems.len(), 100, "each has a key of its own");
-}
-
-#[tokio::test]
-async fn sites_of_an_org_share_a_wildcard_that_the_zone_proves() {
-    if !is_there() {
-        return;
-    }
-    let dns_listen = std::net::SocketAddr::from(([127, 0, 0, 1], free_port()));
-    let zone = TempDir::new().unwrap();
-    let zone_file = zone.path().join("zone");
-    let dns = Dns::of(zone, dns_listen, &zone_file);
-    let pebble = Pebble::start(dns.at, free_port(), Temper::Even);
-    let flags = Flags {
-        domain: Some("wpaas.example".parse().unwrap()),
-        dns_listen: Some(dns_listen),
-        dns_zone: Some(zone_file),
-        acme_directory: Some(pebble.directory()),
-        acme_root: Some(pebble.root()),
-        ..Flags::default()
-    };
-    let api = Api::with(flags).await;
-    let tenant = api.tenant("acme").await;
-    for name in ["blog", "shop"] {
-        api.post("/wpaas", &tenant.key, site(name)).await.is(202);
-    }
-    let (mut shown, began) = (Value::Null, std::time::Instant::now());
-    for name in ["blog", "shop"] {
-        loop {
-            let path = format!("/wpaas/{}/default/{name}", tenant.cid);
-            shown = api.get(&path, &tenant.key).await.is(200).body;
-            let condition = shown["status"]["conditions"].as_array().into_iter().flatten();
-            let ready =
-                condition.clone().any(|it| it["type"] == "CertificateReady" && it["status"] == "True");
-            if ready {
-                break;
-            }
-            assert!(began.elapsed().as_secs() < 240, "still {}", shown["status"]);
-            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-        }
-    }
-    // A route is below its site, which a wildcard of the org's names does not cover.
-    let path = format!("/wpaas/{}/default/blog", tenant.cid);
-    api.put(&path, &tenant.key, json!({"routes": {"next": {}}})).await.is(202);
-    let below = format!("*.blog.{}.www.wpaas.example", tenant.cid);
-    let of_route = async || {
-        let shown = api.get(&path, &tenant.key).await.is(200).body["status"]["certificates"].take();
-        shown.as_array().unwrap().iter().find(|it| it["name"] == below.as_str()).cloned().unwrap()
-    };
-    while of_route().await["state"] != "issued" {
-        assert!(began.elapsed().as_secs() < 240, "still {}", of_route().await);
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-    }
-    assert_eq!(of_route().await["challenge"], "dns-01");
-    let certificate = &shown["status"]["certificates"][0];
-    assert_eq!(
-        (&certificate["name"], &certificate["challenge"], &certificate["state"], &certificate["error"]),
-        (
-            &json!(format!("*.{}.www.wpaas.example", tenant.cid)),
-            &json!("dns-01"),
-            &json!("issued"),
-            &Value::Null
-        )
-    );
-    assert!(!shown.to_string().contains("PRIVATE KEY"));
 }

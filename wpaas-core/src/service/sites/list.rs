@@ -4,11 +4,9 @@ use super::{SiteFilter, SitePath, SitePlace, SiteView};
 use crate::access::{Action, Actor};
 use crate::id::SiteId;
 use crate::service::place::Place;
+use crate::service::visible::visible;
 use crate::service::{Listed, Noun, Page, Service, ServiceError};
 use crate::store::StoredSite;
-
-/// Sites read at a time while looking for those that pass a filter.
-const PIECE: usize = 200;
 
 impl Service {
     /// One site.
@@ -33,24 +31,12 @@ impl Service {
         filter: &SiteFilter,
         page: Page<SiteId>,
     ) -> Result<Listed<SiteView, SiteId>, ServiceError> {
-        let at = self.place(actor, Action::SiteRead, place, Timestamp::UNIX_EPOCH).await?;
-        let limit = page.limit.max(1);
-        let mut found = Vec::new();
-        let mut piece = Page { after: page.after, limit: PIECE };
-        loop {
+        let at = &self.place(actor, Action::SiteRead, place, Timestamp::UNIX_EPOCH).await?;
+        let read = |piece| async move {
             let sites = self.store().sites_in_space(at.space.get().id, &piece).await?;
-            let is_last = sites.len() < PIECE;
-            piece.after = sites.last().map(|stored| stored.site.id);
-            for stored in sites {
-                let view = self.view(&at, stored)?;
-                if filter.matches(&view) {
-                    found.push(view);
-                }
-            }
-            if is_last || found.len() > limit {
-                return Ok(Listed::cut(found, limit, |view| view.site.id));
-            }
-        }
+            sites.into_iter().map(|stored| self.view(at, stored)).collect()
+        };
+        visible(page, |view| view.site.id, |view| filter.matches(view), read).await
     }
 
     /// The site that the path names, if the actor may do this to it.

@@ -3,7 +3,8 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::db::{Db, query};
+use super::db::Db;
+use super::query::query;
 use super::{SqlStore, int, micros};
 use crate::site::{CertificateBudget, CertificateName};
 use crate::store::{AcmeAccount, AcmeReads, StoreError};

@@ -1,6 +1,7 @@
 //! What the checks of a change will read, read at once: a turn of the database costs more than what is done in it.
 
-use super::db::{Db, Query, made, push_renumbered};
+use super::db::Db;
+use super::query::{Query, made, push_renumbered};
 use crate::store::StoreError;
 
 /// The answers of queries that give one value at most. What is asked again is answered from here, for as long as

@@ -1,7 +1,8 @@
 use jiff::Timestamp;
 
 use super::ahead::Ahead;
-use super::db::{Db, Query, query};
+use super::db::Db;
+use super::query::{Query, query};
 use super::{Users, micros, usage};
 use crate::account::{Customer, Lifecycle, Org, Space, Version};
 use crate::id::{OrgId, SiteId, SpaceId};

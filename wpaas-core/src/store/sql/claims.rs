@@ -2,7 +2,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::db::{Db, Options, query};
+use super::connect::Options;
+use super::db::Db;
+use super::query::query;
 use super::{SqlStore, int, micros, unavailable};
 use crate::claim::{Board, Claim, Member, ServerId, Share, Token};
 use crate::store::{Claims, StoreError};

@@ -1,42 +1,22 @@
-//! One text of SQL for `SQLite` and `PostgreSQL`: a query and its values, run on either.
+//! Where queries are run: on either database.
 
-use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 #[cfg(feature = "postgres")]
 use sqlx::Connection as _;
 #[cfg(feature = "postgres")]
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgRow};
-#[cfg(feature = "sqlite")]
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, FromRow, Row as _};
+use sqlx::postgres::{PgConnection, PgPool};
 
 #[cfg(feature = "sqlite")]
 use super::file::File;
 #[cfg(feature = "sqlite")]
+use super::query::query;
+use super::query::{Query, bound};
+#[cfg(feature = "sqlite")]
 use super::readers::Readers;
+use super::rows::{Columns, Most, Rows};
 use super::unavailable;
 use crate::store::StoreError;
-
-/// The driver's query with its values.
-macro_rules! bound {
-    ($query:expr) => {{
-        let $crate::store::sql::db::Query { sql, values } = $query;
-        let mut bound = sqlx::query(sqlx::AssertSqlSafe(sql));
-        for value in values {
-            bound = match value {
-                $crate::store::sql::db::Value::Text(text) => bound.bind(text),
-                $crate::store::sql::db::Value::Int(number) => bound.bind(number),
-                $crate::store::sql::db::Value::Bytes(bytes) => bound.bind(bytes),
-                $crate::store::sql::db::Value::Bool(is) => bound.bind(is),
-            };
-        }
-        bound
-    }};
-}
-#[cfg(feature = "sqlite")]
-pub(super) use bound;
 
 /// Connections that read beside each other.
 #[derive(Debug, Clone)]
@@ -54,62 +34,6 @@ pub(super) enum Db {
     Sqlite(File),
     #[cfg(feature = "postgres")]
     Postgres(PgConnection),
-}
-
-/// How a connection is made. Never shown: it may hold a password.
-#[derive(Clone)]
-pub(super) enum Options {
-    #[cfg(feature = "sqlite")]
-    Sqlite(SqliteConnectOptions),
-    #[cfg(feature = "postgres")]
-    Postgres(PgConnectOptions),
-}
-
-impl Options {
-    /// Connects; gives up after a bounded time.
-    pub(super) async fn connect(&self) -> Result<Db, sqlx::Error> {
-        let connect = async {
-            Ok(match self {
-                #[cfg(feature = "sqlite")]
-                Self::Sqlite(options) => Db::Sqlite(File::new(open(options).await?)),
-                #[cfg(feature = "postgres")]
-                Self::Postgres(options) => Db::Postgres(options.connect().await?),
-            })
-        };
-        tokio::time::timeout(super::PATIENCE, connect).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
-    }
-}
-
-/// Opens a file. `SQLite` refuses, without waiting its busy timeout, while another connection turns the file's
-/// journal into a write-ahead log: <https://sqlite.org/wal.html> ("Sometimes queries return `SQLITE_BUSY`").
-#[cfg(feature = "sqlite")]
-pub(super) async fn open(options: &SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
-    loop {
-        match options.connect().await {
-            Err(error) if is_busy(&error) => tokio::time::sleep(Duration::from_millis(10)).await,
-            done => return done,
-        }
-    }
-}
-
-/// The low byte of a code of `SQLite` is its kind: <https://sqlite.org/rescode.html>.
-#[cfg(feature = "sqlite")]
-fn is_busy(error: &sqlx::Error) -> bool {
-    const BUSY: u32 = 5;
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == BUSY)
-}
-
-impl Options {
-    /// For what need not outlive a power cut: a file's commits are not waited for.
-    pub(super) fn hasty(self) -> Self {
-        match self {
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(options) => Self::Sqlite(options.synchronous(SqliteSynchronous::Normal)),
-            #[cfg(feature = "postgres")]
-            Self::Postgres(options) => Self::Postgres(options),
-        }
-    }
 }
 
 impl Db {
@@ -168,89 +92,6 @@ impl Db {
     }
 }
 
-/// A value for a place of a query.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Value {
-    Text(Option<String>),
-    Int(Option<i64>),
-    Bytes(Option<Vec<u8>>),
-    Bool(bool),
-}
-
-macro_rules! values {
-    ($($type:ty => $variant:ident($wrap:expr);)*) => {
-        $(impl From<$type> for Value {
-            fn from(value: $type) -> Self {
-                Self::$variant($wrap(value))
-            }
-        })*
-    };
-}
-
-values! {
-    String => Text(Some);
-    &str => Text(|text: &str| Some(text.to_owned()));
-    Option<String> => Text(std::convert::identity);
-    i64 => Int(Some);
-    Option<i64> => Int(std::convert::identity);
-    Vec<u8> => Bytes(Some);
-    Option<Vec<u8>> => Bytes(std::convert::identity);
-    bool => Bool(std::convert::identity);
-}
-
-/// A statement whose places are `$1`, `$2`, …, with what goes there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Query {
-    pub(super) sql: Cow<'static, str>,
-    pub(super) values: Vec<Value>,
-}
-
-/// A query without values yet.
-pub(super) const fn query(sql: &'static str) -> Query {
-    Query { sql: Cow::Borrowed(sql), values: Vec::new() }
-}
-
-/// A query that was put together from names of the schema; never from anything that came from outside.
-pub(super) const fn made(sql: String) -> Query {
-    Query { sql: Cow::Owned(sql), values: Vec::new() }
-}
-
-/// Adds a statement to a text, its places counted from after this many values.
-pub(super) fn push_renumbered(text: &mut String, sql: &str, values: usize) {
-    for (n, piece) in sql.split('$').enumerate() {
-        let digits = piece.bytes().take_while(u8::is_ascii_digit).count();
-        match piece[..digits].parse::<usize>() {
-            Ok(place) if n > 0 => {
-                // Writing to a text does not fail.
-                let _written = write!(text, "${}{}", place + values, &piece[digits..]);
-            }
-            _ => text.push_str(piece),
-        }
-    }
-}
-
-/// What a row is read into: a tuple of columns.
-pub(super) trait Columns: OfSqlite + OfPostgres + Send + Unpin {}
-impl<T: OfSqlite + OfPostgres + Send + Unpin> Columns for T {}
-
-#[cfg(feature = "sqlite")]
-pub(super) trait OfSqlite: for<'r> FromRow<'r, SqliteRow> {}
-#[cfg(feature = "sqlite")]
-impl<T: for<'r> FromRow<'r, SqliteRow>> OfSqlite for T {}
-#[cfg(not(feature = "sqlite"))]
-pub(super) trait OfSqlite {}
-#[cfg(not(feature = "sqlite"))]
-impl<T> OfSqlite for T {}
-
-#[cfg(feature = "postgres")]
-pub(super) trait OfPostgres: for<'r> FromRow<'r, PgRow> {}
-#[cfg(feature = "postgres")]
-impl<T: for<'r> FromRow<'r, PgRow>> OfPostgres for T {}
-#[cfg(not(feature = "postgres"))]
-pub(super) trait OfPostgres {}
-#[cfg(not(feature = "postgres"))]
-impl<T> OfPostgres for T {}
-
 /// Where a query can run: a pool, or a connection that may be in a transaction.
 pub(super) trait Executor {
     /// How long it is waited for one statement.
@@ -258,61 +99,6 @@ pub(super) trait Executor {
 
     /// The rows that it gives.
     fn fetch(self, query: Query, most: Most) -> impl Future<Output = Result<Rows, sqlx::Error>> + Send;
-}
-
-/// How many rows are asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Most {
-    /// The first. Of a file its thread says no more, so that whoever asked is woken once.
-    One,
-    All,
-}
-
-#[cfg(feature = "sqlite")]
-impl Most {
-    async fn of(self, query: Query, file: &mut SqliteConnection) -> Result<Rows, sqlx::Error> {
-        let rows = match self {
-            Self::One => bound!(query).fetch_optional(file).await?.into_iter().collect(),
-            Self::All => bound!(query).fetch_all(file).await?,
-        };
-        Ok(Rows::Sqlite(rows))
-    }
-}
-
-/// What a query gave.
-pub(super) enum Rows {
-    #[cfg(feature = "sqlite")]
-    Sqlite(Vec<SqliteRow>),
-    #[cfg(feature = "postgres")]
-    Postgres(Vec<PgRow>),
-}
-
-impl Rows {
-    fn read<T: Columns>(&self) -> Result<Vec<T>, StoreError> {
-        let read: Result<Vec<T>, sqlx::Error> = match self {
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(rows) => rows.iter().map(T::from_row).collect(),
-            #[cfg(feature = "postgres")]
-            Self::Postgres(rows) => rows.iter().map(T::from_row).collect(),
-        };
-        read.map_err(|error| StoreError::Corrupt { what: error.to_string() })
-    }
-
-    /// The columns of the first row, all of them texts.
-    fn columns(&self) -> Result<Vec<Option<String>>, StoreError> {
-        macro_rules! texts {
-            ($rows:expr) => {
-                $rows.first().map_or(Ok(Vec::new()), |row| (0..row.len()).map(|n| row.try_get(n)).collect())
-            };
-        }
-        let read: Result<_, sqlx::Error> = match self {
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(rows) => texts!(rows),
-            #[cfg(feature = "postgres")]
-            Self::Postgres(rows) => texts!(rows),
-        };
-        read.map_err(|error| StoreError::Corrupt { what: error.to_string() })
-    }
 }
 
 /// A database that says nothing is not waited for for ever.
@@ -398,12 +184,6 @@ impl Db {
 }
 
 impl Query {
-    /// With this in the next place.
-    pub(super) fn bind(mut self, value: impl Into<Value>) -> Self {
-        self.values.push(value.into());
-        self
-    }
-
     /// Changes rows, and tells how many.
     pub(super) async fn run(self, on: &mut Db) -> Result<u64, StoreError> {
         within(on.patience(), on.execute(self)).await.map_err(unavailable)

@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::db::{Db, query};
+use super::db::Db;
 use super::micros;
+use super::query::query;
 use crate::id::SiteId;
 use crate::store::StoreError;
 

@@ -3,7 +3,7 @@
 use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
 
-use super::db::{Query, bound, push_renumbered};
+use super::query::{Query, bound, push_renumbered};
 
 /// A connection to a file. Each turn of the thread that works on it costs more than most statements do, so what gives
 /// no rows waits for the next that does.
@@ -66,7 +66,7 @@ fn together(queries: impl IntoIterator<Item = Query>) -> Query {
 
 #[cfg(test)]
 mod tests {
-    use super::super::db::query;
+    use super::super::query::query;
     use super::*;
 
     #[test]

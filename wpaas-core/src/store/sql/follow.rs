@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, broadcast};
 
-use super::db::{Pool, query};
+use super::db::Pool;
+use super::query::query;
 use crate::store::row::{EventRow, read};
 use crate::store::{Committed, Event, EventKind, StoreError, Subject};
 

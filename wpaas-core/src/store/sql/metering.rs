@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::db::{Db, Query, query};
+use super::db::Db;
+use super::query::{Query, query};
 use super::read::{limit, parsed, time};
 use super::{SqlStore, int, micros};
 use crate::converge::{ObjectId, Part};

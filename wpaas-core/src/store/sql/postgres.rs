@@ -6,7 +6,8 @@ use std::time::Duration;
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
-use super::db::{Options, Pool};
+use super::connect::Options;
+use super::db::Pool;
 use super::{SqlStore, unavailable};
 use crate::secret::Secret;
 use crate::store::StoreError;

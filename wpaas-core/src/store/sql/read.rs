@@ -1,7 +1,8 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::db::{Executor, query};
+use super::db::Executor;
+use super::query::query;
 use super::{SqlStore, Users, int, micros, usage};
 use crate::account::{ApiKey, Customer, ExternalLogin, Identity, KeyKind, Org, Space, User};
 use crate::id::{KeyId, OrgId, SpaceId, UserId};

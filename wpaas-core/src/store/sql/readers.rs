@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::db::open;
+use super::connect::open;
 
 /// Connections that read one file beside each other, each lent to one query at a time. The driver's own pool asks a
 /// connection before and after each use whether it is alive, which costs more than most of our queries; a file does

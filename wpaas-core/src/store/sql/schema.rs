@@ -1,4 +1,5 @@
-use super::db::{Db, query};
+use super::db::Db;
+use super::query::query;
 use super::unavailable;
 use crate::store::StoreError;
 

@@ -6,7 +6,8 @@ use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use tokio::sync::broadcast::{self, error::RecvError};
 
-use super::db::{Options, Pool, open};
+use super::connect::{Options, open};
+use super::db::Pool;
 use super::readers::Readers;
 use super::{SqlStore, unavailable};
 use crate::store::{Committed, Event, EventKind, StoreError};

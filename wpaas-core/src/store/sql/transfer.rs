@@ -9,7 +9,8 @@ use futures::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::db::{Db, Query, Value, made};
+use super::db::Db;
+use super::query::{Query, Value, made};
 use super::schema::{Column, Kind, Table, known, tables};
 use super::{SqlStore, unavailable};
 use crate::store::StoreError;

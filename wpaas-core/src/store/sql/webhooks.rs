@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 
-use super::db::{Db, query};
+use super::db::Db;
+use super::query::query;
 use super::read::{after, limit};
 use super::{SqlStore, int};
 use crate::id::WebhookId;

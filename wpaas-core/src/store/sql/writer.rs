@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use tokio::sync::{broadcast, oneshot};
 
 use super::apply::{Numbers, apply};
-use super::db::{Db, Options};
+use super::connect::Options;
+use super::db::Db;
 use super::follow::Own;
 use super::queue::{Job, Jobs};
 use super::{micros, unavailable};
