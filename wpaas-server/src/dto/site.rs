@@ -42,7 +42,7 @@ pub struct SiteDto {
     num_instances: u16,
     /// The design's flat name of `spec.code`.
     code_url: Option<String>,
-    features: FeaturesDto,
+    features: FeaturesView,
     expected: InstancesView,
     /// Null until the site is seen.
     actual: Option<InstancesView>,
@@ -76,14 +76,14 @@ struct InstancesView {
 
 /// Optional behaviour.
 #[derive(Debug, Clone, Copy, Serialize, utoipa::ToSchema)]
-struct FeaturesDto {
+struct FeaturesView {
     /// False, or between which bounds.
     autoscale: AutoscaleDto,
     /// False, or for how long.
     hsts: HstsDto,
 }
 
-impl From<&Features> for FeaturesDto {
+impl From<&Features> for FeaturesView {
     fn from(Features { autoscale, hsts }: &Features) -> Self {
         Self { autoscale: (*autoscale).into(), hsts: (*hsts).into() }
     }
@@ -98,7 +98,7 @@ struct SpecView {
     code: Option<CodeView>,
     num_instances: u16,
     database: DatabaseView,
-    features: FeaturesDto,
+    features: FeaturesView,
     #[schema(max_items = 50)]
     domains: Vec<Hostname>,
     primary_domain: Option<Hostname>,

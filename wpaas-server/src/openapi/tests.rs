@@ -34,7 +34,7 @@ fn every_reference_leads_somewhere() {
     assert!(found.is_empty(), "these lead nowhere: {found:?}");
 }
 
-/// Where a text, a number, an array or a map has no limit.
+/// Where a text, a number, an array, a map or the fields of an object have no limit.
 fn unlimited(document: &Value, schema: &Value, at: &str, found: &mut BTreeSet<String>) {
     if let Some(reference) = schema["$ref"].as_str() {
         let named = document.pointer(reference.trim_start_matches('#')).unwrap();
@@ -47,7 +47,9 @@ fn unlimited(document: &Value, schema: &Value, at: &str, found: &mut BTreeSet<St
     let number = (is("integer") || is("number")) && !has(&["enum", "const", "maximum", "format"]);
     let array = is("array") && !has(&["maxItems"]);
     let map = is("object") && schema["additionalProperties"].is_object() && !has(&["maxProperties"]);
-    if text || number || map || array {
+    // All requests refuse fields that they do not know.
+    let fields = schema["properties"].is_object() && schema["additionalProperties"] != false;
+    if text || number || map || array || fields {
         found.insert(at.to_owned());
     }
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {

@@ -8,7 +8,7 @@ use crate::service::Settings;
 use crate::site::{CertificateName, Proof, Release, Site, SiteLifecycle, SiteNames};
 use crate::store::SiteFacts;
 
-/// One server plans, until claims tell them apart.
+/// Until the converger puts its own in place, by the claim that it holds.
 pub(super) const EPOCH: u64 = 1;
 
 /// Whether a site's grace is over.
