@@ -1,3 +1,5 @@
+use std::sync::OnceLock;
+
 use super::GatewayConfig;
 use super::outline::{self, FileOf, MountOf, Outline};
 use crate::converge::{Fingerprint, NodeRole, NodeSpec, Part};
@@ -44,7 +46,8 @@ pub fn gateway(_n: u8, config: &GatewayConfig<'_>) -> NodeSpec {
 /// Of every gateway, without making its spec.
 #[must_use]
 pub fn gateway_fingerprint() -> Fingerprint {
-    outline::fingerprint(&GATEWAY)
+    static GATEWAYS: OnceLock<Fingerprint> = OnceLock::new();
+    *GATEWAYS.get_or_init(|| outline::fingerprint(&GATEWAY))
 }
 
 const GATEWAY: Outline<'static> = Outline {
