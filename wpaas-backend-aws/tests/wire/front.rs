@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use wpaas_backend_aws::cloud::{Bucket, Ec2};
-use wpaas_backend_aws::sdk::{SdkBucket, SdkEc2};
-use wpaas_backend_aws::testing::{Simulator, config};
+use wpaas_backend_aws::cloud::{Bucket, Ec2, Zone};
+use wpaas_backend_aws::sdk::{SdkBucket, SdkEc2, SdkZone};
+use wpaas_backend_aws::testing::{Simulator, ZONE, config};
 
 /// What the backend asks.
 #[derive(Debug, Clone)]
 pub struct Front {
     pub ec2: Arc<dyn Ec2>,
     pub bucket: Arc<dyn Bucket>,
+    pub zone: Arc<dyn Zone>,
 }
 
 impl Front {
@@ -25,6 +26,10 @@ impl Front {
 
     pub async fn of(aws: &Simulator) -> Self {
         let sdk = aws.configuration().await;
-        Self { ec2: Arc::new(SdkEc2::new(&sdk)), bucket: Arc::new(SdkBucket::new(&sdk, &config().bucket)) }
+        Self {
+            ec2: Arc::new(SdkEc2::new(&sdk)),
+            bucket: Arc::new(SdkBucket::new(&sdk, &config().bucket)),
+            zone: Arc::new(SdkZone::new(&sdk, ZONE)),
+        }
     }
 }
