@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::cloud::{CloudError, Launch};
+use crate::cloud::{CloudError, Launch, Tags};
 use crate::config::{AwsConfig, InstanceTypes, Reports, Subnet};
 
 mod bucket;
@@ -22,6 +22,7 @@ mod life;
 #[cfg(all(feature = "ec2", feature = "route53", feature = "s3"))]
 pub mod moto;
 mod nodes;
+mod policy;
 mod port;
 mod region;
 mod shelf;
@@ -32,6 +33,7 @@ mod zone;
 pub use fakes::Fakes;
 pub use faults::Fault;
 pub use life::Life;
+pub use policy::{Ask, Policy};
 pub use region::Quotas;
 #[cfg(all(feature = "ec2", feature = "route53", feature = "s3"))]
 pub use wire::ZONE;
@@ -232,6 +234,12 @@ impl Simulator {
         let state = self.lock();
         let all = state.bucket.keys().filter_map(|key| Some((key.clone(), state.bucket.get(key)?.content)));
         all.collect()
+    }
+
+    /// The tags of an instance, a volume, a security group or an address, whether it has ended or not.
+    #[must_use]
+    pub fn tags_of(&self, id: &str) -> Option<Tags> {
+        self.lock().region.tags_of(id).cloned()
     }
 
     /// How many A records there are.

@@ -159,6 +159,14 @@ impl Region {
         now.checked_sub(self.lag).unwrap_or(now)
     }
 
+    pub(super) fn tags_of(&self, id: &str) -> Option<&Tags> {
+        let instance = self.instances.get(id).map(|machine| &machine.launch.tags);
+        let volume = || self.volumes.get(id).map(|disk| &disk.tags);
+        let group = || self.groups.get(id).map(|kept| &kept.it.tags);
+        let address = || self.addresses.get(id).map(|kept| &kept.it.tags);
+        instance.or_else(volume).or_else(group).or_else(address)
+    }
+
     /// How many of each kind live: instances, volumes, groups, addresses.
     pub(crate) fn living(&self) -> [usize; 4] {
         [

@@ -6,7 +6,9 @@ use wpaas_backend_aws::cloud::{Bucket, Ec2, Zone};
 use wpaas_backend_aws::sdk::{SdkBucket, SdkEc2, SdkZone};
 use wpaas_backend_aws::testing::{Simulator, ZONE, config};
 
-/// What the backend asks.
+use crate::policy::control_plane;
+
+/// What the backend asks, as the role that the documentation tells of.
 #[derive(Debug, Clone)]
 pub struct Front {
     pub ec2: Arc<dyn Ec2>,
@@ -25,7 +27,7 @@ impl Front {
     }
 
     pub async fn of(aws: &Simulator) -> Self {
-        let sdk = aws.configuration().await;
+        let sdk = aws.configuration_under(control_plane()).await;
         Self {
             ec2: Arc::new(SdkEc2::new(&sdk)),
             bucket: Arc::new(SdkBucket::new(&sdk, &config().bucket)),
