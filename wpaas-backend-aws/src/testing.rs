@@ -216,6 +216,12 @@ impl Simulator {
         self.lock().region.launched()
     }
 
+    /// What every instance that ever was was made with.
+    #[must_use]
+    pub fn launches(&self) -> Vec<Launch> {
+        self.lock().region.launches()
+    }
+
     /// What an instance was made with.
     #[must_use]
     pub fn launch(&self, id: &str) -> Option<Launch> {

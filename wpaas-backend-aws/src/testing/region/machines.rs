@@ -224,6 +224,10 @@ impl Region {
         self.instances.get(id).map(|machine| machine.launch.clone())
     }
 
+    pub(in crate::testing) fn launches(&self) -> Vec<Launch> {
+        self.instances.iter().map(|(_, machine)| machine.launch.clone()).collect()
+    }
+
     pub(in crate::testing) fn launched(&self) -> String {
         let told = self.instances.iter().map(|(_, machine)| {
             let mut script = Vec::new();
