@@ -144,6 +144,16 @@ def release(key, path):
     (STATE / "released").touch()
 
 
+def remote(prefix):
+    """Where the uploads are, in rclone's words. The role may not ask whether there is a bucket, or make one."""
+    how = f":s3,env_auth=true,no_check_bucket=true,region={CONF['region']}"
+    if CONF.get("endpoint"):
+        how += f',provider=Other,endpoint="{CONF["endpoint"]}",force_path_style=true'
+    else:
+        how += ",provider=AWS"
+    return f"{how}:{CONF['bucket']}/{prefix}"
+
+
 def uploads(prefix, path):
     """Mounts the site's uploads: written here first, in the bucket a second later, seen elsewhere ten later."""
     if os.path.ismount(path):
@@ -153,12 +163,7 @@ def uploads(prefix, path):
         run("umount", "--lazy", path)
     os.makedirs(path, exist_ok=True)
     user, group = (subprocess.check_output(["id", flag, "www-data"], text=True).strip() for flag in ("-u", "-g"))
-    remote = ":s3,env_auth=true,region=" + CONF["region"]
-    if CONF.get("endpoint"):
-        remote += f',provider=Other,endpoint="{CONF["endpoint"]}",force_path_style=true'
-    else:
-        remote += ",provider=AWS"
-    run("rclone", "mount", f"{remote}:{CONF['bucket']}/{prefix}", path, "--daemon", "--allow-other", "--uid", user,
+    run("rclone", "mount", remote(prefix), path, "--daemon", "--allow-other", "--uid", user,
         "--gid", group, "--umask", "022", "--vfs-cache-mode", "full", "--vfs-write-back", "1s", "--dir-cache-time",
         "10s", "--vfs-cache-max-size", "1G", "--cache-dir", "/var/cache/rclone", "--config", "/dev/null")
 

@@ -325,6 +325,17 @@ pub enum RecordChange {
     DeleteTexts(TextRecord),
 }
 
+impl RecordChange {
+    /// As how many changes Route 53 counts it.
+    #[must_use]
+    pub const fn weight(&self) -> u32 {
+        match self {
+            Self::Upsert(_) | Self::UpsertTexts(_) => 2,
+            Self::Delete(_) | Self::DeleteTexts(_) => 1,
+        }
+    }
+}
+
 /// A TXT record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextRecord {

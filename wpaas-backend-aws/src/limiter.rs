@@ -124,24 +124,39 @@ impl Bucket {
         Self { quota, servers: 1, left: quota.capacity as u64 * CALL, at: now }
     }
 
+    /// From now on so many servers take from it, each its part.
+    pub const fn share(&mut self, servers: NonZeroU32) {
+        self.servers = servers.get();
+    }
+
     /// Takes a call out, if one is in it beyond the reserve.
     ///
     /// # Errors
     ///
     /// When to ask again.
     pub fn take(&mut self, reserve: u32, now: Instant) -> Result<(), Instant> {
+        self.take_many(1, reserve, now)
+    }
+
+    /// Takes so many out, if as many are in it beyond the reserve; at most what it can hold.
+    ///
+    /// # Errors
+    ///
+    /// When to ask again.
+    pub fn take_many(&mut self, many: u32, reserve: u32, now: Instant) -> Result<(), Instant> {
         let passed = u64::try_from(now.saturating_duration_since(self.at).as_nanos()).unwrap_or(u64::MAX);
         let (refill, servers) = (u64::from(self.quota.refill), u64::from(self.servers));
         // One call at least, or there would never be any.
         let full = (u64::from(self.quota.capacity) * CALL / servers).max(CALL);
         self.left = self.left.saturating_add(passed.saturating_mul(refill) / servers).min(full);
         self.at = self.at.max(now);
-        let needed = (CALL + u64::from(reserve) * CALL / servers).min(full);
+        let taken = (u64::from(many) * CALL).min(full);
+        let needed = (taken + u64::from(reserve) * CALL / servers).min(full);
         if self.left < needed {
             let missing = (needed - self.left).saturating_mul(servers);
             return Err(self.at + Duration::from_nanos(missing.div_ceil(refill)));
         }
-        self.left -= CALL;
+        self.left -= taken;
         Ok(())
     }
 }
@@ -160,7 +175,7 @@ impl Limiter {
 
     /// From now on so many servers share what AWS allows the account.
     pub fn share(&mut self, servers: NonZeroU32) {
-        self.buckets.iter_mut().for_each(|bucket| bucket.servers = servers.get());
+        self.buckets.iter_mut().for_each(|bucket| bucket.share(servers));
     }
 
     /// Lets a call through.
@@ -241,6 +256,16 @@ mod tests {
             }
         }
         assert_eq!(passed, 5 + 2 * 60 - 1);
+    }
+
+    #[test]
+    fn many_at_once_wait_until_as_many_are_there() {
+        let now = Instant::now();
+        let mut bucket = Bucket::new(Quota { capacity: 1500, refill: 100 }, now);
+        assert!(bucket.take_many(1000, 0, now).is_ok());
+        assert_eq!(bucket.take_many(1000, 0, now), Err(now + Duration::from_secs(5)));
+        assert!(bucket.take_many(500, 0, now).is_ok());
+        assert!(bucket.take_many(9999, 0, now + Duration::from_secs(15)).is_ok(), "what it can hold");
     }
 
     #[test]

@@ -12,6 +12,8 @@ const PART: &str = "wpaas:part";
 const FINGERPRINT: &str = "wpaas:fingerprint";
 const GENERATION: &str = "wpaas:generation";
 pub(crate) const EPOCH: &str = "wpaas:epoch";
+/// Of an instance: which of those it is that were launched with the same parameters.
+pub(crate) const LAUNCH: &str = "wpaas:launch";
 /// What EC2 shows to people.
 const NAME: &str = "Name";
 

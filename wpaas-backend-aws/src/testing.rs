@@ -11,17 +11,18 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::cloud::{CloudError, Launch};
+use crate::cloud::{CloudError, Launch, Tags};
 use crate::config::{AwsConfig, InstanceTypes, Reports, Subnet};
-use crate::limiter::Call;
 
 mod bucket;
+mod call;
 mod fakes;
 mod faults;
 mod life;
 #[cfg(all(feature = "ec2", feature = "route53", feature = "s3"))]
 pub mod moto;
 mod nodes;
+mod policy;
 mod port;
 mod region;
 mod shelf;
@@ -32,6 +33,7 @@ mod zone;
 pub use fakes::Fakes;
 pub use faults::Fault;
 pub use life::Life;
+pub use policy::{Ask, Policy};
 pub use region::Quotas;
 #[cfg(all(feature = "ec2", feature = "route53", feature = "s3"))]
 pub use wire::ZONE;
@@ -49,6 +51,8 @@ pub(crate) struct State {
     pub zone: zone::Records,
     pub nodes: nodes::Nodes,
     faults: faults::Faults,
+    /// Whether the listing that is asked for ends early.
+    cut: bool,
     /// How long a call takes.
     latency: Duration,
     calls: BTreeMap<&'static str, u64>,
@@ -69,9 +73,10 @@ impl Simulator {
         let state = State {
             region: region::Region::new(quotas, now),
             bucket: bucket::Store::default(),
-            zone: zone::Records::default(),
+            zone: zone::Records::new(now),
             nodes: nodes::Nodes::default(),
             faults: faults::Faults::default(),
+            cut: false,
             latency: Duration::from_millis(50),
             calls: BTreeMap::new(),
             throttled: 0,
@@ -97,6 +102,12 @@ impl Simulator {
     /// No call meets a fault that [`Simulator::fail`] has planned.
     pub fn forget_faults(&self) {
         self.lock().faults.forget();
+    }
+
+    /// How many of the faults that were planned for this call have met it.
+    #[must_use]
+    pub fn faults_met(&self, call: &str) -> u64 {
+        self.lock().faults.met(call)
     }
 
     /// From now on this call is refused with this code.
@@ -134,6 +145,11 @@ impl Simulator {
     #[must_use]
     pub fn throttled(&self) -> u64 {
         self.lock().throttled
+    }
+
+    /// Route 53 works on somebody else's change of the zone for so long from now.
+    pub fn work_on_a_change(&self, time: Duration) {
+        self.lock().zone.work_until(Instant::now() + time);
     }
 
     /// The time in seconds since 1970, as the simulator tells it.
@@ -200,6 +216,12 @@ impl Simulator {
         self.lock().region.launched()
     }
 
+    /// What every instance that ever was was made with.
+    #[must_use]
+    pub fn launches(&self) -> Vec<Launch> {
+        self.lock().region.launches()
+    }
+
     /// What an instance was made with.
     #[must_use]
     pub fn launch(&self, id: &str) -> Option<Launch> {
@@ -220,6 +242,18 @@ impl Simulator {
         all.collect()
     }
 
+    /// The tags of an instance, a volume, a security group or an address, whether it has ended or not.
+    #[must_use]
+    pub fn tags_of(&self, id: &str) -> Option<Tags> {
+        self.lock().region.tags_of(id).cloned()
+    }
+
+    /// How many A records there are.
+    #[must_use]
+    pub fn names(&self) -> usize {
+        self.lock().zone.names()
+    }
+
     /// The texts of the TXT record of this name.
     #[must_use]
     pub fn texts(&self, name: &str) -> Vec<String> {
@@ -234,90 +268,6 @@ impl Simulator {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What is said of an answer that breaks off.
-    pub(crate) const BROKEN_OFF: &str = "the answer broke off";
-
-    /// One call; a failure says of what.
-    pub(crate) async fn call<T>(
-        &self,
-        name: &'static str,
-        work: impl FnOnce(&mut State, Instant) -> Result<T, CloudError>,
-    ) -> Result<T, CloudError> {
-        let of_ec2 = Call::ALL.into_iter().find(|call| self::name(*call) == name);
-        let answer = self.answer(name, work).await;
-        answer.map_err(|error| match of_ec2 {
-            Some(call) => error.to(call.action()),
-            None => error,
-        })
-    }
-
-    /// Takes its time, meets its fault, passes its bucket, and does what it does.
-    async fn answer<T>(
-        &self,
-        name: &'static str,
-        work: impl FnOnce(&mut State, Instant) -> Result<T, CloudError>,
-    ) -> Result<T, CloudError> {
-        let (latency, fault) = {
-            let mut state = self.lock();
-            *state.calls.entry(name).or_default() += 1;
-            (state.latency, state.faults.next(name))
-        };
-        tokio::time::sleep(latency).await;
-        match fault {
-            Some(Fault::Throttle) => {
-                return Err(CloudError::new("RequestLimitExceeded", "Request limit exceeded."));
-            }
-            Some(Fault::Unavailable) => {
-                return Err(CloudError::new("InternalError", "An internal error has occurred"));
-            }
-            Some(Fault::Refuse(code)) => return Err(CloudError::new(code, "refused by the test")),
-            _ => {}
-        }
-        let answer = {
-            let mut state = self.lock();
-            let now = Instant::now();
-            if !state.region.admits(name, now) {
-                state.throttled += 1;
-                return Err(CloudError::new("RequestLimitExceeded", "Request limit exceeded."));
-            }
-            state.region.cut = matches!(fault, Some(Fault::Truncate));
-            let answer = work(&mut state, now);
-            state.region.cut = false;
-            answer
-        };
-        match fault {
-            Some(Fault::Lose) => {
-                Err(CloudError::unanswered("the connection was closed before an answer came"))
-            }
-            Some(Fault::Hang) => std::future::pending().await,
-            Some(Fault::Cut) => Err(CloudError::unanswered(Self::BROKEN_OFF)),
-            _ => answer,
-        }
-    }
-}
-
-/// The name of a call of EC2.
-pub(crate) fn name(call: Call) -> &'static str {
-    match call {
-        Call::DescribeImages => "DescribeImages",
-        Call::DescribeInstances => "DescribeInstances",
-        Call::RunInstances => "RunInstances",
-        Call::StartInstances => "StartInstances",
-        Call::TerminateInstances => "TerminateInstances",
-        Call::DescribeVolumes => "DescribeVolumes",
-        Call::CreateVolume => "CreateVolume",
-        Call::AttachVolume => "AttachVolume",
-        Call::DeleteVolume => "DeleteVolume",
-        Call::DescribeSecurityGroups => "DescribeSecurityGroups",
-        Call::CreateSecurityGroup => "CreateSecurityGroup",
-        Call::AuthorizeSecurityGroupIngress => "AuthorizeSecurityGroupIngress",
-        Call::DeleteSecurityGroup => "DeleteSecurityGroup",
-        Call::DescribeAddresses => "DescribeAddresses",
-        Call::AllocateAddress => "AllocateAddress",
-        Call::AssociateAddress => "AssociateAddress",
-        Call::ReleaseAddress => "ReleaseAddress",
     }
 }
 

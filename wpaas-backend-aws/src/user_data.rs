@@ -119,6 +119,26 @@ mod tests {
         check("machine.py", MACHINE, &["python3", "-m", "py_compile"]);
     }
 
+    /// The bucket's policy lets a node neither look for the bucket nor make one, which rclone does unless it is told.
+    #[test]
+    fn rclone_is_told_of_the_uploads_alone() {
+        let machine = concat!(env!("CARGO_MANIFEST_DIR"), "/machine/machine.py");
+        let remote = |endpoint: &str| {
+            let ask = format!(
+                "import pathlib, runpy\n\
+                 pathlib.Path.read_text = lambda _: 'role=wordpress\\nregion=r\\nbucket=b\\nendpoint={endpoint}\\n'\n\
+                 print(runpy.run_path({machine:?}, run_name='machine')['remote']('lab/uploads/s/'), end='')"
+            );
+            let said = std::process::Command::new("python3").args(["-c", &ask]).output().unwrap();
+            assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+            String::from_utf8(said.stdout).unwrap()
+        };
+        let how = ":s3,env_auth=true,no_check_bucket=true,region=r";
+        assert_eq!(remote(""), format!("{how},provider=AWS:b/lab/uploads/s/"));
+        let at = "provider=Other,endpoint=\"http://10.0.0.1\",force_path_style=true";
+        assert_eq!(remote("http://10.0.0.1"), format!("{how},{at}:b/lab/uploads/s/"));
+    }
+
     #[test]
     fn what_is_baked_is_what_nodes_of_each_kind_boot_with() {
         let text = |data: &[u8]| {

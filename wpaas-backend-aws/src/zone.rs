@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,6 +52,11 @@ impl ZoneKeeper {
     pub fn new(zone: Arc<dyn Zone>, domain: &str) -> Self {
         let zone = Arc::new(Paced::new(zone));
         Self { zone, domain: domain.to_ascii_lowercase(), turn: Arc::default(), stale: Arc::default() }
+    }
+
+    /// From now on so many servers, this one among them, share what Route 53 allows the account.
+    pub fn share(&self, servers: NonZeroU32) {
+        self.zone.share(servers);
     }
 
     /// Puts a text into the TXT record of this name, and returns once all servers of the zone answer with it.
@@ -226,7 +232,75 @@ mod tests {
         for _ in 0..25 {
             keeper.lacks(&wanted(0..1)).await.unwrap();
         }
-        assert_eq!(began.elapsed().as_secs(), 10, "five at once, then two a second");
+        assert_eq!(began.elapsed().as_secs(), 7, "two at once, then three a second");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn several_servers_ask_no_faster_together_than_route_53_takes_it() {
+        let aws = Simulator::default();
+        let servers = [(); 2].map(|()| ZoneKeeper::new(Arc::new(aws.clone()), "www.example.com"));
+        for keeper in &servers {
+            keeper.share(NonZeroU32::new(2).unwrap());
+        }
+        let ([one, other], wanted) = (&servers, wanted(0..1));
+        for _ in 0..20 {
+            tokio::try_join!(one.lacks(&wanted), other.lacks(&wanted)).unwrap();
+        }
+        assert_eq!(aws.throttled(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_waits_for_one_that_route_53_still_works_on() {
+        let aws = Simulator::default();
+        let keeper = ZoneKeeper::new(Arc::new(aws.clone()), "www.example.com");
+        aws.work_on_a_change(Duration::from_secs(12));
+        assert_eq!(keeper.keep(&wanted(0..3)).await.unwrap(), 3);
+        assert_eq!(aws.calls()["ChangeResourceRecordSets"], 4, "at once, and every five seconds");
+    }
+
+    /// As when the answer to the first was lost, and another server has taken over.
+    #[tokio::test(start_paused = true)]
+    async fn changes_of_two_servers_are_both_made() {
+        let aws = Simulator::default();
+        let [one, other] = [(); 2].map(|()| ZoneKeeper::new(Arc::new(aws.clone()), "www.example.com"));
+        let wanted = wanted(0..3);
+        let name = "_acme-challenge.acm.www.example.com";
+        tokio::try_join!(async { one.keep(&wanted).await.map(drop) }, other.publish(name, "text")).unwrap();
+        assert_eq!((other.lacks(&wanted).await.unwrap(), aws.texts(name)), (0, vec!["text".to_owned()]));
+    }
+
+    /// Asked as the server asks: again ten seconds after each failure.
+    #[tokio::test(start_paused = true)]
+    async fn a_zone_that_is_busy_for_long_is_said_and_asked_seldom() {
+        let aws = Simulator::default();
+        let keeper = ZoneKeeper::new(Arc::new(aws.clone()), "www.example.com");
+        aws.work_on_a_change(Duration::from_secs(3600));
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(3500) {
+            let error = keeper.keep(&wanted(0..3)).await.unwrap_err();
+            assert!(matches!(error.class, ErrorClass::Throttled { .. }), "{error}");
+            let says = ["PriorRequestNotComplete", "still works on an earlier change"];
+            assert!(says.iter().all(|says| error.message.contains(says)), "{error}");
+            tokio::time::sleep(Duration::from_secs(10)).await;
+        }
+        let asked = aws.calls()["ChangeResourceRecordSets"];
+        assert!(asked < 3600 / 5, "asked {asked} times in an hour");
+        tokio::time::sleep(Duration::from_secs(100)).await;
+        assert_eq!(keeper.keep(&wanted(0..3)).await.unwrap(), 3);
+        assert_eq!(aws.throttled(), 0, "it was never asked too fast");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn names_of_many_sites_are_changed_no_faster_than_route_53_takes_them() {
+        let aws = Simulator::default();
+        let keeper = ZoneKeeper::new(Arc::new(aws.clone()), "www.example.com");
+        let name = |n: u16| (named(&format!("s{n}.www.example.com")), Ipv4Addr::LOCALHOST.into());
+        let all: BTreeMap<_, _> = (0..3000).map(name).collect();
+        let began = Instant::now();
+        assert_eq!(keeper.keep(&all).await.unwrap(), 3000);
+        assert_eq!(aws.throttled(), 0);
+        // Each counts twice: 6000, of which 1500 are there at once, and 100 come a second.
+        assert!((45..50).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
     }
 
     #[tokio::test(start_paused = true)]

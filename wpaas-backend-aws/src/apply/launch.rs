@@ -19,6 +19,33 @@ const ENDED_BEFORE: u32 = 16;
 const NONE_LEFT: [&str; 3] =
     ["InsufficientInstanceCapacity", "Unsupported", "InsufficientFreeAddressesInSubnet"];
 
+/// What is launched with the same parameters, however often.
+struct Kind(String);
+
+impl Kind {
+    /// By the token of the first.
+    fn of(mut token: String) -> Self {
+        token.truncate(16);
+        Self(token)
+    }
+
+    /// What the n-th carries.
+    fn tag(&self, attempt: u32) -> String {
+        format!("{}.{attempt}", self.0)
+    }
+
+    /// How many there were when the last of them that is listed as ended was launched, with that: one is launched only
+    /// after those before it have ended, so that nobody has to ask with their tokens.
+    fn ended(&self, listing: &Listing) -> u32 {
+        let attempt = |found: &Found<Instance>| {
+            let (kind, attempt) = found.it.tags.get(tag::LAUNCH)?.split_once('.')?;
+            let has_ended = matches!(found.it.state, InstanceState::ShuttingDown | InstanceState::Terminated);
+            (kind == self.0 && has_ended).then(|| attempt.parse::<u32>().ok()).flatten()
+        };
+        listing.instances.iter().filter_map(attempt).max().map_or(0, |last| last.saturating_add(1))
+    }
+}
+
 impl Task<'_> {
     /// Makes the instance, where and as what it is allowed to be; what AWS has none of is tried elsewhere.
     ///
@@ -47,31 +74,20 @@ impl Task<'_> {
     }
 
     async fn run_as(&self, listing: &Listing, launch: &Launch) -> Result<Instance, CloudError> {
-        let ended = self.ended(listing);
-        for attempt in 0..ENDED_BEFORE {
-            let token = self.launch_token(launch, attempt);
-            let run =
-                self.ec2(Call::RunInstances).await.run_instance(&Launch { token, ..launch.clone() }).await;
-            match run {
+        let kind = Kind::of(self.launch_token(launch, 0));
+        let first = kind.ended(listing);
+        for attempt in first..first.saturating_add(ENDED_BEFORE) {
+            let mut launch = Launch { token: self.launch_token(launch, attempt), ..launch.clone() };
+            launch.tags.insert(tag::LAUNCH.to_owned(), kind.tag(attempt));
+            match self.ec2(Call::RunInstances).await.run_instance(&launch).await {
                 Err(error) if error.is("IdempotentInstanceTerminated") => {}
-                // Made before by another epoch, and ended since: that is listed, or a listing would show it.
-                Err(error)
-                    if error.is("IdempotentParameterMismatch")
-                        && (attempt < ended || self.inner.is_settled(self.step)) => {}
+                // Made before by another epoch, and ended since: a listing would show it.
+                Err(error) if error.is("IdempotentParameterMismatch") && self.inner.is_settled(self.step) => {
+                }
                 run => return run,
             }
         }
         Err(CloudError::new("IdempotentInstanceTerminated", "it ended too often lately"))
-    }
-
-    /// How many of this part were made for this generation, and are listed as ended.
-    fn ended(&self, listing: &Listing) -> u32 {
-        let is_ended = |found: &&Found<Instance>| {
-            found.tag.part == self.step.part
-                && found.tag.mark.0 == self.step.generation
-                && matches!(found.it.state, InstanceState::ShuttingDown | InstanceState::Terminated)
-        };
-        u32::try_from(listing.instances.iter().filter(is_ended).count()).unwrap_or(u32::MAX)
     }
 
     /// The same for servers of all epochs: one that takes over, and does not see yet what the one before has made, is

@@ -26,28 +26,22 @@ mod tests {
     use std::collections::BTreeSet;
     use std::path::Path;
 
-    use serde_json::Value;
     use wpaas_core::converge::Part;
     use wpaas_core::id::SiteId;
 
     use crate::key::{Keys, Note};
     use crate::limiter::Call;
+    use crate::testing::{Ask, Policy};
 
     /// What goes with calls of ours: tags are given when a thing is made, and an instance gets its role.
     const BESIDES: [&str; 2] = ["ec2:CreateTags", "iam:PassRole"];
 
-    /// The policy below this heading.
-    fn policy(heading: &str) -> Value {
-        let docs = include_str!("../../docs/aws.md");
-        let (_, below) = docs.split_once(&format!("### {heading}\n")).unwrap();
-        let (_, below) = below.split_once("```json\n").unwrap();
-        let (policy, _) = below.split_once("```").unwrap();
-        serde_json::from_str(policy).unwrap()
+    fn policy(heading: &str) -> Policy {
+        Policy::read(Policy::documented(heading)).unwrap()
     }
 
-    fn allowed(policy: &Value) -> BTreeSet<String> {
-        let statements = policy["Statement"].as_array().unwrap().iter();
-        statements.flat_map(|statement| strings(&statement["Action"])).collect()
+    fn allowed(policy: &Policy) -> BTreeSet<String> {
+        policy.actions().map(str::to_owned).collect()
     }
 
     #[test]
@@ -57,39 +51,12 @@ mod tests {
         assert_eq!(allowed(&policy("control-plane.json")), does.collect());
     }
 
-    /// Whether a policy's pattern, of `*` for anything and `?` for one character, fits.
-    fn fits(pattern: &[u8], text: &[u8]) -> bool {
-        match (pattern, text) {
-            ([], []) => true,
-            ([b'*', rest @ ..], _) => {
-                fits(rest, text) || text.split_first().is_some_and(|(_, text)| fits(pattern, text))
-            }
-            ([b'?', pattern @ ..], [_, text @ ..]) => fits(pattern, text),
-            ([a, pattern @ ..], [b, text @ ..]) => a == b && fits(pattern, text),
-            _ => false,
-        }
-    }
-
-    fn strings(value: &Value) -> Vec<String> {
-        match value {
-            Value::String(one) => vec![one.clone()],
-            many => serde_json::from_value(many.clone()).unwrap(),
-        }
-    }
-
     /// What the nodes' policy says to the instance `i-own` of the role `AROA1`.
     fn lets_a_node(action: &str, resource: &str, prefix: Option<&str>) -> bool {
-        let policy = policy("node-role.json");
-        let fits = |pattern: &String, text: &str| {
-            fits(pattern.replace("${aws:userid}", "AROA1:i-own").as_bytes(), text.as_bytes())
-        };
-        policy["Statement"].as_array().unwrap().iter().any(|statement| {
-            assert_eq!(statement["Effect"], "Allow");
-            let asked = &statement["Condition"]["StringLike"]["s3:prefix"];
-            strings(&statement["Action"]).iter().any(|allowed| allowed == action)
-                && strings(&statement["Resource"]).iter().any(|allowed| fits(allowed, resource))
-                && (asked.is_null() || prefix.is_some_and(|prefix| fits(&strings(asked)[0], prefix)))
-        })
+        let known = [("aws:userid", Some("AROA1:i-own")), ("s3:prefix", prefix)];
+        let known = known.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned())));
+        let (action, resource) = (action.to_owned(), resource.to_owned());
+        policy("node-role.json").allows(&Ask { action, resource, context: known.collect() })
     }
 
     #[test]

@@ -27,6 +27,8 @@ impl CloudError {
     pub const NO_CREDENTIALS: &str = "NoCredentials";
     /// The code where credentials can't be had just now, as from an instance's metadata.
     pub const CREDENTIALS_AWAY: &str = "CredentialsUnavailable";
+    /// Route 53's code while it works on an earlier change of the same zone.
+    pub const PRIOR_CHANGE: &str = "PriorRequestNotComplete";
 
     /// An answer.
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
@@ -69,7 +71,7 @@ impl CloudError {
             | "SlowDown"
             | "TooManyRequests"
             | "EC2ThrottledException" => ErrorClass::Throttled { retry_after: Some(PAUSE) },
-            "PriorRequestNotComplete" => ErrorClass::Throttled { retry_after: Some(ZONE_PAUSE) },
+            Self::PRIOR_CHANGE => ErrorClass::Throttled { retry_after: Some(ZONE_PAUSE) },
             "DependencyViolation"
             | "IncorrectState"
             | "IncorrectInstanceState"

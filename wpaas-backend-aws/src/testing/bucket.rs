@@ -22,7 +22,7 @@ impl Store {
         self.0.keys()
     }
 
-    pub(crate) fn list(&self, prefix: &str, next: Option<&str>, cut: bool) -> Page<Key> {
+    pub(crate) fn list(&self, prefix: &str, next: Option<&str>) -> Page<Key> {
         let from = next.map_or_else(|| prefix.to_owned(), |next| format!("{next}\0"));
         let mut below = self.0.range(from..).take_while(|(key, _)| key.starts_with(prefix));
         let key = |(key, stored): (&String, &Stored)| Key {
@@ -30,12 +30,8 @@ impl Store {
             etag: stored.etag.clone(),
             modified: stored.modified,
         };
-        let mut items: Vec<_> = below.by_ref().take(PAGE).map(key).collect();
+        let items: Vec<_> = below.by_ref().take(PAGE).map(key).collect();
         let more = below.next().is_some();
-        if cut {
-            items.truncate(items.len() / 2);
-            return Page { items, unreadable: 0, next: None };
-        }
         let next = items.last().filter(|_| more).map(|key| key.key.clone());
         Page { items, unreadable: 0, next }
     }

@@ -13,7 +13,7 @@ pub enum Fault {
     Lose,
     /// It is done, and the connection stays open for ever.
     Hang,
-    /// A listing ends early, and does not say so.
+    /// A listing that has something ends early, and does not say so.
     Truncate,
     /// It is done, and the answer breaks off.
     Cut,
@@ -23,6 +23,7 @@ pub enum Fault {
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     planned: HashMap<String, VecDeque<Fault>>,
+    met: HashMap<String, u64>,
     refused: HashMap<String, &'static str>,
     one_in: u32,
     random: u64,
@@ -47,6 +48,7 @@ impl Faults {
 
     pub(super) fn next(&mut self, call: &str) -> Option<Fault> {
         if let Some(fault) = self.planned.get_mut(call).and_then(VecDeque::pop_front) {
+            *self.met.entry(call.to_owned()).or_default() += 1;
             return Some(fault);
         }
         if let Some(code) = self.refused.get(call) {
@@ -63,6 +65,19 @@ impl Faults {
             _ if listing => Fault::Truncate,
             _ => Fault::Hang,
         })
+    }
+
+    /// A planned fault that had no effect waits for the next call; one of a storm has passed.
+    pub(super) fn put_back(&mut self, call: &str, fault: Fault) {
+        if self.one_in == 0 {
+            self.planned.entry(call.to_owned()).or_default().push_front(fault);
+            self.met.entry(call.to_owned()).and_modify(|met| *met -= 1);
+        }
+    }
+
+    /// How many planned faults have met this call.
+    pub(super) fn met(&self, call: &str) -> u64 {
+        self.met.get(call).copied().unwrap_or_default()
     }
 
     pub(super) fn forget(&mut self) {

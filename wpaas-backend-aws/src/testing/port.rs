@@ -4,8 +4,9 @@ use std::path::Path;
 
 use async_trait::async_trait;
 
+use super::Simulator;
 use super::region::Region;
-use super::{Simulator, State};
+use super::zone::WORK;
 use crate::cloud::{
     Address, Blob, Bucket, CloudError, Ec2, Filter, Group, Image, Instance, Key, Launch, NewGroup, NewVolume,
     Page, Record, RecordChange, Rule, Tags, Volume, When, Zone,
@@ -14,7 +15,7 @@ use crate::cloud::{
 #[async_trait]
 impl Ec2 for Simulator {
     async fn instances(&self, filter: &Filter, next: Option<&str>) -> Result<Page<Instance>, CloudError> {
-        self.call("DescribeInstances", |state, now| Ok(state.region.instances(filter, next, now))).await
+        self.listing("DescribeInstances", |state, now| state.region.instances(filter, next, now)).await
     }
 
     async fn image(&self, id: &str) -> Result<Image, CloudError> {
@@ -34,7 +35,7 @@ impl Ec2 for Simulator {
     }
 
     async fn volumes(&self, filter: &Filter, next: Option<&str>) -> Result<Page<Volume>, CloudError> {
-        self.call("DescribeVolumes", |state, now| Ok(state.region.volumes(filter, next, now))).await
+        self.listing("DescribeVolumes", |state, now| state.region.volumes(filter, next, now)).await
     }
 
     async fn create_volume(&self, volume: &NewVolume) -> Result<Volume, CloudError> {
@@ -50,7 +51,7 @@ impl Ec2 for Simulator {
     }
 
     async fn groups(&self, filter: &Filter, next: Option<&str>) -> Result<Page<Group>, CloudError> {
-        self.call("DescribeSecurityGroups", |state, now| Ok(state.region.groups(filter, next, now))).await
+        self.listing("DescribeSecurityGroups", |state, now| state.region.groups(filter, next, now)).await
     }
 
     async fn create_group(&self, group: &NewGroup) -> Result<String, CloudError> {
@@ -66,7 +67,7 @@ impl Ec2 for Simulator {
     }
 
     async fn addresses(&self, filter: &Filter) -> Result<Page<Address>, CloudError> {
-        self.call("DescribeAddresses", |state, now| Ok(state.region.addresses(filter, now))).await
+        self.listing("DescribeAddresses", |state, now| state.region.addresses(filter, now)).await
     }
 
     async fn allocate_address(&self, tags: &Tags) -> Result<Address, CloudError> {
@@ -85,8 +86,7 @@ impl Ec2 for Simulator {
 #[async_trait]
 impl Bucket for Simulator {
     async fn list(&self, prefix: &str, next: Option<&str>) -> Result<Page<Key>, CloudError> {
-        let work = |state: &mut State, _| Ok(state.bucket.list(prefix, next, state.region.cut));
-        self.call("ListObjectsV2", work).await
+        self.listing("ListObjectsV2", |state, _| state.bucket.list(prefix, next)).await
     }
 
     async fn get(&self, key: &str) -> Result<Option<Blob>, CloudError> {
@@ -118,11 +118,14 @@ impl Bucket for Simulator {
 #[async_trait]
 impl Zone for Simulator {
     async fn records(&self, next: Option<&str>) -> Result<Page<Record>, CloudError> {
-        self.call("ListResourceRecordSets", |state, _| Ok(state.zone.list(next))).await
+        self.listing("ListResourceRecordSets", |state, _| state.zone.list(next)).await
     }
 
     async fn change(&self, changes: &[RecordChange]) -> Result<String, CloudError> {
-        self.call("ChangeResourceRecordSets", |state, now| state.zone.change(changes, now)).await
+        let made =
+            self.call("ChangeResourceRecordSets", |state, now| state.zone.change(changes, now)).await?;
+        tokio::time::sleep(WORK).await;
+        Ok(made)
     }
 
     async fn in_sync(&self, change: &str) -> Result<bool, CloudError> {

@@ -45,7 +45,6 @@ impl<T> Shelf<T> {
         filter: &Filter,
         next: Option<&str>,
         size: usize,
-        cut: bool,
         show: impl Fn(&str, &T) -> Option<S>,
     ) -> Page<S> {
         let none = BTreeSet::new();
@@ -63,9 +62,7 @@ impl<T> Shelf<T> {
             page.items.push(thing);
             last = Some(id.clone());
         }
-        if cut {
-            page.items.truncate(page.items.len() / 2);
-        } else if shown.next().is_some() {
+        if shown.next().is_some() {
             page.next = last;
         }
         page

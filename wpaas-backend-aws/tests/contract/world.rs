@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
-use wpaas_backend_aws::cloud::{Bucket, Ec2, Filter, Tags, Zone};
+use async_trait::async_trait;
+use wpaas_backend_aws::cloud::{Bucket, CloudError, Ec2, Filter, Page, Record, RecordChange, Tags, Zone};
 use wpaas_backend_aws::sdk::{SdkBucket, SdkEc2, SdkZone, configuration};
 use wpaas_backend_aws::testing::{self, Quotas, Simulator, moto};
 
@@ -33,6 +35,32 @@ pub struct World {
     made: AtomicU32,
 }
 
+/// Asked as seldom as Route 53 takes it: it paces nobody, and an account has five requests a second.
+#[derive(Debug)]
+struct Patient(Arc<dyn Zone>);
+
+impl Patient {
+    async fn zone(&self) -> &dyn Zone {
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        &*self.0
+    }
+}
+
+#[async_trait]
+impl Zone for Patient {
+    async fn records(&self, next: Option<&str>) -> Result<Page<Record>, CloudError> {
+        self.zone().await.records(next).await
+    }
+
+    async fn change(&self, changes: &[RecordChange]) -> Result<String, CloudError> {
+        self.zone().await.change(changes).await
+    }
+
+    async fn in_sync(&self, change: &str) -> Result<bool, CloudError> {
+        self.zone().await.in_sync(change).await
+    }
+}
+
 impl World {
     /// The port's simulator, listing five things a page.
     pub fn simulated() -> Self {
@@ -43,7 +71,7 @@ impl World {
             who: Who::Simulator,
             ec2: aws.clone(),
             bucket: aws.clone(),
-            zone: aws,
+            zone: Arc::new(Patient(aws)),
             vpc: "vpc-1".to_owned(),
             subnet: ("subnet-a".to_owned(), "eu-test-1a".to_owned()),
             image: "ami-1".to_owned(),
@@ -62,7 +90,7 @@ impl World {
         Self {
             ec2: Arc::new(SdkEc2::new(&config)),
             bucket: Arc::new(SdkBucket::new(&config, &testing::config().bucket)),
-            zone: Arc::new(SdkZone::new(&config, testing::ZONE)),
+            zone: Arc::new(Patient(Arc::new(SdkZone::new(&config, testing::ZONE)))),
             ..Self::simulated()
         }
     }
@@ -112,7 +140,7 @@ pub async fn account() -> Option<World> {
         who: Who::Account,
         ec2: Arc::new(SdkEc2::new(&config).with_pages_of(5)),
         bucket: Arc::new(SdkBucket::new(&config, &given("BUCKET"))),
-        zone: Arc::new(SdkZone::new(&config, &given("ZONE"))),
+        zone: Arc::new(Patient(Arc::new(SdkZone::new(&config, &given("ZONE"))))),
         vpc: given("VPC"),
         subnet: (given("SUBNET"), given("SUBNET_ZONE")),
         image: given("IMAGE"),

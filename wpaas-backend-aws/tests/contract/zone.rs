@@ -16,6 +16,29 @@ pub const CASES: &[Case] = cases![
     texts_are_made_changed_and_removed_and_come_to_all_servers,
 ];
 
+/// Of the simulator alone: what a real account answers depends on how fast it works.
+#[tokio::test(start_paused = true)]
+async fn a_change_while_an_earlier_one_is_worked_on_is_refused() {
+    for world in [World::simulated(), World::wired().await] {
+        let name = world.name();
+        let made = [1, 2].map(|last| [RecordChange::Upsert(record(&world, &name, last))]);
+        let (one, other) = tokio::join!(world.zone.change(&made[0]), world.zone.change(&made[1]));
+        assert!(one.is_ok() != other.is_ok(), "{one:?} {other:?}");
+        assert_eq!(one.and(other).unwrap_err().code, "PriorRequestNotComplete");
+        assert!(world.zone.change(&made[1]).await.is_ok(), "it is through when it answers");
+    }
+}
+
+/// Five a second, whoever asks.
+#[tokio::test(start_paused = true)]
+async fn what_is_asked_too_fast_is_throttled() {
+    for world in [World::simulated(), World::wired().await] {
+        let asked = futures::future::join_all((0..6).map(|_| world.zone.records(None))).await;
+        let codes: Vec<_> = asked.into_iter().filter_map(Result::err).map(|error| error.code).collect();
+        assert_eq!(codes, ["Throttling"]);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_simulator_is_a_zone() {
     all(&World::simulated(), CASES).await;

@@ -65,7 +65,7 @@ fn foreign(site: SiteId, part: Part) -> Tags {
 #[async_trait]
 impl Fixture for World {
     fn server(&self) -> Arc<dyn Backend> {
-        let Front { ec2, bucket } = self.1.clone();
+        let Front { ec2, bucket, zone: _ } = self.1.clone();
         let (secrets, rest) = (Arc::new(Canaries), Arc::new(Fakes));
         Arc::new(Booted(AwsBackend::new(config(), ec2, bucket, secrets, rest.clone(), rest)))
     }

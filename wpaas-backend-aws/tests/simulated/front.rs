@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wpaas_backend_aws::cloud::{Bucket, Ec2};
+use wpaas_backend_aws::cloud::{Bucket, Ec2, Zone};
 use wpaas_backend_aws::testing::Simulator;
 
 /// What the backend asks.
@@ -10,6 +10,7 @@ use wpaas_backend_aws::testing::Simulator;
 pub struct Front {
     pub ec2: Arc<dyn Ec2>,
     pub bucket: Arc<dyn Bucket>,
+    pub zone: Arc<dyn Zone>,
 }
 
 impl Front {
@@ -25,6 +26,6 @@ impl Front {
     #[expect(clippy::unused_async, reason = "the one over the SDK waits for it")]
     pub async fn of(aws: &Simulator) -> Self {
         let aws = Arc::new(aws.clone());
-        Self { ec2: aws.clone(), bucket: aws }
+        Self { ec2: aws.clone(), bucket: aws.clone(), zone: aws }
     }
 }

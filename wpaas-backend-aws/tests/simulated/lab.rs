@@ -1,6 +1,7 @@
 //! Simulated AWS, the backend over it, and a converger over that; the nodes live on, and their reports are read.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,14 +11,16 @@ use futures::stream::BoxStream;
 use tokio::sync::broadcast;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
-use wpaas_backend_aws::AwsBackend;
 use wpaas_backend_aws::testing::{Fakes, Simulator, config};
+use wpaas_backend_aws::{AwsBackend, ZoneKeeper};
 use wpaas_core::claim::Tenure;
 use wpaas_core::converge::{
     Converger, Ends, Intent, Intents, IntentsError, Part, Run, RunIntent, Verdict, Wanted,
 };
+use wpaas_core::fleet::NameService as _;
 use wpaas_core::id::SiteId;
 use wpaas_core::metering::Look;
+use wpaas_core::name::Hostname;
 use wpaas_core::site::{ConditionKind, SiteStatus, Truth};
 
 use crate::front::Front;
@@ -141,12 +144,14 @@ impl Lab {
     }
 
     async fn with(aws: &Simulator, book: Arc<Book>, epoch: u64) -> Self {
-        let Front { ec2, bucket } = Front::of(aws).await;
+        let Front { ec2, bucket, zone } = Front::of(aws).await;
         let backend = AwsBackend::new(config(), ec2, bucket, Arc::new(Fakes), Arc::new(Fakes), book.clone());
         let (converger, handle) = Converger::new(Arc::new(backend.clone()), book.clone());
         let converger = converger.tending(Tenure::believing(epoch));
         let mut tasks = JoinSet::new();
         tasks.spawn(converger.run(std::future::pending::<()>()));
+        let keeper = ZoneKeeper::new(zone, "www.example.com");
+        tasks.spawn(keep_names(backend.clone(), keeper));
         let world = aws.clone();
         tasks.spawn(async move {
             loop {
@@ -246,4 +251,24 @@ impl Lab {
     pub fn instances(&self, site: SiteId, part: Part) -> Vec<String> {
         self.aws.instances_of(&site.to_string(), &part.to_string())
     }
+}
+
+/// The sites' names, as the server keeps them: when they are others than before, now and then, and soon after a failure.
+async fn keep_names(backend: AwsBackend, keeper: ZoneKeeper) {
+    let (mut kept, mut next) = (None, Instant::now());
+    loop {
+        sleep(Duration::from_secs(1)).await;
+        let wanted = backend.addresses().map(|all| all.into_iter().map(record).collect::<BTreeMap<_, _>>());
+        let Some(wanted) = wanted.filter(|wanted| kept.as_ref() != Some(wanted) || next <= Instant::now())
+        else {
+            continue;
+        };
+        let found = keeper.keep(&wanted).await;
+        let again = if found.is_ok() { 300 } else { 10 };
+        (kept, next) = (Some(wanted), Instant::now() + Duration::from_secs(again));
+    }
+}
+
+fn record((site, ip): (SiteId, Ipv4Addr)) -> (Hostname, IpAddr) {
+    (format!("{site}.www.example.com").replace('_', "-").parse().unwrap(), ip.into())
 }

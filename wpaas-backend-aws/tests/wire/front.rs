@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use wpaas_backend_aws::cloud::{Bucket, Ec2};
-use wpaas_backend_aws::sdk::{SdkBucket, SdkEc2};
-use wpaas_backend_aws::testing::{Simulator, config};
+use wpaas_backend_aws::cloud::{Bucket, Ec2, Zone};
+use wpaas_backend_aws::sdk::{SdkBucket, SdkEc2, SdkZone};
+use wpaas_backend_aws::testing::{Simulator, ZONE, config};
 
-/// What the backend asks.
+use crate::policy::control_plane;
+
+/// What the backend asks, as the role that the documentation tells of.
 #[derive(Debug, Clone)]
 pub struct Front {
     pub ec2: Arc<dyn Ec2>,
     pub bucket: Arc<dyn Bucket>,
+    pub zone: Arc<dyn Zone>,
 }
 
 impl Front {
@@ -24,7 +27,11 @@ impl Front {
     }
 
     pub async fn of(aws: &Simulator) -> Self {
-        let sdk = aws.configuration().await;
-        Self { ec2: Arc::new(SdkEc2::new(&sdk)), bucket: Arc::new(SdkBucket::new(&sdk, &config().bucket)) }
+        let sdk = aws.configuration_under(control_plane()).await;
+        Self {
+            ec2: Arc::new(SdkEc2::new(&sdk)),
+            bucket: Arc::new(SdkBucket::new(&sdk, &config().bucket)),
+            zone: Arc::new(SdkZone::new(&sdk, ZONE)),
+        }
     }
 }

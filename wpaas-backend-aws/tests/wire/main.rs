@@ -16,6 +16,7 @@ mod lab;
 #[path = "../simulated/metering.rs"]
 mod metering;
 mod names;
+mod policy;
 #[path = "../simulated/security.rs"]
 mod security;
 #[path = "../simulated/trouble.rs"]

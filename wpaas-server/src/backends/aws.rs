@@ -48,9 +48,10 @@ pub async fn start(mut start: BackendStart<'_>) -> Result<Started, StartError> {
         stopping.run_until_cancelled(check(checked, watch)).await;
         stopping.cancelled().await;
     });
-    let (stopping, shared, peers) = (start.tasks.stopping(), backend.clone(), start.peers.clone());
+    let (stopping, shared, peers) =
+        (start.tasks.stopping(), (backend.clone(), keeper.clone()), start.peers.clone());
     start.tasks.spawn("AWS limits", async move {
-        stopping.run_until_cancelled(share(shared, peers)).await;
+        stopping.run_until_cancelled(share(shared.0, shared.1, peers)).await;
     });
     if by_bucket {
         let (stopping, told) = (start.tasks.stopping(), converger.clone());
@@ -98,9 +99,13 @@ async fn check(backend: AwsBackend, watch: Watch) {
 }
 
 /// Keeps to this server's part of what AWS allows.
-async fn share(backend: AwsBackend, mut peers: Peers) {
+async fn share(backend: AwsBackend, keeper: Option<ZoneKeeper>, mut peers: Peers) {
     loop {
-        backend.share(servers(&peers.borrow_and_update()));
+        let servers = servers(&peers.borrow_and_update());
+        backend.share(servers);
+        if let Some(keeper) = &keeper {
+            keeper.share(servers);
+        }
         if peers.changed().await.is_err() {
             std::future::pending::<()>().await;
         }

@@ -57,6 +57,9 @@ fn advice(code: &str) -> Option<&'static str> {
         "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => {
             "aws.bucket is in another region than aws.region"
         }
+        CloudError::PRIOR_CHANGE => {
+            "Route 53 still works on an earlier change of the zone, perhaps somebody else's: it is tried again"
+        }
         "NoSuchHostedZone" => "aws.zone names none: make it, or correct the id",
         "InvalidAMIID.NotFound" | "InvalidAMIID.Malformed" | "InvalidAMIID.Unavailable" => {
             "aws.image names no AMI of this region"

@@ -28,7 +28,7 @@ impl Region {
 
     pub(crate) fn groups(&self, filter: &Filter, next: Option<&str>, now: Instant) -> Page<Group> {
         let at = self.seen_at(now);
-        self.groups.page(filter, next, self.page, self.cut, |_, kept| kept.seen(at).cloned())
+        self.groups.page(filter, next, self.page, |_, kept| kept.seen(at).cloned())
     }
 
     pub(crate) fn allow(&mut self, id: &str, rules: &[Rule], now: Instant) -> Result<(), CloudError> {
@@ -84,7 +84,7 @@ impl Region {
 
     pub(crate) fn addresses(&self, filter: &Filter, now: Instant) -> Page<Address> {
         let at = self.seen_at(now);
-        self.addresses.page(filter, None, usize::MAX, self.cut, |_, kept| kept.seen(at).cloned())
+        self.addresses.page(filter, None, usize::MAX, |_, kept| kept.seen(at).cloned())
     }
 
     fn address(&mut self, id: &str, now: Instant) -> Result<&mut Kept<Address>, CloudError> {

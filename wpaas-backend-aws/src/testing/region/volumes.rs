@@ -60,8 +60,7 @@ impl Region {
     pub(crate) fn volumes(&self, filter: &Filter, next: Option<&str>, now: Instant) -> Page<Volume> {
         let at = self.seen_at(now);
         let seen = |disk: &Disk| disk.created <= at && disk.deleted.is_none_or(|deleted| deleted > at);
-        self.volumes
-            .page(filter, next, self.page, self.cut, |id, disk| seen(disk).then(|| self.volume(id, disk, at)))
+        self.volumes.page(filter, next, self.page, |id, disk| seen(disk).then(|| self.volume(id, disk, at)))
     }
 
     pub(crate) fn attach(&mut self, volume: &str, instance: &str, now: Instant) -> Result<(), CloudError> {
