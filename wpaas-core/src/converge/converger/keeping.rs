@@ -23,13 +23,12 @@ pub(super) struct Keeping {
 
 impl Keeping {
     fn keep(&mut self, site: SiteId, found: Box<SiteStatus>) {
-        match self.under_way.get_mut(&site) {
-            Some(next) => *next = Some(found),
-            None => {
-                self.under_way.insert(site, None);
-                self.next.push((site, found));
-            }
+        if let Some(next) = self.under_way.get_mut(&site) {
+            *next = Some(found);
+            return;
         }
+        self.under_way.insert(site, None);
+        self.next.push((site, found));
     }
 
     /// What was found of the site while it was being kept.
