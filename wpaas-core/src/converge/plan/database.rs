@@ -77,6 +77,12 @@ impl Pass<'_> {
         }
     }
 
+    /// Whether any database node is made. A database has the longest way to the first page, so its first node does not
+    /// share the machine with the start of others.
+    pub(super) fn has_database(&self) -> bool {
+        self.facts.objects.iter().any(|object| matches!(object.part, Part::Database(_)))
+    }
+
     /// The highest number of a database node of which anything is there.
     fn last_database(&self) -> Option<u8> {
         let number = |part| match part {

@@ -179,16 +179,9 @@ impl<'a> Pass<'a> {
         let part = Part::Wordpress(slot);
         match self.missing(site.needs()) {
             Some(need) => self.hold(part, HoldReason::Needs(need)),
-            // The database has the longest way to the first page, so its first node does not share the machine
-            // with this one's start.
             None if !self.has_database() => self.hold(part, HoldReason::Needs(Part::Database(0))),
             None => self.step(part, Action::CreateNode(site.spec(slot)), StepReason::Missing),
         }
-    }
-
-    /// Whether any database node is made.
-    fn has_database(&self) -> bool {
-        self.facts.objects.iter().any(|object| matches!(object.part, Part::Database(_)))
     }
 
     /// Lets nodes go that are outdated or too many. Rule 3: only while the wanted number serves without them,
