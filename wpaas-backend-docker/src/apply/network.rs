@@ -16,31 +16,31 @@ const REFUSALS: usize = 8;
 impl Task<'_> {
     /// Makes the site's network in a free range.
     pub(super) async fn create_network(&self) -> Result<Applied, BackendError> {
-        let listing = self.look().await?;
+        let (listing, mut taken) = tokio::try_join!(self.look(), self.taken())?;
         if let Some(there) = listing.network(self.step.site) {
             return Ok(self.present_network(there));
         }
         let mut refused = Vec::new();
         loop {
-            let subnet = self.free(&refused).await?;
+            taken.extend(&refused);
+            let subnet = self.free(&taken)?;
             match self.docker().create_network(self.network_request(subnet)).await {
                 Ok(created) => return self.settle(created.id, subnet).await,
                 // The range is taken, by somebody faster or by something that no listing shows. A taken name
                 // (409) is another matter: there, somebody makes this very network.
                 Err(error) if matches!(status(&error), Some(400 | 403 | 500)) && refused.len() < REFUSALS => {
                     refused.push(subnet.range());
+                    taken = self.taken().await?;
                 }
                 Err(error) => return Err(self.failed("creating the", error)),
             }
         }
     }
 
-    /// A range that nothing uses, as far as can be seen, and that was not refused.
-    async fn free(&self, refused: &[Range]) -> Result<Subnet, BackendError> {
+    /// A range that nothing uses, as far as can be seen.
+    fn free(&self, taken: &[Range]) -> Result<Subnet, BackendError> {
         let pool = self.inner.config.subnets;
-        let mut taken = self.taken().await?;
-        taken.extend(refused);
-        pool.allocate(&taken, name::seed(self.step.site)).ok_or_else(|| {
+        pool.allocate(taken, name::seed(self.step.site)).ok_or_else(|| {
             transient(format!("no range is free in {pool}: remove sites or configure a larger pool"))
         })
     }

@@ -83,6 +83,14 @@ impl Pass<'_> {
         self.facts.objects.iter().any(|object| matches!(object.part, Part::Database(_)))
     }
 
+    /// Whether the first database node is on its way: it, or what it needs, is being made.
+    pub(super) fn begins_with_a_database(&self) -> bool {
+        let leads_there = |part: Part| matches!(part, Part::Database(_) | Part::DatabaseVolume(_));
+        !self.has_database()
+            && (self.plan.steps.iter().any(|step| leads_there(step.part))
+                || self.facts.busy.iter().copied().any(leads_there))
+    }
+
     /// The highest number of a database node of which anything is there.
     fn last_database(&self) -> Option<u8> {
         let number = |part| match part {
