@@ -12,7 +12,7 @@ certificates=/run/wpaas/crt-list
 previews=/run/wpaas/previews # the names that show another release, and the server that has it
 phase=starting revision='' error='' servers='' stopping='' next_look=0 fast_until=0
 routes='' routed='' unread='' refused='' shown='' showing='' authorities='' named='' tls='' answering=yes unserved='' answer=()
-connected=() writer=''
+connected=() writer='' entries=()
 # Of a node that gets no new requests: those that it has, and since when.
 kinds=2 draining=''
 declare -A wanted=() known=() up=() loaded=() requests=() since=()
@@ -212,18 +212,27 @@ approach() {
     [[ ! $differs && ! $commands ]]
 }
 
-# fill MAP CONTENT: its lines, a name and with it a value or nothing, are all there is in the map, all at once.
+# entries CONTENT: `entries` are its lines, a name and with it a value or nothing, as a map has them.
+entries() {
+    local name value
+    entries=()
+    while read -r name value; do
+        if [[ $name != end && $name$value =~ ^[][A-Za-z0-9_.:-]+$ ]]; then entries+=("$name ${value:-.}"); fi
+    done <<<"$1"
+}
+
+# fill MAP CONTENT: its entries are all there is in the map, all at once.
 fill() {
-    local name value version commands=''
+    local entry version commands=''
     refused=''
     admin "prepare map $1" || return 1
     [[ ${answer[0]} =~ ([0-9]+)$ ]] || return 1
     version=${BASH_REMATCH[1]}
-    while read -r name value; do
-        if [[ $name == end || ! $name$value =~ ^[][A-Za-z0-9_.:-]+$ ]]; then continue; fi
-        commands+="add map @$version $1 $name ${value:-.};"
+    entries "$2"
+    for entry in "${entries[@]}"; do
+        commands+="add map @$version $1 $entry;"
         if ((${#commands} > 8000)); then silently "$commands" || return 1; commands=''; fi
-    done <<<"$2"
+    done
     silently "${commands}commit map @$version $1"
 }
 
@@ -317,7 +326,10 @@ look() {
     [[ $agreed && $named && $answering && ! $unread ]] && revision=$routed
 }
 
-: >"$list"
+# The site's names are known from the start: who comes meanwhile is told that it starts, not that there is no such site.
+content "$settings/authorities"
+if whole; then entries "$REPLY"; fi
+printf '%s\n' "${entries[@]}" >"$list"
 : >"$previews"
 : >"$https"
 : >"$hsts"
