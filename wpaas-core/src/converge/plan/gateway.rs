@@ -33,7 +33,7 @@ impl Pass<'_> {
             Seen::Absent => match self.missing([Part::Network]) {
                 Some(need) => self.hold(part, HoldReason::Needs(need)),
                 None if self.begins_with_a_database() => {
-                    self.hold(part, HoldReason::Needs(Part::Database(0)))
+                    self.hold(part, HoldReason::Needs(Part::Database(0)));
                 }
                 None => self.step(part, Action::CreateNode(node::gateway(n, config)), StepReason::Missing),
             },
