@@ -94,6 +94,19 @@ have_venv() { python3 -c 'import ensurepip' 2>/dev/null; }
 missing_venv() { have_venv || printf 'python3-venv '; }
 ensure_venv() { have_venv || install python3-venv; }
 
+# python_env NAME PACKAGE…: such an environment in the folder of that name, with these packages from PyPI.
+python_env() {
+    if [[ -f $state/$1/done ]]; then return; fi
+    ensure_venv
+    say "installing ${*:2} (PyPI)"
+    python3 -m venv "$state/$1"
+    "$state/$1/bin/pip" install --quiet "${@:2}"
+    touch "$state/$1/done"
+}
+
+# A stand-in for AWS that we did not write.
+install_moto() { python_env moto 'moto[server]>=5.2,<6'; }
+
 missing_postgres() { [[ $(find /usr/lib/postgresql -name initdb 2>/dev/null) ]] || missing initdb:postgresql; }
 
 # The oldest Rust that builds this.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::Instant;
 
 use crate::cloud::{Bucket, Ec2};
-use crate::limiter::{Call, Limiter, Urgency};
+use crate::limiter::{self, Call, Limiter, Urgency};
 
 /// AWS, paced.
 #[derive(Debug)]
@@ -30,15 +30,8 @@ impl Cloud {
     /// EC2, for one call of this kind. Waits for its turn: with the few steps that are taken at a time that is
     /// seconds.
     pub(crate) async fn ec2(&self, call: Call, urgency: Urgency) -> &dyn Ec2 {
-        loop {
-            let turn = {
-                let mut limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
-                limiter.take(call, urgency, Instant::now())
-            };
-            match turn {
-                Ok(()) => return &*self.ec2,
-                Err(later) => tokio::time::sleep_until(later).await,
-            }
-        }
+        let limiter = || self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
+        limiter::passed(|now| limiter().take(call, urgency, now)).await;
+        &*self.ec2
     }
 }

@@ -1,4 +1,5 @@
-//! Our own limiter: the documented token buckets of EC2, so that AWS never has to throttle. Pure: time is an argument.
+//! Our own limiter: the documented token buckets of EC2, so that AWS never has to throttle. Pure: time is an argument; only
+//! `passed` waits.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -192,6 +193,13 @@ impl Limiter {
             Urgency::Repair => 0,
         };
         bucket.take(reserve, now)
+    }
+}
+
+/// Waits until this lets something through; it says when to ask again.
+pub(crate) async fn passed(mut take: impl FnMut(Instant) -> Result<(), Instant>) {
+    while let Err(later) = take(Instant::now()) {
+        tokio::time::sleep_until(later).await;
     }
 }
 

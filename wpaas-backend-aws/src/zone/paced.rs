@@ -4,11 +4,11 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 use wpaas_core::converge::ErrorClass;
 
 use crate::cloud::{CloudError, Page, Record, RecordChange, Zone};
-use crate::limiter::{Bucket, Quota};
+use crate::limiter::{self, Bucket, Quota};
 
 /// Of the five requests a second that an account has: what is there at once, and what comes within the second, are
 /// five, whatever second Route 53 counts.
@@ -49,22 +49,13 @@ impl Paced {
 
     /// The zone, for one request. Waits for its turn.
     async fn turn(&self) -> &dyn Zone {
-        loop {
-            let turn = self.limits().requests.take(0, Instant::now());
-            match turn {
-                Ok(()) => return &*self.zone,
-                Err(later) => sleep_until(later).await,
-            }
-        }
+        limiter::passed(|now| self.limits().requests.take(0, now)).await;
+        &*self.zone
     }
 
     /// Waits until so many records may be changed.
     async fn room_for(&self, changes: u32) {
-        loop {
-            let room = self.limits().changes.take_many(changes, 0, Instant::now());
-            let Err(later) = room else { return };
-            sleep_until(later).await;
-        }
+        limiter::passed(|now| self.limits().changes.take_many(changes, 0, now)).await;
     }
 
     async fn change_now(&self, changes: &[RecordChange]) -> Result<String, CloudError> {

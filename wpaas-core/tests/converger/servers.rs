@@ -1,7 +1,6 @@
 //! Several servers over one store and one backend, and a store that was put back to an older state.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -74,15 +73,7 @@ impl Fleet {
         let (inner, mut reports) = Simulated::new();
         let world = start();
         world.running.abort();
-        let flaky = Arc::new(Flaky {
-            inner: inner.clone(),
-            cut: AtomicBool::new(false),
-            panicking: AtomicBool::new(false),
-            failing: Mutex::default(),
-            hanging: Mutex::default(),
-            applied: AtomicUsize::new(0),
-            observed: AtomicUsize::new(0),
-        });
+        let flaky = Flaky::over(inner.clone());
         let handles = Arc::<Mutex<Vec<ConvergerHandle>>>::default();
         let told = handles.clone();
         tokio::spawn(async move {

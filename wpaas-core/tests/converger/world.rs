@@ -116,6 +116,20 @@ pub struct Flaky {
     pub observed: AtomicUsize,
 }
 
+impl Flaky {
+    pub fn over(inner: Arc<Simulated>) -> Arc<Self> {
+        Arc::new(Self {
+            inner,
+            cut: AtomicBool::new(false),
+            panicking: AtomicBool::new(false),
+            failing: Mutex::default(),
+            hanging: Mutex::default(),
+            applied: AtomicUsize::new(0),
+            observed: AtomicUsize::new(0),
+        })
+    }
+}
+
 #[async_trait]
 impl Backend for Flaky {
     fn capabilities(&self) -> Capabilities {
@@ -175,15 +189,7 @@ impl World {
 pub fn start() -> World {
     let book = Book::new();
     let (inner, mut reports) = Simulated::new();
-    let backend = Arc::new(Flaky {
-        inner: inner.clone(),
-        cut: AtomicBool::new(false),
-        panicking: AtomicBool::new(false),
-        failing: Mutex::default(),
-        hanging: Mutex::default(),
-        applied: AtomicUsize::new(0),
-        observed: AtomicUsize::new(0),
-    });
+    let backend = Flaky::over(inner.clone());
     let (converger, handle) = Converger::new(backend.clone(), book.clone());
     let handle = Arc::new(Mutex::new(handle));
     let (stop, stopped) = oneshot::channel();

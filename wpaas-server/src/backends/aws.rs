@@ -48,10 +48,10 @@ pub async fn start(mut start: BackendStart<'_>) -> Result<Started, StartError> {
         stopping.run_until_cancelled(check(checked, watch)).await;
         stopping.cancelled().await;
     });
-    let (stopping, shared, peers) =
-        (start.tasks.stopping(), (backend.clone(), keeper.clone()), start.peers.clone());
+    let stopping = start.tasks.stopping();
+    let shared = share(backend.clone(), keeper.clone(), start.peers.clone());
     start.tasks.spawn("AWS limits", async move {
-        stopping.run_until_cancelled(share(shared.0, shared.1, peers)).await;
+        stopping.run_until_cancelled(shared).await;
     });
     if by_bucket {
         let (stopping, told) = (start.tasks.stopping(), converger.clone());
