@@ -19,6 +19,9 @@ const CAPABILITIES: [&str; 6] = ["CHOWN", "DAC_OVERRIDE", "KILL", "NET_BIND_SERV
 /// Processes and threads of a node: far above what any needs, far below what hurts the host.
 const PROCESSES: i64 = 2048;
 
+/// Takes the node's files from standard input, then is the node.
+const ENTRY: [&str; 2] = ["/bin/bash", "/usr/local/lib/wpaas/receive.sh"];
+
 /// Where on the Engine a node goes.
 pub(crate) struct Place<'a> {
     pub installation: &'a str,
@@ -63,6 +66,10 @@ pub(crate) fn body(step: &Step, spec: &NodeSpec, place: Place<'_>) -> (Labels, C
     let body = ContainerCreateBody {
         hostname: Some(step.part.to_string()),
         image: Some(image.to_owned()),
+        entrypoint: Some(ENTRY.map(str::to_owned).to_vec()),
+        // Where its files come from.
+        open_stdin: Some(true),
+        stdin_once: Some(true),
         exposed_ports: exposed,
         labels: Some(labels.write(installation)),
         stop_timeout: Some(patience(spec.role)),
@@ -144,7 +151,8 @@ pub(crate) fn volume_at(
     }
 }
 
-/// The files of a node: those of its spec, and what only the backend knows: who it is and where it reports to.
+/// The files of a node: those of its spec, and what only the backend knows: who it is and where it reports to. The last
+/// says that all of them are there.
 pub(crate) fn files(step: &Step, spec: &NodeSpec, report_port: u16) -> Vec<NodeFile> {
     let Step { site, part, .. } = step;
     let about =
@@ -154,13 +162,14 @@ pub(crate) fn files(step: &Step, spec: &NodeSpec, report_port: u16) -> Vec<NodeF
         ("node.conf", 0o444, FileContent::Text(about)),
         ("secrets/report-token", 0o400, FileContent::Secret(token)),
     ];
-    let own = own.into_iter().map(|(path, mode, content)| NodeFile {
+    let whole = ("whole", 0o444, FileContent::Text(String::new()));
+    let file = |(path, mode, content): (&str, u32, FileContent)| NodeFile {
         path: path.to_owned(),
         mode,
         group: "root",
         content,
-    });
-    own.chain(spec.files.iter().cloned()).collect()
+    };
+    own.into_iter().map(file).chain(spec.files.iter().cloned()).chain([file(whole)]).collect()
 }
 
 #[cfg(test)]
@@ -239,5 +248,6 @@ mod tests {
         let token = SecretRef { site, name: SecretName::ReportToken(Part::Database(0)), version: 1 };
         assert_eq!(files[1].content, FileContent::Secret(token));
         assert_eq!(files[1].mode, 0o400);
+        assert_eq!(files.last().unwrap().path, "whole", "and that it was told all");
     }
 }

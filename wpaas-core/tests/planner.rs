@@ -10,7 +10,7 @@ mod releases;
 mod support;
 
 use support::{Harness, wanted};
-use wpaas_core::converge::{Coverage, Facts, ObjectState, Part, Wanted, plan};
+use wpaas_core::converge::{Coverage, ObjectState, Part, Wanted, plan};
 use wpaas_core::site::DatabaseSize::{One, Three};
 
 const SMALL: [&str; 6] =
@@ -26,27 +26,12 @@ fn a_small_site_comes_up_in_dependency_order() {
     let first = site.pass().steps;
     assert_eq!(
         first.iter().map(|step| step.part).collect::<Vec<_>>(),
-        [Part::Database(0)],
-        "and nothing beside it"
+        [Part::Database(0), Part::Gateway(0)],
+        "what the way to the first page begins with"
     );
     site.converge();
     assert_eq!(site.parts(), SMALL);
     assert!(site.log.contains(&"order database-0 to found component 1".to_owned()), "{:?}", site.log);
-}
-
-#[test]
-fn a_gateway_does_not_wait_for_a_database_that_waits_for_a_person() {
-    let mut site = Harness::up(wanted(1, One));
-    let mut facts = site.facts();
-    facts.objects.retain(|object| ![Part::Database(0), Part::Gateway(0)].contains(&object.part));
-    let gateway = |facts: &Facts| {
-        let plan = plan(&site.intent, facts);
-        plan.steps.iter().any(|step| step.part == Part::Gateway(0))
-    };
-    assert!(!gateway(&facts), "the database comes first");
-    let volume = facts.objects.iter_mut().find(|object| object.part == Part::DatabaseVolume(0));
-    volume.unwrap().state = ObjectState::Broken;
-    assert!(gateway(&facts), "who visits the site is told that it is starting");
 }
 
 #[test]

@@ -1,24 +1,47 @@
 //! What a crash in the middle of a step leaves is seen as such, and the step run again makes it whole.
 
 use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType, VolumeCreateRequest};
-use bollard::query_parameters::{CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder};
+use bollard::query_parameters::{
+    AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder,
+};
+use tokio::io::AsyncWriteExt as _;
 use wpaas_backend_docker::Images;
 use wpaas_core::code::Layout;
 use wpaas_core::converge::{Action, Backend as _, ErrorClass, NodeSpec, ObjectState, Part};
 
-use crate::lab::{Lab, RELEASE, backend, mount, release, spec};
+use crate::lab::{Lab, RELEASE, STAND_IN, backend, mount, release, spec};
 
 impl Lab {
     /// A container as far as the step got.
     async fn half_made(&self, name: &str, part: Part, mounts: Vec<Mount>) -> String {
         let body = ContainerCreateBody {
-            image: Some("wpaas-test/stand-in:2".to_owned()),
+            image: Some(STAND_IN.to_owned()),
             labels: Some(self.labels(part)),
             host_config: Some(HostConfig { mounts: Some(mounts), ..HostConfig::default() }),
             ..ContainerCreateBody::default()
         };
         let options = CreateContainerOptionsBuilder::new().name(name).build();
         self.docker.create_container(Some(options), body).await.unwrap().id
+    }
+
+    /// A container that was handed these files and started.
+    async fn handed(&self, name: &str, files: &[u8]) -> String {
+        let body = ContainerCreateBody {
+            image: Some(STAND_IN.to_owned()),
+            entrypoint: Some(vec!["/bin/bash".to_owned(), "/usr/local/lib/wpaas/receive.sh".to_owned()]),
+            open_stdin: Some(true),
+            stdin_once: Some(true),
+            labels: Some(self.labels(Part::Wordpress(0))),
+            ..ContainerCreateBody::default()
+        };
+        let options = CreateContainerOptionsBuilder::new().name(name).build();
+        let id = self.docker.create_container(Some(options), body).await.unwrap().id;
+        let options = AttachContainerOptionsBuilder::new().stream(true).stdin(true).build();
+        let mut attached = self.docker.attach_container(&id, Some(options)).await.unwrap();
+        attached.input.write_all(files).await.unwrap();
+        attached.input.shutdown().await.unwrap();
+        self.docker.start_container(&id, None).await.unwrap();
+        id
     }
 
     async fn half_made_volume(&self) -> String {
@@ -46,6 +69,28 @@ async fn a_node_without_its_files_is_made_anew() {
         let made = lab.node().await;
         assert_ne!(made.id, seen.id);
         assert_eq!(lab.object(part).await, Some(made));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_node_that_is_handed_a_part_of_its_files_ends() {
+    Lab::run("part-files", |lab| async move {
+        let mut whole = tar::Builder::new(Vec::new());
+        crate::lab::add(&mut whole, "wpaas/node.conf", 0o444, b"site=none\n");
+        let cut = whole.get_ref().clone();
+        crate::lab::add(&mut whole, "wpaas/whole", 0o444, b"");
+        for (files, ends) in [(cut, true), (whole.into_inner().unwrap(), false)] {
+            let name = format!("{}-{ends}", lab.config.installation);
+            let id = lab.handed(&name, &files).await;
+            let running = async || lab.docker.inspect_container(&id, None).await.unwrap().state.unwrap();
+            if ends {
+                lab.until("it ends", async || running().await.exit_code == Some(1)).await;
+            } else {
+                assert_eq!(lab.file(&id, "/etc/wpaas/node.conf").await.0, "site=none\n");
+            }
+            assert_eq!(running().await.running, Some(!ends));
+        }
     })
     .await;
 }

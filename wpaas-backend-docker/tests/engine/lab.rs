@@ -23,7 +23,7 @@ use wpaas_core::id::SiteId;
 use crate::fakes::{Archives, Names, Told};
 
 /// Runs for ever, ends at once on TERM, and holds a stock theme.
-pub const STAND_IN: &str = "wpaas-test/stand-in:2";
+pub const STAND_IN: &str = "wpaas-test/stand-in:3";
 
 #[derive(Debug)]
 pub struct Lab {
@@ -109,14 +109,19 @@ impl Lab {
         }
     }
 
-    /// A file in a container: its text, mode, user and group.
+    /// A file in a container: its text, mode, user and group. What a node was handed it has a moment after its start.
     pub async fn file(&self, container: &str, path: &str) -> (String, u32, u64, u64) {
         use std::io::Read as _;
-        let options =
-            bollard::query_parameters::DownloadFromContainerOptionsBuilder::new().path(path).build();
-        let archive: Vec<bytes::Bytes> =
-            self.docker.download_from_container(container, Some(options)).try_collect().await.unwrap();
-        let bytes = archive.concat();
+        let mut bytes = Vec::new();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while bytes.is_empty() {
+            let options =
+                bollard::query_parameters::DownloadFromContainerOptionsBuilder::new().path(path).build();
+            let archive = self.docker.download_from_container(container, Some(options));
+            let archive: Result<Vec<bytes::Bytes>, _> = archive.try_collect().await;
+            bytes = archive.unwrap_or_default().concat();
+            assert!(Instant::now() < deadline, "{container} has no {path}");
+        }
         let mut archive = tar::Archive::new(bytes.as_slice());
         let mut entry = archive.entries().unwrap().next().unwrap().unwrap();
         let mut text = String::new();
@@ -226,14 +231,17 @@ async fn stand_in(docker: &Docker) {
         return;
     }
     let mut tar = tar::Builder::new(Vec::new());
-    for path in libraries(&["/bin/sh", "/bin/sleep"]) {
+    for path in libraries(&["/bin/bash", "/bin/tar", "/bin/sleep"]) {
         let bytes = std::fs::read(&path).unwrap();
         add(&mut tar, path.trim_start_matches('/'), 0o755, &bytes);
     }
+    let receive = wpaas_core::node::context_file("receive.sh").unwrap();
+    add(&mut tar, "usr/local/lib/wpaas/receive.sh", 0o755, receive.bytes);
+    add(&mut tar, "usr/local/lib/wpaas/entry.sh", 0o755, b"trap 'exit 0' TERM; sleep 1000000 & wait");
     add(&mut tar, "etc/stand-in", 0o644, b"");
     add(&mut tar, "srv/wordpress/wp-content/themes/stock/style.css", 0o644, b"stock");
     let (name, tag) = STAND_IN.split_once(':').unwrap();
-    let run = r#"ENTRYPOINT ["/bin/sh", "-c", "trap 'exit 0' TERM; sleep 1000000 & wait"]"#;
+    let run = r#"ENTRYPOINT ["/bin/bash", "/usr/local/lib/wpaas/entry.sh"]"#;
     let options = CreateImageOptionsBuilder::new()
         .from_src("-")
         .repo(name)
@@ -244,7 +252,8 @@ async fn stand_in(docker: &Docker) {
     docker.create_image(Some(options), Some(body), None).try_for_each(|_| async { Ok(()) }).await.unwrap();
 }
 
-fn add(tar: &mut tar::Builder<Vec<u8>>, path: &str, mode: u32, bytes: &[u8]) {
+/// Puts a file into an archive.
+pub fn add(tar: &mut tar::Builder<Vec<u8>>, path: &str, mode: u32, bytes: &[u8]) {
     let mut header = tar::Header::new_gnu();
     header.set_mode(mode);
     header.set_size(bytes.len() as u64);

@@ -12,7 +12,7 @@ use wpaas_core::converge::{
 };
 use wpaas_core::secret::{SecretName, SecretRef};
 
-use crate::lab::{Lab, RELEASE, mount, release, spec};
+use crate::lab::{Lab, RELEASE, STAND_IN, mount, release, spec};
 
 fn secret(lab: &Lab) -> NodeFile {
     let content = FileContent::Secret(SecretRef { site: lab.site, name: SecretName::Salt, version: 1 });
@@ -118,6 +118,20 @@ async fn a_node_finds_its_files_names_and_code() {
 }
 
 #[tokio::test]
+async fn files_that_are_too_many_to_hand_over_come_as_well() {
+    Lab::run("large", |lab| async move {
+        lab.network().await;
+        let large = routes(&"x".repeat(2 << 20));
+        let node = lab.make(Part::Gateway(0), Action::CreateNode(spec(&[large]))).await;
+        let node = node.id.to_string();
+        assert_eq!(lab.file(&node, "/etc/wpaas/routes").await.0.len(), 2 << 20);
+        assert_eq!(lab.file(&node, "/etc/wpaas/whole").await.0, "");
+        assert_eq!(lab.state(Part::Gateway(0)).await, Some(ObjectState::Ready));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_running_node_is_told() {
     Lab::run("told", |lab| async move {
         lab.network().await;
@@ -196,7 +210,7 @@ async fn what_is_not_ours_is_never_touched() {
             ("wpaas.part".to_owned(), "wordpress-0".to_owned()),
         ]);
         let body = ContainerCreateBody {
-            image: Some("wpaas-test/stand-in:2".to_owned()),
+            image: Some(STAND_IN.to_owned()),
             labels: Some(foreign.clone()),
             ..ContainerCreateBody::default()
         };

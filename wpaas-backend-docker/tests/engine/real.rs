@@ -115,11 +115,10 @@ async fn status(address: &str, path: &str) -> String {
     String::from_utf8_lossy(&Bytes::from(answer)).lines().next().unwrap_or_default().to_owned()
 }
 
-/// Whether a connection from this container is taken.
-async fn reaches(lab: &Lab, container: &str, address: &str) -> bool {
-    let connect = format!("timeout 2 bash -c 'exec 3<>/dev/tcp/{address}/80' && echo taken || echo refused");
+/// What this command says in a container.
+async fn shell(lab: &Lab, container: &str, command: String) -> String {
     let options = ExecConfig {
-        cmd: Some(vec!["bash".into(), "-c".into(), connect]),
+        cmd: Some(vec!["bash".into(), "-c".into(), command]),
         attach_stdout: Some(true),
         ..ExecConfig::default()
     };
@@ -128,9 +127,29 @@ async fn reaches(lab: &Lab, container: &str, address: &str) -> bool {
         panic!("no output")
     };
     let output: Vec<_> = output.try_collect().await.unwrap();
-    let output: String = output.iter().map(ToString::to_string).collect();
+    output.iter().map(ToString::to_string).collect()
+}
+
+/// Whether a connection from this container is taken.
+async fn reaches(lab: &Lab, container: &str, address: &str) -> bool {
+    let connect = format!("timeout 2 bash -c 'exec 3<>/dev/tcp/{address}/80' && echo taken || echo refused");
+    let output = shell(lab, container, connect).await;
     assert!(["taken\n", "refused\n"].contains(&output.as_str()), "{output}");
     output == "taken\n"
+}
+
+/// The seed of a database is on disk once it serves; one that may not be counts for nothing.
+async fn settles(lab: &Lab, heard: &mut Heard, database: &Object) {
+    let (part, node) = (Part::Database(0), database.id.to_string());
+    let mark = "/var/lib/mysql/wpaas-seeding";
+    assert_eq!(shell(lab, &node, format!("test -e {mark} || echo gone")).await, "gone\n");
+    assert_eq!(shell(lab, &node, format!("touch {mark} && echo again")).await, "again\n");
+    lab.docker.kill_container(&node, None).await.unwrap();
+    lab.until("it is stopped", async || lab.state(part).await == Some(ObjectState::Stopped)).await;
+    lab.apply(part, Action::StartNode { object: database.id.clone() }).await.unwrap();
+    let waits = |report: &serde_json::Value| report["database"]["phase"] == "waiting";
+    let waiting = heard.until("database-0", waits).await;
+    assert_eq!(waiting["database"]["empty"], true);
 }
 
 /// A node reaches its own site's gateway and no other site's.
@@ -218,6 +237,7 @@ async fn serves(stand_in: &Lab) {
         .await;
     heard.until("wordpress-1", |report| report["wordpress"]["phase"] == "serving").await;
     println!("the release serves after {:?}", begun.elapsed());
+    settles(&lab, &mut heard, &database).await;
 
     let begun = Instant::now();
     for object in lab.objects().await.into_iter().filter(|object| object.part.is_node()) {

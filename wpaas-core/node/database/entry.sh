@@ -5,11 +5,11 @@
 # shellcheck source=agent.sh
 . /usr/local/lib/wpaas/agent.sh
 shopt -s dotglob
-data=/var/lib/mysql mark=/var/lib/mysql/wpaas-founding order=$settings/order
+data=/var/lib/mysql mark=/var/lib/mysql/wpaas-founding unsettled=/var/lib/mysql/wpaas-seeding order=$settings/order
 options=--defaults-file=/run/wpaas/mariadb.cnf
 phase=recovering empty=false uuid='' seqno='' founding=0 state=null primary=false size=0 lost_for=null joins=false error=''
 server='' recovered='' stopping='' set_password='' sql='' seen='' obeyed='' next_look=0 kill_at='' end_at=''
-seeding='' unsure='' lost_since=''
+seeding='' settling='' unsure='' lost_since=''
 
 publish() {
     local position=null
@@ -49,14 +49,14 @@ in_use() {
     return 0
 } 2>/dev/null
 
-# find_position: a volume without ibdata1 never held a commit. After a clean stop the position is in
-# grastate.dat, else InnoDB is asked. A volume left half way through a state transfer has none. Galera
+# find_position: a volume without ibdata1, or whose seed may not be on disk yet, never held a commit. After a clean
+# stop the position is in grastate.dat, else InnoDB is asked. A volume left half way through a state transfer has none. Galera
 # takes the history's name from grastate.dat while a table changes shape, and for good from a node that
 # the others found to differ: such a one knows how far it came, but rejoins by a full copy.
 find_position() {
     local line
     if [[ -r $mark ]]; then read -r founding <"$mark"; fi
-    if [[ ! -e $data/ibdata1 ]]; then empty=true; return; fi
+    if [[ ! -e $data/ibdata1 || -e $unsettled ]]; then empty=true; return; fi
     if [[ -e $data/sst_in_progress ]]; then error='a state transfer was cut short'; return; fi
     while read -r line; do
         if [[ $line =~ ^uuid:\ +([0-9a-f-]{36})$ ]]; then uuid=${BASH_REMATCH[1]}; fi
@@ -81,7 +81,7 @@ find_position() {
     if [[ ! $uuid ]]; then error="no position was found: $(tail -n 5 /run/wpaas/recover.log)"; fi
 }
 
-# clear_leftovers: of a seeding or a transfer that ended before ibdata1 was in place.
+# clear_leftovers: of a seeding or a transfer that did not come to its end.
 clear_leftovers() {
     local file
     for file in "$data"/*; do
@@ -95,18 +95,29 @@ clear_leftovers() {
 copy_seed() {
     clear_leftovers
     # Without FOWNER, a file's mode can't be set once it is another's: so owners come last.
-    { cp -r --sparse=always /usr/local/share/wpaas/golden "$data/.seed" && chown -R mysql: "$data/.seed" && sync -f "$data"; } &
+    { cp -r --sparse=always /usr/local/share/wpaas/golden "$data/.seed" && chown -R mysql: "$data/.seed"; } &
     seeding=$!
 }
+
+# seed: puts the golden data in place. MariaDB starts on it while it is written to disk; until all of it is there, the
+# volume says that it is not, and nobody has a password to commit anything with.
 
 seed() {
     if [[ ! $seeding ]]; then copy_seed; fi
     wait "$seeding" || return 1
-    mv "$data/.seed/ibdata1" "$data/.ibdata1"
+    : >"$unsettled" && sync "$unsettled" "$data" || return 1
     mv "$data/.seed"/* "$data"
     rmdir "$data/.seed"
-    sync "$data"
-    mv "$data/.ibdata1" "$data/ibdata1"
+    { sync -f "$data" && rm "$unsettled" && sync "$data"; } &
+    settling=$!
+}
+
+# is_settled: whether a seed is on disk.
+is_settled() {
+    if [[ ! $settling ]]; then return; fi
+    if kill -0 "$settling" 2>/dev/null; then return 1; fi
+    if ! wait "$settling"; then error='the seed can not be written'; die 1; fi
+    settling=''
 }
 
 # obey ORDER: `found NUMBER BOOT` or `join NUMBER BOOT`, if it is for this boot and the number is not
@@ -188,7 +199,7 @@ look() {
             wsrep_cluster_size) size=$value ;;
             end)
                 count_loss
-                if [[ $set_password && $primary == true && $state == 4 ]]; then name_password; fi
+                if [[ $set_password && $primary == true && $state == 4 ]] && is_settled; then name_password; fi
                 return ;;
         esac
     done 2>/dev/null

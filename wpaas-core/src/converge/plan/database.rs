@@ -77,18 +77,10 @@ impl Pass<'_> {
         }
     }
 
-    /// Whether any database node is made. A database has the longest way to the first page, so its first node does not
-    /// share the machine with the start of others.
+    /// Whether any database node is made. A database has the longest way to the first page, so its first node shares the
+    /// machine with the start of no other but the gateway, through which it is reached.
     pub(super) fn has_database(&self) -> bool {
         self.facts.objects.iter().any(|object| matches!(object.part, Part::Database(_)))
-    }
-
-    /// Whether the first database node is on its way: it, or what it needs, is being made.
-    pub(super) fn begins_with_a_database(&self) -> bool {
-        let leads_there = |part: Part| matches!(part, Part::Database(_) | Part::DatabaseVolume(_));
-        !self.has_database()
-            && (self.plan.steps.iter().any(|step| leads_there(step.part))
-                || self.facts.busy.iter().copied().any(leads_there))
     }
 
     /// The highest number of a database node of which anything is there.

@@ -32,9 +32,6 @@ impl Pass<'_> {
             Seen::Unknown => self.hold(part, HoldReason::Unseen),
             Seen::Absent => match self.missing([Part::Network]) {
                 Some(need) => self.hold(part, HoldReason::Needs(need)),
-                None if self.begins_with_a_database() => {
-                    self.hold(part, HoldReason::Needs(Part::Database(0)));
-                }
                 None => self.step(part, Action::CreateNode(node::gateway(n, config)), StepReason::Missing),
             },
             Seen::There(object) if object.fingerprint != Some(fingerprint) => {
