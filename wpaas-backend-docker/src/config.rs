@@ -41,7 +41,7 @@ pub enum Images {
         /// Pulled as their base; where that fails, a base is made by `mmdebstrap`.
         base: String,
     },
-    /// Images that are there already.
+    /// Images that are there already, of the node set-up as `node/README.md` has it, with its `receive.sh` and tar.
     Given {
         /// Of database nodes.
         database: String,

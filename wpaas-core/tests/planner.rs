@@ -10,7 +10,7 @@ mod releases;
 mod support;
 
 use support::{Harness, wanted};
-use wpaas_core::converge::{Coverage, ObjectState, Part, Wanted, plan};
+use wpaas_core::converge::{Coverage, Part, Wanted, plan};
 use wpaas_core::site::DatabaseSize::{One, Three};
 
 const SMALL: [&str; 6] =
