@@ -191,11 +191,11 @@ fn status(now: Timestamp) -> StoredStatus {
     let condition = |kind| Condition {
         kind,
         status: Truth::True,
-        reason: "Serving".to_owned(),
-        message: "2 of 2 instances serve".to_owned(),
+        reason: "Serving".into(),
+        message: "2 of 2 instances serve".into(),
         since: now,
     };
-    let part = |part: &str| PartStatus { part: part.to_owned(), state: "serving".to_owned() };
+    let part = |part: &'static str| PartStatus { part: part.into(), state: "serving".into() };
     let parts = ["network", "volume-database-0", "volume-uploads", "database-0", "wordpress-0", "gateway-0"];
     let status = SiteStatus {
         observed_generation: 1,

@@ -196,7 +196,7 @@ impl Lab {
     pub fn condition(&self, site: SiteId, kind: ConditionKind) -> Option<(Truth, String)> {
         let found = self.found(site)?;
         let condition = found.conditions.into_iter().find(|condition| condition.kind == kind)?;
-        Some((condition.status, condition.message))
+        Some((condition.status, condition.message.into_owned()))
     }
 
     /// Whether the site is as wanted, and waits for nothing.

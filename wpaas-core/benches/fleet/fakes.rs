@@ -45,9 +45,7 @@ impl Fakes {
         let (converger, handle) = Converger::new(self.backend.clone(), self.book.clone());
         *locked(&self.book.handle) = Some(handle.clone());
         tokio::spawn(converger.run(std::future::pending()));
-        while self.book.ready.load(Ordering::Relaxed) < self.book.intents.len() {
-            self.book.changed.notified().await;
-        }
+        self.book.all_ready.notified().await;
         Running { backend: self.backend.clone(), book: self.book.clone(), _handle: handle }
     }
 }
@@ -64,7 +62,7 @@ pub struct Book {
     handle: Mutex<Option<ConvergerHandle>>,
     reported: AtomicBool,
     ready: AtomicUsize,
-    changed: Notify,
+    all_ready: Notify,
 }
 
 impl Book {
@@ -75,7 +73,7 @@ impl Book {
             handle: Mutex::default(),
             reported: AtomicBool::new(false),
             ready: AtomicUsize::new(0),
-            changed: Notify::new(),
+            all_ready: Notify::new(),
         })
     }
 
@@ -106,8 +104,11 @@ impl Intents for Book {
 
     async fn record(&self, _site: SiteId, status: &SiteStatus) -> Result<(), IntentsError> {
         if status.is_ready() {
-            self.ready.fetch_add(1, Ordering::Relaxed);
-            self.changed.notify_one();
+            let ready = self.ready.fetch_add(1, Ordering::Relaxed) + 1;
+            // Once: to wake a thread for each site is no cost of the converger's.
+            if ready == self.intents.len() {
+                self.all_ready.notify_one();
+            }
         }
         Ok(())
     }

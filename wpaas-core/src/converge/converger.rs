@@ -273,7 +273,9 @@ impl Converger {
         let sweep = (!self.loads.sweeping).then(|| self.loads.next_sweep.unwrap_or(now));
         let fleet = (!self.sight.fleet).then(|| self.sight.next_fleet.unwrap_or(now));
         let fleet = fleet.map(|at| self.paused.map_or(at, |until| at.max(until)));
-        [sweep, fleet, self.paused, self.queue.next_due()].into_iter().flatten().min()
+        // Before the first look nothing can be said of any site.
+        let site = if self.sight.looked { self.queue.next_due() } else { None };
+        [sweep, fleet, self.paused, site].into_iter().flatten().min()
     }
 
     fn due(&mut self, now: Instant) {
@@ -283,6 +285,9 @@ impl Converger {
         self.resume(now);
         if self.sight.next_fleet.is_none_or(|at| at <= now) {
             self.look_at_all(now);
+        }
+        if !self.sight.looked {
+            return;
         }
         // What comes meanwhile does not wait for a whole fleet.
         for _ in 0..Self::PASSES {

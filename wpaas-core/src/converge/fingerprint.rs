@@ -96,6 +96,12 @@ mod tests {
         assert_eq!(pieces.done(), Fingerprint::of(["database-0"]));
     }
 
+    /// Another value would replace every node that runs.
+    #[test]
+    fn its_value_stays() {
+        assert_eq!(Fingerprint::of(["a", "bc"]).to_string(), "7bbbc83d77b2835f");
+    }
+
     #[test]
     fn it_is_read_as_it_is_written() {
         let fingerprint = Fingerprint::of(["a"]);

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -58,10 +59,32 @@ impl Part {
     pub const fn is_node(self) -> bool {
         matches!(self, Self::Database(_) | Self::Wordpress(_) | Self::Gateway(_))
     }
+
+    /// As it is written. The names of what every site has take no memory of their own.
+    #[must_use]
+    pub fn name(self) -> Cow<'static, str> {
+        self.usual_name().map_or_else(|| self.to_string().into(), Cow::Borrowed)
+    }
+
+    /// Of what every site has.
+    const fn usual_name(self) -> Option<&'static str> {
+        match self {
+            Self::Network => Some("network"),
+            Self::DatabaseVolume(0) => Some("volume-database-0"),
+            Self::UploadsVolume => Some("volume-uploads"),
+            Self::Database(0) => Some("database-0"),
+            Self::Wordpress(0) => Some("wordpress-0"),
+            Self::Gateway(0) => Some("gateway-0"),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(name) = self.usual_name() {
+            return f.write_str(name);
+        }
         match self {
             Self::Network => f.write_str("network"),
             Self::DatabaseVolume(n) => write!(f, "volume-database-{n}"),
@@ -139,15 +162,20 @@ mod tests {
     fn a_part_is_read_as_it_is_written() {
         let parts = [
             Part::Network,
+            Part::DatabaseVolume(0),
             Part::DatabaseVolume(2),
             Part::UploadsVolume,
             Part::Release([1, 2, 3, 0xab, 0xcd, 0xef]),
             Part::Database(0),
+            Part::Database(1),
+            Part::Wordpress(0),
             Part::Wordpress(47),
             Part::Gateway(0),
+            Part::Gateway(1),
         ];
         for part in parts {
             assert_eq!(part.to_string().parse(), Ok(part));
+            assert_eq!(part.name(), part.to_string());
         }
         assert!(parts.is_sorted(), "dependency order");
         for bad in ["", "database", "database-00", "database--1", "database-256", "network-0", "release-01"] {

@@ -1,12 +1,14 @@
 //! What a person wants to know of a site, derived from what is wanted, known and planned. Pure.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use jiff::Timestamp;
+use smallvec::SmallVec;
 
 use super::{
     DatabaseReport, Facts, Intent, NodeReport, ObjectState, Part, ReleaseRef, RunIntent, ServerState,
-    SitePlan, Wanted,
+    SitePlan, Wanted, WordpressPhase,
 };
 use crate::site::{Condition, ConditionKind, Generation, PartStatus, SiteAddress, SiteStatus, Truth};
 
@@ -115,24 +117,27 @@ fn takes_writes(facts: &Facts, part: Part) -> bool {
 /// The word for a part's state.
 fn part(facts: &Facts, part: Part, state: ObjectState) -> PartStatus {
     let state = match state {
-        ObjectState::Incomplete => "being made".to_owned(),
-        ObjectState::Stopped => "stopped".to_owned(),
-        ObjectState::Frozen => "frozen".to_owned(),
-        ObjectState::Removing => "being removed".to_owned(),
-        ObjectState::Broken => "broken".to_owned(),
-        ObjectState::Ready if !part.is_node() => "ready".to_owned(),
+        ObjectState::Incomplete => "being made".into(),
+        ObjectState::Stopped => "stopped".into(),
+        ObjectState::Frozen => "frozen".into(),
+        ObjectState::Removing => "being removed".into(),
+        ObjectState::Broken => "broken".into(),
+        ObjectState::Ready if !part.is_node() => "ready".into(),
         ObjectState::Ready => match facts.report(part).map(|report| &report.node) {
-            None => "running, silent".to_owned(),
+            None => "running, silent".into(),
             Some(NodeReport::Database(report)) => match report.state {
-                Some(4) if report.primary => "synced".to_owned(),
-                Some(2) if report.primary => "synced, giving its state to another".to_owned(),
-                _ => format!("{:?}", report.phase).to_lowercase(),
+                Some(4) if report.primary => "synced".into(),
+                Some(2) if report.primary => "synced, giving its state to another".into(),
+                _ => format!("{:?}", report.phase).to_lowercase().into(),
             },
-            Some(NodeReport::Wordpress(report)) => format!("{:?}", report.phase).to_lowercase(),
-            Some(NodeReport::Gateway(_)) => "serving".to_owned(),
+            Some(NodeReport::Wordpress(report)) => match report.phase {
+                WordpressPhase::Serving => "serving".into(),
+                phase => format!("{phase:?}").to_lowercase().into(),
+            },
+            Some(NodeReport::Gateway(_)) => "serving".into(),
         },
     };
-    PartStatus { part: part.to_string(), state }
+    PartStatus { part: part.name(), state }
 }
 
 struct Judge<'a> {
@@ -144,7 +149,8 @@ struct Judge<'a> {
     now: Timestamp,
 }
 
-type Verdict = (Truth, &'static str, String);
+/// What is always said in the same words takes no memory of its own: a fleet's start says it of every site.
+type Verdict = (Truth, &'static str, Cow<'static, str>);
 
 impl Judge<'_> {
     fn conditions(&self) -> Vec<Condition> {
@@ -154,10 +160,10 @@ impl Judge<'_> {
     fn condition(&self, kind: ConditionKind) -> Condition {
         let unseen = self.trouble.unseen.as_ref().filter(|_| depends_on_sight(kind));
         let (status, reason, message) = match unseen {
-            Some(why) => (Truth::Unknown, "BackendUnreachable", why.clone()),
+            Some(why) => unknown("BackendUnreachable", why.clone()),
             None => self.verdict(kind),
         };
-        Condition { kind, status, reason: reason.into(), message, since: self.now }
+        Condition { kind, status, reason: Cow::Borrowed(reason), message, since: self.now }
     }
 
     fn verdict(&self, kind: ConditionKind) -> Verdict {
@@ -169,10 +175,11 @@ impl Judge<'_> {
             ConditionKind::DatabaseReady => self.database(),
             ConditionKind::AddressReady => self.address(),
             ConditionKind::DnsReady => self.dns(),
-            ConditionKind::DomainsReady => {
-                (Truth::True, "NoneAsked", "the site asks for no domains of its own".into())
-            }
-            ConditionKind::CertificateReady => untended("certificates", "the site is served over plain HTTP"),
+            ConditionKind::DomainsReady => yes("NoneAsked", "the site asks for no domains of its own"),
+            ConditionKind::CertificateReady => unknown(
+                "NotTended",
+                "this platform tends no certificates: the site is served over plain HTTP",
+            ),
             ConditionKind::PossibleDataLoss => self.data_loss(),
             ConditionKind::StoreBehind => self.behind(),
             ConditionKind::Suspended => lifecycle(self.intent.wanted == Wanted::Rest, "Resting"),
@@ -189,44 +196,44 @@ impl Judge<'_> {
 
     fn ready(&self) -> Verdict {
         let Some(run) = self.run() else {
-            return (Truth::False, "NotWanted", "the site is not to run".into());
+            return no("NotWanted", "the site is not to run");
         };
         let Counts { wordpress, database, gateway } = self.counts;
         if run.wordpress == 0 {
-            return (Truth::False, "ScaledToZero", "no WordPress instance is wanted".into());
+            return no("ScaledToZero", "no WordPress instance is wanted");
         }
         if wordpress > 0 && database > 0 && gateway {
-            return (Truth::True, "Serving", format!("{wordpress} of {} instances serve", run.wordpress));
+            return yes("Serving", format!("{wordpress} of {} instances serve", run.wordpress));
         }
         let first = self.plan.holds.first().map(|hold| format!("{} {}", hold.part, hold.reason));
         let why = self.trouble.last_error.clone().or(first).unwrap_or_else(|| "being made".into());
-        (Truth::False, "NotServing", why)
+        no("NotServing", why)
     }
 
     fn progressing(&self) -> Verdict {
         if self.plan.is_empty() && self.facts.busy.is_empty() {
-            return (Truth::False, "Converged", "what runs is what is wanted".into());
+            return no("Converged", "what runs is what is wanted");
         }
         let next = self.plan.steps.first().map(ToString::to_string);
         let hold = self.plan.holds.first().map(|hold| format!("{} {}", hold.part, hold.reason));
-        (Truth::True, "Converging", next.or(hold).unwrap_or_else(|| "a step is under way".into()))
+        yes("Converging", next.or(hold).unwrap_or_else(|| "a step is under way".into()))
     }
 
     fn degraded(&self) -> Verdict {
-        let Some(run) = self.run() else { return (Truth::False, "NotWanted", String::new()) };
+        let Some(run) = self.run() else { return no("NotWanted", "") };
         let Counts { wordpress, database, .. } = self.counts;
         let nodes = run.database.nodes();
         if let Some((part, wrong)) = self.wrong_content() {
-            return (Truth::True, "ContentWrong", format!("{part} serves, but {wrong}"));
+            return yes("ContentWrong", format!("{part} serves, but {wrong}"));
         }
         if wordpress >= u16::from(run.wordpress) && database >= nodes {
-            return (Truth::False, "Complete", "every instance serves".into());
+            return no("Complete", "every instance serves");
         }
         let message = format!(
             "{wordpress} of {} WordPress instances serve, {database} of {nodes} database nodes are Synced",
             run.wordpress
         );
-        (Truth::True, "InstancesMissing", message)
+        yes("InstancesMissing", message)
     }
 
     /// A node of which a visitor would not get what the site shows.
@@ -240,54 +247,50 @@ impl Judge<'_> {
     }
 
     fn code(&self) -> Verdict {
-        let Some(run) = self.run() else { return (Truth::False, "NotWanted", String::new()) };
+        let Some(run) = self.run() else { return no("NotWanted", "") };
         match (&run.refused, &run.candidate, run.release) {
             (Some(why), ..) => {
                 let served = run.release.map_or("nothing".to_owned(), |release| release.to_string());
                 let message = format!("the newest release is not served, but {served}: {why}");
-                (Truth::False, "ReleaseFailed", message)
+                no("ReleaseFailed", message)
             }
             (None, Some(candidate), _) => {
                 let message = format!("release {} is served once it has proved itself", candidate.id);
-                (Truth::False, "Proving", message)
+                no("Proving", message)
             }
-            (None, None, Some(ReleaseRef::Stock)) => (Truth::True, "Stock", "the stock WordPress".into()),
-            (None, None, Some(release)) => (Truth::True, "Released", release.to_string()),
-            (None, None, None) => (Truth::False, "Fetching", "the code is being fetched and checked".into()),
+            (None, None, Some(ReleaseRef::Stock)) => yes("Stock", "the stock WordPress"),
+            (None, None, Some(release)) => yes("Released", release.to_string()),
+            (None, None, None) => no("Fetching", "the code is being fetched and checked"),
         }
     }
 
     fn database(&self) -> Verdict {
-        let Some(run) = self.run() else { return (Truth::False, "NotWanted", String::new()) };
+        let Some(run) = self.run() else { return no("NotWanted", "") };
         let (database, nodes) = (self.counts.database, run.database.nodes());
         let message = format!("{database} of {nodes} nodes are Synced");
         let asks = self.plan.holds.iter().find_map(|hold| Some((hold, hold.reason.asks_a_person()?)));
         match asks {
-            _ if database > 0 => (Truth::True, "Synced", message),
-            Some((hold, reason)) => (Truth::False, reason, format!("{} {}", hold.part, hold.reason)),
-            None => (Truth::False, "NotSynced", message),
+            _ if database > 0 => yes("Synced", message),
+            Some((hold, reason)) => no(reason, format!("{} {}", hold.part, hold.reason)),
+            None => no("NotSynced", message),
         }
     }
 
     fn address(&self) -> Verdict {
         match self.facts.address() {
-            Some((ip, _)) if self.counts.gateway => {
-                (Truth::True, "Answering", format!("the gateway answers at {ip}"))
-            }
-            Some((ip, _)) => {
-                (Truth::False, "NoGateway", format!("{ip} is taken; the gateway does not answer yet"))
-            }
-            None => (Truth::False, "NoAddress", "no address yet".into()),
+            Some((ip, _)) if self.counts.gateway => yes("Answering", format!("the gateway answers at {ip}")),
+            Some((ip, _)) => no("NoGateway", format!("{ip} is taken; the gateway does not answer yet")),
+            None => no("NoAddress", "no address yet"),
         }
     }
 
     fn behind(&self) -> Verdict {
-        let Some(floor) = self.trouble.behind else { return (Truth::False, "No", String::new()) };
+        let Some(floor) = self.trouble.behind else { return no("No", "") };
         let message = format!(
             "what runs was made for generation {floor}, which the store has lost; nothing is taken away until the \
              site is updated, be it with what it is"
         );
-        (Truth::True, "GenerationLost", message)
+        yes("GenerationLost", message)
     }
 
     fn dns(&self) -> Verdict {
@@ -296,20 +299,23 @@ impl Judge<'_> {
                 let message = format!(
                     "the platform's DNS server answers with {to}; names of the site's own are for their owner to point there"
                 );
-                (Truth::True, "Answered", message)
+                yes("Answered", message)
             }
-            Some(DnsState::Waiting(why)) => (Truth::False, "NotAnswered", why.clone()),
-            None => untended("DNS", "point the site's names at its address yourself"),
+            Some(DnsState::Waiting(why)) => no("NotAnswered", why.clone()),
+            None => unknown(
+                "NotTended",
+                "this platform tends no DNS: point the site's names at its address yourself",
+            ),
         }
     }
 
     /// A component was once founded, and now every volume is empty.
     fn data_loss(&self) -> Verdict {
-        let none = (Truth::False, "None", String::new());
+        let none = no("None", "");
         if !self.run().is_some_and(|run| run.was_founded) {
             return none;
         }
-        let reports: Vec<_> = self
+        let reports: SmallVec<[_; 3]> = self
             .facts
             .objects
             .iter()
@@ -327,14 +333,14 @@ impl Judge<'_> {
         }
         if count == reports.len() {
             let message = "every database volume was found empty; the site begins anew";
-            return (Truth::True, "VolumesEmpty", message.into());
+            return yes("VolumesEmpty", message);
         }
         let message = format!(
             "no database node was left serving, and of {} volumes {count} were found empty: the last writes are \
              kept if another volume had them, too",
             reports.len()
         );
-        (Truth::True, "VolumeLost", message)
+        yes("VolumeLost", message)
     }
 }
 
@@ -344,11 +350,18 @@ fn depends_on_sight(kind: ConditionKind) -> bool {
     !matches!(kind, CodeReady | DnsReady | DomainsReady | CertificateReady | Suspended | Deleting)
 }
 
-/// Of what this platform was not told to tend.
-fn untended(what: &str, instead: &str) -> Verdict {
-    (Truth::Unknown, "NotTended", format!("this platform tends no {what}: {instead}"))
+fn yes(reason: &'static str, message: impl Into<Cow<'static, str>>) -> Verdict {
+    (Truth::True, reason, message.into())
+}
+
+fn no(reason: &'static str, message: impl Into<Cow<'static, str>>) -> Verdict {
+    (Truth::False, reason, message.into())
+}
+
+fn unknown(reason: &'static str, message: impl Into<Cow<'static, str>>) -> Verdict {
+    (Truth::Unknown, reason, message.into())
 }
 
 fn lifecycle(holds: bool, reason: &'static str) -> Verdict {
-    if holds { (Truth::True, reason, String::new()) } else { (Truth::False, "No", String::new()) }
+    if holds { yes(reason, "") } else { no("No", "") }
 }

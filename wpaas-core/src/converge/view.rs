@@ -152,7 +152,7 @@ impl View {
             let [(site, _), ..] = of_site else { continue };
             match self.sites.get_mut(site) {
                 Some(view) => of_site.iter().for_each(|(_, object)| view.compare(object)),
-                None => drop(news.insert(*site, Vec::new())),
+                None => drop(news.insert(*site, Vec::with_capacity(of_site.len()))),
             }
         }
         for (site, view) in &mut self.sites {
@@ -163,11 +163,7 @@ impl View {
             }
         }
         if !news.is_empty() {
-            for (site, object) in listed {
-                if let Some(objects) = news.get_mut(&site) {
-                    objects.push(object);
-                }
-            }
+            sort_into(&mut news, listed);
         }
         (news, known)
     }
@@ -180,6 +176,7 @@ impl View {
         began: Instant,
     ) -> Vec<SiteId> {
         let lag = self.lag;
+        self.sites.reserve(listed.len().saturating_sub(self.sites.len()));
         let merge = |(site, objects)| {
             let stays = kept.get(&site).map_or(&[][..], Vec::as_slice);
             let absence = if complete { Absence::But(stays) } else { Absence::Unproved };
@@ -245,6 +242,19 @@ impl View {
     pub fn forget(&mut self, site: SiteId) {
         self.sites.remove(&site);
         self.doubts.forget(site);
+    }
+}
+
+/// Gives each of these sites what is listed of it. A site's objects mostly follow each other.
+fn sort_into(news: &mut BTreeMap<SiteId, Vec<Object>>, listed: Vec<(SiteId, Object)>) {
+    let mut listed = listed.into_iter().peekable();
+    while let Some((site, first)) = listed.next() {
+        let rest = std::iter::from_fn(|| listed.next_if(|(next, _)| *next == site).map(|(_, object)| object));
+        let of_site = std::iter::once(first).chain(rest);
+        match news.get_mut(&site) {
+            Some(objects) => objects.extend(of_site),
+            None => of_site.for_each(drop),
+        }
     }
 }
 

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -64,9 +66,11 @@ impl SiteStatus {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PartStatus {
     /// `network`, `database-0`, …
-    pub part: String,
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub part: Cow<'static, str>,
     /// In a word or two: `running`, `absent`, `waiting for the database`…
-    pub state: String,
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub state: Cow<'static, str>,
 }
 
 /// Something that is true of a site, false, or unknown.
@@ -77,9 +81,9 @@ pub struct Condition {
     /// Whether.
     pub status: Truth,
     /// Why, in one CamelCase word for programs.
-    pub reason: String,
+    pub reason: Cow<'static, str>,
     /// Why, for people.
-    pub message: String,
+    pub message: Cow<'static, str>,
     /// Since when the status is this.
     pub since: Timestamp,
 }

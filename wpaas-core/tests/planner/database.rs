@@ -284,7 +284,7 @@ fn told(site: &mut Harness, facts: &Facts) -> [String; 2] {
     let plan = plan(&site.intent, facts);
     let status = status(&site.intent, facts, &plan, &Trouble::default(), Timestamp::UNIX_EPOCH);
     [ConditionKind::DatabaseReady, ConditionKind::PossibleDataLoss]
-        .map(|kind| status.condition(kind).unwrap().reason.clone())
+        .map(|kind| status.condition(kind).unwrap().reason.to_string())
 }
 
 #[test]

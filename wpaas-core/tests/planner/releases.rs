@@ -79,7 +79,7 @@ fn a_release_that_fails_is_never_served_goes_away_and_is_not_tried_again() {
     let status =
         status(&site.intent, &facts, &plan(&site.intent, &facts), &Trouble::default(), Timestamp::now());
     let code = status.condition(ConditionKind::CodeReady).unwrap();
-    assert_eq!((code.status, code.reason.as_str()), (Truth::False, "ReleaseFailed"));
+    assert_eq!((code.status, &*code.reason), (Truth::False, "ReleaseFailed"));
     assert!(code.message.contains("the front page answers 500"), "{}", code.message);
     assert_eq!((status.is_ready(), status.num_instances), (true, 2));
 }

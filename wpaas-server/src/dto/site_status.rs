@@ -1,5 +1,6 @@
 //! What was found of a site.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use jiff::Timestamp;
@@ -65,8 +66,10 @@ struct AddressView {
 struct ConditionView {
     r#type: ConditionKind,
     status: Truth,
-    reason: String,
-    message: String,
+    #[schema(value_type = String)]
+    reason: Cow<'static, str>,
+    #[schema(value_type = String)]
+    message: Cow<'static, str>,
     since: Timestamp,
 }
 

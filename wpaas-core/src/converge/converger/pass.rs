@@ -30,8 +30,7 @@ struct Found {
 
 impl Converger {
     pub(super) fn pass(&mut self, site: SiteId, now: Instant) {
-        // Before the first look nothing can be said; after it every site is looked at.
-        let Some(known) = self.wanted.get_mut(&site).filter(|_| self.sight.looked) else { return };
+        let Some(known) = self.wanted.get_mut(&site) else { return };
         // Else it is another server's.
         let Some(epoch) = self.tenure.epoch(site, now) else { return };
         if known.intent.epoch != epoch {

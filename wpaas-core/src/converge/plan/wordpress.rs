@@ -5,8 +5,8 @@ use smallvec::SmallVec;
 
 use super::{HoldReason, Pass, apart};
 use crate::converge::{
-    Action, Fingerprint, NodeReport, Object, ObjectState, Part, ReleaseRef, RouteState, Routes, RunIntent,
-    Seen, StepReason,
+    Action, Coverage, Fingerprint, NodeReport, Object, ObjectState, Part, ReleaseRef, RouteState, Routes,
+    RunIntent, Seen, StepReason,
 };
 use crate::node::{self, Purpose};
 
@@ -78,7 +78,7 @@ impl<'a> Pass<'a> {
 
     fn slots(&self, wanted: Fingerprint) -> Slots<'a> {
         let mut slots = Slots::default();
-        for slot in 0..Part::APART_SLOTS {
+        for slot in self.used_slots() {
             match self.facts.seen(Part::Wordpress(slot)) {
                 Seen::Absent => {}
                 Seen::Unknown | Seen::Busy => slots.busy.push(slot),
@@ -89,6 +89,18 @@ impl<'a> Pass<'a> {
             }
         }
         slots
+    }
+
+    /// The slots in which anything is or may be, in order.
+    fn used_slots(&self) -> impl Iterator<Item = u8> + use<> {
+        let parts =
+            self.facts.objects.iter().map(|object| object.part).chain(self.facts.busy.iter().copied());
+        let used = parts.fold(0u64, |used, part| match part {
+            Part::Wordpress(slot) if slot < Part::APART_SLOTS => used | 1 << slot,
+            _ => used,
+        });
+        let used = if self.facts.coverage == Coverage::Complete { used } else { u64::MAX };
+        (0..Part::APART_SLOTS).filter(move |slot| used & (1 << slot) != 0)
     }
 
     /// Starts or replaces current nodes that do not run.

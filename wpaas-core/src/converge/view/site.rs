@@ -299,8 +299,10 @@ impl SiteView {
             }
             Err(at) => {
                 // There are as many as there are nodes, and that seldom changes.
-                self.facts.reports.reserve_exact(1);
-                self.heard.reserve_exact(1);
+                let nodes = self.facts.objects.iter().filter(|object| object.part.is_node()).count();
+                let missing = nodes.saturating_sub(self.heard.len()).max(1);
+                self.facts.reports.reserve_exact(missing);
+                self.heard.reserve_exact(missing);
                 self.facts.reports.insert(at, Heard { part, boot, node: said.once(node) });
                 self.heard.insert(at, now);
                 false

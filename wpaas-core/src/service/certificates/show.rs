@@ -32,7 +32,7 @@ pub(in crate::service) fn show(views: &[CertificateView], status: &mut SiteStatu
                 kind: ConditionKind::CertificateReady,
                 status: status_of,
                 reason: reason.into(),
-                message: message.clone(),
+                message: message.clone().into(),
                 since: since.unwrap_or(created_at),
             };
         }

@@ -35,7 +35,8 @@ fn standing(views: &[DomainView]) -> Option<Condition> {
     };
     let since = views.iter().map(|view| view.claim.since).max().filter(|_| status == Truth::True);
     let since = since.unwrap_or(claim.since);
-    Some(Condition { kind: ConditionKind::DomainsReady, status, reason: reason.into(), message, since })
+    let (reason, message) = (reason.into(), message.into());
+    Some(Condition { kind: ConditionKind::DomainsReady, status, reason, message, since })
 }
 
 #[cfg(test)]
@@ -61,7 +62,7 @@ mod tests {
             views.extend(more);
             let Condition { kind, status, reason, message, since } = standing(&views).unwrap();
             assert_eq!(kind, ConditionKind::DomainsReady);
-            (status, reason, message, since.duration_since(NOW).as_hours())
+            (status, reason.into_owned(), message.into_owned(), since.duration_since(NOW).as_hours())
         };
         let said = |status, reason: &str, message: &str, hours| {
             (status, reason.to_owned(), message.to_owned(), hours)

@@ -121,7 +121,7 @@ impl World {
         let status = self.site(name).await.status.unwrap().status;
         let found = status.conditions.into_iter().find(|it| it.kind == ConditionKind::CertificateReady);
         let Condition { status, message, .. } = found.unwrap();
-        (status, message)
+        (status, message.into_owned())
     }
 
     /// The site asks for these domains, which are believed to be its.
@@ -159,7 +159,7 @@ pub fn up(now: Timestamp, thumbprint: &str) -> SiteStatus {
         kind,
         status: Truth::True,
         reason: "Synced".into(),
-        message: String::new(),
+        message: "".into(),
         since: now,
     };
     SiteStatus {

@@ -3,13 +3,8 @@ use crate::service::test::{NOW, site};
 use crate::site::PartStatus;
 
 fn status(ready: Truth, database: Truth, since: Timestamp) -> SiteStatus {
-    let condition = |kind, status| Condition {
-        kind,
-        status,
-        reason: "Reason".to_owned(),
-        message: "message".to_owned(),
-        since,
-    };
+    let condition =
+        |kind, status| Condition { kind, status, reason: "Reason".into(), message: "message".into(), since };
     SiteStatus {
         observed_generation: 1,
         num_instances: 0,
@@ -68,7 +63,7 @@ fn an_event_tells_of_each_condition_that_changed() {
     assert_eq!(told(&stored(Some(first)), &next), [r#""Ready" "True""#]);
     let mut diverged = status(Truth::False, Truth::False, NOW);
     let down = merge(None, &diverged, NOW).unwrap();
-    diverged.conditions[1].reason = "Diverged".to_owned();
+    diverged.conditions[1].reason = "Diverged".into();
     assert_eq!(told(&stored(Some(down)), &diverged), [r#""DatabaseReady" "False""#]);
 }
 
@@ -78,7 +73,7 @@ fn a_loss_of_data_stays_said_until_somebody_changes_the_site() {
         let mut found = status(Truth::True, Truth::True, NOW);
         found.observed_generation = generation;
         let kind = ConditionKind::PossibleDataLoss;
-        let (reason, message) = (String::new(), String::new());
+        let (reason, message) = ("".into(), "".into());
         found.conditions.push(Condition { kind, status: truth, reason, message, since: NOW });
         found
     };
@@ -93,7 +88,7 @@ fn a_loss_of_data_stays_said_until_somebody_changes_the_site() {
 #[test]
 fn what_a_gateway_answers_an_authority_with_is_known_as_long_as_there_is_one() {
     let with = |challenge: Option<&str>, parts: &[&str]| {
-        let part = |part: &&str| PartStatus { part: (*part).to_owned(), state: "serving".to_owned() };
+        let part = |part: &&str| PartStatus { part: (*part).to_owned().into(), state: "serving".into() };
         let mut found = status(Truth::True, Truth::True, NOW);
         found.challenge = challenge.map(str::to_owned);
         found.parts = parts.iter().map(part).collect();
