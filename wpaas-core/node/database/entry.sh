@@ -50,9 +50,10 @@ in_use() {
 } 2>/dev/null
 
 # find_position: a volume without ibdata1, or whose seed may not be on disk yet, never held a commit. After a clean
-# stop the position is in grastate.dat, else InnoDB is asked. A volume left half way through a state transfer has none. Galera
-# takes the history's name from grastate.dat while a table changes shape, and for good from a node that
-# the others found to differ: such a one knows how far it came, but rejoins by a full copy.
+# stop the position is in grastate.dat, else InnoDB is asked. A volume left half way through a state
+# transfer has none. Galera takes the history's name from grastate.dat while a table changes shape, and
+# for good from a node that the others found to differ: such a one knows how far it came, but rejoins by
+# a full copy.
 find_position() {
     local line
     if [[ -r $mark ]]; then read -r founding <"$mark"; fi
@@ -101,7 +102,6 @@ copy_seed() {
 
 # seed: puts the golden data in place. MariaDB starts on it while it is written to disk; until all of it is there, the
 # volume says that it is not, and nobody has a password to commit anything with.
-
 seed() {
     if [[ ! $seeding ]]; then copy_seed; fi
     wait "$seeding" || return 1
