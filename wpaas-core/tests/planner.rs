@@ -10,7 +10,7 @@ mod releases;
 mod support;
 
 use support::{Harness, wanted};
-use wpaas_core::converge::{Coverage, Part, Wanted, plan};
+use wpaas_core::converge::{Coverage, Hold, HoldReason, Part, Wanted, plan};
 use wpaas_core::site::DatabaseSize::{One, Three};
 
 const SMALL: [&str; 6] =
@@ -114,4 +114,28 @@ fn what_is_gone_goes_in_order_also_when_not_all_of_it_is_seen() {
     let plan = plan(&site.intent, &facts);
     assert_eq!(plan.steps, [], "nodes may be there that need what is seen");
     assert!(!plan.is_empty(), "it is said so");
+}
+
+#[test]
+fn a_plan_reads_as_what_it_does_and_what_it_waits_for() {
+    let mut site = Harness::new(wanted(1, One));
+    let of = site.intent.site;
+    let mut plan = site.pass();
+    plan.steps.truncate(1);
+    plan.holds = vec![Hold { part: Part::Database(0), reason: HoldReason::Needs(Part::Network) }];
+    let text = format!("{of} generation 1:\n  create network\n  (database-0 waits for network)");
+    assert_eq!(plan.to_string(), text);
+    plan.steps.clear();
+    assert!(!plan.is_empty(), "there is something to wait for");
+    plan.holds.clear();
+    assert_eq!(plan.to_string(), format!("{of} generation 1: nothing to do"));
+}
+
+#[test]
+fn what_waits_for_a_person_says_so_in_one_word() {
+    let asks = |reason: HoldReason| reason.asks_a_person();
+    assert_eq!(asks(HoldReason::Diverged), Some("Diverged"));
+    assert_eq!(asks(HoldReason::TornData), Some("TornData"));
+    assert_eq!(asks(HoldReason::BrokenData), Some("BrokenData"));
+    assert_eq!(asks(HoldReason::Quorum), None, "which comes by itself");
 }

@@ -1,0 +1,96 @@
+//! Rule 1: a component is founded on complete coverage, when every node waits, on the furthest, by a new number.
+
+use uuid::Uuid;
+use wpaas_core::converge::{Coverage, DatabaseOrder, DatabasePhase, Part, Position};
+use wpaas_core::site::DatabaseSize::Three;
+
+use crate::Scene;
+
+/// Three nodes wait, each with the same data of the first founding.
+fn waiting() -> Scene {
+    let mut scene = Scene::of(1, Three);
+    for n in 0..3 {
+        let node = scene.database(n);
+        (node.phase, node.state, node.primary) = (DatabasePhase::Waiting, None, false);
+        (node.empty, node.founding, node.position) = (false, 1, at(1, 5));
+    }
+    scene
+}
+
+/// So far in this history; 0 is none.
+fn at(history: u128, seqno: i64) -> Option<Position> {
+    Some(Position { uuid: Uuid::from_u128(history), seqno })
+}
+
+/// What is wrong with founding on the first.
+fn wrong(scene: &Scene) -> Option<&'static str> {
+    scene.wrong([scene.found(0, 2)]).map(|(rule, why)| {
+        assert_eq!(rule, 1);
+        why
+    })
+}
+
+#[test]
+fn a_component_is_founded_when_all_is_seen_and_waits() {
+    assert_eq!(wrong(&waiting()), None);
+    let mut scene = waiting();
+    scene.facts.coverage = Coverage::Partial;
+    assert_eq!(wrong(&scene), Some("founds without a complete listing"));
+    let mut scene = waiting();
+    scene.says_nothing(Part::Database(2));
+    assert_eq!(wrong(&scene), Some("founds though a node has not reported"));
+    let mut scene = waiting();
+    scene.is_gone(Part::Database(2));
+    assert_eq!(wrong(&scene), Some("founds though a volume has no node to tell its position"));
+    for phase in [DatabasePhase::Recovering, DatabasePhase::Starting, DatabasePhase::Running] {
+        let mut scene = waiting();
+        scene.database(1).phase = phase;
+        assert_eq!(wrong(&scene), Some("founds though a node does not wait"));
+    }
+}
+
+#[test]
+fn it_is_founded_by_a_new_number_and_once() {
+    for used in [2, 3] {
+        let mut scene = waiting();
+        scene.database(1).founding = used;
+        assert_eq!(wrong(&scene), Some("uses a founding's number again"));
+    }
+    let scene = waiting();
+    let two = [scene.found(0, 2), scene.found(1, 2)];
+    assert_eq!(scene.wrong(two), Some((1, "founds twice")));
+    let elsewhere = scene.order(Part::Wordpress(0), DatabaseOrder::Found { number: 2 });
+    assert_eq!(scene.wrong([elsewhere]), Some((1, "founds on a node that has not reported")));
+}
+
+#[test]
+fn it_is_founded_on_the_furthest_of_one_history() {
+    let mut scene = waiting();
+    scene.database(1).position = at(2, 5);
+    assert_eq!(wrong(&scene), Some("founds though nodes hold different histories"));
+    scene.database(1).position = at(1, 6);
+    assert_eq!(wrong(&scene), Some("founds on a node that is behind"));
+    scene.database(1).position = at(1, 4);
+    assert_eq!(wrong(&scene), None);
+    scene.database(1).position = at(0, 100);
+    assert_eq!(wrong(&scene), None, "what has no history is behind what has one");
+    scene.database(0).position = at(0, -1);
+    assert_eq!(wrong(&scene), Some("founds on a node that is behind"));
+    scene.database(0).position = None;
+    assert_eq!(wrong(&scene), Some("founds on a node that is behind"));
+}
+
+#[test]
+fn it_is_founded_on_what_is_whole() {
+    let mut scene = waiting();
+    for n in 0..3 {
+        scene.database(n).position = None;
+    }
+    assert_eq!(wrong(&scene), Some("founds on a copy that was cut off"));
+    scene.database(0).empty = true;
+    assert_eq!(wrong(&scene), Some("founds on an empty volume while another holds data"));
+    for n in 1..3 {
+        scene.database(n).empty = true;
+    }
+    assert_eq!(wrong(&scene), None, "all are empty");
+}
