@@ -169,12 +169,13 @@ pub(crate) fn files(step: &Step, spec: &NodeSpec, report_port: u16) -> Vec<NodeF
         group: "root",
         content,
     };
-    own.into_iter().map(file).chain(spec.files.iter().cloned()).chain([file(whole)]).collect()
+    let given = spec.files.iter().cloned().chain(spec.first_order());
+    own.into_iter().map(file).chain(given).chain([file(whole)]).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use wpaas_core::converge::{Action, Fingerprint, Part, StepReason};
+    use wpaas_core::converge::{Action, Fingerprint, ObjectId, Part, StepReason};
     use wpaas_core::id::SiteId;
 
     use super::*;
@@ -191,6 +192,7 @@ mod tests {
             }],
             memory_mib: 256,
             restart: false,
+            founds: None,
         }
     }
 
@@ -249,5 +251,15 @@ mod tests {
         assert_eq!(files[1].content, FileContent::Secret(token));
         assert_eq!(files[1].mode, 0o400);
         assert_eq!(files.last().unwrap().path, "whole", "and that it was told all");
+        assert!(files.iter().all(|file| file.path != "first-order"));
+    }
+
+    #[test]
+    fn the_first_node_of_a_database_is_told_to_found_it() {
+        let first = NodeSpec { founds: Some(ObjectId::new("v1")), ..spec() };
+        let files = files(&step(), &first, 8010);
+        let order = files.iter().find(|file| file.path == "first-order").unwrap();
+        assert_eq!((&order.content, order.mode), (&FileContent::Text("found 1\n".to_owned()), 0o400));
+        assert_eq!(files.last().unwrap().path, "whole");
     }
 }

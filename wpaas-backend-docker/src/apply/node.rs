@@ -106,6 +106,9 @@ impl Task<'_> {
         let address = address::of(subnet, part).ok_or_else(|| {
             BackendError::new(ErrorClass::Permanent, format!("{part} has no place in a site's network"))
         })?;
+        if let Some(volume) = &spec.founds {
+            self.founds_on(listing, volume)?;
+        }
         let volumes: Result<_, _> = spec.mounts.iter().map(|mount| self.volume_of(listing, mount)).collect();
         let ports = self.inner.ports(&self.connection).filter(|_| part == Part::Gateway(0));
         Ok(Place {
@@ -136,6 +139,19 @@ impl Task<'_> {
             .filter(whole)
             .map(|found| found.name.clone())
             .ok_or_else(|| conflict(format!("{} of {} is not there yet", mount.part, self.step.site)))
+    }
+
+    /// A new database is founded on the volume that its plan saw, and on no other.
+    fn founds_on(&self, listing: &Listing, volume: &ObjectId) -> Result<(), BackendError> {
+        let there = listing.volume(self.step.site, Part::DatabaseVolume(0));
+        if there.is_some_and(|found| ObjectId::new(&found.name) == *volume) {
+            return Ok(());
+        }
+        Err(conflict(format!(
+            "{} of {} is not the volume to found on",
+            Part::DatabaseVolume(0),
+            self.step.site
+        )))
     }
 
     /// Starts a node that was made and stopped since.

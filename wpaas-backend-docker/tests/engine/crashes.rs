@@ -7,7 +7,7 @@ use bollard::query_parameters::{
 use tokio::io::AsyncWriteExt as _;
 use wpaas_backend_docker::Images;
 use wpaas_core::code::Layout;
-use wpaas_core::converge::{Action, Backend as _, ErrorClass, NodeSpec, ObjectState, Part};
+use wpaas_core::converge::{Action, Backend as _, ErrorClass, NodeSpec, ObjectId, ObjectState, Part};
 
 use crate::lab::{Lab, RELEASE, STAND_IN, backend, mount, release, spec};
 
@@ -121,6 +121,27 @@ async fn a_node_waits_for_what_it_mounts() {
             assert_eq!(error.class, ErrorClass::Conflict, "{error}");
         }
         assert_eq!(lab.objects().await.len(), 2, "nothing was made in passing");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_database_is_founded_on_the_volume_that_was_seen() {
+    Lab::run("founds", |lab| async move {
+        lab.network().await;
+        let volume = Part::DatabaseVolume(0);
+        let seen = lab.make(volume, Action::CreateVolume).await;
+        let founds = |on: ObjectId| {
+            let mounts = vec![mount(volume, "/var/lib/mysql", false)];
+            Action::CreateNode(NodeSpec { mounts, founds: Some(on), ..spec(&[]) })
+        };
+        let another = ObjectId::new(&format!("{}-g0", lab.name(volume)));
+        let error = lab.apply(Part::Database(0), founds(another)).await.unwrap_err();
+        assert_eq!(error.class, ErrorClass::Conflict, "{error}");
+        assert_eq!(lab.object(Part::Database(0)).await, None);
+        let node = lab.make(Part::Database(0), founds(seen.id)).await;
+        let order = lab.file(&node.id.to_string(), "/etc/wpaas/first-order").await;
+        assert_eq!(order, ("found 1\n".to_owned(), 0o400, 0, 0));
     })
     .await;
 }

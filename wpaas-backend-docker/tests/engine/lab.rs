@@ -210,6 +210,7 @@ pub fn spec(files: &[NodeFile]) -> NodeSpec {
         mounts: Vec::new(),
         memory_mib: 64,
         restart: false,
+        founds: None,
     }
 }
 

@@ -67,7 +67,8 @@ find_position() {
     if [[ $uuid == 00000000-0000-0000-0000-000000000000 ]]; then unsure=yes; fi
     uuid='' seqno=''
     publish
-    mariadbd "$options" --wsrep-recover --wsrep-cluster-address=gcomm:// --skip-networking >/run/wpaas/recover.log 2>&1 &
+    # What it finds it says in a note.
+    mariadbd "$options" --skip-silent-startup --wsrep-recover --wsrep-cluster-address=gcomm:// --skip-networking >/run/wpaas/recover.log 2>&1 &
     server=$!
     while kill -0 "$server" 2>/dev/null; do
         tick
@@ -228,7 +229,9 @@ name_password() {
 }
 
 trap 'stopping=yes' TERM INT
-rm -f "$order"
+content "$settings/first-order"
+first=${REPLY%$'\n'}
+rm -f "$order" "$settings/first-order"
 mkdir -p /run/mysqld
 chown mysql: /run/mysqld
 setting database.conf buffer_pool
@@ -236,10 +239,14 @@ setting database.conf buffer_pool
 { echo "$(</usr/local/lib/wpaas/mariadb.cnf)"; printf '[mariadbd]\ninnodb_buffer_pool_size = %s\n' "$REPLY"; } >/run/wpaas/mariadb.cnf
 find_position
 phase=waiting
-publish
-send
-setting node.conf part
-if [[ $empty == true && $REPLY == database-0 ]]; then copy_seed; fi # a new site is founded on this one
+if [[ $first && $empty == true && $founding == 0 ]]; then
+    obey "$first $boot"
+else
+    publish
+    send
+    setting node.conf part
+    if [[ $empty == true && $REPLY == database-0 ]]; then copy_seed; fi # a new site is founded on this one
+fi
 pace=0.02
 while :; do
     tick

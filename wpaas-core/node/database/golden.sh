@@ -17,6 +17,8 @@ sql() { mariadb --defaults-file=/golden.cnf -BN; }
 until sql <<<'SELECT 1' >/dev/null 2>&1; do sleep 0.1; done
 sql <<'SQL'
 DROP USER IF EXISTS 'mysql'@'localhost', ''@'localhost';
+-- A hundred views of the performance schema, which is off: without them a volume is seeded in half the time.
+DROP DATABASE sys;
 CREATE USER 'mysql'@'localhost' IDENTIFIED VIA unix_socket;
 GRANT RELOAD, PROCESS, LOCK TABLES, BINLOG MONITOR, CONNECTION ADMIN ON *.* TO 'mysql'@'localhost';
 CREATE USER 'hc'@'%' IDENTIFIED BY '';

@@ -4,6 +4,7 @@
 # reported once all of it is in force. TERM lets what is under way end, for 20 seconds at most.
 # shellcheck source=agent.sh
 . /usr/local/lib/wpaas/agent.sh
+set -f # lists are split into words, and no word is a pattern
 list=/run/wpaas/authorities
 https=/run/wpaas/https # authorities that redirect to HTTPS, and where to
 hsts=/run/wpaas/hsts # hosts that browsers are to ask for over HTTPS alone, and for how many seconds
@@ -32,18 +33,21 @@ publish() {
     body="{\"boot\":\"$boot\",\"busy\":$busy,\"gateway\":{\"phase\":\"$phase\",\"revision\":$number,\"servers\":{$servers},\"draining\":{$draining},\"error\":$REPLY}}"
 }
 
-# admin COMMANDS: sends a line of commands; `answer` has the lines that come back. It fails unless the
-# answer came to its end.
+# admin COMMANDS: sends a line of commands; `answer` has the lines that come back, without those that are empty. It
+# fails unless the answer came to its end. Only its beginning is waited for with a limit, which costs two calls of the system for each
+# character: who hangs in the midst of it holds this up until `guard` ends the node.
 admin() {
-    local socket code REPLY
+    local socket first='' rest='' code=0 IFS=$'\n'
     answer=()
     { exec {socket}<>/dev/tcp/127.0.0.1/8404; } 2>/dev/null || return 1
     printf '%s\n' "$1" >&"$socket"
-    IFS= read -rN 10000000 -t 2 -u "$socket" REPLY
-    code=$?
+    read -rN 1 -t 2 -u "$socket" first || code=$?
+    if ((code == 0)); then read -rN 10000000 -u "$socket" rest; fi
     exec {socket}>&-
-    mapfile -t answer <<<"$REPLY"
-    ((code == 1))
+    # shellcheck disable=SC2206 # a line each
+    answer=($first$rest)
+    # 1 is its end; a greater one that nothing came in time.
+    ((code <= 1))
 }
 
 # read_routes: `wanted` and `routed`, the revision, are what `routes` says; `shown` has a line for each name
@@ -71,22 +75,25 @@ read_routes() {
 # database node is Synced. `connected` are the database slots that have connections, `writer` is the node that new ones
 # go to, if it is Synced.
 survey() {
-    local line
+    local line IFS
     local -a field donors=()
     # Of a server, name, state and administrative state are fields 3, 5 and 6; in statistics, what waits is field 2, and
     # what is under way field 4, of a backend with those that wait.
     admin "show servers state; show stat wordpress $kinds -1; show stat database 4 -1; show stat donor 4 -1; show table database" || return 1
     known=() up=() requests=() connected=() writer=''
     for line in "${answer[@]}"; do
+        # shellcheck disable=SC2206 # a field each
+        case $line in
+            *,*) IFS=,; field=($line) ;;
+            *) IFS=' '; field=($line) ;;
+        esac
         if [[ $line == wordpress,* ]]; then
-            IFS=, read -ra field <<<"$line"
             if [[ ${field[1]} == BACKEND ]]; then counted=$((counted + field[4])) counts=$((counts + 1))
             else requests[${field[1]}]=$((field[2] + field[4]))
             fi
             continue
         fi
         if [[ $line =~ ^(database|donor),(database|donor)-[0-2], ]]; then
-            IFS=, read -ra field <<<"$line"
             if ((field[4])); then
                 connected+=("${field[0]}/${field[1]}")
                 : $((requests[database-${field[1]#*-}] += field[4]))
@@ -94,7 +101,6 @@ survey() {
             continue
         fi
         if [[ $line =~ \ key=1\ .*\ server_id=([1-3])(\ |$) ]]; then writer=database-$((BASH_REMATCH[1] - 1)); fi
-        read -ra field <<<"$line"
         if [[ ! ${field[3]-} =~ ^(wordpress|database|donor)-[0-9]+$ ]] || ((field[6] & 0x63)); then continue; fi
         if [[ ${field[3]} == donor-* ]]; then
             if [[ ${field[5]} == 2 ]]; then donors+=("database-${field[3]#*-}"); fi

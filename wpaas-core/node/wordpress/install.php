@@ -121,8 +121,25 @@ function settle(mysqli $database, array $site, string $root, string $schema, str
 	return true;
 }
 
+/** Has PHP's pages begin to load (begin.php), beside what this does; without PHP there is nobody to ask yet. */
+function begin(string $root): mixed {
+	$php = @stream_socket_client('unix:///run/wpaas/php-lease.sock');
+	if ($php) {
+		// FastCGI: a request, who is to answer it, no more of that, and no body.
+		$record = static fn(int $type, string $content) => pack('CCnnn', 1, $type, 1, strlen($content), 0) . $content;
+		$asks = '';
+		foreach (['SCRIPT_FILENAME' => __DIR__ . '/begin.php', 'REQUEST_METHOD' => 'GET', 'DOCUMENT_ROOT' => $root] as $name => $value) {
+			$asks .= pack('CC', strlen($name), strlen($value)) . $name . $value;
+		}
+		fwrite($php, $record(1, pack('nCx5', 1, 0)) . $record(4, $asks) . $record(4, '') . $record(5, ''));
+	}
+	return $php;
+}
+
 say('waiting');
+$pages = is_file('/run/wpaas/served'); // they are asked for at once, by the visitors themselves
 for ($tries = 0;; usleep(30000)) {
+	$pages = $pages ?: begin($root);
 	try {
 		$database = wpaas_database();
 		say('installing');

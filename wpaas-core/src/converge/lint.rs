@@ -5,7 +5,7 @@
 
 use super::{
     Action, Coverage, DatabaseOrder, DatabasePhase, DatabaseReport, Facts, FileContent, Intent, NodeReport,
-    Object, ObjectState, Part, SitePlan, Step, StepReason, Wanted,
+    NodeSpec, Object, ObjectState, Part, RunIntent, SitePlan, Step, StepReason, Wanted,
 };
 
 /// A rule that a plan breaks.
@@ -26,8 +26,9 @@ pub struct Violation {
 ///
 /// The first rule that it breaks.
 pub fn lint(intent: &Intent, facts: &Facts, plan: &SitePlan) -> Result<(), Violation> {
-    let rules: [(u8, Rule); 11] = [
+    let rules: [(u8, Rule); 12] = [
         (1, founding),
+        (1, beginning),
         (2, quorum),
         (2, joining),
         (3, serving),
@@ -91,6 +92,24 @@ fn founding(_: &Intent, facts: &Facts, plan: &SitePlan, step: &Step) -> Verdict 
         .iter()
         .filter(|step| matches!(step.action, Action::Order { order: DatabaseOrder::Found { .. }, .. }));
     require(foundings.count() == 1, "founds twice")
+}
+
+/// A node founds without an order on the only volume that a database of one node has, and has no other node beside it.
+fn beginning(intent: &Intent, facts: &Facts, _: &SitePlan, step: &Step) -> Verdict {
+    let Action::CreateNode(NodeSpec { founds: Some(volume), .. }) = &step.action else { return Ok(()) };
+    require(step.part == Part::Database(0), "founds a new database on what is not its first node")?;
+    require(facts.coverage == Coverage::Complete, "founds a new database without a complete listing")?;
+    let is_new = |run: &RunIntent| run.database.nodes() == 1 && !run.was_founded;
+    require(
+        matches!(&intent.wanted, Wanted::Run(run) if is_new(run)),
+        "founds a new database where there was one, or is to be one of several nodes",
+    )?;
+    let mut parts = facts.objects.iter().filter(|object| match object.part {
+        Part::Database(_) => true,
+        Part::DatabaseVolume(_) => object.id != *volume,
+        _ => false,
+    });
+    require(parts.next().is_none(), "founds a new database though there is more of it than one volume")
 }
 
 /// No Synced database node is stopped unless enough others are Synced.

@@ -181,6 +181,25 @@ pub struct NodeSpec {
     pub memory_mib: u32,
     /// Whether the backend restarts it by itself. Never a database node: it would found or join unasked.
     pub restart: bool,
+    /// Of the first node of a new database: the volume that is all there is of it. A node that starts for the first
+    /// time on this one founds component 1 without an order, unless anything is on it, be it the number of a founding.
+    ///
+    /// A backend may leave it alone, and the order comes as to any other node. One that passes it on, as
+    /// [`NodeSpec::first_order`], refuses to make the node where the part's volume is another.
+    pub founds: Option<ObjectId>,
+}
+
+impl NodeSpec {
+    /// What tells the node to found a new database, if it is to.
+    #[must_use]
+    pub fn first_order(&self) -> Option<NodeFile> {
+        self.founds.as_ref().map(|_| NodeFile {
+            path: "first-order".to_owned(),
+            mode: 0o400,
+            group: "root",
+            content: FileContent::Text("found 1\n".to_owned()),
+        })
+    }
 }
 
 /// What a node runs.
@@ -284,7 +303,8 @@ impl fmt::Display for Step {
             Action::CreateNetwork | Action::CreateVolume => write!(f, "create {part}"),
             Action::CreateRelease { digest, .. } => write!(f, "create {part} from {digest}"),
             Action::CreateNode(spec) => {
-                write!(f, "create {part} ({}, {} MiB)", spec.fingerprint, spec.memory_mib)
+                let founds = if spec.founds.is_some() { " to found component 1" } else { "" };
+                write!(f, "create {part} ({}, {} MiB){founds}", spec.fingerprint, spec.memory_mib)
             }
             Action::StartNode { .. } => write!(f, "start {part}"),
             Action::Order { order: DatabaseOrder::Found { number }, .. } => {

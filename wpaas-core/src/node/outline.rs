@@ -78,6 +78,7 @@ pub(super) fn spec(outline: &Outline<'_>) -> NodeSpec {
         mounts: mounts.iter().map(MountOf::mount).collect(),
         memory_mib,
         restart,
+        founds: None,
     }
 }
 

@@ -113,10 +113,7 @@ fn one_joins_at_a_time() {
     assert_eq!(scene.wrong([scene.join(1)]), None);
     assert_eq!(scene.wrong([scene.join(1), scene.join(2)]), Some((2, "orders two database nodes at once")));
     scene.database(2).phase = DatabasePhase::Starting;
-    assert_eq!(
-        scene.wrong([scene.join(1)]),
-        Some((2, "orders a node to join while another is starting"))
-    );
+    assert_eq!(scene.wrong([scene.join(1)]), Some((2, "orders a node to join while another is starting")));
     scene.database(2).phase = DatabasePhase::Running;
     assert_eq!(scene.wrong([scene.join(1)]), None);
 }

@@ -1,10 +1,14 @@
 //! Rule 1: a component is founded on complete coverage, when every node waits, on the furthest, by a new number.
 
 use uuid::Uuid;
-use wpaas_core::converge::{Coverage, DatabaseOrder, DatabasePhase, Part, Position};
-use wpaas_core::site::DatabaseSize::Three;
+use wpaas_core::converge::{
+    Action, Coverage, DatabaseOrder, DatabasePhase, NodeSpec, Part, Position, Step, Wanted,
+};
+use wpaas_core::site::DatabaseSize::{One, Three};
 
 use crate::Scene;
+
+const D0: Part = Part::Database(0);
 
 /// Three nodes wait, each with the same data of the first founding.
 fn waiting() -> Scene {
@@ -93,4 +97,68 @@ fn it_is_founded_on_what_is_whole() {
         scene.database(n).empty = true;
     }
     assert_eq!(wrong(&scene), None, "all are empty");
+}
+
+/// A new site whose one database node is not made yet, and whose volume is there.
+fn new() -> Scene {
+    let mut scene = Scene::of(1, One);
+    scene.is_gone(D0);
+    scene
+}
+
+/// Makes the node, to found on the volume that is there.
+fn begins(scene: &Scene, part: Part) -> Step {
+    let step = scene.create(part, Vec::new());
+    let Action::CreateNode(spec) = step.action else { panic!("it makes a node") };
+    let founds = Some(scene.id(Part::DatabaseVolume(0)));
+    Step { action: Action::CreateNode(NodeSpec { founds, ..spec }), ..step }
+}
+
+/// What is wrong with that.
+fn wrong_to_begin(scene: &Scene) -> Option<&'static str> {
+    scene.wrong([begins(scene, D0)]).map(|(rule, why)| {
+        assert_eq!(rule, 1);
+        why
+    })
+}
+
+#[test]
+fn a_new_database_is_founded_by_its_first_node() {
+    assert_eq!(wrong_to_begin(&new()), None);
+    let mut scene = new();
+    scene.facts.coverage = Coverage::Partial;
+    assert_eq!(wrong_to_begin(&scene), Some("founds a new database without a complete listing"));
+    let second = new();
+    let step = begins(&second, Part::Database(1));
+    assert_eq!(second.wrong([step]), Some((1, "founds a new database on what is not its first node")));
+}
+
+#[test]
+fn it_is_new_and_of_one_node() {
+    let several = Some("founds a new database where there was one, or is to be one of several nodes");
+    let mut scene = new();
+    scene.wants(|run| run.was_founded = true);
+    assert_eq!(wrong_to_begin(&scene), several);
+    let mut scene = new();
+    scene.wants(|run| run.database = Three);
+    assert_eq!(wrong_to_begin(&scene), several);
+    let mut scene = new();
+    scene.intent.wanted = Wanted::Rest;
+    assert_eq!(wrong_to_begin(&scene), several);
+}
+
+#[test]
+fn all_there_is_of_it_is_the_volume_that_it_is_founded_on() {
+    let more = Some("founds a new database though there is more of it than one volume");
+    let mut scene = new();
+    scene.is_there_too(Part::DatabaseVolume(1), Part::DatabaseVolume(0));
+    assert_eq!(wrong_to_begin(&scene), more);
+    let mut scene = new();
+    scene.is_there_too(Part::Database(1), Part::Wordpress(0));
+    assert_eq!(wrong_to_begin(&scene), more);
+    let scene = new();
+    let mut step = begins(&scene, D0);
+    let Action::CreateNode(spec) = &mut step.action else { panic!("it makes a node") };
+    spec.founds = Some(scene.id(Part::UploadsVolume));
+    assert_eq!(scene.wrong([step]), more.map(|why| (1, why)), "another volume than is there");
 }

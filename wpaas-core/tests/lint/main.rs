@@ -12,8 +12,9 @@ mod visitors;
 use std::sync::Arc;
 
 use wpaas_core::converge::{
-    Action, BootId, DatabaseOrder, DatabaseReport, Draining, Facts, FileContent, GatewayReport, Heard, Intent, Lead,
-    NodeFile, NodeReport, NodeRole, NodeSpec, Object, ObjectId, Part, RunIntent, Silent, SitePlan, Step, StepReason, Told, Wanted, lint,
+    Action, BootId, DatabaseOrder, DatabaseReport, Draining, Facts, FileContent, GatewayReport, Heard,
+    Intent, Lead, NodeFile, NodeReport, NodeRole, NodeSpec, Object, ObjectId, Part, RunIntent, Silent,
+    SitePlan, Step, StepReason, Told, Wanted, lint,
 };
 use wpaas_core::site::DatabaseSize;
 
@@ -115,7 +116,8 @@ impl Scene {
     }
 
     fn order(&self, part: Part, order: DatabaseOrder) -> Step {
-        let boot = self.facts.report(part).map_or_else(|| BootId::new("none").unwrap(), |heard| heard.boot.clone());
+        let boot =
+            self.facts.report(part).map_or_else(|| BootId::new("none").unwrap(), |heard| heard.boot.clone());
         self.step(part, Action::Order { object: self.id(part), boot, order })
     }
 
@@ -130,7 +132,7 @@ impl Scene {
     fn create(&self, part: Part, files: Vec<NodeFile>) -> Step {
         let fingerprint = NodeFile::fingerprint(&files);
         let (role, mounts, memory_mib) = (NodeRole::Wordpress, Vec::new(), 256);
-        let spec = NodeSpec { role, fingerprint, files, mounts, memory_mib, restart: true };
+        let spec = NodeSpec { role, fingerprint, files, mounts, memory_mib, restart: true, founds: None };
         self.step(part, Action::CreateNode(spec))
     }
 

@@ -47,7 +47,9 @@ fn a_part_is_made_where_it_is_surely_not() {
 fn what_is_changed_was_seen() {
     let scene = Scene::of(1, One);
     let unseen = Some((6, "names an object that was not seen"));
-    for (part, object) in [(W0, ObjectId::new("unseen")), (W0, scene.id(D0)), (Part::Wordpress(1), scene.id(W0))] {
+    for (part, object) in
+        [(W0, ObjectId::new("unseen")), (W0, scene.id(D0)), (Part::Wordpress(1), scene.id(W0))]
+    {
         assert_eq!(scene.wrong([scene.step(part, Action::Remove { object })]), unseen);
     }
     let start = |object| scene.wrong([scene.step(W0, Action::StartNode { object })]);

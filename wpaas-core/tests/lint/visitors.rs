@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use wpaas_core::converge::{
-    FileContent, Lead, NodeFile, NodeReport, ObjectId, ObjectState, Part, ReleaseRef, ServerState, Wanted, WordpressPhase,
-};
 use wpaas_core::code::{Digest, Layout};
+use wpaas_core::converge::{
+    FileContent, Lead, NodeFile, NodeReport, ObjectId, ObjectState, Part, ReleaseRef, ServerState, Wanted,
+    WordpressPhase,
+};
 use wpaas_core::secret::{SecretName, SecretRef};
 use wpaas_core::site::DatabaseSize::{One, Three};
 
@@ -179,7 +180,8 @@ fn visitors_get_the_release_that_has_proved_itself() {
 fn what_a_new_node_is_made_of_counts_and_no_secret_does() {
     let mut scene = Scene::of(1, One);
     scene.object(W0).state = ObjectState::Incomplete;
-    let secret = FileContent::Secret(SecretRef { site: scene.intent.site, name: SecretName::Salt, version: 1 });
+    let secret =
+        FileContent::Secret(SecretRef { site: scene.intent.site, name: SecretName::Salt, version: 1 });
     let quiet = NodeFile { content: secret, ..file("") };
     assert_eq!(scene.wrong([scene.create(W0, vec![quiet, file("release=stock")])]), None);
     assert_eq!(scene.wrong([scene.create(W0, vec![file("release=another")])]), UNPROVED);

@@ -6,11 +6,42 @@ use super::SMALL;
 use super::support::{Harness, wanted};
 use jiff::Timestamp;
 use wpaas_core::converge::{
-    Action, Coverage, DatabasePhase, Facts, Intent, NodeReport, ObjectState, Part, SitePlan, Step,
+    Action, Coverage, DatabasePhase, Facts, Intent, NodeReport, ObjectState, Part, RunIntent, SitePlan, Step,
     StepReason, Told, Trouble, lint, plan, status,
 };
 use wpaas_core::site::ConditionKind;
 use wpaas_core::site::DatabaseSize::{One, Three};
+
+/// Whether the first node was made to found a new database.
+fn began(site: &Harness) -> bool {
+    let made: Vec<_> = site.log.iter().filter(|step| step.starts_with("create database-0")).collect();
+    assert_eq!(made.len(), 1, "{:?}", site.log);
+    made[0].ends_with("to found component 1")
+}
+
+#[test]
+fn a_new_database_of_one_node_is_founded_without_an_order() {
+    let mut site = Harness::new(wanted(1, One));
+    site.converge();
+    assert!(began(&site));
+    assert_eq!(site.log.iter().find(|step| step.starts_with("order")), None);
+}
+
+#[test]
+fn a_database_that_is_not_new_or_not_alone_waits_for_an_order() {
+    let mut founded = Harness::new(RunIntent { was_founded: true, ..wanted(1, One) });
+    founded.converge();
+    assert!(!began(&founded));
+    assert!(founded.log.contains(&"order database-0 to found component 1".to_owned()), "{:?}", founded.log);
+    let mut several = Harness::new(wanted(1, Three));
+    several.converge();
+    assert!(!began(&several));
+    let mut shrunk = Harness::up(wanted(1, Three));
+    shrunk.vanish(Part::Database(0));
+    shrunk.change(|run| run.database = One);
+    shrunk.converge();
+    assert!(!began(&shrunk), "others may hold more");
+}
 
 #[test]
 fn a_redundant_site_founds_once_and_joins_one_at_a_time() {

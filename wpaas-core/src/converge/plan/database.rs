@@ -2,8 +2,8 @@
 
 use super::{HoldReason, Pass};
 use crate::converge::{
-    Action, BootId, DatabasePhase, DatabaseReport, Fingerprint, NodeReport, Object, ObjectId, ObjectState,
-    Part, RouteState, Routes, RunIntent, Seen, Step, StepReason,
+    Action, BootId, DatabasePhase, DatabaseReport, Fingerprint, NodeReport, NodeSpec, Object, ObjectId,
+    ObjectState, Part, RouteState, Routes, RunIntent, Seen, Step, StepReason, Wanted,
 };
 use crate::node;
 
@@ -105,8 +105,9 @@ impl Pass<'_> {
                 if let Some(need) = self.missing([Part::Network, volume]) {
                     self.hold(part, HoldReason::Needs(need));
                 } else {
-                    let action = Action::CreateNode(node::database(self.intent.site, n));
-                    self.step(part, action, StepReason::Missing);
+                    let spec = node::database(self.intent.site, n);
+                    let spec = NodeSpec { founds: self.new_volume(), ..spec };
+                    self.step(part, Action::CreateNode(spec), StepReason::Missing);
                 }
             }
             Seen::There(object) => {
@@ -115,6 +116,14 @@ impl Pass<'_> {
             }
         }
         false
+    }
+
+    /// The volume of a new database of one node, which founds it when it starts: there never was another, so that if
+    /// nothing is on this one, nothing is anywhere.
+    fn new_volume(&self) -> Option<ObjectId> {
+        let Wanted::Run(run) = &self.intent.wanted else { return None };
+        let is_new = !run.was_founded && self.is_alone(run.database.nodes());
+        self.facts.ready(Part::DatabaseVolume(0)).filter(|_| is_new).map(|volume| volume.id.clone())
     }
 
     fn existing_database(&mut self, n: u8, object: &Object, outdated: bool, wanted: u8) -> bool {

@@ -88,11 +88,12 @@ impl Place {
     }
 
     /// One stage further. Returns whether anything changed.
-    pub(super) fn progress_databases(&mut self) -> bool {
+    pub(super) fn progress_databases(&mut self, site: SiteId) -> bool {
         let mut changed = false;
         for n in 0..3 {
             let Some(process) = self.node(Part::Database(n)).and_then(|node| node.process) else { continue };
             match process {
+                Process::Recovering if self.begins(n) => self.found(site, n, 1),
                 Process::Recovering => self.set(n, Process::Waiting),
                 Process::Founding => self.set(n, Process::Member),
                 Process::Joining if self.component.as_ref().is_some_and(|component| component.primary) => {
@@ -103,6 +104,14 @@ impl Place {
             changed = true;
         }
         changed
+    }
+
+    /// Whether a node that starts founds without an order: by what it was made with, at its first start, where nothing is
+    /// on its volume.
+    fn begins(&self, n: u8) -> bool {
+        let unused = |volume: &Thing| volume.data == Data::Empty && volume.founding == 0;
+        self.node(Part::Database(n)).is_some_and(Thing::begins)
+            && self.objects.get(&Part::DatabaseVolume(n)).is_some_and(unused)
     }
 
     /// A joiner gets the component's state. Without a component it waits for ever, as one of Galera does that had heard

@@ -117,6 +117,11 @@ impl Place {
         if let Some(missing) = needs.into_iter().find(|part| !self.is_whole(*part)) {
             return Err(conflict(step, &format!("{missing} is not there")));
         }
+        if let Some(volume) = &spec.founds
+            && self.find(Part::DatabaseVolume(0), volume).is_none()
+        {
+            return Err(conflict(step, "its volume is another than it was made for"));
+        }
         let mut object = self.object(step);
         object.fingerprint = Some(spec.fingerprint);
         let mut node = Thing::new(object.clone(), Some(spec.clone()));
@@ -199,11 +204,11 @@ impl Place {
     }
 
     /// Everything goes one stage further. Returns whether anything changed.
-    pub(super) fn progress(&mut self) -> bool {
+    pub(super) fn progress(&mut self, site: SiteId) -> bool {
         let before = self.objects.len();
         self.objects.retain(|_, thing| thing.object.state != ObjectState::Removing);
         let mut changed = self.objects.len() < before;
-        changed |= self.progress_databases();
+        changed |= self.progress_databases(site);
         changed |= self.progress_wordpress();
         for (part, thing) in &mut self.objects {
             if matches!(part, Part::Gateway(_)) && thing.runs() {

@@ -76,6 +76,11 @@ impl Thing {
         self.forget();
     }
 
+    /// Whether it is to found a new database, and has not started before.
+    pub(super) fn begins(&self) -> bool {
+        self.boots == 1 && self.spec.as_ref().is_some_and(|spec| spec.founds.is_some())
+    }
+
     /// Its processes end, as by SIGKILL.
     pub(super) fn halt(&mut self, state: ObjectState) {
         self.object.state = state;

@@ -104,7 +104,7 @@ impl World {
 
     /// Everything of a site goes one stage further. Returns whether anything changed.
     pub fn progress(&mut self, site: SiteId) -> bool {
-        self.places.get_mut(&site).is_some_and(Place::progress)
+        self.places.get_mut(&site).is_some_and(|place| place.progress(site))
     }
 
     /// What the running nodes of a site say.

@@ -2,8 +2,8 @@
 
 use wpaas_core::converge::trial::{Fate, Op, Outside, wanted};
 use wpaas_core::converge::{
-    Action, DatabaseOrder, DatabasePhase, DatabaseReport, Facts, Intent, NodeReport, SitePlan, Step, Wanted,
-    plan,
+    Action, DatabaseOrder, DatabasePhase, DatabaseReport, Facts, Intent, NodeReport, Part, SitePlan, Step,
+    Wanted, plan,
 };
 use wpaas_core::site::DatabaseSize::Three;
 
@@ -113,4 +113,21 @@ fn rule_1_a_founding_before_every_node_has_spoken() {
         [Op::Look(0), Op::Plan(0), Op::Land(0, 0, Fate::Fine), Op::Progress, Op::Look(0), Op::Plan(0)];
     let ops = [&[kill(5), Op::Write, Op::Write, kill(6), kill(7)][..], &alone].concat();
     caught(founds_without_the_silent, &wanted(1, Three), &ops, "rule 1", "S1");
+}
+
+/// Rule 1: every first node founds as it starts, whoever else is there.
+fn founds_as_it_starts(intent: &Intent, facts: &Facts) -> SitePlan {
+    let mut plan = plan(intent, facts);
+    for step in &mut plan.steps {
+        if let (Part::Database(0), Action::CreateNode(spec)) = (step.part, &mut step.action) {
+            spec.founds = facts.ready(Part::DatabaseVolume(0)).map(|volume| volume.id.clone());
+        }
+    }
+    plan
+}
+
+#[test]
+fn rule_1_a_founding_without_an_order_beside_others() {
+    let lost = [Op::Outside(1, Outside::Vanish)];
+    caught(founds_as_it_starts, &wanted(1, Three), &lost, "rule 1", "S1");
 }
