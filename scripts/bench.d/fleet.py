@@ -28,7 +28,8 @@ def run(command, *wanted):
     """The numbers that a program prints under these names."""
     printed, found = output(command), []
     for name in wanted:
-        values = re.findall(rf"{re.escape(name)}[ =]([0-9.]+)", printed)
+        # Not the end of another's name, such as cpu_us_per_obj.
+        values = re.findall(rf"(?<!\w){re.escape(name)}[ =]([0-9.]+)", printed)
         if not values:
             sys.exit(f"{' '.join(map(str, command))} tells no {name}: {printed}")
         found.append(float(values[-1]))
@@ -45,7 +46,7 @@ def once(measure, ours, peer, sites):
     if measure == "p3":
         return run([ours, "drift", sites], "drift_us_p50")[0], run([peer, "drift", sites, 1000], "drift us p50")[0]
     if measure == "p4":
-        return run([ours, "start", sites], "start_s")[0], run([peer, "startup", sites], " s")[0]
+        return run([ours, "start", sites], "start_s")[0], run([peer, "startup", sites], "s")[0]
     micros = run([peer, "resync", sites, 3], "cpu_us_per_obj")[0]
     return run([ours, "idle", sites], "idle_ms_per_10s")[0], micros * sites / 1000
 

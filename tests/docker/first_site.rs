@@ -169,6 +169,12 @@ async fn stock_wordpress_needs_no_code_and_refused_code_harms_nothing() {
     let (status, page) = Wordpress::at(&url).get("/").await;
     assert_eq!(status, 200);
     assert!(page.contains("twentytwentyfive"), "a theme is there");
+    let told = "cat /var/lib/mysql/wpaas-founding; ls /etc/wpaas";
+    let told = docker(&["exec", &Server::container(&site, "database-0"), "sh", "-c", told]);
+    assert!(
+        told.starts_with("1\n") && !told.contains("order"),
+        "founded as it started, no order is left: {told}"
+    );
 
     let git = server.repository("nothing", &[("README", "no WordPress in here")]);
     let change = json!({"code": {"git": git}});

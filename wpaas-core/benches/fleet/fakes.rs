@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -45,6 +45,11 @@ impl Fakes {
         let (converger, handle) = Converger::new(self.backend.clone(), self.book.clone());
         *locked(&self.book.handle) = Some(handle.clone());
         tokio::spawn(converger.run(std::future::pending()));
+        // Nodes of a site that is not known of are not heard, and these report but once.
+        while handle.explain(self.book.last()).await.is_none() {
+            tokio::task::yield_now().await;
+        }
+        self.book.report();
         self.book.all_ready.notified().await;
         Running { backend: self.backend.clone(), book: self.book.clone(), _handle: handle }
     }
@@ -60,7 +65,6 @@ pub struct Book {
     intents: Vec<Intent>,
     reports: Vec<Report>,
     handle: Mutex<Option<ConvergerHandle>>,
-    reported: AtomicBool,
     ready: AtomicUsize,
     all_ready: Notify,
 }
@@ -71,10 +75,14 @@ impl Book {
             intents: fleet.intents.clone(),
             reports: fleet.reports.clone(),
             handle: Mutex::default(),
-            reported: AtomicBool::new(false),
             ready: AtomicUsize::new(0),
             all_ready: Notify::new(),
         })
+    }
+
+    /// The site that is read last.
+    fn last(&self) -> SiteId {
+        self.intents.last().unwrap().site
     }
 
     /// Every node reports.
@@ -90,11 +98,7 @@ impl Book {
 impl Intents for Book {
     async fn page(&self, after: Option<SiteId>, limit: usize) -> Result<Vec<Intent>, IntentsError> {
         let from = self.intents.partition_point(|intent| Some(intent.site) <= after);
-        let page: Vec<_> = self.intents[from..].iter().take(limit).cloned().collect();
-        if from + page.len() == self.intents.len() && !self.reported.swap(true, Ordering::Relaxed) {
-            self.report();
-        }
-        Ok(page)
+        Ok(self.intents[from..].iter().take(limit).cloned().collect())
     }
 
     async fn get(&self, site: SiteId) -> Result<Option<Intent>, IntentsError> {

@@ -16,14 +16,14 @@ fn waiting() -> Scene {
     for n in 0..3 {
         let node = scene.database(n);
         (node.phase, node.state, node.primary) = (DatabasePhase::Waiting, None, false);
-        (node.empty, node.founding, node.position) = (false, 1, at(1, 5));
+        (node.empty, node.founding, node.position) = (false, 1, Some(at(1, 5)));
     }
     scene
 }
 
 /// So far in this history; 0 is none.
-fn at(history: u128, seqno: i64) -> Option<Position> {
-    Some(Position { uuid: Uuid::from_u128(history), seqno })
+fn at(history: u128, seqno: i64) -> Position {
+    Position { uuid: Uuid::from_u128(history), seqno }
 }
 
 /// What is wrong with founding on the first.
@@ -70,15 +70,15 @@ fn it_is_founded_by_a_new_number_and_once() {
 #[test]
 fn it_is_founded_on_the_furthest_of_one_history() {
     let mut scene = waiting();
-    scene.database(1).position = at(2, 5);
+    scene.database(1).position = Some(at(2, 5));
     assert_eq!(wrong(&scene), Some("founds though nodes hold different histories"));
-    scene.database(1).position = at(1, 6);
+    scene.database(1).position = Some(at(1, 6));
     assert_eq!(wrong(&scene), Some("founds on a node that is behind"));
-    scene.database(1).position = at(1, 4);
+    scene.database(1).position = Some(at(1, 4));
     assert_eq!(wrong(&scene), None);
-    scene.database(1).position = at(0, 100);
+    scene.database(1).position = Some(at(0, 100));
     assert_eq!(wrong(&scene), None, "what has no history is behind what has one");
-    scene.database(0).position = at(0, -1);
+    scene.database(0).position = Some(at(0, -1));
     assert_eq!(wrong(&scene), Some("founds on a node that is behind"));
     scene.database(0).position = None;
     assert_eq!(wrong(&scene), Some("founds on a node that is behind"));
