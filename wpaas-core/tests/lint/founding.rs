@@ -26,12 +26,17 @@ fn at(history: u128, seqno: i64) -> Position {
     Position { uuid: Uuid::from_u128(history), seqno }
 }
 
-/// What is wrong with founding on the first.
-fn wrong(scene: &Scene) -> Option<&'static str> {
-    scene.wrong([scene.found(0, 2)]).map(|(rule, why)| {
+/// What is wrong with this step alone, by rule 1.
+fn by_rule_1(scene: &Scene, step: Step) -> Option<&'static str> {
+    scene.wrong([step]).map(|(rule, why)| {
         assert_eq!(rule, 1);
         why
     })
+}
+
+/// What is wrong with founding on the first.
+fn wrong(scene: &Scene) -> Option<&'static str> {
+    by_rule_1(scene, scene.found(0, 2))
 }
 
 #[test]
@@ -116,10 +121,7 @@ fn begins(scene: &Scene, part: Part) -> Step {
 
 /// What is wrong with that.
 fn wrong_to_begin(scene: &Scene) -> Option<&'static str> {
-    scene.wrong([begins(scene, D0)]).map(|(rule, why)| {
-        assert_eq!(rule, 1);
-        why
-    })
+    by_rule_1(scene, begins(scene, D0))
 }
 
 #[test]
