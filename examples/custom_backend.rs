@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
+use proptest::prelude::*;
 use wpaas_core::code::{Digest, Layout};
-use wpaas_core::converge::conformance::{self, Fixture, Outside};
+use wpaas_core::converge::conformance::{self, Deed, Fixture, Outside};
 use wpaas_core::converge::{
     Action, Applied, Backend, BackendError, Capabilities, Coverage, Entry, ErrorClass, Fingerprint, Object,
     ObjectId, ObjectState, Observation, Part, Report, Scope, Step,
@@ -168,8 +169,22 @@ impl Fixture for Notebook {
     }
 }
 
-#[tokio::main]
-async fn main() {
-    conformance::all(&Notebook::default()).await;
+/// What may happen to a site, for the property.
+fn deed() -> impl Strategy<Value = Deed> {
+    prop_oneof![
+        6 => any::<u8>().prop_map(Deed::Make),
+        3 => any::<(u8, u8)>().prop_map(|(part, which)| Deed::Remove(part, which)),
+        2 => any::<u8>().prop_map(|part| Deed::Outside(part, Outside::Vanish)),
+        1 => Just(Deed::Elsewhere),
+    ]
+}
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(conformance::all(&Notebook::default()));
+    let cases = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) };
+    proptest!(cases, |(deeds in proptest::collection::vec(deed(), 0..30))| {
+        runtime.block_on(conformance::any(&Notebook::default(), &deeds));
+    });
     println!("the notebook does what every backend must");
 }

@@ -13,7 +13,7 @@ import statistics
 import subprocess
 import sys
 
-GOALS = {"p1": 1 / 10, "p2": 1 / 8, "p3": 1 / 10, "p4": 1 / 5, "p12": 15}
+GOALS = {"p1": 1 / 10, "p2": 1 / 8, "p3": 1 / 10, "p4": 1 / 5, "p4-sites": 1 / 5, "p12": 15}
 
 
 def output(command):
@@ -46,6 +46,9 @@ def once(measure, ours, peer, sites):
     if measure == "p3":
         return run([ours, "drift", sites], "drift_us_p50")[0], run([peer, "drift", sites, 1000], "drift us p50")[0]
     if measure == "p4":
+        parts, started = run([peer, "children", sites, 6, 1], "children_list_s", "s")
+        return run([ours, "start", sites], "start_s")[0], parts + started
+    if measure == "p4-sites":
         return run([ours, "start", sites], "start_s")[0], run([peer, "startup", sites], "s")[0]
     micros = run([peer, "resync", sites, 3], "cpu_us_per_obj")[0]
     return run([ours, "idle", sites], "idle_ms_per_10s")[0], micros * sites / 1000
@@ -67,7 +70,8 @@ WHAT = {
     "p1": ("P1 pass over converged sites", "us a site", SIZES),
     "p2": ("P2 heap", "bytes a site", SIZES),
     "p3": ("P3 drift to plan, p50", "us", SIZES),
-    "p4": ("P4 cold start", "s", SIZES),
+    "p4": ("P4 cold start, 6 parts a site", "s", SIZES),
+    "p4-sites": ("P4 kube-rs without the parts", "s", SIZES),
     "p12": ("P12 idle, of 10 s", "ms", (10_000,)),
 }
 
@@ -88,6 +92,8 @@ def at_each_size(results):
     for measure, (name, unit, sizes) in WHAT.items():
         # Seconds of a start are of the whole fleet.
         scale = {sites: 1e6 / sites if measure == "p4" else 1 for sites in sizes}
+        if measure == "p4-sites":
+            continue
         mine = [result["ours"] * scale[result["sites"]] for result in results if result["measure"] == measure]
         if len(mine) == len(SIZES):
             unit = "us a site" if measure == "p4" else unit
@@ -98,7 +104,7 @@ def at_each_size(results):
 def main():
     ours, peer, limit, pairs, wanted, target = sys.argv[1:]
     rows, results = [("measure", "sites", "ours", "kube-rs", "ratio", "goal", "", "phys-bench")], []
-    for measure in [measure for measure in WHAT if measure in wanted.split(",")]:
+    for measure in [measure for measure in WHAT if measure.split("-")[0] in wanted.split(",")]:
         name, unit, sizes = WHAT[measure]
         for sites in sizes:
             runs = [once(measure, ours, peer, sites) for _ in range(int(pairs))]

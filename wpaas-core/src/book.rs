@@ -2,8 +2,8 @@
 //! tests by properties. Every program in it is compiled and run with the tests.
 //!
 //! 1. [`first_service`]: a store, a customer, a site, a converger; and how a plan reads.
-//! 2. [`a_backend`]: what a backend promises, one of 80 lines, and the suite that says whether it is right.
-//! 3. [`properties`]: trials, storms and scripts, over your planner, your backend and your store.
+//! 2. [`a_backend`]: what a backend promises, one of some 90 lines, and the suite that says whether it is right.
+//! 3. [`properties`]: trials and storms of your planner, any deeds for your backend, and scripts for people.
 //!
 //! What is *wanted* is written down ([`service`](crate::service), [`store`](crate::store)); what *runs* is seen
 //! ([`Backend::observe`](crate::converge::Backend::observe) and the nodes' reports); [`plan`](crate::converge::plan)
@@ -160,6 +160,10 @@ pub mod a_backend {}
 ///     trial.finish().unwrap();
 /// });
 /// ```
+///
+/// A backend of one's own has its property, too: whatever happens in whatever order, there is one object of each part at
+/// most, and no step makes or takes away what it does not name. [`conformance::any`](crate::converge::conformance::any)
+/// checks that for any [`Deed`](crate::converge::conformance::Deed)s; the last lines of [the notebook](a_backend) show it.
 ///
 /// A planner that breaks a rule is refused by the lint, as the converger refuses its plans; without the lint it is
 /// caught by what happens:

@@ -10,9 +10,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use stateright::{Checker, HasDiscoveries, Model, Property};
 use wpaas_core::converge::simulated::{Law, World};
-use wpaas_core::converge::trial::{Outside, is_as_fresh, wanted};
+use wpaas_core::converge::trial::{Case, Outside, is_as_fresh, is_at_rest, judge, wanted, with_decoys};
 use wpaas_core::converge::{
-    Action, Coverage, Facts, Intent, Part, RunIntent, Scope, SitePlan, Step, Wanted, lint, plan,
+    Action, Coverage, Facts, Intent, Object, Part, RunIntent, Scope, SitePlan, Step, Wanted, lint, plan,
 };
 use wpaas_core::id::SiteId;
 use wpaas_core::site::DatabaseSize::{self, One, Three};
@@ -67,6 +67,8 @@ enum Happens {
 struct Scopes {
     start: World,
     run: RunIntent,
+    /// What a change asks for; without it another name, which only the gateway learns.
+    then: Option<Wanted>,
     sites: usize,
     servers: usize,
     budget: Budget,
@@ -80,8 +82,11 @@ fn site(n: usize) -> SiteId {
 
 impl Scopes {
     fn new(database: DatabaseSize, budget: Budget) -> Self {
-        let run = wanted(0, database);
-        Self { start: World::default(), run, sites: 1, servers: 2, budget, sample: 64 }
+        Self::of(wanted(0, database), budget)
+    }
+
+    fn of(run: RunIntent, budget: Budget) -> Self {
+        Self { start: with_decoys(), run, then: None, sites: 1, servers: 2, budget, sample: 64 }
     }
 
     fn without(mut self, law: Law) -> Self {
@@ -111,11 +116,20 @@ impl Scopes {
         self
     }
 
-    /// What is wanted after so many changes: each gives the site another name, which only the gateway learns.
+    /// What is wanted after so many changes.
+    fn wanted(&self, generation: u64) -> Wanted {
+        match &self.then {
+            Some(then) if generation > 1 => then.clone(),
+            _ => {
+                let mut run = self.run.clone();
+                run.authorities.push(format!("www{generation}.example.com"));
+                Wanted::Run(run)
+            }
+        }
+    }
+
     fn intent(&self, generation: u64, epoch: u64, n: usize) -> Intent {
-        let mut run = self.run.clone();
-        run.authorities.push(format!("www{generation}.example.com"));
-        Intent { site: site(n), generation, version: generation, epoch, wanted: Wanted::Run(run) }
+        Intent { site: site(n), generation, version: generation, epoch, wanted: self.wanted(generation) }
     }
 
     fn plan(&self, state: &State, server: usize, n: usize) -> Option<SitePlan> {
@@ -129,12 +143,16 @@ impl Scopes {
 
     /// The newest server goes on alone, and nothing goes wrong: it ends, and is as a fresh one.
     fn ends(world: &mut World, intent: &Intent) -> Result<(), String> {
-        let Wanted::Run(run) = &intent.wanted else { unreachable!("the scopes' sites run") };
         for _ in 0..30 {
             let facts = facts(world, intent.site);
             let plan = plan(intent, &facts);
             if plan.is_empty() {
-                return is_as_fresh(world, intent.site, run);
+                return match &intent.wanted {
+                    Wanted::Run(run) => is_as_fresh(world, intent.site, run),
+                    Wanted::Rest => is_at_rest(world, intent.site),
+                    Wanted::Gone if of(world, intent.site).next().is_none() => Ok(()),
+                    Wanted::Gone => Err("L3: gone, and something is left".to_owned()),
+                };
             }
             for step in &plan.steps {
                 // Refused or done: the next pass looks again.
@@ -156,10 +174,38 @@ fn facts(world: &World, site: SiteId) -> Facts {
     }
 }
 
-/// A database node that serves is about to be removed, though the spec wants it as it is.
-fn harm(world: &World, step: &Step) -> Option<String> {
-    let (Part::Database(n), Action::Remove { .. }) = (step.part, &step.action) else { return None };
-    world.is_synced(step.site, n).then(|| format!("S3: {step}, and it was healthy"))
+fn of(world: &World, site: SiteId) -> impl Iterator<Item = &Object> {
+    world.objects().filter(move |(of, _)| *of == site).map(|(_, object)| object)
+}
+
+impl Scopes {
+    /// S3, S4, S6, rules 5 and 6, and none of the database nodes that all specs want as they are.
+    fn harm(&self, last: &State, step: &Step, informed: bool, fenced: bool) -> Option<String> {
+        let (planned, wanted) = (self.wanted(step.generation), self.wanted(last.generation));
+        let case = Case { site: step.site, planned: &planned, wanted: &wanted, informed, fenced };
+        if let Err(harm) = judge(&last.world, step, &case) {
+            return Some(harm);
+        }
+        let (Part::Database(n), Action::Remove { .. }, None) = (step.part, &step.action, &self.then) else {
+            return None;
+        };
+        last.world.is_synced(step.site, n).then(|| format!("S3: {step}, and it was healthy"))
+    }
+
+    /// Whether the server knows all that is to be known.
+    fn is_informed(state: &State, server: usize, n: usize) -> bool {
+        let Server { generation, seen } = &state.servers[server];
+        *generation == state.generation && seen[n].as_ref() == Some(&facts(&state.world, site(n)))
+    }
+
+    /// S5: what is of a site that nobody knows is as it was.
+    fn is_left_alone(&self, world: &World) -> bool {
+        let own = |id: &SiteId| (0..self.sites).any(|n| site(n) == *id);
+        let foreign = |world: &'_ World| -> Vec<_> {
+            world.objects().filter(|(of, _)| !own(of)).map(|(of, object)| (of, object.clone())).collect()
+        };
+        foreign(world) == foreign(&self.start)
+    }
 }
 
 impl Model for Scopes {
@@ -216,13 +262,16 @@ impl Model for Scopes {
                 let mut world = last.world.clone();
                 // Refused: nothing has changed.
                 world.apply(&step).ok()?;
-                state.harm = harm(&last.world, &step).filter(|_| removes(&last.world, &world, &step));
+                let informed = Self::is_informed(last, server, n);
+                let harm = self.harm(last, &step, informed, true);
+                state.harm = harm.filter(|_| removes(&last.world, &world, &step));
                 state.world = world;
             }
             Happens::Late(server, n, step) => {
                 let step = self.plan(last, server, n)?.steps.swap_remove(step);
                 state.world.apply_late(&step).ok()?;
-                state.harm = harm(&last.world, &step).filter(|_| removes(&last.world, &state.world, &step));
+                let harm = self.harm(last, &step, false, false);
+                state.harm = harm.filter(|_| removes(&last.world, &state.world, &step));
                 state.budget.late -= 1;
             }
             Happens::Progress(n) => drop(state.world.progress(site(n)).then_some(())?),
@@ -242,6 +291,9 @@ impl Model for Scopes {
         vec![
             Property::always("no harm", |_, state: &State| {
                 state.harm.is_none() && state.world.breaches().next().is_none()
+            }),
+            Property::always("others untouched", |scope: &Self, state: &State| {
+                scope.is_left_alone(&state.world)
             }),
             // Liveness as a bounded safety property: a checker's `eventually` misses cycles.
             Property::always("it ends", |scope: &Self, state: &State| scope.is_live(state)),
@@ -323,6 +375,24 @@ fn two_sites_with_two_servers() {
     explore(scope.converged(), "two sites");
 }
 
+/// Nodes that call the site by its old URL leave as new ones serve.
+#[test]
+fn two_wordpress_nodes_that_are_replaced_with_two_servers() {
+    let run = wanted(2, One);
+    let then = Wanted::Run(RunIntent { home: Some("www.example.com".into()), ..run.clone() });
+    let budget = Budget { deaths: 0, late: 0, changes: 1, looks: 5 };
+    explore(Scopes { then: Some(then), ..Scopes::of(run, budget) }.converged(), "replaced");
+}
+
+#[test]
+fn a_site_that_rests_or_goes_with_two_servers() {
+    for then in [Wanted::Rest, Wanted::Gone] {
+        let budget = Budget { changes: 1, ..FEW };
+        let name = format!("{then:?}");
+        explore(Scopes { then: Some(then), ..Scopes::of(wanted(1, One), budget) }.converged(), &name);
+    }
+}
+
 #[test]
 #[ignore = "the long run: needs WPAAS_STATES, and hours"]
 fn larger_scopes() {
@@ -331,6 +401,8 @@ fn larger_scopes() {
         ("three nodes", Scopes::new(Three, MORE).converged()),
         ("half made", Scopes::new(One, MORE).converged().half_made()),
         ("two sites", Scopes { sites: 2, ..Scopes::new(One, MORE) }),
+        ("rests", Scopes { then: Some(Wanted::Rest), ..Scopes::of(wanted(2, One), MORE) }.converged()),
+        ("goes", Scopes { then: Some(Wanted::Gone), ..Scopes::of(wanted(2, One), MORE) }.converged()),
     ] {
         explore(scope, name);
     }

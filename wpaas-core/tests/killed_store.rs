@@ -140,7 +140,7 @@ fn killed_after(path: &Path, acknowledged: usize) -> BTreeSet<u32> {
 }
 
 fn cases() -> u32 {
-    std::env::var("WPAAS_KILLS").ok().and_then(|cases| cases.parse().ok()).unwrap_or(40)
+    std::env::var("WPAAS_KILLS").ok().and_then(|cases| cases.parse().ok()).unwrap_or(500)
 }
 
 proptest! {

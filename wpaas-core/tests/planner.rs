@@ -10,7 +10,9 @@ mod releases;
 mod support;
 
 use support::{Harness, wanted};
-use wpaas_core::converge::{Coverage, Hold, HoldReason, Part, Wanted, plan};
+use wpaas_core::converge::{
+    Action, Coverage, Facts, Hold, HoldReason, ObjectState, Part, Told, Wanted, plan,
+};
 use wpaas_core::site::DatabaseSize::{One, Three};
 
 const SMALL: [&str; 6] =
@@ -138,4 +140,47 @@ fn what_waits_for_a_person_says_so_in_one_word() {
     assert_eq!(asks(HoldReason::TornData), Some("TornData"));
     assert_eq!(asks(HoldReason::BrokenData), Some("BrokenData"));
     assert_eq!(asks(HoldReason::Quorum), None, "which comes by itself");
+}
+
+#[test]
+fn what_is_broken_goes_unless_it_holds_data() {
+    let mut site = Harness::up(wanted(1, One));
+    let whole = site.facts();
+    for (part, goes) in [(Part::Network, true), (Part::UploadsVolume, false)] {
+        let mut facts = whole.clone();
+        facts.objects.iter_mut().find(|object| object.part == part).unwrap().state = ObjectState::Broken;
+        let plan = plan(&site.intent, &facts);
+        let removed =
+            plan.steps.iter().any(|step| step.part == part && matches!(step.action, Action::Remove { .. }));
+        let asks = plan.holds.contains(&Hold { part, reason: HoldReason::BrokenData });
+        assert_eq!((removed, asks), (goes, !goes), "{plan}");
+    }
+}
+
+#[test]
+fn each_step_that_is_under_way_is_waited_for_once() {
+    let mut site = Harness::up(wanted(1, One));
+    let whole = site.facts();
+    // What an older spec made is nothing that this one would wait for.
+    for part in whole.objects.iter().map(|object| object.part).chain([Part::Release([7; 6])]) {
+        let plan = plan(&site.intent, &Facts { busy: [part].into_iter().collect(), ..whole.clone() });
+        let busy = Hold { part, reason: HoldReason::Busy };
+        assert_eq!(plan.holds.iter().filter(|hold| **hold == busy).count(), 1, "{part}: {plan}");
+        assert_eq!(plan.steps.iter().find(|step| step.part == part), None);
+    }
+}
+
+#[test]
+fn a_node_is_not_told_twice_before_it_answers() {
+    let mut site = Harness::up(wanted(1, One));
+    site.change(|run| run.authorities.push("www.example.com".into()));
+    let facts = site.facts();
+    let [step] = &plan(&site.intent, &facts).steps[..] else { panic!("only the gateway is to be told") };
+    assert_eq!(step.part, Part::Gateway(0));
+    let told = |message| [Told { part: step.part, message }].into_iter().collect();
+    let waits = plan(&site.intent, &Facts { told: told(step.message().unwrap()), ..facts.clone() });
+    assert_eq!(waits.steps, []);
+    assert_eq!(waits.holds, [Hold { part: step.part, reason: HoldReason::Told }]);
+    let other = plan(&site.intent, &Facts { told: told("configure another".into()), ..facts });
+    assert_eq!(&other.steps, std::slice::from_ref(step), "it was told something else");
 }

@@ -1,4 +1,4 @@
-use wpaas_core::converge::{Applied, BackendError, BootId, DatabaseOrder, FileContent, NodeFile};
+use wpaas_core::converge::{Applied, BackendError, BootId, DatabaseOrder, NodeFile};
 
 use super::Task;
 use crate::archive;
@@ -12,13 +12,7 @@ impl Task<'_> {
         boot: &BootId,
         order: DatabaseOrder,
     ) -> Result<Applied, BackendError> {
-        let text = match order {
-            DatabaseOrder::Found { number } => format!("found {number} {boot}\n"),
-            DatabaseOrder::Join { number } => format!("join {number} {boot}\n"),
-        };
-        let content = FileContent::Text(text);
-        self.configure(id, &[NodeFile { path: "order".to_owned(), mode: 0o400, group: "root", content }])
-            .await
+        self.configure(id, &[order.file(boot)]).await
     }
 
     /// Replaces files of a running node.

@@ -15,6 +15,7 @@ use crate::code::{Digest, Layout};
 use crate::id::SiteId;
 
 mod canary;
+mod deeds;
 mod fence;
 mod making;
 mod nodes;
@@ -23,6 +24,7 @@ mod site;
 
 pub use super::trial::Outside;
 pub use canary::Canaries;
+pub use deeds::{Deed, any};
 
 /// A world to try a backend in.
 #[async_trait]

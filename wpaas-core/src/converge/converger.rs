@@ -290,10 +290,8 @@ impl Converger {
             return;
         }
         // What comes meanwhile does not wait for a whole fleet.
-        for _ in 0..Self::PASSES {
-            let Some(site) = self.queue.pop(now) else { return };
-            self.pass(site, now);
-        }
+        let due: Vec<_> = std::iter::from_fn(|| self.queue.pop(now)).take(Self::PASSES).collect();
+        self.pass(&due, now);
     }
 }
 

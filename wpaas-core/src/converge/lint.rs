@@ -262,7 +262,9 @@ fn own_site(intent: &Intent, facts: &Facts, plan: &SitePlan, step: &Step) -> Ver
         }
     };
     let seen = facts.objects.iter().any(|seen| seen.part == step.part && seen.id == *object);
-    require(seen, "names an object that was not seen")
+    require(seen, "names an object that was not seen")?;
+    let removes = matches!(step.action, Action::Remove { .. });
+    require(!removes || facts.coverage == Coverage::Complete, "removes without a complete listing")
 }
 
 /// Visitors get only a release that has proved itself: no node for them is made of another, and no node that is

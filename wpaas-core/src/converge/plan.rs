@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Action, Facts, Intent, ObjectState, Part, RunIntent, Seen, Step, StepReason, Wanted};
+use super::{Action, Coverage, Facts, Intent, ObjectState, Part, RunIntent, Seen, Step, StepReason, Wanted};
 use crate::id::SiteId;
 use crate::site::Generation;
 
@@ -233,7 +233,11 @@ impl<'a> Pass<'a> {
         }
     }
 
+    /// A step of the plan. Nothing is removed by a look that did not show all: what else is there decides what may go.
     fn step(&mut self, part: Part, action: Action, why: StepReason) {
+        if matches!(action, Action::Remove { .. }) && self.facts.coverage != Coverage::Complete {
+            return self.hold(part, HoldReason::Unseen);
+        }
         let Intent { site, generation, epoch, .. } = *self.intent;
         self.plan.steps.push(Step { site, generation, epoch, part, action, why });
     }

@@ -25,6 +25,7 @@ use crate::id::SiteId;
 mod content;
 mod galera;
 mod place;
+mod reports;
 mod runs;
 mod thing;
 mod weather;

@@ -166,6 +166,28 @@ pub enum DatabaseOrder {
     },
 }
 
+impl DatabaseOrder {
+    /// What tells a node that waits; it heeds no order for another start than its own.
+    #[must_use]
+    pub fn file(self, boot: &BootId) -> NodeFile {
+        order_file("order", format!("{self} {boot}\n"))
+    }
+}
+
+impl fmt::Display for DatabaseOrder {
+    /// As a node reads it: `found 1`, `join 1`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Found { number } => write!(f, "found {number}"),
+            Self::Join { number } => write!(f, "join {number}"),
+        }
+    }
+}
+
+fn order_file(path: &str, text: String) -> NodeFile {
+    NodeFile { path: path.to_owned(), mode: 0o400, group: "root", content: FileContent::Text(text) }
+}
+
 /// A node to make.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct NodeSpec {
@@ -193,12 +215,8 @@ impl NodeSpec {
     /// What tells the node to found a new database, if it is to.
     #[must_use]
     pub fn first_order(&self) -> Option<NodeFile> {
-        self.founds.as_ref().map(|_| NodeFile {
-            path: "first-order".to_owned(),
-            mode: 0o400,
-            group: "root",
-            content: FileContent::Text("found 1\n".to_owned()),
-        })
+        let order = DatabaseOrder::Found { number: 1 };
+        self.founds.as_ref().map(|_| order_file("first-order", format!("{order}\n")))
     }
 }
 
@@ -262,12 +280,7 @@ impl Step {
     #[must_use]
     pub fn message(&self) -> Option<String> {
         match &self.action {
-            Action::Order { boot, order: DatabaseOrder::Found { number }, .. } => {
-                Some(format!("found {number} {boot}"))
-            }
-            Action::Order { boot, order: DatabaseOrder::Join { number }, .. } => {
-                Some(format!("join {number} {boot}"))
-            }
+            Action::Order { boot, order, .. } => Some(format!("{order} {boot}")),
             Action::Configure { files, .. } => Some(format!("configure {}", NodeFile::fingerprint(files))),
             Action::Lead { object } => Some(format!("lead {object}")),
             Action::CreateNetwork

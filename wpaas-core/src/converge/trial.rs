@@ -3,9 +3,11 @@
 //!
 //! A [`Trial`] owns a [`World`], one or two servers that each see it through a [`View`], and a planner. It has no
 //! clock, no randomness and no I/O: an [`Op`] holds every choice, so that a sequence of them is a replay. What
-//! must never happen (S1 to S6, S8, S9, S12) is an error of [`Trial::take`]; what must happen in the end (L1 to L4,
-//! L6) of [`Trial::finish`]. Elsewhere are S7 (`conformance`, where secrets are) and what needs the real converger:
-//! [`super::storm`], and for S11 (looks that don't show all) the tests of the converger.
+//! must never happen (S1 to S6, S8, S9, S11, S12) is an error of [`Trial::take`]; what must happen in the end (L1 to L4,
+//! L6) of [`Trial::finish`]. S10, that what a stale server does has no lasting effect and none on data, is the sum of
+//! S9, of S6 for steps that come late, and of L4 once they have come. Elsewhere are S7 (`conformance`, where secrets are),
+//! S11 for listings that miss much though they say that they are complete (the tests of the converger), and what needs
+//! the real converger: [`super::storm`].
 //!
 //! ```
 //! use wpaas_core::converge::trial::{Fate, Op, Trial, wanted};
@@ -34,6 +36,7 @@ use crate::site::{DatabaseSize, Generation};
 
 mod change;
 mod end;
+pub mod faults;
 mod fresh;
 mod ops;
 mod safety;
@@ -41,11 +44,12 @@ pub mod script;
 
 pub use change::Change;
 pub(crate) use change::settle;
-pub use end::is_as_fresh;
 pub(crate) use end::operator;
+pub use end::{is_as_fresh, is_at_rest};
 pub use fresh::says_the_same_as_fresh;
 pub use ops::{Fate, Op, Outside};
-pub(crate) use safety::{Case, is_refused, judge, with_decoys};
+pub(crate) use safety::is_refused;
+pub use safety::{Case, judge, with_decoys};
 
 /// What plans: [`super::plan`], or one of yours.
 pub type Planner = fn(&Intent, &Facts) -> SitePlan;

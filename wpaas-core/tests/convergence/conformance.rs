@@ -6,8 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::FutureExt as _;
 use futures::stream::BoxStream;
+use proptest::prelude::*;
 use wpaas_core::code::{Digest, Layout};
-use wpaas_core::converge::conformance::{self, Fixture};
+use wpaas_core::converge::conformance::{self, Deed, Fixture};
 use wpaas_core::converge::simulated::{Simulated, Weather};
 use wpaas_core::converge::trial::Outside;
 use wpaas_core::converge::{
@@ -176,4 +177,39 @@ async fn a_backend_that_is_wrong_is_caught() {
         let said = caught.downcast_ref::<String>().map_or("", String::as_str);
         assert!(said.contains(why), "{wrong:?} is caught by {said:?}");
     }
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    let part = || 0..7_u8;
+    let what =
+        || proptest::sample::select(&[Outside::Kill, Outside::Freeze, Outside::Vanish, Outside::Edit][..]);
+    prop_oneof![
+        6 => part().prop_map(Deed::Make),
+        3 => (part(), 0..3_u8).prop_map(|(part, which)| Deed::Remove(part, which)),
+        2 => (part(), what()).prop_map(|(part, what)| Deed::Outside(part, what)),
+        1 => Just(Deed::Elsewhere),
+    ]
+}
+
+/// Any deeds, under a clock that does not wait.
+fn any_deeds(wrong: Wrong, deeds: &[Deed]) {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(conformance::any(&World::new(wrong), deeds));
+}
+
+proptest! {
+    #[test]
+    fn any_deeds_leave_one_object_of_each_part(deeds in proptest::collection::vec(deed(), 0..40)) {
+        any_deeds(Wrong::Nothing, &deeds);
+    }
+}
+
+/// The uploads are made, vanish, are made again, and the first ones are removed: a second time.
+#[test]
+#[should_panic(expected = "took Object")]
+fn a_backend_that_removes_by_name_is_caught_by_deeds() {
+    let uploads = 2;
+    let again = [Deed::Make(uploads), Deed::Outside(uploads, Outside::Vanish), Deed::Make(uploads)];
+    any_deeds(Wrong::RemovesByName, &[&again[..], &[Deed::Remove(uploads, 0)]].concat());
 }

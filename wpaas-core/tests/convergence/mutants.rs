@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wpaas_core::converge::simulated::{Law, Weather};
 use wpaas_core::converge::storm::Storm;
-use wpaas_core::converge::trial::{Failure, Fate, Op, Outside, Planner, Trial, wanted};
+use wpaas_core::converge::trial::{Change, Failure, Fate, Op, Outside, Planner, Trial, wanted};
 use wpaas_core::converge::{Action, Coverage, Facts, Intent, Part, SitePlan, Step, StepReason, lint, plan};
 use wpaas_core::id::SiteId;
 use wpaas_core::site::DatabaseSize::One;
@@ -120,6 +120,17 @@ fn a_part_that_is_made_twice() {
     assert!(failure.what.starts_with("S2"), "{failure}");
 }
 
+/// S9: where nothing refuses what is older, the step of a server that is behind is taken.
+#[test]
+fn a_step_of_an_older_plan() {
+    let site = || Trial::new(plan, wanted(1, One)).with_two_servers();
+    let behind = [Op::Plan(0), Op::Plan(1), Op::Land(1, 0, Fate::Fine), Op::Land(0, 1, Fate::Fine)];
+    behind.into_iter().try_fold(site(), |mut trial, op| trial.take(op).map(|()| trial)).unwrap();
+    let mut lawless = site().without_law(Law::Fence);
+    let failure = behind.into_iter().try_for_each(|op| lawless.take(op)).unwrap_err();
+    assert!(failure.what.starts_with("S9"), "{failure}");
+}
+
 /// One thing after another, so that a server knows of each before the next.
 fn slow_storm(seed: u64) -> Storm {
     let weather = Weather { latency: Duration::from_millis(200), ..Weather::calm() };
@@ -141,7 +152,7 @@ fn storms_are_judged_apart_from_planner_and_lint() {
     caught_in_storms(serves_untried, "S12");
 }
 
-/// A listing that is not complete proves no absence.
+/// S11: a listing that is not complete proves no absence, and nothing is removed by it.
 fn believes_partial_listings(intent: &Intent, facts: &Facts) -> SitePlan {
     plan(intent, &Facts { coverage: Coverage::Complete, ..facts.clone() })
 }
@@ -154,4 +165,12 @@ fn absence_from_a_partial_listing() {
     assert_eq!(lint(&intent, &facts, &plan(&intent, &facts)), Ok(()));
     let broken = lint(&intent, &facts, &believes_partial_listings(&intent, &facts)).unwrap_err();
     assert_eq!(broken.why, "makes what may be there");
+}
+
+#[test]
+fn a_removal_from_a_partial_listing() {
+    let sees_only = |part| [Op::User(Change::Rest), Op::Restart(0), Op::LookPartly(0, part), Op::Plan(0)];
+    let site = wanted(1, One);
+    let gateway = 5;
+    caught(believes_partial_listings, &site, &sees_only(gateway), "rule 6", "S11");
 }

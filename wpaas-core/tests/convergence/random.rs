@@ -113,7 +113,7 @@ fn cases(usual: u32) -> u32 {
 }
 
 prop_state_machine! {
-    #![proptest_config(ProptestConfig { cases: cases(2_000), max_shrink_iters: 2_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(20_000), max_shrink_iters: 2_000, ..ProptestConfig::default() })]
 
     #[test]
     fn any_sequence_is_safe_and_ends_converged(sequential 1..60 => Sites);

@@ -7,9 +7,16 @@ use futures::future::join_all;
 use jiff::Timestamp;
 
 use super::wanted::chain;
-use super::{Converger, Event, Instant, IntentsError, SiteId, SitePlan, SiteStatus, timestamp};
-use crate::converge::{Intent, Trouble, status};
+use super::{Converger, Event, Instant, IntentsError, SiteId, SitePlan, SiteStatus};
+use crate::converge::{Facts, Intent, Trouble, status};
 use crate::id::SiteMap;
+
+/// What was found of a site.
+pub(super) struct News {
+    status: Box<SiteStatus>,
+    /// Equal for statuses that say the same.
+    digest: NonZeroU64,
+}
 
 /// What was found and is not kept yet.
 #[derive(Debug, Default)]
@@ -42,32 +49,43 @@ impl Keeping {
 }
 
 impl Converger {
-    /// Keeps what was found, when it differs from what was kept.
-    pub(super) fn record(
-        &mut self,
+    /// What is to be said of the site; where it is too early for that, until when.
+    pub(super) fn news(
+        &self,
         intent: &Intent,
+        facts: &Facts,
         plan: &SitePlan,
-        next_try: Option<Instant>,
+        trouble: &Trouble,
         now: Instant,
-    ) {
-        let site = intent.site;
+    ) -> Result<News, Instant> {
         // Right after a start, that a node has not reported yet means nothing.
-        if let Some(until) = self.view.unheard(site, now).filter(|_| self.sight.unseen.is_none()) {
-            self.queue.push(site, until);
-            return;
+        if let Some(until) = self.view.unheard(intent.site, now).filter(|_| self.sight.unseen.is_none()) {
+            return Err(until);
         }
-        let trouble = Trouble {
+        let status = status(intent, facts, plan, trouble, Timestamp::UNIX_EPOCH);
+        Ok(News { digest: digest(&status), status: Box::new(status) })
+    }
+
+    /// What happens around the looks at a site that is as it is wanted; behind is a store that has lost its generation.
+    pub(super) fn trouble(&self, intent: &Intent, behind: bool) -> Trouble {
+        Trouble {
             unseen: self.sight.unseen.clone(),
-            last_error: self.errors.get(&site).cloned(),
-            behind: self.doubted.get(&site).copied(),
-            next_try: next_try.map(|at| timestamp(at, now)),
-            dns: self.dns.get(&site).cloned(),
-        };
-        let facts = self.view.facts(site, now);
-        let found = status(intent, &facts, plan, &trouble, Timestamp::UNIX_EPOCH);
-        let digest = digest(&found);
-        if self.is_news(site, digest) {
-            self.keeping.keep(site, Box::new(found.as_of(Timestamp::now())));
+            last_error: None,
+            behind: behind.then_some(intent.generation),
+            next_try: None,
+            dns: self.dns.get(&intent.site).cloned(),
+        }
+    }
+
+    /// Keeps what was found, when it differs from what was kept.
+    pub(super) fn say(&mut self, site: SiteId, news: Result<News, Instant>) {
+        match news {
+            Err(until) => self.queue.push(site, until),
+            Ok(News { status, digest }) => {
+                if self.is_news(site, digest) {
+                    self.keeping.keep(site, Box::new(status.as_of(Timestamp::now())));
+                }
+            }
         }
     }
 

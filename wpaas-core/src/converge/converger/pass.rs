@@ -2,23 +2,38 @@
 
 use std::sync::Arc;
 
-use super::{Converger, Event, Instant, IntentsError, SiteId, SitePlan};
+use rayon::iter::{IndexedParallelIterator as _, IntoParallelIterator as _, ParallelIterator as _};
+
+use super::keeping::News;
+use super::{Converger, Event, Instant, IntentsError, SiteId, SitePlan, timestamp};
 use crate::converge::{
-    Act, Coverage, Intent, Verdict, Violation, Wanted, acts, floor, keep_what_is_there, keep_what_runs, lint,
-    verdict,
+    Act, Coverage, Facts, Intent, Trouble, Verdict, Violation, Wanted, acts, floor, keep_what_is_there,
+    keep_what_runs, lint, verdict,
 };
 use crate::site::Generation;
 
-/// Whether the store is older than what runs.
-enum Behind {
-    No,
-    /// It is being read again.
-    Perhaps,
-    By(Generation),
+/// A site that was looked at. Looking changes nothing, so that many sites are looked at on all cores.
+struct Look {
+    /// What the look went by.
+    intent: Arc<Intent>,
+    /// Whether the store is behind what runs: what runs was made for the intent's generation, which the store has lost.
+    behind: bool,
+    found: Found,
 }
 
-/// What else a pass found, while it had the facts at hand.
-struct Found {
+enum Found {
+    /// The store seems to be older than what runs, by this generation; it is read again before that is believed.
+    MaybeBehind(Generation),
+    /// Nobody wants it, and nothing is left of it.
+    Gone,
+    /// There is nothing to do, and this to be said.
+    Quiet(Result<News, Instant>),
+    /// There is something to do, or to wait for.
+    Busy(Box<Busy>),
+}
+
+struct Busy {
+    plan: SitePlan,
     verdict: Option<Verdict>,
     /// The rule that the plan breaks.
     broken: Option<Violation>,
@@ -29,99 +44,121 @@ struct Found {
 }
 
 impl Converger {
-    pub(super) fn pass(&mut self, site: SiteId, now: Instant) {
-        let Some(known) = self.wanted.get_mut(&site) else { return };
-        // Else it is another server's.
-        let Some(epoch) = self.tenure.epoch(site, now) else { return };
+    /// So many sites are worth more than one core.
+    const WORTH_CORES: usize = 32;
+
+    /// Looks at these sites, and does what is to be done.
+    pub(super) fn pass(&mut self, due: &[SiteId], now: Instant) {
+        let intents: Vec<_> = due.iter().filter_map(|site| self.tended(*site, now)).collect();
+        let look = |intent| self.look(intent, now);
+        let looks: Vec<_> = if intents.len() < Self::WORTH_CORES {
+            intents.into_iter().map(look).collect()
+        } else {
+            intents.into_par_iter().with_min_len(Self::WORTH_CORES / 2).map(look).collect()
+        };
+        for look in looks {
+            self.follow(look, now);
+        }
+    }
+
+    /// What is wanted of the site in this server's epoch; `None` where nobody knows, or another server tends it.
+    fn tended(&mut self, site: SiteId, now: Instant) -> Option<Arc<Intent>> {
+        let known = self.wanted.get_mut(&site)?;
+        let epoch = self.tenure.epoch(site, now)?;
         if known.intent.epoch != epoch {
             Arc::make_mut(&mut known.intent).epoch = epoch;
         }
-        let mut intent = known.intent.clone();
-        let newest = floor(&intent, &self.view.facts(site, now));
-        let behind = match self.is_behind(site, newest) {
-            Behind::No => false,
-            Behind::Perhaps => return,
-            Behind::By(floor) => {
-                Arc::make_mut(&mut intent).generation = floor;
-                true
+        Some(known.intent.clone())
+    }
+
+    fn look(&self, mut intent: Arc<Intent>, now: Instant) -> Look {
+        let facts = self.view.facts(intent.site, now);
+        let newest = floor(&intent, &facts);
+        let behind = newest.is_some();
+        if let Some(floor) = newest {
+            // What is known of what is wanted may be old itself.
+            if self.doubted.get(&intent.site) != Some(&floor) {
+                return Look { intent, behind, found: Found::MaybeBehind(floor) };
             }
-        };
-        let facts = self.view.facts(site, now);
+            Arc::make_mut(&mut intent).generation = floor;
+        }
         let plan = (self.planner)(&intent, &facts);
         let plan = if behind { keep_what_runs(plan) } else { plan };
         let plan = if self.view.doubts() { keep_what_is_there(plan) } else { plan };
-        if plan.is_empty() && facts.busy.is_empty() {
-            self.quiet(&intent, &plan, now);
+        let found = if !plan.is_empty() || !facts.busy.is_empty() {
+            let broken = self.linted.then(|| lint(&intent, &facts, &plan).err()).flatten();
+            let (verdict, acts) = (verdict(&intent, &facts), acts(&intent, &facts, &plan));
+            Found::Busy(Box::new(Busy { plan, verdict, broken, under_way: facts.busy.len(), acts }))
+        } else if self.is_gone(&intent, &facts) {
+            Found::Gone
         } else {
-            let found = Found {
-                verdict: verdict(&intent, &facts),
-                broken: self.linted.then(|| lint(&intent, &facts, &plan).err()).flatten(),
-                under_way: facts.busy.len(),
-                acts: acts(&intent, &facts, &plan),
-            };
-            self.busy(&intent, &plan, found, now);
-        }
+            Found::Quiet(self.news(&intent, &facts, &plan, &self.trouble(&intent, behind), now))
+        };
+        Look { intent, behind, found }
     }
 
-    /// What is known of what is wanted may be old itself, so it is read again before the store is said to be.
-    fn is_behind(&mut self, site: SiteId, newest: Option<Generation>) -> Behind {
-        match newest {
-            None => {
-                self.doubted.remove(&site);
-                Behind::No
-            }
-            Some(floor) if self.doubted.insert(site, floor) == Some(floor) => Behind::By(floor),
-            Some(_) => {
-                self.load(site);
-                Behind::Perhaps
-            }
-        }
-    }
-
-    /// A pass that finds nothing to do.
-    fn quiet(&mut self, intent: &Intent, plan: &SitePlan, now: Instant) {
+    fn follow(&mut self, look: Look, now: Instant) {
+        let Look { intent, behind, found } = look;
         let site = intent.site;
-        if self.is_gone(intent, now) {
-            if !self.is_metered(site) {
-                return;
+        if !behind {
+            self.doubted.remove(&site);
+        }
+        match found {
+            Found::MaybeBehind(floor) => {
+                self.doubted.insert(site, floor);
+                self.load(site);
             }
+            Found::Gone => self.gone(site),
+            Found::Quiet(news) => {
+                self.errors.remove(&site);
+                self.retries.succeeded(site);
+                self.say(site, news);
+            }
+            Found::Busy(busy) => self.busy(&intent, behind, *busy, now),
+        }
+    }
+
+    /// Nothing is left to be done but to say so, once all that it ran is kept.
+    fn gone(&mut self, site: SiteId) {
+        if self.is_metered(site) {
             let intents = self.intents.clone();
             self.tasks.spawn(async move { Event::Purged(site, intents.purged(site).await) });
-            return;
         }
-        self.errors.remove(&site);
-        self.retries.succeeded(site);
-        self.record(intent, plan, None, now);
     }
 
-    /// A pass that takes steps, or waits.
-    fn busy(&mut self, intent: &Intent, plan: &SitePlan, mut found: Found, now: Instant) {
-        if plan.steps.is_empty() && found.under_way == 0 {
-            self.errors.remove(&intent.site);
-            self.retries.succeeded(intent.site);
+    /// Takes steps, or waits.
+    fn busy(&mut self, intent: &Intent, behind: bool, mut busy: Busy, now: Instant) {
+        let site = intent.site;
+        if busy.plan.steps.is_empty() && busy.under_way == 0 {
+            self.errors.remove(&site);
+            self.retries.succeeded(site);
         }
-        if let Some(verdict) = found.verdict.take() {
-            self.judge(intent.site, verdict);
+        if let Some(verdict) = busy.verdict.take() {
+            self.judge(site, verdict);
         }
-        let next_try = self.take(intent, plan, found, now);
+        let next_try = self.take(intent, &mut busy, now);
         // What a step left is seen when it ends; what a hold waits for may come without a hint.
-        if !plan.holds.is_empty() {
-            self.queue.push(intent.site, now + self.backend.capabilities().resync);
+        if !busy.plan.holds.is_empty() {
+            self.queue.push(site, now + self.backend.capabilities().resync);
         }
-        self.record(intent, plan, next_try, now);
+        let trouble = Trouble {
+            last_error: self.errors.get(&site).cloned(),
+            next_try: next_try.map(|at| timestamp(at, now)),
+            ..self.trouble(intent, behind)
+        };
+        let news = self.news(intent, &self.view.facts(site, now), &busy.plan, &trouble, now);
+        self.say(site, news);
     }
 
-    fn is_gone(&self, intent: &Intent, now: Instant) -> bool {
-        if intent.wanted != Wanted::Gone || self.view.doubts() {
-            return false;
-        }
-        let facts = self.view.facts(intent.site, now);
-        facts.objects.is_empty() && facts.coverage == Coverage::Complete && self.sight.unseen.is_none()
+    /// Whether nothing is left of a site that nobody wants, as far as anybody can know.
+    fn is_gone(&self, intent: &Intent, facts: &Facts) -> bool {
+        let nothing = facts.objects.is_empty() && facts.coverage == Coverage::Complete;
+        intent.wanted == Wanted::Gone && nothing && self.sight.unseen.is_none() && !self.view.doubts()
     }
 
     /// Takes the plan's steps, or says when they may be taken.
-    fn take(&mut self, intent: &Intent, plan: &SitePlan, found: Found, now: Instant) -> Option<Instant> {
-        let Found { verdict: _, broken, under_way, acts } = found;
+    fn take(&mut self, intent: &Intent, busy: &mut Busy, now: Instant) -> Option<Instant> {
+        let Busy { plan, verdict: _, broken, under_way, acts } = busy;
         if plan.steps.is_empty() || self.sight.unseen.is_some() {
             return None;
         }
@@ -137,9 +174,9 @@ impl Converger {
             return Some(at);
         }
         tracing::info!(%plan, "plan");
-        let room = self.share().saturating_sub(under_way);
+        let room = self.share().saturating_sub(*under_way);
         let begun = &plan.steps[..room.min(plan.steps.len())];
-        self.tell(intent, begun, acts, now);
+        self.tell(intent, begun, std::mem::take(acts), now);
         for step in begun.iter().cloned() {
             self.begin(step, now);
         }

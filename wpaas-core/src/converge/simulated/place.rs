@@ -2,14 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
 
 use super::galera::Component;
 use super::thing::Thing;
 use super::world::Law;
 use crate::converge::{
-    Action, Applied, BackendError, Draining, Entry, ErrorClass, GatewayReport, NodeReport, NodeSpec, Object,
-    ObjectId, ObjectState, Part, Report, ServerState, Step, WordpressPhase, WordpressReport,
+    Action, Applied, BackendError, Draining, Entry, ErrorClass, NodeSpec, Object, ObjectId, ObjectState,
+    Part, Step,
 };
 use crate::id::SiteId;
 
@@ -41,6 +40,7 @@ impl Place {
         if let Some(law) = dropped {
             self.lawless(step, law);
         }
+        let fenced = fenced && dropped != Some(Law::Fence);
         if fenced && self.objects.values().any(|thing| thing.is_newer_than(step)) {
             return Err(conflict(step, "a part of the site is newer than this plan"));
         }
@@ -244,67 +244,6 @@ impl Place {
         changed |= self.tables != admin;
         self.tables = admin;
         changed
-    }
-
-    /// What every running node would say now.
-    pub(super) fn reports(&self, site: SiteId) -> impl Iterator<Item = Report> {
-        self.objects.values().filter(|thing| thing.runs()).filter_map(move |thing| {
-            let part = thing.object.part;
-            let node = match part {
-                Part::Database(n) => NodeReport::Database(Arc::new(self.database_report(n, thing)?)),
-                Part::Wordpress(_) => NodeReport::Wordpress(Arc::new(self.wordpress_report(thing))),
-                Part::Gateway(_) => NodeReport::Gateway(Box::new(self.gateway_report(thing))),
-                _ => return None,
-            };
-            Some(Report { site, part, boot: thing.boot_id(), node })
-        })
-    }
-
-    fn wordpress_report(&self, node: &Thing) -> WordpressReport {
-        let tries = node.value("wordpress.conf", "trial") == Some("on");
-        WordpressReport {
-            phase: match (node.up, node.refused) {
-                (true, _) => WordpressPhase::Serving,
-                (false, true) if tries => WordpressPhase::Refused,
-                (false, true) => WordpressPhase::Failed,
-                (false, false) => WordpressPhase::Waiting,
-            },
-            release: node.value("wordpress.conf", "release").unwrap_or_default().to_owned(),
-            admin_version: self.tables,
-            version: Some("simulated".into()),
-            schema: None,
-            tables: None,
-            content: None,
-            error: node.refused.then(|| "the front page answers 500".into()),
-        }
-    }
-
-    fn gateway_report(&self, node: &Thing) -> GatewayReport {
-        let routes = node.text("routes").filter(|_| node.follows.is_some()).unwrap_or_default();
-        let servers = routes.lines().filter_map(|line| {
-            let (server, state) = line.split_once('=')?;
-            let server = server.parse().ok()?;
-            let up = match server {
-                Part::Database(n) => self.is_synced(n),
-                part => self.node(part).is_some_and(|node| node.up),
-            };
-            let state = match (state, up) {
-                ("drain", _) => ServerState::Drain,
-                (_, true) => ServerState::Up,
-                (_, false) => ServerState::Down,
-            };
-            Some((server, state))
-        });
-        let requests = |part: &Part| self.node(*part).map_or(0, |node| node.requests);
-        let draining = node.drained.iter().filter(|(part, _)| requests(part) > 0);
-        let draining =
-            draining.map(|(part, &seconds)| (*part, Draining { requests: requests(part), seconds }));
-        GatewayReport {
-            revision: node.follows.as_deref().map(Into::into),
-            servers: servers.collect(),
-            draining: draining.collect(),
-            error: None,
-        }
     }
 
     /// Somebody begins a request that takes long, if the gateway sends anybody to this node. Returns whether it does.

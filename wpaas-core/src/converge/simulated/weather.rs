@@ -39,7 +39,7 @@ pub struct Weather {
     pub hung: u16,
     /// Chance that a hint or a report is lost.
     pub unheard: u16,
-    /// Chance that a hint or a report comes after a later one.
+    /// Chance that a report comes after a later one. Hints say only when to look, and have no order.
     pub reordered: u16,
 }
 

@@ -27,6 +27,8 @@ pub enum Law {
     Ids,
     /// A database volume keeps the number of its founding.
     Markers,
+    /// A plan that is older than what is there is refused.
+    Fence,
 }
 
 impl World {

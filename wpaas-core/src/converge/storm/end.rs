@@ -9,7 +9,7 @@ use super::judge::short;
 use super::people::calm_weather;
 use super::scene::Scene;
 use crate::converge::simulated::BAD_RELEASE;
-use crate::converge::trial::{Change, Outside, is_as_fresh, operator, says_the_same_as_fresh};
+use crate::converge::trial::{Change, Outside, is_as_fresh, is_at_rest, operator, says_the_same_as_fresh};
 use crate::converge::{Candidate, ReleaseRef, SitePlan};
 use crate::id::SiteId;
 
@@ -124,6 +124,7 @@ impl Scene {
     fn is_what_is_wanted(&self) -> Result<(), String> {
         for (site, wish) in self.book.wanted() {
             if wish.life != Life::Runs {
+                is_at_rest(&self.world(), site)?;
                 continue;
             }
             is_as_fresh(&self.world(), site, &wish.run)?;

@@ -232,6 +232,10 @@ impl Trial {
         if self.linted {
             lint(&intent, &facts, &plan).map_err(|broken| self.fail(format!("{broken}\n{plan}")))?;
         }
+        let removes = plan.steps.iter().any(|step| matches!(step.action, Action::Remove { .. }));
+        if removes && facts.coverage != Coverage::Complete {
+            return Err(self.fail(format!("S11: removes by a look that did not show all\n{plan}")));
+        }
         let idle = plan.steps.iter().filter(|step| facts.serving(step.part) == Some(false));
         let idle: Vec<_> = idle
             .filter_map(|step| match &step.action {

@@ -5,8 +5,9 @@ use crate::converge::simulated::World;
 use crate::converge::{Action, ErrorClass, ObjectState, Part, Scope, Step, StepReason, Wanted};
 use crate::id::SiteId;
 
-/// Objects of a site that nobody knows: nothing may touch them.
-pub(crate) fn with_decoys() -> World {
+/// A world with objects of a site that nobody knows: nothing may touch them.
+#[must_use]
+pub fn with_decoys() -> World {
     let site = SiteId::from_uuid(uuid::Uuid::from_u128(0x0196_0000_0000_7000_8000_0000_0000_00ff));
     let mut world = World::default();
     let parts = [
@@ -23,21 +24,26 @@ pub(crate) fn with_decoys() -> World {
 }
 
 /// What a step is judged by.
-pub(crate) struct Case<'a> {
+#[derive(Debug)]
+pub struct Case<'a> {
     /// The site that it is to be of.
-    pub(crate) site: SiteId,
+    pub site: SiteId,
     /// What was wanted by the spec that it was planned for…
-    pub(crate) planned: &'a Wanted,
+    pub planned: &'a Wanted,
     /// …and what is wanted now.
-    pub(crate) wanted: &'a Wanted,
+    pub wanted: &'a Wanted,
     /// Whether its server knows of all that came from outside, and of the newest spec.
-    pub(crate) informed: bool,
+    pub informed: bool,
     /// Whether what is newer refuses it; what was accepted long ago and takes effect late is past that.
-    pub(crate) fenced: bool,
+    pub fenced: bool,
 }
 
 /// Whether a step that is about to take effect does harm: S3, S4, S6, S13, rules 5 and 6.
-pub(crate) fn judge(world: &World, step: &Step, case: &Case<'_>) -> Result<(), String> {
+///
+/// # Errors
+///
+/// What harm.
+pub fn judge(world: &World, step: &Step, case: &Case<'_>) -> Result<(), String> {
     if step.site != case.site {
         return Err(format!("rule 6: {step} of another site"));
     }
@@ -48,7 +54,7 @@ pub(crate) fn judge(world: &World, step: &Step, case: &Case<'_>) -> Result<(), S
         return Ok(());
     }
     if step.part.holds_data() {
-        return judge_data(step, case);
+        return judge_data(world, step, case);
     }
     if !case.informed {
         return Ok(());
@@ -72,18 +78,20 @@ pub(crate) fn is_refused(world: &World, step: &Step) -> bool {
     own.map(|(_, object)| (object.generation, object.epoch)).any(|mark| mark > (step.generation, step.epoch))
 }
 
-/// S6: storage goes with the site, or as a leaver's.
-fn judge_data(step: &Step, case: &Case<'_>) -> Result<(), String> {
-    let leaver = match (case.planned, step.part) {
-        (Wanted::Gone, _) => true,
-        (Wanted::Run(run), Part::DatabaseVolume(n)) => n >= run.database.nodes(),
-        (Wanted::Run(_) | Wanted::Rest, _) => false,
-    };
-    if leaver {
-        return Ok(());
+/// S6: storage goes with the site, or as a leaver's while all that are to stay are Synced.
+fn judge_data(world: &World, step: &Step, case: &Case<'_>) -> Result<(), String> {
+    match (case.planned, step.part) {
+        (Wanted::Gone, _) => Ok(()),
+        (Wanted::Run(run), Part::DatabaseVolume(n)) if n >= run.database.nodes() => {
+            let stay = (0..run.database.nodes()).all(|n| world.is_synced(step.site, n));
+            if stay || !case.informed {
+                return Ok(());
+            }
+            Err(format!("S6: {step}: a leaver's storage, and not all that are to stay are Synced"))
+        }
+        // In use: a backend refuses that, too, but nobody may rely on it.
+        (Wanted::Run(_) | Wanted::Rest, _) => Err(format!("S6: {step}: storage of a site that is to stay")),
     }
-    // In use: a backend refuses that, too, but nobody may rely on it.
-    Err(format!("S6: {step}: storage of a site that is to stay"))
 }
 
 /// S3: by our own doing, never fewer than a majority of the wanted.

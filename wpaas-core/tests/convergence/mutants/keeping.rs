@@ -1,8 +1,8 @@
 //! Rules 4 and 5: what stays with a site that stays.
 
-use wpaas_core::converge::trial::{Change, Failure, Fate, Op, Trial, wanted};
+use wpaas_core::converge::trial::{Change, Failure, Fate, Op, Outside, Trial, wanted};
 use wpaas_core::converge::{Facts, Intent, Part, SitePlan, Wanted, plan};
-use wpaas_core::site::DatabaseSize::One;
+use wpaas_core::site::DatabaseSize::{One, Three};
 
 use super::{caught, removing};
 
@@ -60,4 +60,33 @@ fn rests_without_network(intent: &Intent, facts: &Facts) -> SitePlan {
 #[test]
 fn rule_5_a_network_of_a_site_that_stays() {
     caught(rests_without_network, &wanted(1, One), &[Op::User(Change::Rest)], "rule 5", "rule 5");
+}
+
+/// Rule 4: a leaver's volume goes with its node, whatever the others are.
+fn drops_leavers_early(intent: &Intent, facts: &Facts) -> SitePlan {
+    let Wanted::Run(run) = &intent.wanted else { return plan(intent, facts) };
+    let left = |part| facts.object(part).is_none() && !facts.busy.contains(&part);
+    removing(intent, facts, |part| match part {
+        Part::DatabaseVolume(n) => n >= run.database.nodes() && left(Part::Database(n)),
+        _ => false,
+    })
+}
+
+#[test]
+fn rule_4_a_leavers_storage_before_the_others_are_synced() {
+    // In the order of parts: a network, three volumes, the uploads, the database nodes.
+    let (stays, leaver) = (5, 7);
+    let land = Op::Land(0, 0, Fate::Fine);
+    let kills_what_stays = [
+        Op::User(Change::Database(One)),
+        Op::Learn(0),
+        Op::Outside(leaver, Outside::Vanish),
+        Op::Outside(stays, Outside::Kill),
+        Op::Look(0),
+        Op::Plan(0),
+        land,
+        land,
+        land,
+    ];
+    caught(drops_leavers_early, &wanted(1, Three), &kills_what_stays, "rule 4", "S6");
 }
