@@ -86,14 +86,23 @@ def show(rows):
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
 
 
+# Of what no peer has its like: a site planned anew, and one made due twice and taken.
+ALONE = {"P1 plan, us a site": ("pass", "plan_us_per_site"), "P1 queue, us a site": ("queue", "queue_us_per_site")}
+
+
+def alone(ours):
+    """What planning and queueing alone cost at each size."""
+    for name, (measure, printed) in ALONE.items():
+        cost = [run([ours, measure, sites], printed)[0] for sites in SIZES]
+        yield (name, *map(number, cost), f"{cost[-1] / cost[0]:.2f}")
+
+
 def at_each_size(results):
     """The cost at each size, and how much of it there is at the largest for each of the smallest's: 1 is flat."""
     rows = [("at each size", *(f"{sites:,} sites" for sites in SIZES), "largest / smallest")]
-    for measure, (name, unit, sizes) in WHAT.items():
+    for measure, (name, unit, sizes) in ((measure, what) for measure, what in WHAT.items() if measure != "p4-sites"):
         # Seconds of a start are of the whole fleet.
         scale = {sites: 1e6 / sites if measure == "p4" else 1 for sites in sizes}
-        if measure == "p4-sites":
-            continue
         mine = [result["ours"] * scale[result["sites"]] for result in results if result["measure"] == measure]
         if len(mine) == len(SIZES):
             unit = "us a site" if measure == "p4" else unit
@@ -119,6 +128,8 @@ def main():
             print(f"    {name}, {sites:,} sites: {runs}", flush=True)
     show(rows)
     sized = at_each_size(results)
+    if "p1" in wanted.split(","):
+        sized += alone(ours)
     if len(sized) > 1:
         print()
         show(sized)

@@ -56,3 +56,13 @@ fn what_is_changed_was_seen() {
     assert_eq!(start(scene.id(W0)), None);
     assert_eq!(start(ObjectId::new("unseen")), unseen);
 }
+
+#[test]
+fn nothing_is_removed_by_a_look_that_did_not_show_all() {
+    let mut scene = Scene::of(1, One);
+    assert_eq!(scene.wrong([scene.remove(W0)]), None);
+    scene.facts.coverage = Coverage::Partial;
+    assert_eq!(scene.wrong([scene.remove(W0)]), Some((6, "removes without a complete listing")));
+    let start = Action::StartNode { object: scene.id(W0) };
+    assert_eq!(scene.wrong([scene.step(W0, start)]), None);
+}

@@ -48,6 +48,7 @@ pub struct Harness {
     pub coverage: Coverage,
     /// Every step taken, as it is printed.
     pub log: Vec<String>,
+    passes: usize,
 }
 
 impl Harness {
@@ -56,7 +57,7 @@ impl Harness {
         let intent =
             Intent { site: SiteId::new(), generation: 1, version: 1, epoch: 1, wanted: Wanted::Run(run) };
         let (view, coverage) = (View::default(), Coverage::Complete);
-        Self { intent, backend, reports, view, now: Instant::now(), coverage, log: Vec::new() }
+        Self { intent, backend, reports, view, now: Instant::now(), coverage, log: Vec::new(), passes: 0 }
     }
 
     /// A site that has come up.
@@ -92,6 +93,8 @@ impl Harness {
 
     /// One pass: plans, checks the rules, takes every step.
     pub fn pass(&mut self) -> SitePlan {
+        self.passes += 1;
+        assert!(self.passes < 200, "a test that waits for what never comes");
         let facts = self.facts();
         let plan = plan(&self.intent, &facts);
         lint(&self.intent, &facts, &plan).unwrap_or_else(|broken| panic!("{broken}\n{plan}\n{facts:#?}"));
