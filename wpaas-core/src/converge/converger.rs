@@ -83,6 +83,8 @@ struct Loads {
     met: usize,
     /// The sites that are wanted and that this sweep has not met yet, where the one before met too few.
     unmet: Option<SiteSet>,
+    /// Sites with objects that were not known of when those were seen, in the midst of a sweep.
+    unknown: SiteSet,
 }
 
 /// What is being looked at.

@@ -1,5 +1,6 @@
 //! A site comes up, comes back and goes, whatever happens to the server meanwhile.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use wpaas_core::converge::{Part, Wanted};
@@ -7,7 +8,7 @@ use wpaas_core::id::SiteId;
 use wpaas_core::site::DatabaseSize::Three;
 use wpaas_core::site::{ConditionKind, Truth};
 
-use crate::world::{intent, ready, start, until};
+use crate::world::{World, intent, ready, start, until};
 
 #[tokio::test(start_paused = true)]
 async fn a_site_comes_up_and_comes_back() {
@@ -30,9 +31,8 @@ async fn a_site_comes_up_and_comes_back() {
     assert!(handle.explain(site).await.unwrap().is_empty());
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_converged_fleet_takes_no_step() {
-    let world = start();
+/// Sites that have come up.
+async fn fleet(world: &World) {
     let sites: Vec<SiteId> = (0..20)
         .map(|_| {
             let intent = intent(1);
@@ -42,9 +42,26 @@ async fn a_converged_fleet_takes_no_step() {
         })
         .collect();
     for site in sites {
-        until("ready", || ready(&world, site)).await;
+        until("ready", || ready(world, site)).await;
     }
     tokio::time::sleep(Duration::from_secs(60)).await;
+}
+
+/// What is listed before it was read is waited for, not asked for one by one.
+#[tokio::test(start_paused = true)]
+async fn after_a_start_no_site_is_read_by_itself() {
+    let mut world = start();
+    fleet(&world).await;
+    let before = world.book.read.load(Ordering::Relaxed);
+    world.restart();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(world.book.read.load(Ordering::Relaxed), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_converged_fleet_takes_no_step() {
+    let world = start();
+    fleet(&world).await;
     let before = world.applied();
     tokio::time::sleep(Duration::from_secs(600)).await;
     assert_eq!(world.applied(), before);

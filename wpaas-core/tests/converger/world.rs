@@ -31,13 +31,16 @@ pub struct Book {
     /// What was told to be done, in order.
     pub acted: Mutex<Vec<Act>>,
     pub hints: broadcast::Sender<SiteId>,
+    /// How often a site was read by itself.
+    pub read: AtomicUsize,
 }
 
 impl Book {
     pub fn new() -> Arc<Self> {
         let hints = broadcast::channel(64).0;
         let (wanted, found, metered) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Arc::new(Self { wanted, found, metered, acted: Mutex::default(), hints })
+        let (acted, read) = (Mutex::default(), AtomicUsize::new(0));
+        Arc::new(Self { wanted, found, metered, acted, hints, read })
     }
 
     pub fn want(&self, intent: Intent) {
@@ -54,11 +57,14 @@ impl Book {
 #[async_trait]
 impl Intents for Book {
     async fn page(&self, after: Option<SiteId>, limit: usize) -> Result<Vec<Intent>, IntentsError> {
+        // A listing is there before all is read.
+        tokio::time::sleep(Duration::from_millis(10)).await;
         let wanted = self.wanted.lock().unwrap();
         Ok(wanted.values().filter(|intent| Some(intent.site) > after).take(limit).cloned().collect())
     }
 
     async fn get(&self, site: SiteId) -> Result<Option<Intent>, IntentsError> {
+        self.read.fetch_add(1, Ordering::Relaxed);
         Ok(self.wanted.lock().unwrap().get(&site).cloned())
     }
 

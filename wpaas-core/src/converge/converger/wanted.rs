@@ -101,6 +101,11 @@ impl Converger {
 
     /// Every page was read. Where more is wanted than was met, the next sweep tells which.
     fn all_met(&mut self, now: Instant) {
+        for site in std::mem::take(&mut self.loads.unknown) {
+            if !self.wanted.contains_key(&site) && self.view.has_objects(site) {
+                self.unknown(site);
+            }
+        }
         match self.loads.unmet.take() {
             Some(unmet) => unmet.into_iter().for_each(|site| self.unmet(site)),
             None if self.loads.met < self.wanted.len() => {
