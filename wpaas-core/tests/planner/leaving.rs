@@ -1,7 +1,8 @@
 //! Nodes that are to go: they get nothing new, and are left to what they have.
 
 use wpaas_core::converge::{
-    Action, Draining, Facts, NodeReport, ObjectState, Part, SitePlan, Step, StepReason, lint, plan,
+    Action, Draining, Facts, FileContent, NodeReport, ObjectState, Part, SitePlan, Step, StepReason, lint,
+    plan,
 };
 use wpaas_core::site::DatabaseSize::{One, Three};
 
@@ -150,4 +151,45 @@ fn a_site_has_not_converged_while_nodes_of_the_release_before_are_on_their_way_o
     facts.objects.push(leaver);
     facts.objects.sort_by_key(|object| object.part);
     assert_eq!(holds(&plan(&site.intent, &facts)), ["wordpress-1 is being removed"]);
+}
+
+/// The lines for servers that the gateway is told by this plan.
+fn routes(plan: &SitePlan) -> Option<Vec<String>> {
+    let files = plan.steps.iter().find_map(|step| match (&step.action, step.part) {
+        (Action::Configure { files, .. }, Part::Gateway(0)) => Some(files),
+        _ => None,
+    })?;
+    let routes = files.iter().find(|file| file.path == "routes")?;
+    let FileContent::Text(text) = &routes.content else { return None };
+    let server = |line: &&str| line.starts_with("database-") || line.starts_with("wordpress-");
+    Some(text.lines().filter(server).map(str::to_owned).collect())
+}
+
+#[test]
+fn the_gateway_leaves_the_database_node_that_goes_and_no_other() {
+    let mut site = Harness::up(wanted(1, Three));
+    site.change(|run| run.database = One);
+    let told = std::iter::repeat_with(|| site.pass()).find_map(|plan| routes(&plan)).unwrap();
+    assert_eq!(told, ["database-0=ready", "database-1=ready", "database-2=drain", "wordpress-0=ready"]);
+}
+
+#[test]
+fn a_leaver_that_does_not_serve_is_no_server() {
+    let mut site = Harness::up(wanted(1, Three));
+    assert!(site.kill(Part::Database(1)));
+    site.change(|run| run.database = One);
+    let told = std::iter::repeat_with(|| site.pass()).find_map(|plan| routes(&plan)).unwrap();
+    assert!(told.contains(&"database-0=ready".to_owned()), "{told:?}");
+    assert!(!told.iter().any(|line| line.starts_with("database-1")), "{told:?}");
+}
+
+#[test]
+fn the_volume_of_a_leaver_is_not_made_again() {
+    let mut site = Harness::up(wanted(1, Three));
+    site.change(|run| run.database = One);
+    assert!(site.vanish(Part::DatabaseVolume(1)));
+    site.log.clear();
+    site.converge();
+    assert!(!site.log.iter().any(|step| step.starts_with("create volume")), "{:?}", site.log);
+    assert_eq!(site.parts(), SMALL);
 }

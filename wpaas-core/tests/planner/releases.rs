@@ -2,9 +2,14 @@
 
 use super::SMALL;
 use super::support::{Harness, wanted};
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use wpaas_core::code::{Digest, Layout};
-use wpaas_core::converge::{Candidate, Preview, ReleaseRef, Trouble, plan, status, verdict};
+use wpaas_core::converge::{
+    Candidate, Coverage, Facts, Hold, HoldReason, NodeReport, Part, Preview, ReleaseRef, Trouble,
+    WordpressPhase, plan, status, verdict,
+};
 use wpaas_core::id::ReleaseId;
 use wpaas_core::site::DatabaseSize::One;
 use wpaas_core::site::{ConditionKind, Truth};
@@ -130,6 +135,19 @@ fn a_release_without_instances_waits_to_be_tried() {
 }
 
 #[test]
+fn a_site_without_instances_shows_no_preview() {
+    let names = vec!["next.example.com".into()];
+    let mut site = Harness::up(wanted(1, One));
+    site.change(|run| run.previews = vec![Preview { names, release: stored(GOOD) }].into());
+    site.converge();
+    let apart = |site: &Harness| site.parts().iter().filter(|part| *part == "wordpress-40").count();
+    assert_eq!(apart(&site), 1);
+    site.change(|run| run.wordpress = 0);
+    site.converge();
+    assert_eq!(apart(&site), 0);
+}
+
+#[test]
 fn a_preview_has_a_node_and_names_of_its_own() {
     let mut site = Harness::up(wanted(1, One));
     let names = vec!["beta.blog.acm.www.wpaas.localhost".to_owned()];
@@ -158,4 +176,50 @@ fn without_a_release_everything_else_is_made() {
         ["wordpress-0 waits for the code"]
     );
     assert_eq!(site.parts(), ["network", "volume-database-0", "volume-uploads", "database-0", "gateway-0"]);
+}
+
+#[test]
+fn how_far_the_trial_of_a_release_is_can_be_read() {
+    let mut site = Harness::up(wanted(1, One));
+    try_out(&mut site, GOOD);
+    let node = Part::Wordpress(Part::APART_SLOTS);
+    let facts = std::iter::repeat_with(|| (site.facts(), site.pass()).0).find(|it| it.report(node).is_some());
+    let facts = facts.unwrap();
+    let waits_for = |phase, tables| {
+        let mut facts = facts.clone();
+        let heard = facts.reports.iter_mut().find(|report| report.part == node).unwrap();
+        let NodeReport::Wordpress(report) = &mut heard.node else { panic!("{heard:?}") };
+        let report = Arc::make_mut(report);
+        (report.phase, report.schema, report.tables) = (phase, Some(60), Some(tables));
+        let holds = plan(&site.intent, &facts).holds.into_iter().filter(|hold| hold.part == node);
+        holds.map(|hold| hold.reason).collect::<Vec<_>>()
+    };
+    let upgrading = HoldReason::Upgrading { from: 50, to: 60 };
+    assert_eq!(waits_for(WordpressPhase::Probing, 60), [HoldReason::Proving]);
+    assert_eq!(waits_for(WordpressPhase::Serving, 60), [HoldReason::Tried]);
+    assert_eq!(waits_for(WordpressPhase::Refused, 50), [HoldReason::Tried]);
+    assert_eq!(waits_for(WordpressPhase::Restoring, 50), [HoldReason::Restoring]);
+    assert_eq!(waits_for(WordpressPhase::Serving, 50), std::slice::from_ref(&upgrading));
+    assert_eq!(waits_for(WordpressPhase::Upgrading, 50), [upgrading]);
+    let mut silent = facts.clone();
+    silent.reports.retain(|report| report.part != node);
+    assert!(plan(&site.intent, &silent).holds.contains(&Hold { part: node, reason: HoldReason::Silent }));
+}
+
+#[test]
+fn a_release_waits_for_a_slot_that_is_surely_free() {
+    let mut site = Harness::up(wanted(1, One));
+    let slot = Part::Wordpress(Part::APART_SLOTS);
+    let preview = |n| Preview { names: vec![format!("{n}.example.com")], release: stored([n; 32]) };
+    site.change(|run| run.previews = (1..=8).map(preview).collect());
+    site.converge();
+    site.change(|run| run.previews.push(preview(9)));
+    let full = site.facts();
+    let says = |facts: &Facts| {
+        plan(&site.intent, facts).holds.into_iter().find(|hold| hold.part == slot).unwrap().reason
+    };
+    assert_eq!(says(&full), HoldReason::NoSlot);
+    let mut partly = Facts { coverage: Coverage::Partial, ..full };
+    partly.objects.retain(|object| object.part != slot);
+    assert_eq!(says(&partly), HoldReason::Unseen, "it may be what can't be seen");
 }
