@@ -6,8 +6,8 @@ use super::SMALL;
 use super::support::{Harness, wanted};
 use jiff::Timestamp;
 use wpaas_core::converge::{
-    Action, Coverage, DatabasePhase, Facts, Intent, NodeReport, ObjectState, Part, RunIntent, SitePlan, Step,
-    StepReason, Told, Trouble, lint, plan, status,
+    Action, Coverage, DatabasePhase, Facts, Fingerprint, Intent, NodeReport, ObjectState, Part, RunIntent,
+    SitePlan, Step, StepReason, Told, Trouble, lint, plan, status,
 };
 use wpaas_core::site::ConditionKind;
 use wpaas_core::site::DatabaseSize::{One, Three};
@@ -392,4 +392,61 @@ fn the_database_grows_and_shrinks_while_the_site_is_up() {
     site.change(|run| run.database = One);
     site.converge();
     assert_eq!(site.parts(), SMALL);
+}
+
+/// What the plan does with a part, and why.
+fn done_to(plan: &SitePlan, part: Part) -> Option<(String, StepReason)> {
+    let step = plan.steps.iter().find(|step| step.part == part)?;
+    Some((step.to_string(), step.why))
+}
+
+#[test]
+fn a_leaver_that_has_ended_is_not_started_again_while_others_serve() {
+    let mut site = Harness::up(wanted(1, Three));
+    let part = Part::Database(2);
+    assert!(site.kill(part));
+    let facts = site.facts();
+    let start = Some(("start database-2".to_owned(), StepReason::Down));
+    assert_eq!(done_to(&plan(&site.intent, &facts), part), start, "it is to stay");
+    site.change(|run| run.database = One);
+    let remove = Some(("remove database-2".to_owned(), StepReason::TooMany));
+    assert_eq!(done_to(&plan(&site.intent, &facts), part), remove);
+    let mut alone = facts.clone();
+    alone.reports.retain(|report| !matches!(report.part, Part::Database(_)));
+    assert_eq!(done_to(&plan(&site.intent, &alone), part), start, "its data may be needed for a founding");
+}
+
+#[test]
+fn an_outdated_node_that_has_ended_is_made_anew() {
+    let mut site = Harness::up(wanted(1, Three));
+    let part = Part::Database(2);
+    assert!(site.kill(part));
+    let mut facts = site.facts();
+    let node = facts.objects.iter_mut().find(|object| object.part == part).unwrap();
+    node.fingerprint = Some(Fingerprint::of(["another"]));
+    let remove = Some(("remove database-2".to_owned(), StepReason::Outdated));
+    assert_eq!(done_to(&plan(&site.intent, &facts), part), remove);
+}
+
+#[test]
+fn a_node_whose_volume_is_gone_goes_unless_it_is_synced() {
+    let mut site = Harness::up(wanted(1, Three));
+    let (part, volume) = (Part::Database(1), Part::DatabaseVolume(1));
+    let whole = site.facts();
+    let synced_without = without(&whole, volume);
+    assert_eq!(done_to(&plan(&site.intent, &synced_without), part), None, "the others may need it");
+    let mut out = whole.clone();
+    let heard = out.reports.iter_mut().find(|report| report.part == part).unwrap();
+    let NodeReport::Database(report) = &mut heard.node else { panic!("{heard:?}") };
+    let report = Arc::make_mut(report);
+    (report.state, report.primary, report.phase) = (None, false, DatabasePhase::Starting);
+    assert_eq!(done_to(&plan(&site.intent, &out), part), None, "it has its volume");
+    let remove = Some(("remove database-1".to_owned(), StepReason::LostVolume));
+    assert_eq!(done_to(&plan(&site.intent, &without(&out, volume)), part), remove);
+}
+
+fn without(facts: &Facts, part: Part) -> Facts {
+    let mut facts = facts.clone();
+    facts.objects.retain(|object| object.part != part);
+    facts
 }
