@@ -5,8 +5,8 @@ mod support;
 
 use support::{Harness, wanted};
 use wpaas_core::converge::{
-    Action, DnsState, Facts, FileContent, Fingerprint, Intent, Lead, NodeReport, Object, ObjectId,
-    ObjectState, Part, Step, StepReason, Trouble, Wanted, lint, plan, status,
+    Action, DnsState, Facts, FileContent, Fingerprint, Hold, HoldReason, Intent, Lead, NodeReport, Object,
+    ObjectId, ObjectState, Part, Step, StepReason, Trouble, Wanted, lint, plan, status,
 };
 use wpaas_core::site::DatabaseSize::One;
 
@@ -151,4 +151,18 @@ fn the_rules_keep_the_address_at_a_gateway_that_serves() {
     silence(&mut facts, G0);
     let lead = step(G0, Action::Lead { object });
     assert!(broken(&facts, lead).contains("leads the address to a gateway that has not reported"));
+}
+
+#[test]
+fn an_outdated_gateway_is_taken_away_once_and_one_at_a_time() {
+    let (intent, mut facts) = site();
+    let old = Some(Fingerprint::of(["old"]));
+    object(&mut facts, G0).fingerprint = old;
+    object(&mut facts, G1).fingerprint = old;
+    assert_eq!(steps(&intent, &facts), ["remove gateway-1"], "the address leads to the other");
+    object(&mut facts, G1).state = ObjectState::Removing;
+    silence(&mut facts, G1);
+    assert_eq!(steps(&intent, &facts), [""; 0]);
+    let holds = plan(&intent, &facts).holds;
+    assert!(holds.contains(&Hold { part: G1, reason: HoldReason::Removing }), "{holds:?}");
 }

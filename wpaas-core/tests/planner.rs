@@ -9,9 +9,12 @@ mod leaving;
 mod releases;
 mod support;
 
+use std::sync::Arc;
+
 use support::{Harness, wanted};
 use wpaas_core::converge::{
-    Action, Coverage, Facts, Hold, HoldReason, ObjectState, Part, Told, Wanted, plan,
+    Action, Coverage, DatabasePhase, Facts, Hold, HoldReason, NodeReport, ObjectState, Part, Told, Wanted,
+    plan,
 };
 use wpaas_core::site::DatabaseSize::{One, Three};
 
@@ -183,4 +186,54 @@ fn a_node_is_not_told_twice_before_it_answers() {
     assert_eq!(waits.holds, [Hold { part: step.part, reason: HoldReason::Told }]);
     let other = plan(&site.intent, &Facts { told: told("configure another".into()), ..facts });
     assert_eq!(&other.steps, std::slice::from_ref(step), "it was told something else");
+}
+
+#[test]
+fn what_depends_on_others_goes_first_and_once() {
+    let mut site = Harness::up(wanted(1, One));
+    site.want(Wanted::Gone);
+    let whole = site.facts();
+    let removed = |facts: &Facts| -> Vec<Part> {
+        plan(&site.intent, facts).steps.iter().map(|step| step.part).collect()
+    };
+    let first = [Part::Wordpress(0), Part::Gateway(0)];
+    assert_eq!(removed(&whole), first);
+    let busy = Facts { busy: first.into_iter().collect(), ..whole.clone() };
+    assert_eq!(removed(&busy), [], "they are being removed");
+    let mut going = whole;
+    for part in first {
+        going.objects.iter_mut().find(|object| object.part == part).unwrap().state = ObjectState::Removing;
+    }
+    assert_eq!(removed(&going), []);
+    let reasons: Vec<_> = plan(&site.intent, &going).holds.into_iter().map(|hold| hold.reason).collect();
+    assert_eq!(reasons, [HoldReason::Removing, HoldReason::Removing]);
+}
+
+#[test]
+fn what_a_node_is_waited_for_can_be_read() {
+    let mut site = Harness::up(wanted(1, Three));
+    let whole = site.facts();
+    let waits = |facts: &Facts, part| {
+        let holds = plan(&site.intent, facts).holds;
+        holds.into_iter().find(|hold| hold.part == part).map(|hold| hold.reason)
+    };
+    for part in [Part::Wordpress(0), Part::Database(1), Part::Gateway(0)] {
+        assert_eq!(waits(&whole, part), None);
+        let mut silent = whole.clone();
+        silent.reports.retain(|report| report.part != part);
+        assert_eq!(waits(&silent, part), Some(HoldReason::Silent), "{part}");
+    }
+    let mut says = whole.clone();
+    for heard in &mut says.reports {
+        match &mut heard.node {
+            NodeReport::Wordpress(report) => Arc::make_mut(report).error = Some("no disk".to_owned()),
+            NodeReport::Database(report) if heard.part == Part::Database(1) => {
+                let report = Arc::make_mut(report);
+                (report.phase, report.state, report.primary) = (DatabasePhase::Recovering, None, false);
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(waits(&says, Part::Wordpress(0)), Some(HoldReason::Says("no disk".to_owned())));
+    assert_eq!(waits(&says, Part::Database(1)), Some(HoldReason::Starting));
 }

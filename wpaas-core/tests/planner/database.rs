@@ -450,3 +450,37 @@ fn without(facts: &Facts, part: Part) -> Facts {
     facts.objects.retain(|object| object.part != part);
     facts
 }
+
+#[test]
+fn why_a_node_goes_is_told() {
+    let mut alone = Harness::up(wanted(1, One));
+    let mut facts = alone.facts();
+    facts.objects.iter_mut().find(|object| object.part == Part::Database(0)).unwrap().fingerprint =
+        Some(Fingerprint::of(["another"]));
+    let remove = Some(("remove database-0".to_owned(), StepReason::Outdated));
+    assert_eq!(done_to(&plan(&alone.intent, &facts), Part::Database(0)), remove);
+    let mut shrinks = Harness::up(wanted(1, Three));
+    shrinks.change(|run| run.database = One);
+    for n in [2, 1] {
+        let part = Part::Database(n);
+        let done = std::iter::repeat_with(|| done_to(&shrinks.pass(), part)).flatten().next().unwrap();
+        assert_eq!(done, (format!("remove {part}"), StepReason::TooMany));
+    }
+}
+
+#[test]
+fn an_outdated_node_that_waits_for_an_order_is_in_no_component_and_goes() {
+    let mut site = Harness::up(wanted(1, Three));
+    let mut facts = site.facts();
+    for heard in &mut facts.reports {
+        if let NodeReport::Database(report) = &mut heard.node {
+            let report = Arc::make_mut(report);
+            (report.phase, report.state, report.primary) = (DatabasePhase::Waiting, None, false);
+        }
+    }
+    let part = Part::Database(2);
+    let node = facts.objects.iter_mut().find(|object| object.part == part).unwrap();
+    node.fingerprint = Some(Fingerprint::of(["another"]));
+    let remove = Some(("remove database-2".to_owned(), StepReason::Outdated));
+    assert_eq!(done_to(&plan(&site.intent, &facts), part), remove);
+}

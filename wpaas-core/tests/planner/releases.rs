@@ -7,8 +7,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use wpaas_core::code::{Digest, Layout};
 use wpaas_core::converge::{
-    Candidate, Coverage, Facts, Hold, HoldReason, NodeReport, Part, Preview, ReleaseRef, Trouble,
-    WordpressPhase, plan, status, verdict,
+    Candidate, Coverage, Facts, Hold, HoldReason, NodeReport, Part, Preview, ReleaseRef, SitePlan,
+    StepReason, Trouble, WordpressPhase, plan, status, verdict,
 };
 use wpaas_core::id::ReleaseId;
 use wpaas_core::site::DatabaseSize::One;
@@ -222,4 +222,41 @@ fn a_release_waits_for_a_slot_that_is_surely_free() {
     let mut partly = Facts { coverage: Coverage::Partial, ..full };
     partly.objects.retain(|object| object.part != slot);
     assert_eq!(says(&partly), HoldReason::Unseen, "it may be what can't be seen");
+}
+
+#[test]
+fn without_a_release_to_serve_the_gateway_keeps_what_runs() {
+    let mut site = Harness::up(wanted(2, One));
+    site.change(|run| run.release = None);
+    assert_eq!(site.pass().steps, []);
+}
+
+#[test]
+fn a_release_stays_until_no_node_has_it() {
+    let mut site = Harness::up(wanted(2, One));
+    try_out(&mut site, GOOD);
+    site.converge();
+    site.change(|run| run.release = Some(ReleaseRef::Stock));
+    let release = stored(GOOD).part().unwrap();
+    let mut whys = Vec::new();
+    loop {
+        let facts = site.facts();
+        let plan = site.pass();
+        whys.extend(
+            plan.steps.iter().filter(|step| step.to_string().starts_with("remove")).map(|step| step.why),
+        );
+        if plan.steps.iter().any(|step| step.part == release) {
+            let nodes = facts.objects.iter().filter(|object| matches!(object.part, Part::Wordpress(_)));
+            assert!(nodes.clone().all(|node| node.generation == site.intent.generation), "{plan}");
+            assert_eq!(nodes.count(), 2);
+            break;
+        }
+    }
+    assert_eq!(whys, [StepReason::Outdated, StepReason::Outdated, StepReason::Unused]);
+    site.change(|run| run.wordpress = 1);
+    let removes = |plan: &SitePlan| {
+        plan.steps.iter().find(|step| step.to_string().starts_with("remove")).map(|step| step.why)
+    };
+    let why = std::iter::repeat_with(|| removes(&site.pass())).flatten().next();
+    assert_eq!(why, Some(StepReason::TooMany));
 }

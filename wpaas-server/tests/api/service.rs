@@ -79,5 +79,6 @@ async fn a_stopped_server_answers_no_more() {
     let api = Api::start().await;
     let request = api.request(reqwest::Method::GET, "/healthz");
     api.server.stop().await;
-    assert!(request.send().await.unwrap_err().is_connect());
+    // Another test may have got its port meanwhile, and close what it does not know.
+    assert!(request.send().await.is_err());
 }
