@@ -484,3 +484,21 @@ fn an_outdated_node_that_waits_for_an_order_is_in_no_component_and_goes() {
     let remove = Some(("remove database-2".to_owned(), StepReason::Outdated));
     assert_eq!(done_to(&plan(&site.intent, &facts), part), remove);
 }
+
+#[test]
+fn a_leaver_that_waits_for_an_order_gets_none() {
+    let mut site = Harness::up(wanted(1, Three));
+    let part = Part::Database(1);
+    let mut facts = site.facts();
+    let heard = facts.reports.iter_mut().find(|report| report.part == part).unwrap();
+    let NodeReport::Database(report) = &mut heard.node else { panic!("{heard:?}") };
+    let report = Arc::make_mut(report);
+    (report.phase, report.state, report.primary) = (DatabasePhase::Waiting, None, false);
+    let ordered = |site: &Harness| {
+        let order = |step: &&Step| step.part == part && matches!(step.action, Action::Order { .. });
+        plan(&site.intent, &facts).steps.iter().any(|step| order(&step))
+    };
+    assert!(ordered(&site), "it is to stay");
+    site.change(|run| run.database = One);
+    assert!(!ordered(&site));
+}
