@@ -6,8 +6,8 @@ use super::SMALL;
 use super::support::{Harness, wanted};
 use jiff::Timestamp;
 use wpaas_core::converge::{
-    Action, Coverage, DatabasePhase, Facts, Fingerprint, Intent, NodeReport, ObjectState, Part, RunIntent,
-    SitePlan, Step, StepReason, Told, Trouble, lint, plan, status,
+    Action, Coverage, DatabasePhase, DatabaseReport, Facts, Fingerprint, HoldReason, Intent, NodeReport,
+    ObjectState, Part, Position, RunIntent, SitePlan, Step, StepReason, Told, Trouble, lint, plan, status,
 };
 use wpaas_core::site::ConditionKind;
 use wpaas_core::site::DatabaseSize::{One, Three};
@@ -501,4 +501,82 @@ fn a_leaver_that_waits_for_an_order_gets_none() {
     assert!(ordered(&site), "it is to stay");
     site.change(|run| run.database = One);
     assert!(!ordered(&site));
+}
+
+/// Says of each database node what this makes of its report.
+fn saying(facts: &Facts, say: impl Fn(u8, &mut DatabaseReport)) -> Facts {
+    let mut facts = facts.clone();
+    for heard in &mut facts.reports {
+        if let (Part::Database(n), NodeReport::Database(report)) = (heard.part, &mut heard.node) {
+            say(n, Arc::make_mut(report));
+        }
+    }
+    facts
+}
+
+/// It waits for an order, with this position.
+fn waits(report: &mut DatabaseReport, position: Option<Position>) {
+    (report.phase, report.state, report.primary) = (DatabasePhase::Waiting, None, false);
+    report.position = position;
+}
+
+fn founds(site: &Harness, facts: &Facts) -> Option<Part> {
+    let found = |step: &&Step| step.to_string().contains("to found component");
+    plan(&site.intent, facts).steps.iter().find(found).map(|step| step.part)
+}
+
+#[test]
+fn a_founding_waits_for_every_node_that_is_wanted_or_may_hold_data() {
+    let mut site = Harness::up(wanted(1, Three));
+    let uuid = uuid::Uuid::from_u128(7);
+    let all = saying(&site.facts(), |n, report| {
+        waits(report, Some(Position { uuid, seqno: 10 - i64::from(n) }));
+    });
+    let missing = [
+        without(&all, Part::Database(2)),
+        without(&without(&all, Part::Database(2)), Part::DatabaseVolume(2)),
+    ];
+    assert_eq!(founds(&site, &all), Some(Part::Database(0)));
+    for facts in &missing {
+        assert_eq!(founds(&site, facts), None, "three are wanted");
+    }
+    site.change(|run| run.database = One);
+    assert_eq!(founds(&site, &missing[0]), None, "its volume may hold more");
+    let gone = without(&without(&missing[1], Part::Database(1)), Part::DatabaseVolume(1));
+    assert_eq!(founds(&site, &gone), Some(Part::Database(0)), "nothing is left of the others");
+}
+
+#[test]
+fn where_all_copies_were_cut_off_each_is_told_to_a_person_and_no_empty_one() {
+    let mut site = Harness::up(wanted(1, Three));
+    let torn = saying(&site.facts(), |n, report| {
+        waits(report, None);
+        report.empty = n == 2;
+    });
+    let holds = plan(&site.intent, &torn).holds;
+    let told: Vec<_> =
+        holds.iter().filter(|hold| hold.reason == HoldReason::TornData).map(|hold| hold.part).collect();
+    assert_eq!(told, [Part::DatabaseVolume(0), Part::DatabaseVolume(1)]);
+}
+
+#[test]
+fn a_node_without_its_component_is_replaced_sooner_where_another_waits() {
+    let mut site = Harness::up(wanted(1, Three));
+    let whole = site.facts();
+    let replaced = |lost_for, another_waits: bool| {
+        let facts = saying(&whole, |n, report| {
+            if n == 0 && another_waits {
+                waits(report, None);
+            } else {
+                (report.state, report.primary, report.lost_for) = (Some(0), false, Some(lost_for));
+            }
+        });
+        let plan = plan(&site.intent, &facts);
+        let founding = plan.holds.iter().any(|hold| matches!(hold.reason, HoldReason::Founding(_)));
+        let lost = plan.steps.iter().filter(|step| step.why == StepReason::LostComponent).count();
+        assert_ne!(founding, lost > 0, "either it is waited for, or replaced: {plan}");
+        lost
+    };
+    assert_eq!((replaced(4, true), replaced(5, true)), (0, 2));
+    assert_eq!((replaced(19, false), replaced(20, false)), (0, 3));
 }
