@@ -5,6 +5,8 @@
 mod database;
 #[path = "planner/leaving.rs"]
 mod leaving;
+#[path = "planner/members.rs"]
+mod members;
 #[path = "planner/releases.rs"]
 mod releases;
 mod support;
