@@ -6,7 +6,7 @@ mod support;
 use support::{Harness, wanted};
 use wpaas_core::converge::{
     Action, DnsState, Facts, FileContent, Fingerprint, Hold, HoldReason, Intent, Lead, NodeReport, Object,
-    ObjectId, ObjectState, Part, Step, StepReason, Trouble, Wanted, lint, plan, status,
+    ObjectId, ObjectState, Part, RunIntent, Step, StepReason, Trouble, Wanted, lint, plan, status,
 };
 use wpaas_core::site::DatabaseSize::One;
 
@@ -15,7 +15,11 @@ const G1: Part = Part::Gateway(1);
 
 /// A site that has come up, with a second gateway as good as the first, and an address that leads to the first.
 fn site() -> (Intent, Facts) {
-    let mut site = Harness::up(wanted(1, One));
+    site_of(wanted(1, One))
+}
+
+fn site_of(run: RunIntent) -> (Intent, Facts) {
+    let mut site = Harness::up(run);
     let mut facts = site.facts();
     let second = Object { part: G1, id: ObjectId::new("second"), ..facts.object(G0).unwrap().clone() };
     let report = wpaas_core::converge::Heard { part: G1, ..facts.report(G0).unwrap().clone() };
@@ -120,13 +124,7 @@ fn an_authority_is_answered_once_every_gateway_says_that_it_has_the_answer() {
     let told = plan(&intent, &facts).steps;
     for step in told {
         assert_eq!(answered(&intent, &facts, None), None);
-        let Action::Configure { files, .. } = step.action else { panic!("{step}") };
-        let routes = files.iter().find(|file| file.path == "routes").unwrap();
-        let FileContent::Text(text) = &routes.content else { panic!("is no secret") };
-        let revision = text.lines().find_map(|line| line.strip_prefix("revision=")).unwrap();
-        let report = facts.reports.iter_mut().find(|report| report.part == step.part).unwrap();
-        let NodeReport::Gateway(report) = &mut report.node else { panic!("is a gateway") };
-        report.revision = Some(revision.into());
+        follow(&mut facts, &[step]);
     }
     let waiting = Some(DnsState::Waiting("the zone is not written yet".to_owned()));
     assert_eq!(answered(&intent, &facts, waiting), None, "nobody finds them");
@@ -165,4 +163,53 @@ fn an_outdated_gateway_is_taken_away_once_and_one_at_a_time() {
     assert_eq!(steps(&intent, &facts), [""; 0]);
     let holds = plan(&intent, &facts).holds;
     assert!(holds.contains(&Hold { part: G1, reason: HoldReason::Removing }), "{holds:?}");
+}
+
+#[test]
+fn an_address_that_leads_to_nobody_who_serves_waits_for_a_gateway() {
+    let waits = Hold { part: Part::Network, reason: HoldReason::Needs(G0) };
+    let (intent, mut facts) = site();
+    object(&mut facts, G0).fingerprint = Some(Fingerprint::of(["old"]));
+    silence(&mut facts, G1);
+    assert!(!plan(&intent, &facts).holds.contains(&waits), "the old one serves");
+    silence(&mut facts, G0);
+    assert!(plan(&intent, &facts).holds.contains(&waits));
+}
+
+/// Every gateway follows what this plan tells it.
+fn follow(facts: &mut Facts, told: &[Step]) {
+    for step in told {
+        let Action::Configure { files, .. } = &step.action else { panic!("{step}") };
+        let FileContent::Text(text) = &files.iter().find(|file| file.path == "routes").unwrap().content
+        else {
+            panic!("is no secret")
+        };
+        let revision = text.lines().find_map(|line| line.strip_prefix("revision=")).unwrap();
+        let report = facts.reports.iter_mut().find(|report| report.part == step.part).unwrap();
+        let NodeReport::Gateway(report) = &mut report.node else { panic!("is a gateway") };
+        report.revision = Some(revision.into());
+    }
+}
+
+#[test]
+fn a_node_goes_once_all_who_may_send_visitors_have_left_it() {
+    let (mut intent, mut facts) = site_of(wanted(2, One));
+    let Wanted::Run(run) = &mut intent.wanted else { panic!("runs") };
+    run.wordpress = 1;
+    let told = plan(&intent, &facts).steps;
+    assert_eq!(told.iter().map(|step| step.part).collect::<Vec<_>>(), [G0, G1]);
+    let goes = |facts: &Facts| steps(&intent, facts).contains(&"remove wordpress-1".to_owned());
+    assert!(!goes(&facts));
+    follow(&mut facts, &told);
+    assert!(goes(&facts));
+    let silent = |part| {
+        let mut facts = facts.clone();
+        silence(&mut facts, part);
+        facts
+    };
+    assert!(!goes(&silent(G0)), "the address leads to it");
+    assert!(goes(&silent(G1)), "it does not");
+    let mut alone = silent(G0);
+    alone.objects.retain(|object| object.part != G0);
+    assert!(goes(&alone), "it is not there");
 }
