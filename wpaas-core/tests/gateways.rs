@@ -213,3 +213,12 @@ fn a_node_goes_once_all_who_may_send_visitors_have_left_it() {
     alone.objects.retain(|object| object.part != G0);
     assert!(goes(&alone), "it is not there");
 }
+
+#[test]
+fn the_only_gateway_that_serves_stays_though_it_is_outdated() {
+    let (intent, mut facts) = site();
+    object(&mut facts, G1).fingerprint = Some(Fingerprint::of(["old"]));
+    assert_eq!(steps(&intent, &facts), ["remove gateway-1"]);
+    silence(&mut facts, G0);
+    assert_eq!(steps(&intent, &facts), ["lead the address to gateway-1"]);
+}
