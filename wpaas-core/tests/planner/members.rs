@@ -199,10 +199,14 @@ fn a_node_without_its_component_is_replaced_sooner_where_another_waits() {
 #[test]
 fn who_holds_nothing_does_not_found_while_another_holds_data() {
     let mut site = Harness::up(wanted(1, Three));
-    let facts = saying(&site.facts(), |n, report| {
-        let (uuid, seqno) = if n == 1 { (uuid::Uuid::from_u128(7), 5) } else { (uuid::Uuid::nil(), -1) };
-        waits(report, Some(Position { uuid, seqno }));
-        report.empty = n != 1;
-    });
-    assert_eq!(founds(&site, &facts), Some(Part::Database(1)));
+    let known = site.facts();
+    // What was never in a component has no history, whether anything is on it or not.
+    for without_history in [true, false] {
+        let facts = saying(&known, |n, report| {
+            let (uuid, seqno) = if n == 1 { (uuid::Uuid::from_u128(7), 5) } else { (uuid::Uuid::nil(), -1) };
+            waits(report, Some(Position { uuid, seqno }));
+            report.empty = n != 1 && without_history;
+        });
+        assert_eq!(founds(&site, &facts), Some(Part::Database(1)));
+    }
 }
