@@ -48,7 +48,9 @@ impl Inner {
             Action::CreateRelease { digest, .. } => task.create_release(digest).await,
             Action::CreateNode(spec) => task.create_node(spec).await,
             Action::StartNode { object } => task.start_node(&object.to_string()).await,
-            Action::Order { object, boot, order } => task.order(&object.to_string(), boot, *order).await,
+            Action::Order { object, boot, order } => {
+                task.configure(&object.to_string(), &[order.file(boot)]).await
+            }
             Action::Configure { object, files } => task.configure(&object.to_string(), files).await,
             Action::Lead { object } => task.lead(&object.to_string()).await,
             Action::Remove { object } => task.remove(&object.to_string()).await,

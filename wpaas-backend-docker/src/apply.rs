@@ -40,7 +40,9 @@ impl Inner {
             Action::CreateRelease { digest, layout } => task.create_release(digest, *layout).await,
             Action::CreateNode(spec) => task.create_node(spec).await,
             Action::StartNode { object } => task.start_node(&object.to_string()).await,
-            Action::Order { object, boot, order } => task.order(&object.to_string(), boot, *order).await,
+            Action::Order { object, boot, order } => {
+                task.configure(&object.to_string(), &[order.file(boot)]).await
+            }
             Action::Configure { object, files } => task.configure(&object.to_string(), files).await,
             Action::Lead { .. } => Err(conflict("a site's address leads to its one gateway for good")),
             Action::Remove { object } => task.remove(&object.to_string()).await,

@@ -6,16 +6,19 @@
 //! `WPAAS_STATES=14000000 cargo test --release -p wpaas-core --test exhaustive -- --ignored --nocapture`
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
+#[path = "exhaustive/harm.rs"]
+mod harm;
+
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use stateright::{Checker, HasDiscoveries, Model, Property};
 use wpaas_core::converge::simulated::{Law, World};
-use wpaas_core::converge::trial::{Case, Outside, is_as_fresh, is_at_rest, judge, wanted, with_decoys};
-use wpaas_core::converge::{
-    Action, Coverage, Facts, Intent, Object, Part, RunIntent, Scope, SitePlan, Step, Wanted, lint, plan,
-};
+use wpaas_core::converge::trial::{Outside, is_as_wanted, wanted, with_decoys};
+use wpaas_core::converge::{Coverage, Facts, Intent, Part, RunIntent, Scope, SitePlan, Wanted, lint, plan};
 use wpaas_core::id::SiteId;
 use wpaas_core::site::DatabaseSize::{self, One, Three};
+
+use harm::removes;
 
 /// Everything that can differ.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -147,12 +150,7 @@ impl Scopes {
             let facts = facts(world, intent.site);
             let plan = plan(intent, &facts);
             if plan.is_empty() {
-                return match &intent.wanted {
-                    Wanted::Run(run) => is_as_fresh(world, intent.site, run),
-                    Wanted::Rest => is_at_rest(world, intent.site),
-                    Wanted::Gone if of(world, intent.site).next().is_none() => Ok(()),
-                    Wanted::Gone => Err("L3: gone, and something is left".to_owned()),
-                };
+                return is_as_wanted(world, intent.site, &intent.wanted);
             }
             for step in &plan.steps {
                 // Refused or done: the next pass looks again.
@@ -171,40 +169,6 @@ fn facts(world: &World, site: SiteId) -> Facts {
         objects,
         reports: world.reports(site).into_iter().map(Into::into).collect(),
         ..Facts::nothing()
-    }
-}
-
-fn of(world: &World, site: SiteId) -> impl Iterator<Item = &Object> {
-    world.objects().filter(move |(of, _)| *of == site).map(|(_, object)| object)
-}
-
-impl Scopes {
-    /// S3, S4, S6, rules 5 and 6, and none of the database nodes that all specs want as they are.
-    fn harm(&self, last: &State, step: &Step, informed: bool, fenced: bool) -> Option<String> {
-        let (planned, wanted) = (self.wanted(step.generation), self.wanted(last.generation));
-        let case = Case { site: step.site, planned: &planned, wanted: &wanted, informed, fenced };
-        if let Err(harm) = judge(&last.world, step, &case) {
-            return Some(harm);
-        }
-        let (Part::Database(n), Action::Remove { .. }, None) = (step.part, &step.action, &self.then) else {
-            return None;
-        };
-        last.world.is_synced(step.site, n).then(|| format!("S3: {step}, and it was healthy"))
-    }
-
-    /// Whether the server knows all that is to be known.
-    fn is_informed(state: &State, server: usize, n: usize) -> bool {
-        let Server { generation, seen } = &state.servers[server];
-        *generation == state.generation && seen[n].as_ref() == Some(&facts(&state.world, site(n)))
-    }
-
-    /// S5: what is of a site that nobody knows is as it was.
-    fn is_left_alone(&self, world: &World) -> bool {
-        let own = |id: &SiteId| (0..self.sites).any(|n| site(n) == *id);
-        let foreign = |world: &'_ World| -> Vec<_> {
-            world.objects().filter(|(of, _)| !own(of)).map(|(of, object)| (of, object.clone())).collect()
-        };
-        foreign(world) == foreign(&self.start)
     }
 }
 
@@ -299,11 +263,6 @@ impl Model for Scopes {
             Property::always("it ends", |scope: &Self, state: &State| scope.is_live(state)),
         ]
     }
-}
-
-/// Whether the step has made the part go or begin to go.
-fn removes(before: &World, after: &World, step: &Step) -> bool {
-    before.object(step.site, step.part) != after.object(step.site, step.part)
 }
 
 impl Scopes {

@@ -3,7 +3,7 @@
 
 mod support;
 
-use support::{Harness, wanted};
+use support::{Harness, hush, object, wanted, without};
 use wpaas_core::converge::{
     Action, DnsState, Facts, FileContent, Fingerprint, Hold, HoldReason, Intent, Lead, NodeReport, Object,
     ObjectId, ObjectState, Part, RunIntent, Step, StepReason, Trouble, Wanted, lint, plan, status,
@@ -39,14 +39,6 @@ fn id_of(facts: &Facts, part: Part) -> ObjectId {
     facts.object(part).unwrap().id.clone()
 }
 
-fn object(facts: &mut Facts, part: Part) -> &mut Object {
-    facts.objects.iter_mut().find(|object| object.part == part).unwrap()
-}
-
-fn silence(facts: &mut Facts, part: Part) {
-    facts.reports.retain(|report| report.part != part);
-}
-
 fn steps(intent: &Intent, facts: &Facts) -> Vec<String> {
     let plan = plan(intent, facts);
     lint(intent, facts, &plan).unwrap();
@@ -63,7 +55,7 @@ fn two_gateways_that_serve_are_left_alone() {
 fn a_new_site_gets_a_second_gateway_and_its_address_leads_to_the_first_that_serves() {
     let (intent, mut facts) = site();
     facts.objects.retain(|object| object.part != G1);
-    silence(&mut facts, G1);
+    hush(&mut facts, G1);
     lead(&mut facts, Lead::Nowhere);
     let made = steps(&intent, &facts);
     assert!(made[0].starts_with("create gateway-1 ("), "{made:?}");
@@ -73,7 +65,7 @@ fn a_new_site_gets_a_second_gateway_and_its_address_leads_to_the_first_that_serv
 #[test]
 fn the_address_leaves_a_gateway_that_fails_and_stays_at_the_other() {
     let (intent, mut facts) = site();
-    silence(&mut facts, G0);
+    hush(&mut facts, G0);
     assert_eq!(steps(&intent, &facts), ["lead the address to gateway-1"]);
     object(&mut facts, G0).state = ObjectState::Stopped;
     assert_eq!(steps(&intent, &facts), ["start gateway-0", "lead the address to gateway-1"]);
@@ -85,8 +77,8 @@ fn the_address_leaves_a_gateway_that_fails_and_stays_at_the_other() {
 #[test]
 fn while_no_gateway_has_reported_the_address_stays() {
     let (intent, mut facts) = site();
-    silence(&mut facts, G0);
-    silence(&mut facts, G1);
+    hush(&mut facts, G0);
+    hush(&mut facts, G1);
     assert_eq!(steps(&intent, &facts), [""; 0]);
 }
 
@@ -108,7 +100,7 @@ fn outdated_gateways_are_replaced_one_by_one_and_the_address_moves_between() {
 fn an_outdated_gateway_stays_while_the_other_does_not_serve() {
     let (intent, mut facts) = site();
     object(&mut facts, G0).fingerprint = Some(Fingerprint::of(["old"]));
-    silence(&mut facts, G1);
+    hush(&mut facts, G1);
     assert_eq!(steps(&intent, &facts), [""; 0]);
 }
 
@@ -129,7 +121,7 @@ fn an_authority_is_answered_once_every_gateway_says_that_it_has_the_answer() {
     let waiting = Some(DnsState::Waiting("the zone is not written yet".to_owned()));
     assert_eq!(answered(&intent, &facts, waiting), None, "nobody finds them");
     assert_eq!(answered(&intent, &facts, None).as_deref(), Some("thumbprint"));
-    silence(&mut facts, G1);
+    hush(&mut facts, G1);
     assert_eq!(answered(&intent, &facts, None), None, "one says nothing");
 }
 
@@ -146,7 +138,7 @@ fn the_rules_keep_the_address_at_a_gateway_that_serves() {
     let object = id_of(&facts, G0);
     let removal = step(G0, Action::Remove { object: object.clone() });
     assert!(broken(&facts, removal).contains("removes the gateway that the address leads to"));
-    silence(&mut facts, G0);
+    hush(&mut facts, G0);
     let lead = step(G0, Action::Lead { object });
     assert!(broken(&facts, lead).contains("leads the address to a gateway that has not reported"));
 }
@@ -159,7 +151,7 @@ fn an_outdated_gateway_is_taken_away_once_and_one_at_a_time() {
     object(&mut facts, G1).fingerprint = old;
     assert_eq!(steps(&intent, &facts), ["remove gateway-1"], "the address leads to the other");
     object(&mut facts, G1).state = ObjectState::Removing;
-    silence(&mut facts, G1);
+    hush(&mut facts, G1);
     assert_eq!(steps(&intent, &facts), [""; 0]);
     let holds = plan(&intent, &facts).holds;
     assert!(holds.contains(&Hold { part: G1, reason: HoldReason::Removing }), "{holds:?}");
@@ -170,9 +162,9 @@ fn an_address_that_leads_to_nobody_who_serves_waits_for_a_gateway() {
     let waits = Hold { part: Part::Network, reason: HoldReason::Needs(G0) };
     let (intent, mut facts) = site();
     object(&mut facts, G0).fingerprint = Some(Fingerprint::of(["old"]));
-    silence(&mut facts, G1);
+    hush(&mut facts, G1);
     assert!(!plan(&intent, &facts).holds.contains(&waits), "the old one serves");
-    silence(&mut facts, G0);
+    hush(&mut facts, G0);
     assert!(plan(&intent, &facts).holds.contains(&waits));
 }
 
@@ -204,14 +196,12 @@ fn a_node_goes_once_all_who_may_send_visitors_have_left_it() {
     assert!(goes(&facts));
     let silent = |part| {
         let mut facts = facts.clone();
-        silence(&mut facts, part);
+        hush(&mut facts, part);
         facts
     };
     assert!(!goes(&silent(G0)), "the address leads to it");
     assert!(goes(&silent(G1)), "it does not");
-    let mut alone = silent(G0);
-    alone.objects.retain(|object| object.part != G0);
-    assert!(goes(&alone), "it is not there");
+    assert!(goes(&without(&silent(G0), G0)), "it is not there");
 }
 
 #[test]
@@ -219,6 +209,6 @@ fn the_only_gateway_that_serves_stays_though_it_is_outdated() {
     let (intent, mut facts) = site();
     object(&mut facts, G1).fingerprint = Some(Fingerprint::of(["old"]));
     assert_eq!(steps(&intent, &facts), ["remove gateway-1"]);
-    silence(&mut facts, G0);
+    hush(&mut facts, G0);
     assert_eq!(steps(&intent, &facts), ["lead the address to gateway-1"]);
 }

@@ -13,7 +13,7 @@ mod support;
 
 use std::sync::Arc;
 
-use support::{Harness, wanted};
+use support::{Harness, hush, object, wanted};
 use wpaas_core::converge::{
     Action, Coverage, DatabasePhase, Facts, Hold, HoldReason, NodeReport, ObjectState, Part, Told, Wanted,
     plan,
@@ -153,7 +153,7 @@ fn what_is_broken_goes_unless_it_holds_data() {
     let whole = site.facts();
     for (part, goes) in [(Part::Network, true), (Part::UploadsVolume, false)] {
         let mut facts = whole.clone();
-        facts.objects.iter_mut().find(|object| object.part == part).unwrap().state = ObjectState::Broken;
+        object(&mut facts, part).state = ObjectState::Broken;
         let plan = plan(&site.intent, &facts);
         let removed =
             plan.steps.iter().any(|step| step.part == part && matches!(step.action, Action::Remove { .. }));
@@ -204,7 +204,7 @@ fn what_depends_on_others_goes_first_and_once() {
     assert_eq!(removed(&busy), [], "they are being removed");
     let mut going = whole;
     for part in first {
-        going.objects.iter_mut().find(|object| object.part == part).unwrap().state = ObjectState::Removing;
+        object(&mut going, part).state = ObjectState::Removing;
     }
     assert_eq!(removed(&going), []);
     let reasons: Vec<_> = plan(&site.intent, &going).holds.into_iter().map(|hold| hold.reason).collect();
@@ -222,7 +222,7 @@ fn what_a_node_is_waited_for_can_be_read() {
     for part in [Part::Wordpress(0), Part::Database(1), Part::Gateway(0)] {
         assert_eq!(waits(&whole, part), None);
         let mut silent = whole.clone();
-        silent.reports.retain(|report| report.part != part);
+        hush(&mut silent, part);
         assert_eq!(waits(&silent, part), Some(HoldReason::Silent), "{part}");
     }
     let mut says = whole.clone();

@@ -3,7 +3,7 @@
 
 mod support;
 
-use support::{Harness, wanted};
+use support::{Harness, hush, object, wanted};
 use wpaas_core::converge::{
     Action, Facts, Heard, HoldReason, Intent, Lead, NodeReport, Object, ObjectId, Part, ServerState, Silent,
     Step, StepReason, lint, plan,
@@ -31,19 +31,13 @@ fn two_gateways() -> (Intent, Facts) {
 }
 
 fn lead(facts: &mut Facts, to: Lead) {
-    let network = facts.objects.iter_mut().find(|object| object.part == Part::Network).unwrap();
-    network.entry.as_mut().unwrap().lead = Some(Box::new(to));
+    object(facts, Part::Network).entry.as_mut().unwrap().lead = Some(Box::new(to));
 }
 
 /// It has not been heard for too long.
 fn silence(facts: &mut Facts, part: Part, was_heard: bool) {
     hush(facts, part);
     facts.silent.push(Silent { part, was_heard });
-}
-
-/// It has not been heard for a while.
-fn hush(facts: &mut Facts, part: Part) {
-    facts.reports.retain(|report| report.part != part);
 }
 
 /// The gateway finds that it does not answer.

@@ -1,9 +1,7 @@
 //! What a node is given after it was made: an object that only it can read.
 
 use serde::{Deserialize, Serialize};
-use wpaas_core::converge::{
-    Applied, BackendError, BootId, DatabaseOrder, FileContent, NodeFile, NodeSpec, ObjectState, Part,
-};
+use wpaas_core::converge::{Applied, BackendError, FileContent, NodeFile, NodeSpec, ObjectState, Part};
 use wpaas_core::id::SiteId;
 use wpaas_core::secret::{SecretName, SecretRef};
 
@@ -126,15 +124,5 @@ impl Task<'_> {
         all.put(self.written(files).await?);
         self.write_files(id, &all, When::Is(&there.etag)).await?;
         Ok(Applied::Told)
-    }
-
-    /// Writes the order that a database node waits for.
-    pub(super) async fn order(
-        &self,
-        id: &str,
-        boot: &BootId,
-        order: DatabaseOrder,
-    ) -> Result<Applied, BackendError> {
-        self.configure(id, &[order.file(boot)]).await
     }
 }

@@ -1,20 +1,10 @@
-use wpaas_core::converge::{Applied, BackendError, BootId, DatabaseOrder, NodeFile};
+use wpaas_core::converge::{Applied, BackendError, NodeFile};
 
 use super::Task;
 use crate::archive;
 use crate::error::conflict;
 
 impl Task<'_> {
-    /// Writes the order that a database node waits for.
-    pub(super) async fn order(
-        &self,
-        id: &str,
-        boot: &BootId,
-        order: DatabaseOrder,
-    ) -> Result<Applied, BackendError> {
-        self.configure(id, &[order.file(boot)]).await
-    }
-
     /// Replaces files of a running node.
     pub(super) async fn configure(&self, id: &str, files: &[NodeFile]) -> Result<Applied, BackendError> {
         let container = self.container(id).await?;

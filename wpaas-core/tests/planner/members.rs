@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::support::{Harness, wanted};
+use super::support::{Harness, object, wanted, without};
 use wpaas_core::converge::{
     Action, DatabasePhase, DatabaseReport, Facts, Fingerprint, HoldReason, NodeReport, Part, Position,
     SitePlan, Step, StepReason, plan,
@@ -13,6 +13,11 @@ use wpaas_core::site::DatabaseSize::{One, Three};
 fn done_to(plan: &SitePlan, part: Part) -> Option<(String, StepReason)> {
     let step = plan.steps.iter().find(|step| step.part == part)?;
     Some((step.to_string(), step.why))
+}
+
+/// It was made of something else than what is wanted now.
+fn outdate(facts: &mut Facts, part: Part) {
+    object(facts, part).fingerprint = Some(Fingerprint::of(["another"]));
 }
 
 #[test]
@@ -37,8 +42,7 @@ fn an_outdated_node_that_has_ended_is_made_anew() {
     let part = Part::Database(2);
     assert!(site.kill(part));
     let mut facts = site.facts();
-    let node = facts.objects.iter_mut().find(|object| object.part == part).unwrap();
-    node.fingerprint = Some(Fingerprint::of(["another"]));
+    outdate(&mut facts, part);
     let remove = Some(("remove database-2".to_owned(), StepReason::Outdated));
     assert_eq!(done_to(&plan(&site.intent, &facts), part), remove);
 }
@@ -50,28 +54,21 @@ fn a_node_whose_volume_is_gone_goes_unless_it_is_synced() {
     let whole = site.facts();
     let synced_without = without(&whole, volume);
     assert_eq!(done_to(&plan(&site.intent, &synced_without), part), None, "the others may need it");
-    let mut out = whole.clone();
-    let heard = out.reports.iter_mut().find(|report| report.part == part).unwrap();
-    let NodeReport::Database(report) = &mut heard.node else { panic!("{heard:?}") };
-    let report = Arc::make_mut(report);
-    (report.state, report.primary, report.phase) = (None, false, DatabasePhase::Starting);
+    let out = saying(&whole, |n, report| {
+        if n == 1 {
+            (report.state, report.primary, report.phase) = (None, false, DatabasePhase::Starting);
+        }
+    });
     assert_eq!(done_to(&plan(&site.intent, &out), part), None, "it has its volume");
     let remove = Some(("remove database-1".to_owned(), StepReason::LostVolume));
     assert_eq!(done_to(&plan(&site.intent, &without(&out, volume)), part), remove);
-}
-
-fn without(facts: &Facts, part: Part) -> Facts {
-    let mut facts = facts.clone();
-    facts.objects.retain(|object| object.part != part);
-    facts
 }
 
 #[test]
 fn why_a_node_goes_is_told() {
     let mut alone = Harness::up(wanted(1, One));
     let mut facts = alone.facts();
-    facts.objects.iter_mut().find(|object| object.part == Part::Database(0)).unwrap().fingerprint =
-        Some(Fingerprint::of(["another"]));
+    outdate(&mut facts, Part::Database(0));
     let remove = Some(("remove database-0".to_owned(), StepReason::Outdated));
     assert_eq!(done_to(&plan(&alone.intent, &facts), Part::Database(0)), remove);
     let mut shrinks = Harness::up(wanted(1, Three));
@@ -86,16 +83,9 @@ fn why_a_node_goes_is_told() {
 #[test]
 fn an_outdated_node_that_waits_for_an_order_is_in_no_component_and_goes() {
     let mut site = Harness::up(wanted(1, Three));
-    let mut facts = site.facts();
-    for heard in &mut facts.reports {
-        if let NodeReport::Database(report) = &mut heard.node {
-            let report = Arc::make_mut(report);
-            (report.phase, report.state, report.primary) = (DatabasePhase::Waiting, None, false);
-        }
-    }
+    let mut facts = saying(&site.facts(), |_, report| waits(report, None));
     let part = Part::Database(2);
-    let node = facts.objects.iter_mut().find(|object| object.part == part).unwrap();
-    node.fingerprint = Some(Fingerprint::of(["another"]));
+    outdate(&mut facts, part);
     let remove = Some(("remove database-2".to_owned(), StepReason::Outdated));
     assert_eq!(done_to(&plan(&site.intent, &facts), part), remove);
 }
@@ -104,11 +94,11 @@ fn an_outdated_node_that_waits_for_an_order_is_in_no_component_and_goes() {
 fn a_leaver_that_waits_for_an_order_gets_none() {
     let mut site = Harness::up(wanted(1, Three));
     let part = Part::Database(1);
-    let mut facts = site.facts();
-    let heard = facts.reports.iter_mut().find(|report| report.part == part).unwrap();
-    let NodeReport::Database(report) = &mut heard.node else { panic!("{heard:?}") };
-    let report = Arc::make_mut(report);
-    (report.phase, report.state, report.primary) = (DatabasePhase::Waiting, None, false);
+    let facts = saying(&site.facts(), |n, report| {
+        if n == 1 {
+            waits(report, None);
+        }
+    });
     let ordered = |site: &Harness| {
         let order = |step: &&Step| step.part == part && matches!(step.action, Action::Order { .. });
         plan(&site.intent, &facts).steps.iter().any(|step| order(&step))

@@ -1,7 +1,7 @@
 //! Of releases: which are tried, which visitors get, and which nobody.
 
 use super::SMALL;
-use super::support::{Harness, wanted};
+use super::support::{Harness, hush, wanted, without};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -202,7 +202,7 @@ fn how_far_the_trial_of_a_release_is_can_be_read() {
     assert_eq!(waits_for(WordpressPhase::Serving, 50), std::slice::from_ref(&upgrading));
     assert_eq!(waits_for(WordpressPhase::Upgrading, 50), [upgrading]);
     let mut silent = facts.clone();
-    silent.reports.retain(|report| report.part != node);
+    hush(&mut silent, node);
     assert!(plan(&site.intent, &silent).holds.contains(&Hold { part: node, reason: HoldReason::Silent }));
 }
 
@@ -219,8 +219,7 @@ fn a_release_waits_for_a_slot_that_is_surely_free() {
         plan(&site.intent, facts).holds.into_iter().find(|hold| hold.part == slot).unwrap().reason
     };
     assert_eq!(says(&full), HoldReason::NoSlot);
-    let mut partly = Facts { coverage: Coverage::Partial, ..full };
-    partly.objects.retain(|object| object.part != slot);
+    let partly = Facts { coverage: Coverage::Partial, ..without(&full, slot) };
     assert_eq!(says(&partly), HoldReason::Unseen, "it may be what can't be seen");
 }
 

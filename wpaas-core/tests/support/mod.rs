@@ -10,8 +10,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 use wpaas_core::converge::simulated::Simulated;
 use wpaas_core::converge::{
-    Backend as _, Coverage, Facts, Intent, Part, ReleaseRef, Report, RunIntent, Scope, SitePlan, Step,
-    Verdict, View, Wanted, lint, plan, verdict,
+    Backend as _, Coverage, Facts, Intent, Object, Part, ReleaseRef, Report, RunIntent, Scope, SitePlan,
+    Step, Verdict, View, Wanted, lint, plan, verdict,
 };
 use wpaas_core::id::SiteId;
 use wpaas_core::site::DatabaseSize;
@@ -172,4 +172,21 @@ impl Harness {
     pub fn vanish(&self, part: Part) -> bool {
         self.backend.vanish(self.intent.site, part)
     }
+}
+
+/// What is known of a part, to be bent.
+pub fn object(facts: &mut Facts, part: Part) -> &mut Object {
+    facts.objects.iter_mut().find(|object| object.part == part).unwrap()
+}
+
+/// A node has said nothing.
+pub fn hush(facts: &mut Facts, part: Part) {
+    facts.reports.retain(|report| report.part != part);
+}
+
+/// The same, without the object of this part.
+pub fn without(facts: &Facts, part: Part) -> Facts {
+    let mut facts = facts.clone();
+    facts.objects.retain(|object| object.part != part);
+    facts
 }

@@ -141,8 +141,14 @@ impl Api {
         let backend = Some(BackendKind::Simulated);
         // Tests ask as fast as they can.
         let limits_principal_rate = flags.limits_principal_rate.or(Some(0));
-        let flags =
-            Flags { listen: local, report_listen: local, data, backend, limits_principal_rate, ..flags };
+        let flags = Flags {
+            listen: flags.listen.or(local),
+            report_listen: local,
+            data,
+            backend,
+            limits_principal_rate,
+            ..flags
+        };
         let server = Server::start_in(Settings::load(flags).unwrap(), world).await.unwrap();
         let operator = std::fs::read_to_string(folder.path().join("data/operator-token")).unwrap();
         Self { server, operator: operator.trim().to_owned(), folder, client: Client::new() }

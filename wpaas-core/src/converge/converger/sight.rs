@@ -124,21 +124,17 @@ impl Converger {
 
     /// A site that nobody wants is reported, never removed. While all that is wanted is being read, as after a start, nobody
     /// can say that it is not.
-    fn wake(&mut self, site: SiteId, now: Instant) {
+    pub(super) fn wake(&mut self, site: SiteId, now: Instant) {
         if self.wanted.contains_key(&site) {
             self.queue.push(site, now);
         } else if self.view.has_objects(site) {
             if self.loads.sweeping {
                 self.loads.unknown.insert(site);
-            } else {
-                self.unknown(site);
+                return;
             }
+            tracing::warn!(%site, "objects of a site that the store does not know; they are left alone");
+            self.load(site);
         }
-    }
-
-    pub(super) fn unknown(&mut self, site: SiteId) {
-        tracing::warn!(%site, "objects of a site that the store does not know; they are left alone");
-        self.load(site);
     }
 
     /// Wakes the sites of nodes that have not reported for too long.

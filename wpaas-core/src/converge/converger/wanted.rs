@@ -102,8 +102,8 @@ impl Converger {
     /// Every page was read. Where more is wanted than was met, the next sweep tells which.
     fn all_met(&mut self, now: Instant) {
         for site in std::mem::take(&mut self.loads.unknown) {
-            if !self.wanted.contains_key(&site) && self.view.has_objects(site) {
-                self.unknown(site);
+            if !self.wanted.contains_key(&site) {
+                self.wake(site, now);
             }
         }
         match self.loads.unmet.take() {

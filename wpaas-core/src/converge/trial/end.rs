@@ -70,6 +70,26 @@ pub fn is_at_rest(world: &World, site: SiteId) -> Result<(), String> {
     if runs.is_empty() { Ok(()) } else { Err(format!("L2: the site rests, and there is {runs:?}")) }
 }
 
+/// L1 to L5: the site is what a fresh one would be of which this is wanted.
+///
+/// # Errors
+///
+/// What is missing or too much.
+pub fn is_as_wanted(world: &World, site: SiteId, wanted: &Wanted) -> Result<(), String> {
+    match wanted {
+        Wanted::Run(run) => is_as_fresh(world, site, run),
+        Wanted::Rest => is_at_rest(world, site),
+        Wanted::Gone => {
+            let left: Vec<_> = own(world, site).collect();
+            if left.is_empty() {
+                Ok(())
+            } else {
+                Err(format!("L3: of a site that is gone there is left {left:?}"))
+            }
+        }
+    }
+}
+
 impl Trial {
     /// Passes until there is nothing to do; then three without an effect (L1, L6). Returns how many there were before
     /// there was nothing to do.
@@ -139,20 +159,14 @@ impl Trial {
             self.take(Op::User(Change::Release(None)))?;
         }
         self.converge()?;
-        let is_as_wanted = match &self.intent.wanted {
-            Wanted::Run(run) => is_as_fresh(&self.world, site, run)
-                .and_then(|()| says_the_same_as_fresh(&self.world, site, run)),
-            Wanted::Rest => is_at_rest(&self.world, site),
-            Wanted::Gone => Ok(()),
-        };
-        is_as_wanted.map_err(|what| self.fail(what))?;
+        is_as_wanted(&self.world, site, &self.intent.wanted).map_err(|what| self.fail(what))?;
+        if let Wanted::Run(run) = &self.intent.wanted {
+            says_the_same_as_fresh(&self.world, site, run).map_err(|what| self.fail(what))?;
+        }
         self.restart_does_nothing()?;
         self.take(Op::User(Change::Gone))?;
         self.converge()?;
-        if self.parts().is_empty() {
-            return Ok(());
-        }
-        Err(self.fail(format!("L3: of a site that is gone there is left {:?}", self.parts())))
+        is_as_wanted(&self.world, site, &Wanted::Gone).map_err(|what| self.fail(what))
     }
 
     /// One pass of the newest server: looks, plans, takes every step; what runs goes on by itself.

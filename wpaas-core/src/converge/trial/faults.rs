@@ -198,25 +198,27 @@ impl Walk<'_> {
         ops.into_iter().try_for_each(|op| self.trial.take(op))
     }
 
+    /// All steps but so many land, and the next are planned.
+    fn goes_on(&mut self, stay: usize) -> Result<(), Failure> {
+        let server = self.server;
+        while self.trial.begun(server) > stay {
+            self.trial.take(Op::Land(server, stay, Fate::Fine))?;
+        }
+        self.trial.take(Op::Progress)?;
+        self.look_and_plan()
+    }
+
     fn old_list(&mut self, passes: usize) -> Result<(), Failure> {
         let server = self.server;
         self.all([Op::LookBegins(server), Op::Land(server, 0, Fate::Fine)])?;
-        for _ in 0..passes {
-            while self.trial.begun(server) > 0 {
-                self.trial.take(Op::Land(server, 0, Fate::Fine))?;
-            }
-            self.trial.take(Op::Progress)?;
-            self.look_and_plan()?;
-        }
+        (0..passes).try_for_each(|_| self.goes_on(0))?;
         self.all([Op::LookEnds(server), Op::Plan(server)])
     }
 
     /// The last thing that each node says comes first.
     fn reordered(&mut self) -> Result<(), Failure> {
         let server = self.server;
-        let says = [Op::Land(server, 0, Fate::Fine), Op::Progress, Op::Say(server)];
-        self.trial.take(Op::Say(server))?;
-        self.all(says)?;
+        self.all([Op::Say(server), Op::Land(server, 0, Fate::Fine), Op::Progress, Op::Say(server)])?;
         for _ in 0..PARTS {
             self.all([Op::Hear(server, true), Op::Plan(server)])?;
         }
@@ -226,13 +228,7 @@ impl Walk<'_> {
     /// The first step stays under way for three passes.
     fn hang(&mut self) -> Result<(), Failure> {
         let server = self.server;
-        for _ in 0..3 {
-            while self.trial.begun(server) > 1 {
-                self.trial.take(Op::Land(server, 1, Fate::Fine))?;
-            }
-            self.trial.take(Op::Progress)?;
-            self.look_and_plan()?;
-        }
+        (0..3).try_for_each(|_| self.goes_on(1))?;
         self.all([Op::Seconds(120), Op::Land(server, 0, Fate::Delayed), Op::Plan(server), Op::Late(0)])
     }
 
