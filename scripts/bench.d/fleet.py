@@ -86,17 +86,6 @@ def show(rows):
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
 
 
-# Of what no peer has its like: a site planned anew, and one made due twice and taken.
-ALONE = {"P1 plan, us a site": ("pass", "plan_us_per_site"), "P1 queue, us a site": ("queue", "queue_us_per_site")}
-
-
-def alone(ours):
-    """What planning and queueing alone cost at each size."""
-    for name, (measure, printed) in ALONE.items():
-        cost = [run([ours, measure, sites], printed)[0] for sites in SIZES]
-        yield (name, *map(number, cost), f"{cost[-1] / cost[0]:.2f}")
-
-
 def at_each_size(results):
     """The cost at each size, and how much of it there is at the largest for each of the smallest's: 1 is flat."""
     rows = [("at each size", *(f"{sites:,} sites" for sites in SIZES), "largest / smallest")]
@@ -130,8 +119,6 @@ def main():
             print(f"    {name}, {sites:,} sites: {runs}", flush=True)
     show(rows)
     sized = at_each_size(results)
-    if "p1" in wanted.split(","):
-        sized += alone(ours)
     if len(sized) > 1:
         print()
         show(sized)

@@ -2,13 +2,11 @@
 //!
 //! `cargo bench -p wpaas-core --all-features --bench fleet -- MEASURE SITES`, where MEASURE is one of
 //!
-//! - `pass`: microseconds a site of taking in a complete listing that shows nothing new, and of planning every
-//!   site anew;
+//! - `pass`: microseconds a site of taking in a complete listing that shows nothing new;
 //! - `memory`: bytes of heap a site that the converger's own state takes;
 //! - `drift`: microseconds from a hint that a node died to the first step of the plan that replaces it, p50;
 //! - `idle`: milliseconds of processor time that 10 s of nothing to do take, on average: a resync in each, and one
 //!   reading of all that is wanted in three of them; what nodes report is not counted;
-//! - `queue`: microseconds a site of making every site of the work queue due, twice, and taking each;
 //! - `start`: seconds from the converger's start to the last site's first pass.
 //!
 //! Prints `NAME VALUE` lines, for `scripts/bench` to set side by side with a peer.
@@ -20,14 +18,13 @@ mod fakes;
 #[path = "fleet/made.rs"]
 mod made;
 
-use std::hint::black_box;
 use std::time::{Duration, Instant as Clock};
 
 use fakes::{Fakes, Running};
 use made::Fleet;
 use peak_alloc::PeakAlloc;
 use tokio::time::Instant;
-use wpaas_core::converge::{Scope, View, WorkQueue, plan};
+use wpaas_core::converge::Scope;
 
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;
@@ -38,7 +35,7 @@ const ROUNDS: usize = 5;
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     let [measure, sites] = arguments.as_slice() else {
-        println!("usage: fleet pass|memory|drift|idle|queue|start SITES");
+        println!("usage: fleet pass|memory|drift|idle|start SITES");
         return;
     };
     let sites = sites.parse().unwrap();
@@ -49,7 +46,6 @@ fn main() {
             "memory" => memory(sites).await,
             "drift" => drift(sites).await,
             "idle" => idle(sites).await,
-            "queue" => queue(sites),
             "start" => start(sites).await,
             other => panic!("{other}: not a measure"),
         }
@@ -57,33 +53,15 @@ fn main() {
 }
 
 fn pass(fleet: &Fleet) {
-    let mut view = known(fleet);
-    let (mut listed, mut planned) = (Vec::new(), Vec::new());
+    let (mut view, mut listed) = (fleet.known(), Vec::new());
     for _ in 0..ROUNDS {
         let seen = fleet.listing();
         let began = Clock::now();
         let changed = view.listed(&Scope::Fleet, Instant::now(), seen);
         listed.push(micros(began, fleet.len()));
         assert_eq!(changed, [], "nothing has changed");
-        let began = Clock::now();
-        for intent in &fleet.intents {
-            let plan = black_box(plan(intent, &view.facts(intent.site, Instant::now())));
-            assert!(plan.is_empty(), "{plan}");
-        }
-        planned.push(micros(began, fleet.len()));
     }
     println!("pass_us_per_site {:.3}", median(&mut listed));
-    println!("plan_us_per_site {:.3}", median(&mut planned));
-}
-
-fn known(fleet: &Fleet) -> View {
-    let mut view = View::default();
-    let now = Instant::now();
-    view.listed(&Scope::Fleet, now, fleet.listing());
-    for report in &fleet.reports {
-        view.reported(report.clone(), now);
-    }
-    view
 }
 
 /// What the converger holds, beyond what the fakes do.
@@ -124,26 +102,6 @@ async fn quiet_ms(running: &Running, after: Duration) -> f64 {
     let worked = processor_s();
     tokio::time::sleep(Duration::from_secs(10)).await;
     (processor_s() - worked) * 1e3
-}
-
-/// Each site is due late at first, and then at once: as after a change of one that was to be tried again.
-fn queue(sites: usize) {
-    let fleet = Fleet::of(sites);
-    let (now, mut took) = (Instant::now(), Vec::new());
-    for _ in 0..ROUNDS {
-        let mut queue = WorkQueue::default();
-        let began = Clock::now();
-        for intent in &fleet.intents {
-            queue.push(intent.site, now + Duration::from_secs(60));
-        }
-        for intent in &fleet.intents {
-            queue.push(intent.site, now);
-        }
-        let taken = std::iter::from_fn(|| queue.pop(now)).count();
-        took.push(micros(began, sites));
-        assert_eq!((taken, queue.next_due()), (sites, None));
-    }
-    println!("queue_us_per_site {:.3}", median(&mut took));
 }
 
 async fn start(sites: usize) {

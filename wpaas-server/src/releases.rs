@@ -99,7 +99,7 @@ impl ReleaseWorker {
         let mut turns = self.shared.tenure.changes();
         let mut sweep = Instant::now();
         loop {
-            let due = self.again.next_due().map_or(sweep, |at| at.min(sweep));
+            let due = self.again.next_due(Instant::now()).map_or(sweep, |at| at.min(sweep));
             tokio::select! {
                 () = &mut stop => return,
                 Some(done) = self.running.join_next_with_id() => self.ended(done, Instant::now()),
@@ -163,7 +163,7 @@ impl ReleaseWorker {
                 let before = self.failures.remove(&site).filter(|(failed, _)| *failed == generation);
                 if let Some(pause) = again {
                     self.failures.insert(site, (generation, before.map_or(1, |(_, failures)| failures + 1)));
-                    self.again.push(site, now + pause);
+                    self.again.add_at(site, now + pause);
                 }
             }
             Err(error) => {

@@ -46,6 +46,7 @@ impl Fakes {
         *locked(&self.book.handle) = Some(handle.clone());
         tokio::spawn(converger.run(std::future::pending()));
         // Nodes of a site that is not known of are not heard, and these report but once.
+        self.book.all_read.notified().await;
         while handle.explain(self.book.last()).await.is_none() {
             tokio::task::yield_now().await;
         }
@@ -67,6 +68,7 @@ pub struct Book {
     handle: Mutex<Option<ConvergerHandle>>,
     ready: AtomicUsize,
     all_ready: Notify,
+    all_read: Notify,
 }
 
 impl Book {
@@ -77,6 +79,7 @@ impl Book {
             handle: Mutex::default(),
             ready: AtomicUsize::new(0),
             all_ready: Notify::new(),
+            all_read: Notify::new(),
         })
     }
 
@@ -98,6 +101,9 @@ impl Book {
 impl Intents for Book {
     async fn page(&self, after: Option<SiteId>, limit: usize) -> Result<Vec<Intent>, IntentsError> {
         let from = self.intents.partition_point(|intent| Some(intent.site) <= after);
+        if self.intents.len() - from <= limit {
+            self.all_read.notify_one();
+        }
         Ok(self.intents[from..].iter().take(limit).cloned().collect())
     }
 

@@ -43,6 +43,17 @@ impl Fleet {
     pub fn listing(&self) -> Observation {
         Observation { coverage: Coverage::Complete, objects: self.objects.clone(), runs: Vec::new() }
     }
+
+    /// What a converger knows that has seen all of it.
+    pub fn known(&self) -> View {
+        let mut view = View::default();
+        let now = Instant::now();
+        view.listed(&Scope::Fleet, now, self.listing());
+        for report in &self.reports {
+            view.reported(report.clone(), now);
+        }
+        view
+    }
 }
 
 /// An Engine's ids have 64 digits.

@@ -95,6 +95,8 @@ struct Sight {
     pending: BTreeSet<SiteId>,
     next_fleet: Option<Instant>,
     last_silence_check: Option<Instant>,
+    /// When the nodes that ran before anybody listened have had the time to report; `None` while no site waits for that.
+    heard_out: Option<Instant>,
     /// Whether the first look has ended, well or not.
     looked: bool,
     /// Why the backend can't be seen, if it can't; at first because nobody has looked yet.
@@ -238,7 +240,7 @@ impl Converger {
             Event::Judged(site, result) => self.judged(site, result, now),
             Event::Purged(site, result) => self.purged(site, result, now),
             Event::Told(site, result) => Self::told(site, result),
-            Event::Metered(looks, kept) => self.metered(looks, kept, now),
+            Event::Metered(looks, kept) => self.metered(looks, kept),
             Event::Panicked => self.panicked(now),
             Event::Due => self.due(now),
             Event::Stop | Event::ChangesLost => {}
@@ -251,7 +253,7 @@ impl Converger {
         self.forget_found();
         let tended = self.wanted.keys().copied().filter(|site| self.tenure.epoch(*site, now).is_some());
         for site in tended.collect::<Vec<_>>() {
-            self.queue.push(site, now);
+            self.queue.add(site);
         }
     }
 
@@ -276,8 +278,8 @@ impl Converger {
         let fleet = (!self.sight.fleet).then(|| self.sight.next_fleet.unwrap_or(now));
         let fleet = fleet.map(|at| self.paused.map_or(at, |until| at.max(until)));
         // Before the first look nothing can be said of any site.
-        let site = if self.sight.looked { self.queue.next_due() } else { None };
-        [sweep, fleet, self.paused, site].into_iter().flatten().min()
+        let site = if self.sight.looked { self.queue.next_due(now) } else { None };
+        [sweep, fleet, self.paused, self.sight.heard_out, site].into_iter().flatten().min()
     }
 
     fn due(&mut self, now: Instant) {
@@ -288,6 +290,7 @@ impl Converger {
         if self.sight.next_fleet.is_none_or(|at| at <= now) {
             self.look_at_all(now);
         }
+        self.hear_out(now);
         if !self.sight.looked {
             return;
         }

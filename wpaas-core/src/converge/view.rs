@@ -139,6 +139,11 @@ impl View {
         self.sites.get(&site).is_some_and(|view| view.is_unheard()).then_some(until)
     }
 
+    /// The sites of which nodes ran before anybody listened and have not been heard since.
+    pub fn still_unheard(&self) -> impl Iterator<Item = SiteId> {
+        self.sites.iter().filter(|(_, view)| view.is_unheard()).map(|(site, _)| *site)
+    }
+
     /// The objects of the sites that are not listed as they are known, and how many are known of all. What is looked at
     /// in every site is looked at once: with many sites it is memory that takes the time.
     fn news(

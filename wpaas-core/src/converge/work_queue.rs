@@ -1,50 +1,71 @@
 //! When to look at which site. Pure: time is an argument.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::id::{SiteId, SiteMap};
 
-/// Sites with the time at which each is due; of several times for one site the earliest wins.
+/// Sites that are due, and sites with the time at which each will be; of several times for one site the earliest wins.
+///
+/// What is due now is taken in the order in which it became so, at a cost that does not grow with how many others are:
+/// only what waits for a time is sorted.
 #[derive(Debug, Default)]
 pub struct WorkQueue {
-    due: SiteMap<Instant>,
+    /// Each site once: without a time if it is due.
+    due: SiteMap<Option<Instant>>,
+    now: VecDeque<SiteId>,
     /// May hold entries that `due` no longer confirms; those are skipped.
-    order: BinaryHeap<Reverse<(Instant, SiteId)>>,
+    later: BinaryHeap<Reverse<(Instant, SiteId)>>,
 }
 
 impl WorkQueue {
     /// Entries that it keeps room for.
     const ROOM: usize = 1024;
 
-    /// Wants the site looked at by then.
-    pub fn push(&mut self, site: SiteId, at: Instant) {
-        if self.due.get(&site).is_none_or(|due| at < *due) {
-            self.due.insert(site, at);
-            self.order.push(Reverse((at, site)));
+    /// Wants the site looked at.
+    pub fn add(&mut self, site: SiteId) {
+        if self.due.insert(site, None) != Some(None) {
+            self.now.push_back(site);
         }
     }
 
-    /// Takes a site that is due.
-    pub fn pop(&mut self, now: Instant) -> Option<SiteId> {
-        self.drop_stale();
-        let Reverse((at, site)) = *self.order.peek()?;
-        if at > now {
-            return None;
+    /// Wants the site looked at by then.
+    pub fn add_at(&mut self, site: SiteId, at: Instant) {
+        let is_sooner = match self.due.get(&site) {
+            None => true,
+            Some(known) => known.is_some_and(|known| at < known),
+        };
+        if is_sooner {
+            self.due.insert(site, Some(at));
+            self.later.push(Reverse((at, site)));
         }
-        self.order.pop();
+    }
+
+    /// Takes a site that is due: one whose time has come first.
+    pub fn pop(&mut self, now: Instant) -> Option<SiteId> {
+        let site = self.pop_later(now).or_else(|| self.now.pop_front())?;
         self.due.remove(&site);
         self.shrink();
         Some(site)
     }
 
-    /// When the next site is due.
-    pub fn next_due(&mut self) -> Option<Instant> {
+    fn pop_later(&mut self, now: Instant) -> Option<SiteId> {
         self.drop_stale();
-        self.order.peek().map(|Reverse((at, _))| *at)
+        let Reverse((_, site)) = *self.later.peek().filter(|Reverse((at, _))| *at <= now)?;
+        self.later.pop();
+        Some(site)
+    }
+
+    /// When the next site is due: now, or later.
+    pub fn next_due(&mut self, now: Instant) -> Option<Instant> {
+        if !self.now.is_empty() {
+            return Some(now);
+        }
+        self.drop_stale();
+        self.later.peek().map(|Reverse((at, _))| *at)
     }
 
     /// After a rush its room is given back.
@@ -55,11 +76,11 @@ impl WorkQueue {
     }
 
     fn drop_stale(&mut self) {
-        while let Some(Reverse((at, site))) = self.order.peek() {
-            if self.due.get(site) == Some(at) {
+        while let Some(Reverse((at, site))) = self.later.peek() {
+            if self.due.get(site) == Some(&Some(*at)) {
                 return;
             }
-            self.order.pop();
+            self.later.pop();
         }
     }
 }
@@ -126,17 +147,34 @@ mod tests {
     fn the_earliest_time_wins_and_a_site_is_taken_once() {
         let (mut queue, start) = (WorkQueue::default(), Instant::now());
         let (a, b) = (SiteId::new(), SiteId::new());
-        queue.push(a, start + Duration::from_secs(5));
-        queue.push(b, start + Duration::from_secs(3));
-        queue.push(a, start + Duration::from_secs(1));
-        queue.push(a, start + Duration::from_secs(9));
-        assert_eq!(queue.next_due(), Some(start + Duration::from_secs(1)));
+        queue.add_at(a, start + Duration::from_secs(5));
+        queue.add_at(b, start + Duration::from_secs(3));
+        queue.add_at(a, start + Duration::from_secs(1));
+        queue.add_at(a, start + Duration::from_secs(9));
+        assert_eq!(queue.next_due(start), Some(start + Duration::from_secs(1)));
         let later = start + Duration::from_secs(60);
         assert_eq!(
             [queue.pop(start), queue.pop(later), queue.pop(later), queue.pop(later)],
             [None, Some(a), Some(b), None]
         );
-        assert_eq!(queue.next_due(), None);
+        assert_eq!(queue.next_due(later), None);
+    }
+
+    #[test]
+    fn what_is_due_is_taken_once_in_order_but_after_what_waited_for_its_time() {
+        let (mut queue, start) = (WorkQueue::default(), Instant::now());
+        let [a, b, c] = [SiteId::new(), SiteId::new(), SiteId::new()];
+        queue.add(b);
+        queue.add_at(a, start + Duration::from_secs(9));
+        queue.add(a);
+        queue.add(b);
+        queue.add_at(b, start);
+        queue.add_at(c, start + Duration::from_secs(1));
+        assert_eq!(queue.next_due(start), Some(start));
+        assert_eq!(queue.pop(start), Some(b));
+        let later = start + Duration::from_secs(60);
+        assert_eq!([queue.pop(later), queue.pop(later), queue.pop(later)], [Some(c), Some(a), None]);
+        assert_eq!(queue.next_due(later), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use wpaas_core::converge::{Part, Wanted};
+use wpaas_core::converge::{Part, View, Wanted};
 use wpaas_core::id::SiteId;
 use wpaas_core::site::DatabaseSize::Three;
 use wpaas_core::site::{ConditionKind, Truth};
@@ -32,7 +32,7 @@ async fn a_site_comes_up_and_comes_back() {
 }
 
 /// Sites that have come up.
-async fn fleet(world: &World) {
+async fn fleet(world: &World) -> Vec<SiteId> {
     let sites: Vec<SiteId> = (0..20)
         .map(|_| {
             let intent = intent(1);
@@ -41,10 +41,24 @@ async fn fleet(world: &World) {
             site
         })
         .collect();
-    for site in sites {
-        until("ready", || ready(world, site)).await;
+    for site in &sites {
+        until("ready", || ready(world, *site)).await;
     }
     tokio::time::sleep(Duration::from_secs(60)).await;
+    sites
+}
+
+/// That a node has not reported yet means nothing right after a start, and something once it has had the time.
+#[tokio::test(start_paused = true)]
+async fn after_a_start_nodes_have_the_time_to_report() {
+    let mut world = start();
+    let sites = fleet(&world).await;
+    world.restart();
+    world.deafen();
+    tokio::time::sleep(View::STALE - Duration::from_secs(1)).await;
+    assert!(sites.iter().all(|site| ready(&world, *site)));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(!sites.iter().any(|site| ready(&world, *site)));
 }
 
 /// What is listed before it was read is waited for, not asked for one by one.

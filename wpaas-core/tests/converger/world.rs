@@ -187,6 +187,11 @@ impl World {
         self.stop = None;
     }
 
+    /// No report reaches the server any more.
+    pub fn deafen(&self) {
+        *self.handle.lock().unwrap() = Converger::new(self.backend.clone(), self.book.clone()).1;
+    }
+
     pub fn applied(&self) -> usize {
         self.backend.applied.load(Ordering::Relaxed)
     }

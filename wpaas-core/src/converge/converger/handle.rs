@@ -81,7 +81,7 @@ impl Converger {
             Command::Report(report) => {
                 let site = report.site;
                 if self.wanted.contains_key(&site) && self.view.reported(report, now) {
-                    self.queue.push(site, now);
+                    self.queue.add(site);
                 }
             }
             Command::Dns(site, state) => {
@@ -89,7 +89,7 @@ impl Converger {
                     Some(state) => self.dns.insert(site, state),
                     None => self.dns.remove(&site),
                 };
-                self.queue.push(site, now);
+                self.queue.add(site);
             }
             // Whoever asked may have gone.
             Command::Explain(site, answer) => {

@@ -1,10 +1,11 @@
 //! Keeping what was found of the sites.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{Hash as _, Hasher as _};
 use std::num::NonZeroU64;
 
 use futures::future::join_all;
 use jiff::Timestamp;
+use rustc_hash::FxHasher;
 
 use super::wanted::chain;
 use super::{Converger, Event, Instant, IntentsError, SiteId, SitePlan, SiteStatus};
@@ -58,12 +59,16 @@ impl Converger {
         trouble: &Trouble,
         now: Instant,
     ) -> Result<News, Instant> {
-        // Right after a start, that a node has not reported yet means nothing.
-        if let Some(until) = self.view.unheard(intent.site, now).filter(|_| self.sight.unseen.is_none()) {
+        if let Some(until) = self.too_early(intent, now) {
             return Err(until);
         }
         let status = status(intent, facts, plan, trouble, Timestamp::UNIX_EPOCH);
         Ok(News { digest: digest(&status), status: Box::new(status) })
+    }
+
+    /// Right after a start, that a node has not reported yet means nothing; until when.
+    pub(super) fn too_early(&self, intent: &Intent, now: Instant) -> Option<Instant> {
+        self.view.unheard(intent.site, now).filter(|_| self.sight.unseen.is_none())
     }
 
     /// What happens around the looks at a site that is as it is wanted; behind is a store that has lost its generation.
@@ -80,7 +85,7 @@ impl Converger {
     /// Keeps what was found, when it differs from what was kept.
     pub(super) fn say(&mut self, site: SiteId, news: Result<News, Instant>) {
         match news {
-            Err(until) => self.queue.push(site, until),
+            Err(until) => self.sight.heard_out = Some(until),
             Ok(News { status, digest }) => {
                 if self.is_news(site, digest) {
                     self.keeping.keep(site, Box::new(status.as_of(Timestamp::now())));
@@ -115,7 +120,7 @@ impl Converger {
                 Err(error) => {
                     tracing::warn!(%site, error = chain(&error), "what was found can't be kept; trying again");
                     self.forget_found_of(site);
-                    self.queue.push(site, now + Self::SWEEP);
+                    self.queue.add_at(site, now + Self::SWEEP);
                 }
             }
         }
@@ -124,7 +129,7 @@ impl Converger {
 
 /// Equal for statuses that say the same.
 fn digest(status: &SiteStatus) -> NonZeroU64 {
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = FxHasher::default();
     status.hash(&mut hasher);
     NonZeroU64::new(hasher.finish()).unwrap_or(NonZeroU64::MIN)
 }

@@ -119,7 +119,7 @@ impl Converger {
         });
     }
 
-    pub(super) fn metered(&mut self, looks: Vec<Look>, kept: Result<(), IntentsError>, now: Instant) {
+    pub(super) fn metered(&mut self, looks: Vec<Look>, kept: Result<(), IntentsError>) {
         self.metering.running.clear();
         if let Err(error) = kept {
             tracing::warn!(
@@ -133,7 +133,7 @@ impl Converger {
         }
         for site in looks.iter().map(|look| look.site) {
             if self.wanted.get(&site).is_some_and(|known| known.intent.wanted == Wanted::Gone) {
-                self.queue.push(site, now);
+                self.queue.add(site);
             }
         }
         self.keep_looks();

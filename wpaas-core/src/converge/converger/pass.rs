@@ -85,7 +85,10 @@ impl Converger {
         let plan = (self.planner)(&intent, &facts);
         let plan = if behind { keep_what_runs(plan) } else { plan };
         let plan = if self.view.doubts() { keep_what_is_there(plan) } else { plan };
-        let found = if !plan.is_empty() || !facts.busy.is_empty() {
+        let is_idle = plan.steps.is_empty() && facts.busy.is_empty();
+        let found = if let Some(until) = self.too_early(&intent, now).filter(|_| is_idle) {
+            Found::Quiet(Err(until))
+        } else if !is_idle || !plan.holds.is_empty() {
             let broken = self.linted.then(|| lint(&intent, &facts, &plan).err()).flatten();
             let (verdict, acts) = (verdict(&intent, &facts), acts(&intent, &facts, &plan));
             Found::Busy(Box::new(Busy { plan, verdict, broken, under_way: facts.busy.len(), acts }))
@@ -139,7 +142,7 @@ impl Converger {
         let next_try = self.take(intent, &mut busy, now);
         // What a step left is seen when it ends; what a hold waits for may come without a hint.
         if !busy.plan.holds.is_empty() {
-            self.queue.push(site, now + self.backend.capabilities().resync);
+            self.queue.add_at(site, now + self.backend.capabilities().resync);
         }
         let trouble = Trouble {
             last_error: self.errors.get(&site).cloned(),
@@ -170,7 +173,7 @@ impl Converger {
         let at = self.retries.when(intent.site, intent.generation, now);
         let at = self.paused(now).map_or(at, |until| until.max(at));
         if at > now {
-            self.queue.push(intent.site, at);
+            self.queue.add_at(intent.site, at);
             return Some(at);
         }
         tracing::info!(%plan, "plan");
@@ -205,7 +208,7 @@ impl Converger {
             Ok(()) => self.load(site),
             Err(error) => {
                 tracing::warn!(%site, error = super::wanted::chain(&error), "what was found of a release can't be kept; trying again");
-                self.queue.push(site, now + Self::SWEEP);
+                self.queue.add_at(site, now + Self::SWEEP);
             }
         }
     }
@@ -218,7 +221,7 @@ impl Converger {
             }
             Err(error) => {
                 tracing::warn!(%site, error = super::wanted::chain(&error), "a site's end can't be kept; trying again");
-                self.queue.push(site, now + Self::SWEEP);
+                self.queue.add_at(site, now + Self::SWEEP);
             }
         }
     }

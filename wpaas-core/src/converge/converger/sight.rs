@@ -86,7 +86,7 @@ impl Converger {
         self.meter(scope, began, &observation, now);
         let doubted = self.view.doubts();
         for site in self.view.listed(scope, began, observation) {
-            self.wake(site, now);
+            self.wake(site);
         }
         if *scope == Scope::Fleet {
             self.sight.next_fleet = Some(now + self.backend.capabilities().resync);
@@ -96,7 +96,7 @@ impl Converger {
         if found || (doubted && !self.view.doubts()) {
             let all: Vec<_> = self.wanted.keys().copied().collect();
             for site in all {
-                self.queue.push(site, now);
+                self.queue.add(site);
             }
         }
     }
@@ -124,9 +124,9 @@ impl Converger {
 
     /// A site that nobody wants is reported, never removed. While all that is wanted is being read, as after a start, nobody
     /// can say that it is not.
-    pub(super) fn wake(&mut self, site: SiteId, now: Instant) {
+    pub(super) fn wake(&mut self, site: SiteId) {
         if self.wanted.contains_key(&site) {
-            self.queue.push(site, now);
+            self.queue.add(site);
         } else if self.view.has_objects(site) {
             if self.loads.sweeping {
                 self.loads.unknown.insert(site);
@@ -137,12 +137,20 @@ impl Converger {
         }
     }
 
+    /// Wakes the sites of nodes that have had the time to report and have not: from now on, that means something. All at
+    /// once, so that after a start no site needs a time of its own in the queue.
+    pub(super) fn hear_out(&mut self, now: Instant) {
+        if self.sight.heard_out.take_if(|until| *until <= now).is_some() {
+            self.view.still_unheard().for_each(|site| self.queue.add(site));
+        }
+    }
+
     /// Wakes the sites of nodes that have not reported for too long.
     fn silent_nodes(&mut self, now: Instant) {
         let since = self.sight.last_silence_check.replace(now).unwrap_or(now);
         let silent: Vec<_> = self.view.fell_silent(since, now).collect();
         for site in silent {
-            self.queue.push(site, now);
+            self.queue.add(site);
         }
     }
 
@@ -162,7 +170,7 @@ impl Converger {
             self.sight.unseen = Some(why);
             let all: Vec<SiteId> = self.wanted.keys().copied().collect();
             for site in all {
-                self.queue.push(site, now);
+                self.queue.add(site);
             }
         }
     }

@@ -70,7 +70,7 @@ impl Converger {
         match result {
             Ok(applied) => {
                 self.view.step_ended(step, Some(applied), now);
-                self.queue.push(site, now);
+                self.queue.add(site);
             }
             Err(error) => {
                 self.view.step_ended(step, None, now);
@@ -91,19 +91,19 @@ impl Converger {
             ErrorClass::Conflict | ErrorClass::Transient => self.back_off(site, generation, now),
             ErrorClass::Throttled { .. } => {
                 let until = self.pause_for(error.class, now);
-                self.queue.push(site, until.unwrap_or(now));
+                self.queue.add_at(site, until.unwrap_or(now));
             }
             ErrorClass::Permanent => {
                 self.retries.parked(site, generation, now);
                 // To say so.
-                self.queue.push(site, now);
+                self.queue.add(site);
             }
         }
     }
 
     fn back_off(&mut self, site: SiteId, generation: u64, now: Instant) {
         let until = self.retries.failed(site, generation, now);
-        self.queue.push(site, until);
+        self.queue.add_at(site, until);
     }
 }
 

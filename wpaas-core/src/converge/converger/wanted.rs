@@ -49,7 +49,7 @@ impl Converger {
             }
         }
         if self.doubted.contains_key(&site) {
-            self.queue.push(site, now);
+            self.queue.add(site);
         }
         if self.loads.again.remove(&site) {
             self.load(site);
@@ -103,7 +103,7 @@ impl Converger {
     fn all_met(&mut self, now: Instant) {
         for site in std::mem::take(&mut self.loads.unknown) {
             if !self.wanted.contains_key(&site) {
-                self.wake(site, now);
+                self.wake(site);
             }
         }
         match self.loads.unmet.take() {
@@ -162,7 +162,7 @@ impl Converger {
         if known.is_none_or(|known| *known != intent) {
             let found = self.wanted.get(&site).and_then(|known| known.found);
             self.wanted.insert(site, Known { intent: Arc::new(intent), found });
-            self.queue.push(site, now);
+            self.queue.add(site);
         }
     }
 

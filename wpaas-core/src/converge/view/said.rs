@@ -3,12 +3,15 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use rustc_hash::FxBuildHasher;
+
 use crate::converge::NodeReport;
 
 /// What any database or WordPress node says.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Said {
-    all: HashSet<NodeReport>,
+    /// Hashed fast: nodes that chose what they say to collide would slow down no more than they and the spare ones are.
+    all: HashSet<NodeReport, FxBuildHasher>,
     /// How many of them somebody said when that was last looked at.
     kept: usize,
 }
