@@ -15,7 +15,6 @@ use serde::{Deserialize, Serialize};
 use crate::converge::{ObjectId, Part, Run};
 use crate::id::{OrgId, SiteId, SpaceId};
 use crate::name::Cid;
-use crate::quota::VolumeSizes;
 
 mod meter;
 #[cfg(test)]
@@ -159,7 +158,8 @@ impl UsageFilter {
 }
 
 /// The size of a part's volume, in GiB; 0 of what is none.
-pub(crate) const fn gib(part: Part, sizes: VolumeSizes) -> u32 {
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "testing"))]
+pub(crate) const fn gib(part: Part, sizes: crate::quota::VolumeSizes) -> u32 {
     match part {
         Part::DatabaseVolume(_) => sizes.database_gib,
         Part::UploadsVolume => sizes.uploads_gib,

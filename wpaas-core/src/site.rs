@@ -24,6 +24,7 @@ pub use certificate::{
     CertificateState, CertificateStep, Certificates, ChallengeKind, IssuedCertificate, SiteCertificate,
     plan_certificates,
 };
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "testing"))]
 pub(crate) use domain::DOMAIN_REMEMBERED;
 pub use domain::{
     DnsRecord, DomainClaim, DomainClaims, DomainLeads, DomainLook, DomainProof, DomainState, DomainWants,

@@ -1,11 +1,10 @@
 use async_trait::async_trait;
-use jiff::Timestamp;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::connect::Options;
 use super::db::Db;
 use super::query::query;
-use super::{SqlStore, int, micros, unavailable};
+use super::{SqlStore, int, unavailable};
 use crate::claim::{Board, Claim, Member, ServerId, Share, Token};
 use crate::store::{Claims, StoreError};
 
@@ -181,7 +180,7 @@ impl Db {
     async fn clock(&mut self) -> Result<i64, StoreError> {
         match self {
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(_) => Ok(micros(Timestamp::now())),
+            Self::Sqlite(_) => Ok(super::micros(jiff::Timestamp::now())),
             #[cfg(feature = "postgres")]
             Self::Postgres(_) => {
                 let now = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)";

@@ -126,6 +126,10 @@ impl Executor for &Pool {
         }
     }
 
+    #[cfg_attr(
+        not(feature = "sqlite"),
+        expect(unused_variables, reason = "PostgreSQL sends all that there is")
+    )]
     async fn fetch(self, query: Query, most: Most) -> Result<Rows, sqlx::Error> {
         match self {
             #[cfg(feature = "sqlite")]
@@ -146,6 +150,10 @@ impl Executor for &mut Db {
         (**self).patience()
     }
 
+    #[cfg_attr(
+        not(feature = "sqlite"),
+        expect(unused_variables, reason = "PostgreSQL sends all that there is")
+    )]
     async fn fetch(self, query: Query, most: Most) -> Result<Rows, sqlx::Error> {
         match self {
             #[cfg(feature = "sqlite")]

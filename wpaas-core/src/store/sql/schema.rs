@@ -62,9 +62,9 @@ impl Db {
 
     /// Ends it. All of it stays, and others are told if there is something to tell.
     pub(super) const fn ends(&self, tells: bool) -> &'static str {
-        match self {
+        match (self, tells) {
             #[cfg(feature = "postgres")]
-            Self::Postgres(_) if tells => super::follow::NOTIFY_AND_COMMIT,
+            (Self::Postgres(_), true) => super::follow::NOTIFY_AND_COMMIT,
             _ => "COMMIT",
         }
     }
