@@ -55,9 +55,9 @@ async fn after_a_start_nodes_have_the_time_to_report() {
     let sites = fleet(&world).await;
     world.restart();
     world.deafen();
-    tokio::time::sleep(View::STALE - Duration::from_secs(1)).await;
+    tokio::time::sleep(View::STALE / 2).await;
     assert!(sites.iter().all(|site| ready(&world, *site)));
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    tokio::time::sleep(View::STALE).await;
     assert!(!sites.iter().any(|site| ready(&world, *site)));
 }
 
