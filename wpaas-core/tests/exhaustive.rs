@@ -11,7 +11,7 @@ mod harm;
 
 use stateright::{Checker, HasDiscoveries, Model, Property};
 use wpaas_core::converge::simulated::{Law, World};
-use wpaas_core::converge::trial::{Outside, is_as_wanted, says_the_same_as_fresh, wanted, with_decoys};
+use wpaas_core::converge::trial::{Outside, is_as_wanted, wanted, with_decoys};
 use wpaas_core::converge::{Coverage, Facts, Intent, Part, RunIntent, Scope, SitePlan, Wanted, lint, plan};
 use wpaas_core::id::SiteId;
 use wpaas_core::site::DatabaseSize::{self, One, Three};
@@ -148,11 +148,7 @@ impl Scopes {
             let facts = facts(world, intent.site);
             let plan = plan(intent, &facts);
             if plan.is_empty() {
-                is_as_wanted(world, intent.site, &intent.wanted)?;
-                return match &intent.wanted {
-                    Wanted::Run(run) => says_the_same_as_fresh(world, intent.site, run),
-                    Wanted::Rest | Wanted::Gone => Ok(()),
-                };
+                return is_as_wanted(world, intent.site, &intent.wanted);
             }
             for step in &plan.steps {
                 // Refused or done: the next pass looks again.

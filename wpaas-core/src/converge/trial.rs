@@ -46,7 +46,6 @@ pub use change::Change;
 pub(crate) use change::settle;
 pub(crate) use end::operator;
 pub use end::{is_as_fresh, is_as_wanted, is_at_rest};
-pub use fresh::says_the_same_as_fresh;
 pub use ops::{Fate, Op, Outside};
 pub(crate) use safety::is_refused;
 pub use safety::{Case, judge, with_decoys};

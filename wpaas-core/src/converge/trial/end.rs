@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Failure, Op, Trial, says_the_same_as_fresh};
+use super::fresh::says_the_same_as_fresh;
+use super::{Failure, Op, Trial};
 use crate::converge::simulated::World;
 use crate::converge::trial::{Change, Fate};
 use crate::converge::{Hold, Part, RunIntent, SitePlan, Wanted};
@@ -28,8 +29,8 @@ pub(crate) fn in_service(world: &World, site: SiteId) -> (usize, usize) {
     (synced, serving)
 }
 
-/// L1, L2, L4, L5: what is there, and serves, is what a fresh deployment of this has. The slots for visitors are only
-/// counted: they have no identity.
+/// L1, L2, L4, L5: what is there, and serves, is what a fresh deployment of this has, and is told the same. The slots for
+/// visitors are only counted: they have no identity.
 ///
 /// # Errors
 ///
@@ -54,10 +55,13 @@ pub fn is_as_fresh(world: &World, site: SiteId, run: &RunIntent) -> Result<(), S
         fresh.extend(apart);
     }
     let (slots, rest): (Vec<_>, Vec<_>) = own(world, site).partition(|part| part.serves_visitors());
-    if slots.len() == usize::from(run.wordpress) && rest.iter().copied().collect::<BTreeSet<_>>() == fresh {
-        return Ok(());
+    if slots.len() != usize::from(run.wordpress) || rest.iter().copied().collect::<BTreeSet<_>>() != fresh {
+        return Err(format!(
+            "L4: not what a fresh deployment has: {} WordPress nodes and {rest:?}",
+            slots.len()
+        ));
     }
-    Err(format!("L4: not what a fresh deployment has: {} WordPress nodes and {rest:?}", slots.len()))
+    says_the_same_as_fresh(world, site, run)
 }
 
 /// L2: of a site that rests nothing runs; what it keeps is its network, its storage and its releases.
@@ -160,9 +164,6 @@ impl Trial {
         }
         self.converge()?;
         is_as_wanted(&self.world, site, &self.intent.wanted).map_err(|what| self.fail(what))?;
-        if let Wanted::Run(run) = &self.intent.wanted {
-            says_the_same_as_fresh(&self.world, site, run).map_err(|what| self.fail(what))?;
-        }
         self.restart_does_nothing()?;
         self.take(Op::User(Change::Gone))?;
         self.converge()?;

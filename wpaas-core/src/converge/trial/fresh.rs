@@ -8,12 +8,9 @@ use crate::converge::simulated::World;
 use crate::converge::{Intent, RunIntent, Scope, View, Wanted, plan};
 use crate::id::SiteId;
 
-/// L4: what nodes are made of and were told is what a fresh deployment of this, at the same address, would have.
-///
-/// # Errors
-///
-/// What differs.
-pub fn says_the_same_as_fresh(world: &World, site: SiteId, run: &RunIntent) -> Result<(), String> {
+/// L4: what nodes are made of and were told is what a fresh deployment of this, at the same address, would have; or what
+/// differs.
+pub(super) fn says_the_same_as_fresh(world: &World, site: SiteId, run: &RunIntent) -> Result<(), String> {
     let (is, fresh) = (world.content(site), deployed(world.anew(site), site, run)?.content(site));
     let only = |here: &[String], there: &[String]| {
         let only: Vec<&str> = here.iter().filter(|line| !there.contains(line)).map(String::as_str).collect();
