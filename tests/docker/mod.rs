@@ -19,6 +19,7 @@ mod reports;
 mod restarts;
 mod schema;
 mod server;
+mod spares;
 mod tree;
 mod wordpress;
 mod writer;

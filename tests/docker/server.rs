@@ -26,6 +26,8 @@ pub struct Server {
     git_port: u16,
     /// Where nodes report to.
     pub report_port: u16,
+    /// Sites that it keeps ready before anybody asks for one, from its next start on.
+    pub spares: usize,
 }
 
 /// A customer with a user who may make sites.
@@ -73,6 +75,7 @@ impl Server {
             git,
             git_port,
             report_port,
+            spares: 0,
         };
         server.run().await;
         server
@@ -82,7 +85,8 @@ impl Server {
     pub async fn run(&mut self) {
         let log = std::fs::File::options().create(true).append(true).open(self.path("server.log")).unwrap();
         let mut command = Command::new(&self.program);
-        command.arg("--config").arg(self.path("server.toml")).stdout(log.try_clone().unwrap()).stderr(log);
+        command.arg("--config").arg(self.path("server.toml")).args(["--spares", &self.spares.to_string()]);
+        command.stdout(log.try_clone().unwrap()).stderr(log);
         if let Some(host) = &self.docker_host {
             command.env("DOCKER_HOST", host);
         }
@@ -95,6 +99,20 @@ impl Server {
         }
         let token = std::fs::read_to_string(self.path("data/operator-token")).unwrap();
         token.trim().clone_into(&mut self.operator);
+    }
+
+    /// Starts it anew after a `kill -9`, with so many spares, and waits until they are up.
+    pub async fn run_with_spares(&mut self, spares: usize) {
+        self.kill();
+        self.spares = spares;
+        self.run().await;
+        self.ready().await;
+        let line = format!("wpaas_spares{{state=\"ready\"}} {spares}\n");
+        self.until(&line, Duration::from_secs(60), async || {
+            let metrics = self.client.get(format!("{}/metrics", self.api)).send().await.ok()?;
+            metrics.text().await.ok()?.contains(&line).then_some(())
+        })
+        .await;
     }
 
     /// In its place, as of another version: its set-up of nodes has this text instead of that one, which is as long.

@@ -37,6 +37,19 @@ pub struct Look {
     pub others: Vec<ObjectId>,
 }
 
+impl Look {
+    /// Of what began before this time, what is after it: what ran before is nobody's to pay for.
+    #[must_use]
+    pub fn since(mut self, time: Timestamp) -> Self {
+        let (runs, before): (Vec<_>, Vec<_>) =
+            self.runs.into_iter().partition(|run| run.ended_at.is_none_or(|end| end > time));
+        self.others.extend(before.into_iter().map(|run| run.object));
+        let begins = |run: Run| Run { started_at: run.started_at.max(time), ..run };
+        self.runs = runs.into_iter().map(begins).collect();
+        self
+    }
+}
+
 /// What is billed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -34,6 +34,7 @@ mod secrets;
 mod sessions;
 mod sites;
 mod spaces;
+mod spares;
 #[cfg(test)]
 pub(crate) mod test;
 mod text;
@@ -78,6 +79,7 @@ struct Inner {
     passwords: Passwords,
     /// What gateways answer a certificate authority with.
     challenge: RwLock<Option<String>>,
+    ready: spares::Ready,
 }
 
 impl fmt::Debug for Service {
@@ -101,8 +103,8 @@ impl Service {
         settings: Settings,
         passwords: Passwords,
     ) -> Self {
-        let challenge = RwLock::default();
-        Self { inner: Arc::new(Inner { store, keyring, settings, passwords, challenge }) }
+        let (challenge, ready) = (RwLock::default(), spares::Ready::default());
+        Self { inner: Arc::new(Inner { store, keyring, settings, passwords, challenge, ready }) }
     }
 
     fn store(&self) -> &dyn Store {
@@ -142,6 +144,8 @@ pub struct Settings {
     pub max_instances: u16,
     /// The database of a site that names none.
     pub default_database: DatabaseSize,
+    /// How many sites are made before anybody asks for one, with the default database.
+    pub spares: usize,
     /// What a site's volumes count against the storage quotas.
     pub volumes: VolumeSizes,
     /// How long a deleted site can be restored, unless the deletion says otherwise.
@@ -179,6 +183,7 @@ impl Settings {
             registration: Registration::Closed,
             max_instances: 20,
             default_database: DatabaseSize::One,
+            spares: 0,
             volumes: VolumeSizes { database_gib: 10, uploads_gib: 10 },
             site_grace: SignedDuration::from_hours(24),
             customer_grace: SignedDuration::from_hours(7 * 24),

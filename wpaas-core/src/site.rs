@@ -16,6 +16,7 @@ mod certificate;
 mod domain;
 mod names;
 mod release;
+mod spare;
 mod status;
 
 pub use autoscale::{Autoscale, Load, LoadHistory, Pace, Scaled, Scaling};
@@ -32,6 +33,7 @@ pub use domain::{
 };
 pub use names::{AddressKind, EdgePorts, SiteNames, org_label, platform_name, route_name};
 pub use release::{Proof, Release, ReleaseState, Releases, SchemaChange};
+pub use spare::{Spare, SpareState};
 pub use status::{Condition, ConditionKind, PartStatus, SiteStatus, Truth};
 
 /// Grows by one with every change of a site's spec or lifecycle; what a site's `ETag` and `If-Match` compare,

@@ -15,7 +15,7 @@ use crate::metering::{UsageFilter, UsageRecord, UsageSum};
 use crate::name::{Cid, Email, Hostname, Slug, Username};
 use crate::quota::Usage;
 use crate::secret::SecretName;
-use crate::site::{Site, Tombstone};
+use crate::site::{Site, Spare, Tombstone};
 
 mod change;
 mod error;
@@ -58,6 +58,7 @@ pub trait Store:
     + UserReads
     + KeyReads
     + SiteReads
+    + SpareReads
     + EventReads
     + UsageReads
     + WebhookReads
@@ -74,6 +75,7 @@ impl<T> Store for T where
         + UserReads
         + KeyReads
         + SiteReads
+        + SpareReads
         + EventReads
         + UsageReads
         + WebhookReads
@@ -275,13 +277,23 @@ pub trait SiteReads: std::fmt::Debug + Send + Sync + 'static {
     /// Sealed passwords of admins that no hash was made of yet, in the order of their sites' ids.
     async fn passwords_to_hash(&self, limit: usize) -> Result<Vec<SealedSecret>, StoreError>;
 
-    /// A sealed secret.
+    /// A sealed secret, of a site or of a spare that is kept.
     async fn secret(
         &self,
         site: SiteId,
         name: SecretName,
         version: u64,
     ) -> Result<Option<SealedSecret>, StoreError>;
+}
+
+/// Reads sites of no customer.
+#[async_trait]
+pub trait SpareReads: std::fmt::Debug + Send + Sync + 'static {
+    /// The spares that are kept, in the order of their ids: a handful.
+    async fn spares(&self) -> Result<Vec<Spare>, StoreError>;
+
+    /// The spare of this id, whatever became of it.
+    async fn spare(&self, id: SiteId) -> Result<Option<Spare>, StoreError>;
 }
 
 /// Who tends which share of the sites. Each of these is a transaction of its own, beside the changes; times are by one

@@ -24,11 +24,12 @@ use crate::metrics::Metrics;
 use crate::operator::{OperatorToken, TokenError};
 use crate::rates::Rates;
 use crate::router;
+use crate::spares::Spares;
 use crate::sso::{Sso, SsoError};
 use crate::state::{AppState, Shared};
 use crate::tasks::Tasks;
 use crate::watch::Watch;
-use crate::{cluster, code, domain, passwords, purges, storage, webhooks};
+use crate::{cluster, code, domain, passwords, purges, spares, storage, webhooks};
 
 /// A server that runs.
 #[derive(Debug)]
@@ -200,6 +201,7 @@ pub async fn open(settings: &Arc<Settings>, world: World) -> Result<(AppState, T
     let watch = Watch::default();
     let mut tasks = Tasks::default();
     let Cluster { tenure, peers } = cluster::start(settings, &service, &mut tasks)?;
+    service.tends_spares_by(tenure.clone());
     let loads = Loads::new(settings.autoscale.pace());
     let start = BackendStart {
         settings,
@@ -254,10 +256,15 @@ pub async fn open(settings: &Arc<Settings>, world: World) -> Result<(AppState, T
         tasks.spawn("certificates", certificates.run(tenure.clone(), stopping.clone().cancelled_owned()));
     }
     tasks.spawn("customer removal", purges::run(service.clone(), tenure.clone(), stopping.cancelled_owned()));
+    tasks.spawn("spares", spares::run(service.clone(), tenure.clone(), tasks.stopping().cancelled_owned()));
     tasks.spawn("admin password hashing", passwords::run(service.clone(), tasks.stopping()));
     webhooks::start(&service, &tenure, &mut tasks)?;
     code::start_worker(settings, &code_policy, &service, releases, &tenure, &mut tasks)?;
-    let metrics = Metrics::new(|registry| watch.register(registry));
+    let spares = Spares::default();
+    let metrics = Metrics::new(|registry| {
+        watch.register(registry);
+        spares.register(registry);
+    });
     let state = Shared {
         settings: settings.clone(),
         service,
@@ -268,6 +275,7 @@ pub async fn open(settings: &Arc<Settings>, world: World) -> Result<(AppState, T
         operator,
         relay: Relay::new(peers.clone(), settings.limits.report_bytes),
         metrics,
+        spares,
         watch,
         rates: Arc::new(Rates::new(&settings.limits, peers)),
         sso: Arc::new(sso),

@@ -46,6 +46,9 @@ pub struct Settings {
     pub domain: Hostname,
     /// Who may register customers.
     pub registration: Registration,
+    /// How many sites are kept ready before anybody asks for one: a new site takes one over, and is there sooner. Each
+    /// has a gateway and a database that run.
+    pub spares: usize,
     /// How long deleted things can be brought back, unless a request says otherwise.
     pub grace: GraceSettings,
     /// What is logged.

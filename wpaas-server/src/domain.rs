@@ -23,6 +23,7 @@ pub fn settings(settings: &Settings) -> service::Settings {
             CertificateRules { wildcards: acme.wildcards && zone }
         }),
         reserved_domains: settings.domains.reserved.clone(),
+        spares: settings.spares,
         site_grace: settings.grace.site.as_signed(),
         customer_grace: settings.grace.customer.as_signed(),
         lockout_after: settings.limits.lockout_after,

@@ -41,6 +41,7 @@ mod rates;
 mod releases;
 mod request_id;
 mod router;
+mod spares;
 mod sso;
 mod state;
 mod storage;

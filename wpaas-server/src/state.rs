@@ -18,6 +18,7 @@ use crate::dto::site::SiteDto;
 use crate::metrics::Metrics;
 use crate::operator::OperatorToken;
 use crate::rates::Rates;
+use crate::spares::Spares;
 use crate::sso::Sso;
 use crate::watch::Watch;
 
@@ -52,6 +53,8 @@ pub struct Shared {
     pub operator: OperatorToken,
     pub relay: Relay,
     pub metrics: Metrics,
+    /// Counts the sites that nobody has asked for yet.
+    pub spares: Spares,
     pub watch: Watch,
     /// Who asks how often.
     pub rates: Arc<Rates>,

@@ -95,6 +95,11 @@ function settle(mysqli $database, array $site, string $root, string $schema, str
 	}
 	$is = $database->query('SELECT name, value FROM wpaas')->fetch_all(MYSQLI_ASSOC);
 	$is = array_column($is, 'value', 'name');
+	$owner = hash('sha256', 'owner ' . wpaas_secret('salt')); // which every site has its own of, and keeps
+	if (($is['owner'] ?? $owner) !== $owner) {
+		fwrite(STDERR, "this database is another site's: it was installed with another salt, and is left alone\n");
+		exit(1);
+	}
 	if (!array_key_exists('installed', $is)) {
 		if (!wpaas_lease($database, 'install', $me, 120)) {
 			return false;
@@ -108,7 +113,7 @@ function settle(mysqli $database, array $site, string $root, string $schema, str
 			adopt($database, $site);
 		}
 		$database->query("DELETE FROM wpaas WHERE name IN ('golden', 'install')");
-		$database->query("INSERT INTO wpaas (name, value) VALUES ('installed', UTC_TIMESTAMP()), ('admin_version', '0')");
+		$database->execute_query("INSERT INTO wpaas (name, value) VALUES ('installed', UTC_TIMESTAMP()), ('admin_version', '0'), ('owner', ?)", [$owner]);
 		$database->commit();
 	}
 	$database->execute_query("UPDATE wp_options SET option_value = ? WHERE option_name IN ('home', 'siteurl')", [rtrim($site['url'], '/')]);

@@ -1,7 +1,7 @@
 <?php
 // What the node's own PHP shares: its settings, its secrets, the site's database, and the leases in
 // it. The table `wpaas` (name, value, holder, until) is the nodes' own: `golden` or `installed`,
-// `admin_version`, and the leases `install` and `cron`.
+// `admin_version`, `owner` (by whose salt it was installed), and the leases `install` and `cron`.
 
 /** The lines of a file, waited for while it is being replaced. */
 function wpaas_lines(string $file, bool $ends): array {

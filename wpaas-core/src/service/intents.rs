@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
 
 use self::status::{merge, transitions};
-use self::wanted::{EPOCH, intent, is_over};
+use self::wanted::{EPOCH, intent, is_over, spare_intent};
 use super::commit::{Rounds, of_site};
 use super::{Noun, Service, ServiceError, SiteView};
 use crate::account::Version;
@@ -49,14 +49,26 @@ impl StoreIntents {
 #[async_trait]
 impl Intents for StoreIntents {
     async fn page(&self, after: Option<SiteId>, limit: usize) -> Result<Vec<Intent>, IntentsError> {
-        let facts = self.service.store().site_facts(&Page { after, limit }).await.map_err(unreadable)?;
-        Ok(facts.iter().map(|facts| self.intent(facts)).collect())
+        let store = self.service.store();
+        // Of a spare that is taken between the two reads both tell, and the site counts.
+        let spares = store.spares().await.map_err(unreadable)?;
+        let facts = store.site_facts(&Page { after, limit }).await.map_err(unreadable)?;
+        let sites = facts.iter().map(|facts| self.intent(facts));
+        let spares = spares.iter().filter(|spare| Some(spare.id) > after);
+        let mut all: Vec<_> = sites.chain(spares.filter_map(spare_intent)).collect();
+        all.sort_by_key(|intent| intent.site);
+        all.dedup_by_key(|intent| intent.site);
+        all.truncate(limit);
+        Ok(all)
     }
 
     async fn get(&self, site: SiteId) -> Result<Option<Intent>, IntentsError> {
         let store = self.service.store();
         if let Some(facts) = store.site_facts_of(site).await.map_err(unreadable)? {
             return Ok(Some(self.intent(&facts)));
+        }
+        if let Some(intent) = store.spare(site).await.map_err(unreadable)?.as_ref().and_then(spare_intent) {
+            return Ok(Some(intent));
         }
         let purged = store.tombstone(site).await.map_err(unreadable)?;
         Ok(purged.map(|stone| Intent {
@@ -70,7 +82,9 @@ impl Intents for StoreIntents {
 
     async fn record(&self, site: SiteId, status: &SiteStatus) -> Result<(), IntentsError> {
         let store = self.service.store();
-        let Some(stored) = store.site(site).await.map_err(unreadable)? else { return Ok(()) };
+        let Some(stored) = store.site(site).await.map_err(unreadable)? else {
+            return self.service.found_spare(site, status).await.map_err(unreadable);
+        };
         let now = (self.clock)();
         let Some(merged) = merge(stored.status.as_ref(), status, now) else { return Ok(()) };
         let mut change = Change::at(now).aside();

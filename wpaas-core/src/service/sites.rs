@@ -19,6 +19,7 @@ mod spec;
 mod update;
 
 pub(super) use delete::decide_delete;
+pub(super) use seal::generated;
 pub(super) use spec::usage;
 pub(super) use update::{changeable, next, rewrite};
 

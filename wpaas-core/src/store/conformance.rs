@@ -28,6 +28,7 @@ mod metering;
 mod races;
 mod records;
 mod sites;
+mod spares;
 mod webhooks;
 
 /// All of it. `empty` makes a store that holds nothing.
@@ -57,6 +58,9 @@ pub async fn all<F: Future<Output = Arc<dyn Store>>>(empty: impl Fn() -> F) {
     sites::code_is_wanted_until_it_is_a_release_or_failed(&*empty().await).await;
     sites::sites_that_are_scaled_are_found(&*empty().await).await;
     sites::quotas_refuse_growth_only(&*empty().await).await;
+    spares::a_spare_becomes_one_site(&*empty().await).await;
+    spares::a_spare_that_is_gone_stays_known(&*empty().await).await;
+    spares::nobody_pays_for_a_spare(&*empty().await).await;
     domains::a_domain_is_one_sites_at_a_time(&*empty().await).await;
     domains::claims_are_looked_at_when_they_are_due(&*empty().await).await;
     acme::there_is_one_account_at_an_authority(&*empty().await).await;
@@ -69,6 +73,7 @@ pub async fn all<F: Future<Output = Arc<dyn Store>>>(empty: impl Fn() -> F) {
     races::a_raced_quota_is_never_passed(empty().await).await;
     races::a_raced_default_is_one_row_and_one_event(empty().await).await;
     races::a_raced_name_has_one_owner(empty().await).await;
+    spares::a_raced_spare_has_one_owner(empty().await).await;
     claims::a_share_is_one_servers_until_it_is_dead_or_gives_it_up(&*empty().await).await;
     claims::a_raced_share_has_one_owner(empty().await).await;
 }
@@ -192,7 +197,9 @@ async fn with_place(store: &dyn Store, quota: Quota) {
 /// Something of everything that a store keeps.
 pub async fn fill(store: &dyn Store) {
     with_place(store, Quota::default()).await;
-    let filled = [identities::filling(), sites::filling(), webhooks::filling(), acme::filling()].concat();
+    let filled =
+        [identities::filling(), sites::filling(), spares::filling(), webhooks::filling(), acme::filling()]
+            .concat();
     let change = Change { writes: filled, ..Change::at(NOW) };
     done(store, change.event(event(Subject::Customer(cid()), EventKind::CustomerUpdated))).await;
     sites::leave_a_tombstone(store).await;

@@ -69,6 +69,8 @@ pub enum Violation {
     PaymentAccountAbsent,
     /// This org references the payment account.
     PaymentAccountUsed(Slug),
+    /// There is no such spare, or somebody has taken it.
+    SpareNotKept,
     /// There are as many webhooks as this.
     WebhooksAt(u64),
     /// The login was taken, or never begun.

@@ -19,13 +19,14 @@ use crate::metering::{Meter, UsageRecord};
 use crate::name::{Cid, Email, Hostname, Slug, Username};
 use crate::quota::Usage;
 use crate::secret::SecretName;
-use crate::site::{CertificateName, Site, SiteLifecycle, Tombstone};
+use crate::site::{CertificateName, Site, SiteLifecycle, Spare, Tombstone};
 
 mod apply;
 mod check;
 mod claims;
 mod identities;
 mod metering;
+mod spares;
 
 /// Holds everything in maps behind one lock; a change works on a copy, which takes their place when it is done.
 #[derive(Debug)]
@@ -51,6 +52,8 @@ struct State {
     statuses: BTreeMap<SiteId, StoredStatus>,
     secrets: BTreeMap<(SiteId, SecretName, u64), SealedSecret>,
     tombstones: BTreeMap<SiteId, Tombstone>,
+    /// With the password while it is kept.
+    spares: BTreeMap<SiteId, (Spare, Option<Vec<u8>>)>,
     meters: BTreeMap<SiteId, Vec<Meter>>,
     usage: Vec<UsageRecord>,
     events: Vec<Event>,
@@ -324,7 +327,10 @@ impl SiteReads for MemoryStore {
         name: SecretName,
         version: u64,
     ) -> Result<Option<SealedSecret>, StoreError> {
-        Ok(self.state().secrets.get(&(site, name, version)).cloned())
+        let state = self.state();
+        let kept = state.secrets.get(&(site, name, version)).cloned();
+        Ok(kept
+            .or_else(|| state.spare_secret(site).filter(|kept| (kept.name, kept.version) == (name, version))))
     }
 }
 

@@ -10,8 +10,8 @@ use tokio::sync::broadcast;
 use super::{
     AcmeAccount, AcmeReads, Bearer, Change, Claims, Commit, Committed, CustomerReads, Event, EventFilter,
     EventReads, Idempotent, KeyReads, Located, OrgReads, Page, PastHolder, PendingLogin, SealedSecret,
-    SiteFacts, SiteReads, SpaceReads, Store, StoreError, StoredSite, StoredWebhook, UsageReads, UserReads,
-    WebhookReads, Write,
+    SiteFacts, SiteReads, SpaceReads, SpareReads, Store, StoreError, StoredSite, StoredWebhook, UsageReads,
+    UserReads, WebhookReads, Write,
 };
 use crate::account::{ApiKey, Customer, ExternalLogin, Identity, KeyKind, Org, Space, User};
 use crate::claim::{Board, Member, ServerId, Share, Token};
@@ -21,7 +21,7 @@ use crate::metering::{UsageFilter, UsageRecord, UsageSum};
 use crate::name::{Cid, Email, Hostname, Slug, Username};
 use crate::quota::Usage;
 use crate::secret::SecretName;
-use crate::site::{Site, Tombstone};
+use crate::site::{Site, Spare, Tombstone};
 
 /// Asks another store, and remembers the statements: which reads, and that something was written.
 #[derive(Debug)]
@@ -66,6 +66,8 @@ const fn is_machinery(write: &Write) -> bool {
             | W::TakePendingLogin(..)
             | W::ExpirePendingLogins(..)
             | W::RecordStatus(..)
+            | W::InsertSpare(..)
+            | W::EndSpare(..)
             | W::Meter(..)
             | W::HashPassword(..)
             | W::UpdateDelivery(..)
@@ -187,6 +189,11 @@ reads!(SiteReads {
     fn passwords_to_hash(limit: usize) -> Vec<SealedSecret>;
     fn tombstone(id: SiteId) -> Option<Tombstone>;
     fn secret(site: SiteId, name: SecretName, version: u64) -> Option<SealedSecret>;
+});
+
+reads!(SpareReads {
+    fn spares() -> Vec<Spare>;
+    fn spare(id: SiteId) -> Option<Spare>;
 });
 
 reads!(EventReads {

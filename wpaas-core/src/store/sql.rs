@@ -42,6 +42,7 @@ mod read;
 mod readers;
 mod rows;
 mod schema;
+mod spares;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod transfer;

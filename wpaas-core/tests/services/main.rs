@@ -32,6 +32,7 @@ fn secret(text: &str) -> Secret {
 
 struct World {
     service: Service,
+    store: Arc<dyn Store>,
     _folder: tempfile::TempDir,
 }
 
@@ -45,18 +46,19 @@ impl std::ops::Deref for World {
 
 async fn world(of: &str) -> World {
     let folder = tempfile::tempdir().expect("a folder");
-    let service = match of {
-        "memory" => over(Arc::new(MemoryStore::default())),
-        _ => over(Arc::new(SqlStore::open(&folder.path().join("wpaas.db")).await.expect("opens"))),
+    let store: Arc<dyn Store> = match of {
+        "memory" => Arc::new(MemoryStore::default()),
+        _ => Arc::new(SqlStore::open(&folder.path().join("wpaas.db")).await.expect("opens")),
     };
-    World { service, _folder: folder }
+    World { service: over(store.clone()), store, _folder: folder }
 }
 
 /// On a PostgreSQL, where one is named.
 async fn world_on_postgres() -> Option<World> {
     let url = scratch::database().await?;
-    let store = SqlStore::connect(&url).await.expect("connects");
-    Some(World { service: over(Arc::new(store)), _folder: tempfile::tempdir().expect("a folder") })
+    let store: Arc<dyn Store> = Arc::new(SqlStore::connect(&url).await.expect("connects"));
+    let folder = tempfile::tempdir().expect("a folder");
+    Some(World { service: over(store.clone()), store, _folder: folder })
 }
 
 /// A database that several servers share.
@@ -90,12 +92,28 @@ fn over(store: Arc<dyn Store>) -> Service {
 }
 
 fn hashing(store: Arc<dyn Store>, passwords: Passwords) -> Service {
+    Service::hashing(store, Arc::new(Keyring::ephemeral()), settings(), passwords)
+}
+
+fn settings() -> Settings {
     let mut settings = Settings::new(parse("wpaas.localhost"));
     settings.registration = Registration::Closed;
-    Service::hashing(store, Arc::new(Keyring::ephemeral()), settings, passwords)
+    settings
+}
+
+/// A server with these settings.
+fn set(store: Arc<dyn Store>, settings: Settings) -> Service {
+    Service::new(store, Arc::new(Keyring::ephemeral()), settings)
 }
 
 impl World {
+    /// The same store in the hands of a server that is set otherwise.
+    fn set(self, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = self.settings().clone();
+        change(&mut settings);
+        Self { service: set(self.store.clone(), settings), ..self }
+    }
+
     /// A customer named Acme, and its id.
     async fn acme(&self) -> (Cid, Actor) {
         let new = customer("Acme", "acme");
@@ -188,5 +206,6 @@ mod purge;
 mod races;
 mod scaling;
 mod sites;
+mod spares;
 mod users;
 mod webhooks;

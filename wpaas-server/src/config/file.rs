@@ -22,6 +22,7 @@ pub struct File {
     pub backend: Option<BackendKind>,
     pub domain: Option<Hostname>,
     pub registration: Option<Registration>,
+    pub spares: Option<usize>,
     pub grace: Grace,
     pub log: Log,
     pub limits: Limits,

@@ -45,6 +45,9 @@ pub struct Flags {
     /// Who may register customers [default: closed]
     #[arg(long, env = "WPAAS_REGISTRATION", global = true)]
     pub registration: Option<Registration>,
+    /// Sites kept ready before anybody asks for one, for new sites to take over [default: 0]
+    #[arg(long, env = "WPAAS_SPARES", global = true, value_name = "NUMBER")]
+    pub spares: Option<usize>,
     /// How long a deleted site can be restored [default: 24h]
     #[arg(long, env = "WPAAS_GRACE_SITE", global = true, value_name = "PERIOD")]
     pub grace_site: Option<Period>,

@@ -25,6 +25,7 @@ pub(super) fn settings(flags: Flags, file: File) -> Result<Settings, ConfigError
         backend,
         domain,
         registration,
+        spares,
         grace,
         log,
         limits,
@@ -48,6 +49,7 @@ pub(super) fn settings(flags: Flags, file: File) -> Result<Settings, ConfigError
     let sso = sso::providers(sso, public_url.is_some())?;
     let acme = acme_settings(&flags, acme)?;
     Ok(Settings {
+        spares: spares_setting(&flags, spares)?,
         limits: limit_settings(&flags, limits)?,
         grace: grace_settings(&flags, &grace),
         log: log_settings(&flags, log),
@@ -74,6 +76,16 @@ pub(super) fn settings(flags: Flags, file: File) -> Result<Settings, ConfigError
         domain: flags.domain.or(domain).map_or_else(default_domain, Ok)?,
         registration: flags.registration.or(registration).unwrap_or(Registration::Closed),
     })
+}
+
+/// All of them are read with each page of the sites.
+const MOST_SPARES: usize = 100;
+
+fn spares_setting(flags: &Flags, file: Option<usize>) -> Result<usize, ConfigError> {
+    match flags.spares.or(file).unwrap_or(0) {
+        spares if spares <= MOST_SPARES => Ok(spares),
+        _ => Err(value("spares", format!("must be from 0 to {MOST_SPARES}"))),
+    }
 }
 
 fn default_domain() -> Result<Hostname, ConfigError> {
@@ -311,6 +323,7 @@ mod tests {
             let file: File = toml::from_str(text).unwrap();
             settings(Flags::default(), file).unwrap_err().to_string()
         };
+        assert!(refused("spares = 101").starts_with("spares"));
         assert!(refused("[limits]\nconcurrency = 0").starts_with("limits.concurrency"));
         assert!(refused("[limits]\ntimeout = '0s'").starts_with("limits.timeout"));
         assert!(refused("[autoscale]\nup_after = '0s'").starts_with("autoscale.up_after"));

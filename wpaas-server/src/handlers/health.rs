@@ -69,6 +69,7 @@ pub async fn ready(State(state): State<AppState>) -> Response {
 /// What is counted.
 #[utoipa::path(get, path = "", tag = "health", responses((status = 200, description = "What is counted", body = String, content_type = "application/openmetrics-text")))]
 pub async fn metrics(State(state): State<AppState>) -> Result<Response, Problem> {
+    state.spares.count(&state.service).await;
     let text = state.metrics.text().map_err(|error| Problem::internal(&error))?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(CONTENT_TYPE, kind)], text).into_response())

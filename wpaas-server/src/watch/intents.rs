@@ -5,7 +5,7 @@ use futures::stream::BoxStream;
 use wpaas_core::converge::{Act, Intent, Intents, IntentsError, Verdict};
 use wpaas_core::id::SiteId;
 use wpaas_core::metering::Look;
-use wpaas_core::site::{Generation, SiteStatus};
+use wpaas_core::site::{Generation, SiteStatus, Spare};
 
 use super::Watch;
 
@@ -30,7 +30,10 @@ impl Intents for WatchedIntents {
 
     async fn record(&self, site: SiteId, status: &SiteStatus) -> Result<(), IntentsError> {
         self.inner.record(site, status).await?;
-        self.watch.found(site, Some(status));
+        // A spare is no customer's site.
+        if status.observed_generation > Spare::GENERATION {
+            self.watch.found(site, Some(status));
+        }
         Ok(())
     }
 

@@ -32,6 +32,7 @@ mod several;
 mod site_fields;
 mod sites;
 mod spaces;
+mod spares;
 mod sso;
 mod usage;
 mod users;

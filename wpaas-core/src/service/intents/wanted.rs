@@ -1,11 +1,16 @@
 //! What is wanted of a site, as the converger takes it.
 
 use jiff::Timestamp;
+use thin_vec::ThinVec;
 
+use crate::account::Version;
 use crate::converge::{Candidate, Intent, Preview, ReleaseRef, RunIntent, TlsCertificate, TlsIntent, Wanted};
+use crate::name::{Email, Username};
 use crate::secret::{SecretName, SecretRef};
 use crate::service::Settings;
-use crate::site::{CertificateName, Proof, Release, Site, SiteLifecycle, SiteNames};
+use crate::site::{
+    CertificateName, DatabaseSize, Proof, Release, Site, SiteLifecycle, SiteNames, Spare, SpareState,
+};
 use crate::store::SiteFacts;
 
 /// Until the converger puts its own in place, by the claim that it holds.
@@ -36,6 +41,37 @@ pub(super) fn intent(
         _ => Wanted::Rest,
     };
     Intent { site: site.id, generation: site.generation, version: site.version, epoch: EPOCH, wanted }
+}
+
+/// What is wanted of a site that is no customer's; nothing where it is one. Pure.
+pub(super) fn spare_intent(spare: &Spare) -> Option<Intent> {
+    let (version, wanted) = match spare.state {
+        SpareState::Kept => (0, Wanted::Run(run_spare(spare.database))),
+        SpareState::Taken => return None,
+        SpareState::Gone => (Version::MAX, Wanted::Gone),
+    };
+    Some(Intent { site: spare.id, generation: Spare::GENERATION, version, epoch: EPOCH, wanted })
+}
+
+/// All but WordPress. What only WordPress knows of is not said yet.
+fn run_spare(database: DatabaseSize) -> RunIntent {
+    RunIntent {
+        wordpress: 0,
+        database,
+        release: Some(ReleaseRef::Stock),
+        candidate: None,
+        refused: None,
+        authorities: Vec::new(),
+        previews: ThinVec::new(),
+        redirects: ThinVec::new(),
+        tls: TlsIntent::default(),
+        home: None,
+        title: String::new(),
+        admin_user: Username::admin(),
+        admin_email: Email::nobody(),
+        admin_version: 0,
+        was_founded: false,
+    }
 }
 
 fn run(site: &Site, names: Option<&SiteNames>, tls: TlsIntent, was_founded: bool) -> RunIntent {

@@ -1,13 +1,14 @@
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{NewSite, SitePlace, SiteView, spec};
+use super::{NewSite, SitePlace, SiteView, generated, spec};
 use crate::access::{Action, Actor};
 use crate::id::SiteId;
 use crate::name::Username;
 use crate::secret::SecretName;
 use crate::service::commit::{Rounds, of_site, who, writable};
 use crate::service::place::Place;
+use crate::service::spares::Taking;
 use crate::service::{Answer, ConflictCode, Service, ServiceError, Settings, certificates, domains};
 use crate::site::{
     Admin, Certificates, CodeState, DomainClaims, Releases, Site, SiteLifecycle, SiteNames, SiteSpec,
@@ -49,31 +50,50 @@ impl Service {
         answer: impl Fn(&SiteView) -> Option<Answer> + Send + Sync,
     ) -> Result<SiteView, ServiceError> {
         let id = SiteId::new();
+        let mut spare = self.spare_for(&new, mode);
         let mut secrets = None;
         let mut rounds = Rounds::default();
         loop {
+            let id = spare.as_ref().map_or(id, |spare| spare.id);
             let (at, same_name) =
                 self.place_and_site(actor, Action::SiteCreate, place, Some(&new.name), now).await?;
             let site = decide_create(&at, same_name.as_ref(), id, &new, self.settings(), now)?;
             let mut change = creation(&at, &site, who(actor), self.settings(), now);
             // Only now: whoever may not make it here is told so, whatever else is wrong.
-            let sealed = match &secrets {
-                Some(sealed) => sealed,
-                None => secrets.insert(self.secrets_of(id, &new)?),
+            let sealed = match secrets.take() {
+                Some((of, sealed)) if of == id => sealed,
+                _ => self.secrets_of(id, &new, spare.is_some())?,
             };
             change.writes.extend(sealed.iter().cloned());
+            secrets = Some((id, sealed));
             change.mode = mode;
             let view = self.view(&at, StoredSite { site, status: None })?;
             if self.commit_answered(change, || answer(&view), &mut rounds).await? {
+                spare.into_iter().for_each(Taking::done);
                 return Ok(view);
+            }
+            if let Some(taking) = spare.take() {
+                spare = self.still_kept(taking).await?.or_else(|| self.spare_for(&new, mode));
             }
         }
     }
 
-    fn secrets_of(&self, site: SiteId, new: &NewSite) -> Result<Vec<Write>, ServiceError> {
+    /// A spare that the site can be, if there is one. A dry run, after which nothing stays, needs none.
+    fn spare_for(&self, new: &NewSite, mode: Mode) -> Option<Taking> {
+        let database = new.database.unwrap_or(self.settings().default_database);
+        self.take_spare(database).filter(|_| mode == Mode::Commit)
+    }
+
+    /// What a site's secrets are at first. That of its database's user comes with a spare.
+    fn secrets_of(&self, site: SiteId, new: &NewSite, is_spare: bool) -> Result<Vec<Write>, ServiceError> {
         let password = new.admin_password.as_ref();
         let password = password.ok_or_else(|| ServiceError::invalid("admin_password", "must be given"))?;
-        let mut secrets = self.first_secrets(site)?;
+        let mut secrets = vec![self.seal(site, SecretName::Salt, 1, &generated())?];
+        if is_spare {
+            secrets.push(Write::TakeSpare(site));
+        } else {
+            secrets.push(self.seal(site, SecretName::DatabasePassword, 1, &generated())?);
+        }
         secrets.push(self.seal_admin_password(site, 1, password)?);
         if let Some(credential) = &new.code_credential {
             secrets.push(self.seal(site, SecretName::CodeCredential, 1, credential)?);

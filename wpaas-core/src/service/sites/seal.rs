@@ -8,7 +8,25 @@ use crate::store::{SealedSecret, Write};
 /// Of generated passwords and of the salt's seed: some 250 bits.
 const GENERATED: usize = 43;
 
+/// A new password, or seed of the salt.
+pub(in crate::service) fn generated() -> Secret {
+    random_text(GENERATED)
+}
+
 impl Service {
+    /// A secret, sealed for its place.
+    pub(in crate::service) fn sealed(
+        &self,
+        site: SiteId,
+        name: SecretName,
+        version: u64,
+        secret: &Secret,
+    ) -> Result<SealedSecret, ServiceError> {
+        let context = context(site, name, version);
+        let sealed = self.inner.keyring.seal(&context, secret.expose().as_bytes());
+        Ok(SealedSecret { site, name, version, sealed: sealed.map_err(ServiceError::Keyring)? })
+    }
+
     /// The write that keeps a secret, sealed for its place.
     pub(in crate::service) fn seal(
         &self,
@@ -17,18 +35,7 @@ impl Service {
         version: u64,
         secret: &Secret,
     ) -> Result<Write, ServiceError> {
-        let context = context(site, name, version);
-        let sealed = self.inner.keyring.seal(&context, secret.expose().as_bytes());
-        let sealed = sealed.map_err(ServiceError::Keyring)?;
-        Ok(Write::InsertSecret(SealedSecret { site, name, version, sealed }))
-    }
-
-    /// The secrets that every site has from the beginning.
-    pub(super) fn first_secrets(&self, site: SiteId) -> Result<Vec<Write>, ServiceError> {
-        [SecretName::DatabasePassword, SecretName::Salt]
-            .into_iter()
-            .map(|name| self.seal(site, name, 1, &random_text(GENERATED)))
-            .collect()
+        self.sealed(site, name, version, secret).map(Write::InsertSecret)
     }
 
     /// The write that keeps an admin's password, sealed, until its hash is made of it.

@@ -72,6 +72,8 @@ pub enum Expect {
     PaymentAccount(Cid, Slug),
     /// No org of the customer references this payment account.
     PaymentAccountUnused(Cid, Slug),
+    /// There is such a spare, and nobody has taken it.
+    SpareKept(SiteId),
     /// There are fewer webhooks than this.
     WebhooksBelow(u64),
     /// Nobody is signed in by this account of this issuer.

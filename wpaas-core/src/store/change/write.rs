@@ -8,7 +8,7 @@ use crate::metering::Look;
 use crate::name::Cid;
 use crate::quota::{Usage, VolumeSizes};
 use crate::secret::SecretName;
-use crate::site::{CertificateName, Site, Tombstone};
+use crate::site::{CertificateName, Site, Spare, Tombstone};
 use crate::store::{AcmeAccount, Idempotent, PendingLogin, SealedSecret, StoredStatus};
 use crate::webhook::{Delivery, Webhook};
 
@@ -63,6 +63,12 @@ pub enum Write {
     UpdateSite(Site, Usage),
     /// The site of this version, its status and its secrets go; the tombstone stays, and whose its domains were.
     PurgeSite(Tombstone, Version),
+    /// A spare that is kept, with the password of its database's user as the keyring made it.
+    InsertSpare(Spare, Vec<u8>),
+    /// The spare is the site of its id now, which the same change has made before this and which gets its password.
+    TakeSpare(SiteId),
+    /// The spare is not wanted any more; its password goes.
+    EndSpare(SiteId),
     /// Replaces what was found of a site; nothing happens when that is gone.
     RecordStatus(SiteId, Box<StoredStatus>),
     /// Takes a look into the site's meters with [`crate::metering::advance`], and adds what is complete by it to
@@ -156,6 +162,9 @@ impl Write {
                 vec![Expect::Version(Record::Site(new.id), before(new.version)), domains_free(new)]
             }
             Self::PurgeSite(stone, version) => vec![Expect::Version(Record::Site(stone.id), *version)],
+            Self::InsertSpare(new, _) => vec![Expect::Absent(Record::Site(new.id))],
+            Self::TakeSpare(id) => vec![Expect::SpareKept(*id), Expect::Present(Record::Site(*id))],
+            Self::EndSpare(id) => vec![Expect::SpareKept(*id)],
             Self::InsertSecret(new) => vec![Expect::Present(Record::Site(new.site))],
             Self::InsertWebhook(new, _) => vec![Expect::Absent(Record::Webhook(new.id))],
             Self::UpdateWebhook(new) => vec![Expect::Version(Record::Webhook(new.id), before(new.version))],
@@ -193,6 +202,8 @@ impl Write {
         match self {
             Self::InsertSite(site, _) | Self::UpdateSite(site, _) => Some(site.id),
             Self::PurgeSite(stone, _) => Some(stone.id),
+            Self::InsertSpare(spare, _) => Some(spare.id),
+            Self::EndSpare(id) => Some(*id),
             _ => None,
         }
     }

@@ -13,7 +13,7 @@ fn run(part: Part, from: i64, to: Option<i64>) -> Run {
     Run { part, object, started_at: at(from), ended_at: to.map(at), previous_end: None }
 }
 
-fn meter(site: &Site, seen: i64, runs: Vec<Run>) -> Write {
+pub(super) fn meter(site: &Site, seen: i64, runs: Vec<Run>) -> Write {
     let look = Look { site: site.id, seen_at: at(seen), complete: true, runs, others: Vec::new() };
     Write::Meter(look, SIZES)
 }
@@ -26,7 +26,7 @@ async fn with_site(store: &dyn Store) -> Site {
 }
 
 /// What was used, each in seconds from the beginning.
-async fn used(store: &dyn Store, filter: &UsageFilter) -> Vec<(Part, i64, i64)> {
+pub(super) async fn used(store: &dyn Store, filter: &UsageFilter) -> Vec<(Part, i64, i64)> {
     let records = store.usage_records(filter, 0, 99).await.expect("read");
     let second = |time: jiff::Timestamp| time.as_second() - at(0).as_second();
     records.iter().map(|record| (record.part, second(record.from), second(record.to))).collect()

@@ -8,7 +8,7 @@ use super::{
 const TASKS: u32 = 64;
 
 /// How many of the changes were done; the others must have been refused.
-async fn race(store: &Arc<dyn Store>, change: impl Fn(u32) -> Change) -> usize {
+pub(super) async fn race(store: &Arc<dyn Store>, change: impl Fn(u32) -> Change) -> usize {
     let mut tasks = JoinSet::new();
     for n in 0..TASKS {
         let (store, change) = (Arc::clone(store), change(n));

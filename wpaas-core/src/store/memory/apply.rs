@@ -5,7 +5,7 @@ use crate::account::{ApiKey, Identity, KeyKind};
 use crate::id::{KeyId, SiteId};
 use crate::lockout::{Failures, NameDigest, forgotten};
 use crate::secret::SecretName;
-use crate::site::{CertificateBudget, DOMAIN_REMEMBERED, Tombstone};
+use crate::site::{CertificateBudget, DOMAIN_REMEMBERED, SpareState, Tombstone};
 use crate::store::{
     Change, Committed, Event, NewEvent, PastHolder, SealedSecret, StoredWebhook, Violation, Write,
 };
@@ -110,6 +110,9 @@ impl State {
                 self.past_domains.retain(|_, past| past.until >= at - DOMAIN_REMEMBERED);
                 self.purge(stone);
             }
+            Write::InsertSpare(spare, password) => self.insert_spare(spare, password),
+            Write::TakeSpare(id) => self.take_spare(id, at),
+            Write::EndSpare(id) => self.mark_spare(id, SpareState::Gone, at),
             Write::RecordStatus(site, status) => {
                 if self.sites.contains_key(&site) {
                     self.statuses.insert(site, *status);
@@ -193,6 +196,7 @@ impl State {
     fn purge(&mut self, stone: Tombstone) {
         self.sites.remove(&stone.id);
         self.statuses.remove(&stone.id);
+        self.spares.remove(&stone.id);
         self.secrets.retain(|(site, ..), _| *site != stone.id);
         self.tombstones.insert(stone.id, stone);
     }

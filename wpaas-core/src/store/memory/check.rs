@@ -5,7 +5,7 @@ use crate::account::{Customer, Lifecycle, Org, User, Version};
 use crate::id::{OrgId, SiteId, SpaceId};
 use crate::name::{Cid, Hostname, Slug, Username};
 use crate::quota::{Quota, Usage};
-use crate::site::Site;
+use crate::site::{Site, SpareState};
 use crate::store::{Expect, Record, Violation};
 
 impl State {
@@ -78,6 +78,10 @@ impl State {
                 let mut spaces = self.spaces.values().filter(|space| space.org == *org);
                 fits(spaces.all(|space| space.quota.fits_in(quota)))
             }
+            Expect::SpareKept(id) => match self.spares.get(id) {
+                Some((spare, _)) if spare.state == SpareState::Kept => Ok(()),
+                _ => Err(Violation::SpareNotKept),
+            },
             Expect::WebhooksBelow(most) if (self.webhooks.len() as u64) < *most => Ok(()),
             Expect::WebhooksBelow(most) => Err(Violation::WebhooksAt(*most)),
             Expect::PaymentAccount(cid, name) => match self.customers.get(cid) {

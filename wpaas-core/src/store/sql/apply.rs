@@ -2,8 +2,8 @@ use super::ahead::Ahead;
 use super::check::{asks, check};
 use super::db::Db;
 use super::query::{Query, query};
-use super::{acme, domains, metering, micros, webhooks};
-use crate::site::DOMAIN_REMEMBERED;
+use super::{acme, domains, metering, micros, spares, webhooks};
+use crate::site::{DOMAIN_REMEMBERED, SpareState};
 use crate::store::row::{EventRow, identity, write as doc};
 use crate::store::{Change, Committed, Event, Expect, Idempotent, NewEvent, Record, StoreError, Write};
 
@@ -156,8 +156,12 @@ async fn do_write(db: &mut Db, write: Write, at: jiff::Timestamp, least: i64) ->
         Write::PurgeSite(stone, _) => {
             domains::let_go(db, stone.id, at).await?;
             domains::forget(db, at - DOMAIN_REMEMBERED).await?;
+            spares::forget(db, stone.id).await?;
             sites::purge(db, &stone).await
         }
+        Write::InsertSpare(spare, password) => spares::insert(db, spare, password).await,
+        Write::TakeSpare(id) => spares::take(db, id, at).await,
+        Write::EndSpare(id) => spares::mark(db, id, SpareState::Gone, at).await,
         Write::RecordStatus(site, status) => sites::record_status(db, site.to_string(), *status).await,
         Write::Meter(look, sizes) => metering::meter(db, &look, sizes, least).await,
         Write::InsertSecret(secret) => secrets::insert(db, &mut vec![secret]).await,

@@ -57,6 +57,7 @@ pub(super) async fn check(ahead: &Ahead, db: &mut Db, expect: &Expect, at: Times
         | Expect::ExternalLoginFree(..) => free(ahead, db, expect).await,
         Expect::DomainsFree(site, domains) => domains_free(db, *site, domains, expect).await,
         Expect::LoginPending(state) => pending(db, state).await,
+        Expect::SpareKept(id) => spare_kept(db, *id).await,
         Expect::OrgEmpty(org) => {
             let spaces = query("SELECT COUNT(*) FROM spaces WHERE org_id = $1");
             let sites = query(
@@ -228,6 +229,14 @@ async fn pending(db: &mut Db, state: &[u8; 32]) -> Checked {
     let sql = "SELECT COUNT(*) FROM pending_logins WHERE state = $1";
     match query(sql).bind(state.to_vec()).count(db).await? {
         0 => violated(Violation::LoginNotPending),
+        _ => Ok(()),
+    }
+}
+
+async fn spare_kept(db: &mut Db, id: SiteId) -> Checked {
+    let sql = "SELECT COUNT(*) FROM spares WHERE id = $1 AND state = 'kept'";
+    match query(sql).bind(id.to_string()).count(db).await? {
+        0 => violated(Violation::SpareNotKept),
         _ => Ok(()),
     }
 }

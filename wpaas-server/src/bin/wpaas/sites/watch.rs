@@ -110,6 +110,8 @@ async fn poll(
     ask: impl Fn(Option<&Value>) -> Result<Option<Value>, Failure>,
 ) -> Result<Value, Failure> {
     let (began, mut progress) = (Instant::now(), Progress::of(&target.name));
+    // Whatever the site has become before the first look is news.
+    last.iter().for_each(|site| progress.show(site));
     let answer = loop {
         match target.get(api).await {
             Ok(site) => {
