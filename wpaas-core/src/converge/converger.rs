@@ -251,10 +251,8 @@ impl Converger {
     /// Another server may have tended these sites meanwhile, and kept what it found.
     fn turned(&mut self, now: Instant) {
         self.forget_found();
-        let tended = self.wanted.keys().copied().filter(|site| self.tenure.epoch(*site, now).is_some());
-        for site in tended.collect::<Vec<_>>() {
-            self.queue.add(site);
-        }
+        let tended = self.wanted.keys().filter(|site| self.tenure.epoch(**site, now).is_some());
+        tended.for_each(|site| self.queue.add(*site));
     }
 
     /// A look or a call of the store has panicked, and nobody knows which: none of them is waited for any more.

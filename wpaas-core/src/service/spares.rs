@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::commit::Rounds;
+use super::sites::generated;
 use super::{Service, ServiceError};
 use crate::claim::{Tenure, Token};
 use crate::id::SiteId;
@@ -20,8 +21,16 @@ use crate::store::{Change, StoreError, Write};
 /// customer's site. Whoever has seen what runs knows better.
 #[derive(Debug)]
 pub(super) struct Ready {
-    spares: Mutex<BTreeMap<SiteId, (DatabaseSize, Token)>>,
+    spares: Mutex<BTreeMap<SiteId, Seen>>,
     tenure: RwLock<Tenure>,
+}
+
+/// A spare that was up when it was seen.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    database: DatabaseSize,
+    /// It counts for as long as this server tends the spare in the same epoch.
+    epoch: Token,
 }
 
 impl Default for Ready {
@@ -31,12 +40,16 @@ impl Default for Ready {
 }
 
 impl Ready {
-    fn spares(&self) -> MutexGuard<'_, BTreeMap<SiteId, (DatabaseSize, Token)>> {
+    fn spares(&self) -> MutexGuard<'_, BTreeMap<SiteId, Seen>> {
         self.spares.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn epoch(&self, site: SiteId) -> Option<Token> {
         self.tenure.read().unwrap_or_else(PoisonError::into_inner).epoch(site, Instant::now())
+    }
+
+    fn counts(&self, site: SiteId, seen: Seen) -> bool {
+        self.epoch(site) == Some(seen.epoch)
     }
 }
 
@@ -45,20 +58,20 @@ impl Ready {
 pub(super) struct Taking {
     service: Service,
     pub(super) id: SiteId,
-    ready: Option<(DatabaseSize, Token)>,
+    seen: Option<Seen>,
 }
 
 impl Taking {
     /// It is a customer's now, or somebody else's: nobody here takes it again.
     pub(super) fn done(mut self) {
-        self.ready = None;
+        self.seen = None;
     }
 }
 
 impl Drop for Taking {
     fn drop(&mut self) {
-        if let Some(ready) = self.ready.take() {
-            self.service.inner.ready.spares().insert(self.id, ready);
+        if let Some(seen) = self.seen {
+            self.service.inner.ready.spares().insert(self.id, seen);
         }
     }
 }
@@ -77,10 +90,8 @@ impl Service {
     pub async fn spares(&self) -> Result<(Vec<Spare>, usize), ServiceError> {
         let kept = self.store().spares().await?;
         let ready = &self.inner.ready;
-        let is_ready =
-            |(id, (_, epoch)): &(&SiteId, &(DatabaseSize, Token))| ready.epoch(**id) == Some(*epoch);
-        let ready = ready.spares().iter().filter(is_ready).count();
-        Ok((kept, ready))
+        let can_be_taken = ready.spares().iter().filter(|(id, seen)| ready.counts(**id, **seen)).count();
+        Ok((kept, can_be_taken))
     }
 
     /// Makes and ends spares until there are as many as [`super::Settings::spares`] says, with the default database.
@@ -94,31 +105,36 @@ impl Service {
         let kept = self.store().spares().await?;
         let Stock { missing, over } = stock(&kept, settings.spares, settings.default_database);
         for id in &over {
-            self.inner.ready.spares().remove(id);
-            let end = Change::at(now).write(Write::EndSpare(*id)).aside();
-            // Somebody may have taken it meanwhile, and then it is as it should be.
-            self.commit_aside(end, &mut Rounds::default()).await?;
+            self.end_spare(*id, now).await?;
         }
         for _ in 0..missing {
-            let id = SiteId::new();
-            let spare =
-                Spare { id, database: settings.default_database, state: SpareState::Kept, since: now };
-            let password = self.sealed(id, SecretName::DatabasePassword, 1, &super::sites::generated())?;
-            let make = Change::at(now).write(Write::InsertSpare(spare, password.sealed)).aside();
-            self.store().commit(make).await?;
+            self.make_spare(settings.default_database, now).await?;
         }
         Ok(missing > 0 || !over.is_empty())
     }
 
+    async fn make_spare(&self, database: DatabaseSize, now: Timestamp) -> Result<(), ServiceError> {
+        let spare = Spare { id: SiteId::new(), database, state: SpareState::Kept, since: now };
+        let password = self.sealed(spare.id, SecretName::DatabasePassword, 1, &generated())?;
+        let make = Change::at(now).write(Write::InsertSpare(spare, password.sealed)).aside();
+        Ok(self.store().commit(make).await.map(drop)?)
+    }
+
+    /// Unless somebody has taken it meanwhile: then it is as it should be.
+    async fn end_spare(&self, id: SiteId, now: Timestamp) -> Result<(), ServiceError> {
+        self.inner.ready.spares().remove(&id);
+        let end = Change::at(now).write(Write::EndSpare(id)).aside();
+        self.commit_aside(end, &mut Rounds::default()).await.map(drop)
+    }
+
     /// A spare with such a database, if there is one that can be taken.
     pub(super) fn take_spare(&self, database: DatabaseSize) -> Option<Taking> {
-        let mut spares = self.inner.ready.spares();
-        let fits = |(id, (size, epoch)): &(&SiteId, &(DatabaseSize, Token))| {
-            *size == database && self.inner.ready.epoch(**id) == Some(*epoch)
-        };
+        let ready = &self.inner.ready;
+        let mut spares = ready.spares();
+        let fits = |(id, seen): &(&SiteId, &Seen)| seen.database == database && ready.counts(**id, **seen);
         let id = spares.iter().find(fits).map(|(id, _)| *id)?;
-        let ready = spares.remove(&id);
-        Some(Taking { service: self.clone(), id, ready })
+        let seen = spares.remove(&id);
+        Some(Taking { service: self.clone(), id, seen })
     }
 
     /// The same, unless somebody else has taken it meanwhile, as the store says.
@@ -141,9 +157,9 @@ impl Service {
         }
         let mut spares = self.inner.ready.spares();
         match epoch.filter(|_| spare.state == SpareState::Kept && can_be_taken(status)) {
-            Some(epoch) => drop(spares.insert(id, (spare.database, epoch))),
-            None => drop(spares.remove(&id)),
-        }
+            Some(epoch) => spares.insert(id, Seen { database: spare.database, epoch }),
+            None => spares.remove(&id),
+        };
         Ok(())
     }
 }

@@ -29,6 +29,14 @@ pub(super) struct Keeping {
     next: Vec<(SiteId, Box<SiteStatus>)>,
 }
 
+impl News {
+    /// What is to be said of the site.
+    pub(super) fn of(intent: &Intent, facts: &Facts, plan: &SitePlan, trouble: &Trouble) -> Self {
+        let status = status(intent, facts, plan, trouble, Timestamp::UNIX_EPOCH);
+        Self { digest: digest(&status), status: Box::new(status) }
+    }
+}
+
 impl Keeping {
     fn keep(&mut self, site: SiteId, found: Box<SiteStatus>) {
         if let Some(next) = self.under_way.get_mut(&site) {
@@ -50,22 +58,6 @@ impl Keeping {
 }
 
 impl Converger {
-    /// What is to be said of the site; where it is too early for that, until when.
-    pub(super) fn news(
-        &self,
-        intent: &Intent,
-        facts: &Facts,
-        plan: &SitePlan,
-        trouble: &Trouble,
-        now: Instant,
-    ) -> Result<News, Instant> {
-        if let Some(until) = self.too_early(intent, now) {
-            return Err(until);
-        }
-        let status = status(intent, facts, plan, trouble, Timestamp::UNIX_EPOCH);
-        Ok(News { digest: digest(&status), status: Box::new(status) })
-    }
-
     /// Right after a start, that a node has not reported yet means nothing; until when.
     pub(super) fn too_early(&self, intent: &Intent, now: Instant) -> Option<Instant> {
         self.view.unheard(intent.site, now).filter(|_| self.sight.unseen.is_none())

@@ -95,7 +95,7 @@ impl Converger {
         } else if self.is_gone(&intent, &facts) {
             Found::Gone
         } else {
-            Found::Quiet(self.news(&intent, &facts, &plan, &self.trouble(&intent, behind), now))
+            Found::Quiet(Ok(News::of(&intent, &facts, &plan, &self.trouble(&intent, behind))))
         };
         Look { intent, behind, found }
     }
@@ -149,7 +149,8 @@ impl Converger {
             next_try: next_try.map(|at| timestamp(at, now)),
             ..self.trouble(intent, behind)
         };
-        let news = self.news(intent, &self.view.facts(site, now), &busy.plan, &trouble, now);
+        let news = || News::of(intent, &self.view.facts(site, now), &busy.plan, &trouble);
+        let news = self.too_early(intent, now).map_or_else(|| Ok(news()), Err);
         self.say(site, news);
     }
 

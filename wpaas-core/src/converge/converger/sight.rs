@@ -94,11 +94,13 @@ impl Converger {
         }
         self.doubt(doubted, now);
         if found || (doubted && !self.view.doubts()) {
-            let all: Vec<_> = self.wanted.keys().copied().collect();
-            for site in all {
-                self.queue.add(site);
-            }
+            self.wake_all();
         }
+    }
+
+    /// Every site that is wanted is looked at again.
+    fn wake_all(&mut self) {
+        self.wanted.keys().for_each(|site| self.queue.add(*site));
     }
 
     /// The newest generation that anything of the site was made for, as far as all of it can be seen.
@@ -148,10 +150,7 @@ impl Converger {
     /// Wakes the sites of nodes that have not reported for too long.
     fn silent_nodes(&mut self, now: Instant) {
         let since = self.sight.last_silence_check.replace(now).unwrap_or(now);
-        let silent: Vec<_> = self.view.fell_silent(since, now).collect();
-        for site in silent {
-            self.queue.add(site);
-        }
+        self.view.fell_silent(since, now).for_each(|site| self.queue.add(site));
     }
 
     fn saw_nothing(&mut self, scope: &Scope, error: &BackendError, now: Instant) {
@@ -168,10 +167,7 @@ impl Converger {
         if self.sight.unseen.as_ref() != Some(&why) {
             tracing::warn!(error = why, next_try = %timestamp(again, now), "the backend can't be seen");
             self.sight.unseen = Some(why);
-            let all: Vec<SiteId> = self.wanted.keys().copied().collect();
-            for site in all {
-                self.queue.add(site);
-            }
+            self.wake_all();
         }
     }
 }
