@@ -1,28 +1,38 @@
 //! Sites that are made before anybody asks for one.
 
+use std::collections::BTreeSet;
+
 use wpaas_core::converge::Part;
 use wpaas_core::id::SiteId;
+use wpaas_core::store::scratch;
 use wpaas_server::config::Flags;
 
 use super::harness::{Api, Runs, site};
+use super::several::on;
 
 fn with(spares: usize) -> Flags {
     Flags { spares: Some(spares), ..Flags::default() }
 }
 
-async fn until_ready(api: &Api, spares: usize) {
-    let line = format!("wpaas_spares{{state=\"ready\"}} {spares}\n");
-    api.until("/metrics", "", |text| text.as_str().is_some_and(|text| text.contains(&line))).await;
+/// How many this server can give away.
+async fn ready(api: &Api) -> usize {
+    let metrics = api.get("/metrics", "").await.is(200).body;
+    let line =
+        metrics.as_str().unwrap().lines().find_map(|it| it.strip_prefix("wpaas_spares{state=\"ready\"} "));
+    line.unwrap().parse().unwrap()
 }
 
-async fn until_runs(api: &Api, does: impl Fn(&Runs) -> bool) -> Runs {
+async fn until_ready(api: &Api, spares: usize) {
+    until(async || (ready(api).await == spares).then_some(())).await;
+}
+
+async fn until<T>(ask: impl AsyncFn() -> Option<T>) -> T {
     let began = std::time::Instant::now();
     loop {
-        let runs = api.runs();
-        if does(&runs) {
-            return runs;
+        if let Some(answer) = ask().await {
+            return answer;
         }
-        assert!(began.elapsed().as_secs() < 30, "still {runs:?}");
+        assert!(began.elapsed().as_secs() < 60, "not within a minute");
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
 }
@@ -70,9 +80,38 @@ async fn spares_that_are_not_wanted_any_more_go_and_sites_stay() {
     let Api { server, folder, .. } = api;
     server.stop().await;
     let api = Api::in_world(folder, Flags::default(), world).await;
-    let left = until_runs(&api, |runs| runs.iter().all(|(site, ..)| *site == id)).await;
+    let left =
+        until(async || Some(api.runs()).filter(|runs| runs.iter().all(|(site, ..)| *site == id))).await;
     assert_eq!(left, of_site);
     let used = api.get("/usage", &api.operator).await.is(200);
     let others = used.body["items"].as_array().unwrap().iter().filter(|it| it["site_id"] != id.to_string());
     assert_eq!(others.count(), 0, "nobody pays for a spare: {}", used.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_server_gives_away_the_spares_that_it_tends() {
+    let Some(url) = scratch::url().await else { return };
+    let flags = || Flags { spares: Some(12), ..on(&url) };
+    let first = Api::with(flags()).await;
+    until_ready(&first, 12).await;
+    let spares: BTreeSet<SiteId> = first.runs().into_iter().map(|(site, ..)| site).collect();
+    // It has a world of its own, and makes there what it tends from now on.
+    let second = first.beside(flags()).await;
+    let shared = until(async || {
+        let (mine, other) = (ready(&first).await, ready(&second).await);
+        (mine > 0 && other > 0 && mine + other == 12).then_some([(&first, mine), (&second, other)])
+    })
+    .await;
+
+    let tenant = first.tenant("acme").await;
+    let mut taken = BTreeSet::new();
+    for (api, many) in shared {
+        for _ in 0..many {
+            let name = format!("site-{}", taken.len());
+            let made = api.post("/wpaas", &tenant.key, site(&name)).await.is(202).body;
+            taken.insert(made["id"].as_str().unwrap().parse::<SiteId>().unwrap());
+        }
+    }
+    assert_eq!(taken, spares);
+    assert_eq!(ready(&first).await + ready(&second).await, 0);
 }

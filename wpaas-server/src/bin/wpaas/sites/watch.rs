@@ -111,7 +111,9 @@ async fn poll(
 ) -> Result<Value, Failure> {
     let (began, mut progress) = (Instant::now(), Progress::of(&target.name));
     // Whatever the site has become before the first look is news.
-    last.iter().for_each(|site| progress.show(site));
+    if let Some(site) = &last {
+        progress.show(site);
+    }
     let answer = loop {
         match target.get(api).await {
             Ok(site) => {
