@@ -16,9 +16,10 @@ use std::sync::Arc;
 use support::{Harness, hush, object, wanted};
 use wpaas_core::converge::{
     Action, Coverage, DatabasePhase, Facts, Hold, HoldReason, NodeReport, ObjectState, Part, Told, Wanted,
-    plan,
+    floor, keep_what_runs, plan,
 };
 use wpaas_core::site::DatabaseSize::{One, Three};
+use wpaas_core::site::Spare;
 
 const SMALL: [&str; 6] =
     ["network", "volume-database-0", "volume-uploads", "database-0", "wordpress-0", "gateway-0"];
@@ -39,6 +40,36 @@ fn a_small_site_comes_up_in_dependency_order() {
     site.converge();
     assert_eq!(site.parts(), SMALL);
     assert!(site.log.iter().all(|step| !step.starts_with("order")), "{:?}", site.log);
+}
+
+#[test]
+fn a_spare_becomes_a_site_and_a_store_that_forgot_the_site_takes_nothing_from_it() {
+    let mut site = Harness::new(wanted(0, One));
+    site.intent.generation = Spare::GENERATION;
+    site.converge();
+    assert_eq!(site.parts(), ["network", "volume-database-0", "database-0", "gateway-0"]);
+    let facts = site.facts();
+    assert_eq!(floor(&site.intent, &facts), None);
+
+    site.log.clear();
+    site.change(|run| run.wordpress = 1);
+    site.converge();
+    assert_eq!(site.parts(), SMALL);
+    assert!(site.log.iter().all(|step| !step.starts_with("remove")), "{:?}", site.log);
+
+    // Also one that rests, of which nothing runs.
+    site.want(Wanted::Rest);
+    site.converge();
+    let kept = site.parts();
+    assert!(kept.contains(&"volume-database-0".to_owned()), "{kept:?}");
+    for wanted in [Wanted::Run(wanted(0, One)), Wanted::Gone] {
+        site.intent.generation = Spare::GENERATION;
+        site.intent.wanted = wanted;
+        let facts = site.facts();
+        assert_eq!(floor(&site.intent, &facts), Some(1), "it is no spare any more");
+        let taken = keep_what_runs(plan(&site.intent, &facts)).steps;
+        assert!(taken.iter().all(|step| !matches!(step.action, Action::Remove { .. })), "{taken:?}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{Action, Coverage, Facts, Intent, ObjectState, Part, RunIntent, Seen, Step, StepReason, Wanted};
 use crate::id::SiteId;
-use crate::site::Generation;
+use crate::site::{Generation, Spare};
 
 mod apart;
 mod database;
@@ -193,7 +193,11 @@ impl<'a> Pass<'a> {
 
     fn run(&mut self, run: &RunIntent) {
         self.make(Part::Network, Action::CreateNetwork);
-        self.make(Part::UploadsVolume, Action::CreateVolume);
+        // As long as a site has data it has a part that no spare has: by its generation whoever has forgotten the site is
+        // told that it is none.
+        if self.intent.generation > Spare::GENERATION {
+            self.make(Part::UploadsVolume, Action::CreateVolume);
+        }
         self.releases(run);
         let leaver = self.databases(run);
         let mut routes = self.database_routes(run, leaver.as_ref());
