@@ -9,6 +9,8 @@
 //! start and the end before that, no more. So what somebody removed by hand meanwhile counts up to when it was last
 //! seen, and what was restarted more than once counts through all but the last of the pauses.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -38,15 +40,17 @@ pub struct Look {
 }
 
 impl Look {
-    /// Of what began before this time, what is after it: what ran before is nobody's to pay for.
+    /// Of what began before this time, what is after it: what ran before is nobody's to pay for. Without a time all of it.
     #[must_use]
-    pub fn since(mut self, time: Timestamp) -> Self {
+    pub fn since(&self, time: Option<Timestamp>) -> Cow<'_, Self> {
+        let Some(time) = time else { return Cow::Borrowed(self) };
+        let mut look = self.clone();
         let (runs, before): (Vec<_>, Vec<_>) =
-            self.runs.into_iter().partition(|run| run.ended_at.is_none_or(|end| end > time));
-        self.others.extend(before.into_iter().map(|run| run.object));
+            look.runs.into_iter().partition(|run| run.ended_at.is_none_or(|end| end > time));
+        look.others.extend(before.into_iter().map(|run| run.object));
         let begins = |run: Run| Run { started_at: run.started_at.max(time), ..run };
-        self.runs = runs.into_iter().map(begins).collect();
-        self
+        look.runs = runs.into_iter().map(begins).collect();
+        Cow::Owned(look)
     }
 }
 

@@ -49,23 +49,16 @@ impl Service {
         now: Timestamp,
         answer: impl Fn(&SiteView) -> Option<Answer> + Send + Sync,
     ) -> Result<SiteView, ServiceError> {
-        let id = SiteId::new();
         let mut spare = self.spare_for(&new, mode);
-        let mut secrets = None;
         let mut rounds = Rounds::default();
         loop {
-            let id = spare.as_ref().map_or(id, |spare| spare.id);
+            let id = spare.as_ref().map_or_else(SiteId::new, |spare| spare.id);
             let (at, same_name) =
                 self.place_and_site(actor, Action::SiteCreate, place, Some(&new.name), now).await?;
             let site = decide_create(&at, same_name.as_ref(), id, &new, self.settings(), now)?;
             let mut change = creation(&at, &site, who(actor), self.settings(), now);
             // Only now: whoever may not make it here is told so, whatever else is wrong.
-            let sealed = match secrets.take() {
-                Some((of, sealed)) if of == id => sealed,
-                _ => self.secrets_of(id, &new, spare.is_some())?,
-            };
-            change.writes.extend(sealed.iter().cloned());
-            secrets = Some((id, sealed));
+            change.writes.extend(self.secrets_of(id, &new, spare.is_some())?);
             change.mode = mode;
             let view = self.view(&at, StoredSite { site, status: None })?;
             if self.commit_answered(change, || answer(&view), &mut rounds).await? {

@@ -10,10 +10,7 @@ use crate::store::{StoreError, UsageReads};
 impl State {
     pub(super) fn meter(&mut self, look: &Look, sizes: VolumeSizes) {
         let Some((site, _)) = self.sites.get(&look.site) else { return };
-        let look = &match self.taken_at(look.site) {
-            Some(taken_at) => look.clone().since(taken_at),
-            None => look.clone(),
-        };
+        let look = &*look.since(self.spares.get(&look.site).map(|(spare, _)| spare.since));
         let meters = self.meters.entry(look.site).or_default();
         let Advanced { meters: changed, slices, forgotten } = advance(meters, look);
         let is = |a: &Meter, b: &Meter| (&a.object, a.started_at) == (&b.object, b.started_at);

@@ -30,14 +30,6 @@ impl State {
         let (_, password) = self.spares.get(&site)?;
         Some(SealedSecret { site, name: SecretName::DatabasePassword, version: 1, sealed: password.clone()? })
     }
-
-    /// From when on a site is its customer's, if it was a spare.
-    pub(super) fn taken_at(&self, site: SiteId) -> Option<Timestamp> {
-        self.spares
-            .get(&site)
-            .filter(|(spare, _)| spare.state == SpareState::Taken)
-            .map(|(spare, _)| spare.since)
-    }
 }
 
 #[async_trait]

@@ -55,10 +55,7 @@ pub(super) async fn meter(
     .await?;
     let Some((cid, org, space, .., taken_at)) = found.first() else { return Ok(()) };
     let owner: Owner = (cid.clone(), org.clone(), space.clone());
-    let look = match taken_at {
-        Some(taken_at) => &look.clone().since(time(*taken_at)?),
-        None => look,
-    };
+    let look = &*look.since(taken_at.map(time).transpose()?);
     let meters: Vec<Meter> = found.into_iter().filter_map(known).map(read).collect::<Result<_, _>>()?;
     let Advanced { meters, slices, forgotten } = advance(&meters, look);
     for meter in forgotten {
